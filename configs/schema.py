@@ -1,0 +1,109 @@
+"""Config: every knob of the project, typed, with its unit, its meaning and its default.
+
+`configs/loader.py` fills these classes from one flat YAML file; nothing else creates settings.
+"""
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+def knob(default: Any, doc: str) -> Any:
+    """A setting with its one-line description, which the documentation is generated from."""
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    train_ann_path: str = knob("", "COCO keypoints JSON to train on")
+    val_ann_path: str = knob("", "COCO keypoints JSON to evaluate on")
+    train_img_root: str = knob("", "folder of the training images")
+    val_img_root: str = knob("", "folder of the validation images")
+    batch_size: int = knob(128, "persons in a batch, the total over all devices")
+    num_workers: int = knob(8, "processes that read images; 0 reads in the main process")
+    debug: bool | int = knob(False, "a number: use only that many samples of each set")
+    skip_broken: bool = knob(False, "go on without images that cannot be read, and count them")
+    skeleton: str = knob("coco", "a name in configs/skeletons or the path of a skeleton YAML")
+    synthetic_train: int = knob(0, "draw this many training images if train_ann_path is missing")
+    synthetic_val: int = knob(0, "draw this many validation images if val_ann_path is missing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    type: Literal["pose_resnet_duc", "pose_resnet_dconv", "pose_hrnet"] = knob(
+        "pose_resnet_duc", "backbone and head")
+    name: str = knob("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
+    num_joints: int = knob(17, "joints, one heatmap each; must match the skeleton")
+    pretrained: bool | str = knob(
+        False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint")
+    reduction: bool = knob(False, "SE layers in the first block of each ResNet stage")
+    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = knob(
+        "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    input_size: tuple[int, int] = knob((192, 256), "network input, (width, height) in pixels")
+    sigma: float = knob(2.0, "standard deviation of the target Gaussian, heatmap pixels")
+    alignment: Literal["hrnet", "dark", "udp"] = knob(
+        "hrnet", "pixel convention of boxes, affine, heatmaps and flip shift, kept together")
+    encoding: Literal["default", "exact", "rounded"] = knob(
+        "default", "target centre: real-valued or rounded to whole heatmap pixels")
+    decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = knob(
+        "default", "heatmap to coordinates; default is gauss_taylor (DARK)")
+    blur_kernel: int = knob(11, "side of the Gaussian that gauss_taylor blurs with, odd pixels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    flip: float = knob(0.5, "probability of mirroring a person")
+    rotation: float = knob(40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors")
+    rotation_prob: float = knob(0.6, "probability of rotating at all")
+    scale: float = knob(0.3, "scale factor: N(1, factor), cut at 1 +- factor")
+    half_body: float = knob(0.0, "probability of cropping to the upper or lower body")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    lr: float = knob(1e-3, "learning rate, stated for the total batch")
+    amp: bool = knob(False, "mixed precision")
+    milestones: tuple[int, ...] = knob((120, 160), "epochs after which lr is multiplied by gamma")
+    epochs: int = knob(180, "epochs to train")
+    gamma: float = knob(0.1, "factor of a learning rate step")
+    sync_bn: bool = knob(False, "batch norm statistics over all DDP processes")
+    warmup_epochs: float = knob(0.0, "epochs in which lr rises linearly from 0")
+    schedule: Literal["multistep", "cosine"] = knob("multistep", "course of lr after warm-up")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValConfig:
+    interval: int = knob(1, "epochs between evaluations; the last epoch is always evaluated")
+    weight_path: str = knob("weights", "folder for checkpoints, metrics.jsonl and pictures")
+    batch_size: int = knob(0, "persons in a batch of evaluation; 0: data.batch_size")
+    flip_test: bool = knob(True, "average the heatmaps of each image and of its mirror image")
+    boxes: str = knob("gt", "gt, or the path of a detections file in COCO results form")
+    box_score: float = knob(0.0, "use detected boxes with at least this score")
+    score_rule: Literal["hrnet", "alphapose", "simplepose"] = knob(
+        "hrnet", "how box and joint scores make the score of a pose")
+    joint_score: float = knob(0.2, "joints above this score count in the hrnet rule")
+    nms: Literal["oks", "soft_oks", "none"] = knob("oks", "suppression of double poses")
+    nms_threshold: float = knob(0.9, "OKS above which two poses are the same person")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogConfig:
+    every: int = knob(50, "steps between lines in a log file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    model_name: str = knob("pose", "name of the run: {model_name}_last.pth, {model_name}_best.pth")
+    seed: int = knob(0, "seed of weights, order and augmentation")
+    processor: Literal["dp", "ddp"] = knob("dp", "dp: one process; ddp: one process per device")
+    gpus: tuple[int, ...] = knob((), 'devices: a list, "4,5,6,7", or empty for the CPU')
+    resume: bool | Literal["auto"] = knob(False, "true: go on from {model_name}_last.pth")
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    codec: CodecConfig = field(default_factory=CodecConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    val: ValConfig = field(default_factory=ValConfig)
+    log: LogConfig = field(default_factory=LogConfig)

@@ -1,0 +1,60 @@
+"""Sample: one person as a data worker hands it over. Batch: many of them, stacked.
+
+A sample carries pixels as uint8 and joints as coordinates; colour, normalisation and heatmaps
+are made in batches on the device (processors/preprocess.py, utils/heatmap_codec.py).
+"""
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+
+@dataclass
+class Sample:
+    crop: np.ndarray         # (H, W, 3) uint8, RGB
+    keypoints: np.ndarray    # (K, 2) float32, pixels of the crop ("input pixels")
+    visibility: np.ndarray   # (K,) float32, 1 = labelled and inside the crop, 0 = no loss
+    to_image: np.ndarray     # (2, 3) float32, affine from input pixels to image pixels
+    index: int               # position in the data set
+    image_id: int
+    area: float              # of the padded box, image pixels squared (what OKS-NMS uses)
+    box_score: float         # detector score, 1 for ground-truth boxes
+
+
+@dataclass
+class Batch:
+    crop: torch.Tensor        # (B, H, W, 3) uint8
+    keypoints: torch.Tensor   # (B, K, 2) float32
+    visibility: torch.Tensor  # (B, K) float32
+    to_image: torch.Tensor    # (B, 2, 3) float32
+    index: torch.Tensor       # (B,) int64
+    image_id: torch.Tensor    # (B,) int64
+    area: torch.Tensor        # (B,) float32
+    box_score: torch.Tensor   # (B,) float32
+
+    def __len__(self) -> int:
+        return len(self.crop)
+
+    def _map(self, function) -> "Batch":
+        return Batch(*(function(getattr(self, f.name)) for f in fields(self)))
+
+    def pin_memory(self) -> "Batch":
+        """Called by the DataLoader when it is asked for pinned memory."""
+        return self._map(torch.Tensor.pin_memory)
+
+    def to(self, device: torch.device) -> "Batch":
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack samples; the data loader's `collate_fn`."""
+    def stack(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
+
+    def column(name: str, dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor([getattr(sample, name) for sample in samples], dtype=dtype)
+
+    return Batch(crop=stack("crop"), keypoints=stack("keypoints"), visibility=stack("visibility"),
+                 to_image=stack("to_image"), index=column("index", torch.int64),
+                 image_id=column("image_id", torch.int64), area=column("area", torch.float32),
+                 box_score=column("box_score", torch.float32))

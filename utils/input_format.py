@@ -1,0 +1,25 @@
+"""Input formats: in which channel order and with which mean and std a network wants its pixels.
+
+Weights only work with the preparation they were trained with, and the field has four of them.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class InputFormat:
+    """network input = (pixels / 255 - mean) / std, per channel in the stated order."""
+    order: str                         # "rgb" or "bgr"
+    mean: tuple[float, float, float]   # in tensor channel order
+    std: tuple[float, float, float]
+
+
+INPUT_FORMATS = {
+    # torchvision's ImageNet trunks, HRNet, DarkPose's HRNet, mmpose
+    "rgb_mean_std": InputFormat("rgb", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    # SimpleBaselines' and HRNet's pose_resnet: BGR pixels under the RGB-ordered mean and std
+    "bgr_mean_std": InputFormat("bgr", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    # the original SimplePose: the mean is taken off, nothing is divided
+    "rgb_mean": InputFormat("rgb", (0.485, 0.456, 0.406), (1.0, 1.0, 1.0)),
+    # AlphaPose: the BGR mean of Caffe times in RGB order, nothing is divided
+    "alphapose": InputFormat("rgb", (0.406, 0.457, 0.480), (1.0, 1.0, 1.0)),
+}
