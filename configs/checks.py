@@ -1,0 +1,75 @@
+"""What no single type can say: ranges, and settings that contradict each other."""
+from collections.abc import Iterator
+
+from configs.schema import Config
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+HRNETS = ("w32", "w48")
+
+
+def problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Yields (key, sentence about it with the cure) for every setting that cannot work."""
+    yield from _ranges(config)
+    yield from _contradictions(config)
+
+
+def _ranges(config: Config) -> Iterator[tuple[str, str]]:
+    at_least = [
+        ("data.batch_size", config.data.batch_size, 1), ("data.debug", config.data.debug, 0),
+        ("data.num_workers", config.data.num_workers, 0),
+        ("data.synthetic_train", config.data.synthetic_train, 0),
+        ("data.synthetic_val", config.data.synthetic_val, 0),
+        ("model.num_joints", config.model.num_joints, 1),
+        ("optim.epochs", config.optim.epochs, 1),
+        ("optim.warmup_epochs", config.optim.warmup_epochs, 0),
+        ("val.interval", config.val.interval, 1), ("val.batch_size", config.val.batch_size, 0),
+        ("log.every", config.log.every, 1), ("augment.rotation", config.augment.rotation, 0),
+    ]
+    for key, value, low in at_least:
+        if not value >= low:
+            yield key, f"is {value}; it must be at least {low}"
+    above_zero = [("optim.lr", config.optim.lr), ("optim.gamma", config.optim.gamma),
+                  ("codec.sigma", config.codec.sigma)]
+    for key, value in above_zero:
+        if not 0 < value < float("inf"):
+            yield key, f"is {value}; it must be above 0"
+    shares = [("augment.flip", config.augment.flip), ("augment.scale", config.augment.scale),
+              ("augment.rotation_prob", config.augment.rotation_prob),
+              ("augment.half_body", config.augment.half_body),
+              ("val.nms_threshold", config.val.nms_threshold)]
+    for key, value in shares:
+        if not 0 <= value <= 1:
+            yield key, f"is {value}; it must lie between 0 and 1"
+
+
+def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    model, codec, optim, gpus = config.model, config.codec, config.optim, config.gpus
+    if not config.model_name or "/" in config.model_name:
+        yield "model_name", "becomes part of file names; write a name without '/'"
+    if config.data.debug is True:
+        yield "data.debug", "is true; write the number of samples to use, or false"
+    known = HRNETS if model.type == "pose_hrnet" else RESNETS
+    if model.name not in known:
+        yield "model.name", (f"is '{model.name}', but model.type is {model.type}; "
+                             f"choose {', '.join(known)}")
+    if model.reduction and model.type == "pose_hrnet":
+        yield "model.reduction", "is true, but pose_hrnet has no SE layers; write false"
+    if any(side % 32 or side <= 0 for side in codec.input_size):
+        yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
+                                   f"multiples of 32, such as [192, 256]")
+    if codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3:
+        yield "codec.blur_kernel", f"is {codec.blur_kernel}; it must be odd and at least 3"
+    if list(optim.milestones) != sorted(set(optim.milestones)) or min(optim.milestones,
+                                                                      default=1) < 1:
+        yield "optim.milestones", (f"is {list(optim.milestones)}; write rising epoch numbers, "
+                                   f"such as [120, 160]")
+    if optim.warmup_epochs >= optim.epochs:
+        yield "optim.warmup_epochs", (f"is {optim.warmup_epochs}, but optim.epochs is "
+                                      f"{optim.epochs}; warm up in fewer epochs than there are")
+    if len(set(gpus)) != len(gpus) or min(gpus, default=0) < 0:
+        yield "gpus", f"is {list(gpus)}; name each device once by its number"
+    if gpus and config.data.batch_size % len(gpus):
+        yield "data.batch_size", (f"is {config.data.batch_size} in total, which {len(gpus)} "
+                                  f"devices cannot share evenly; choose a multiple of {len(gpus)}")
+    if optim.sync_bn and config.processor == "dp":
+        yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"
