@@ -22,6 +22,11 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
         ("model.num_joints", config.model.num_joints, 1),
         ("optim.epochs", config.optim.epochs, 1),
         ("optim.warmup_epochs", config.optim.warmup_epochs, 0),
+        ("optim.weight_decay", config.optim.weight_decay, 0),
+        ("optim.clip_norm", config.optim.clip_norm, 0),
+        ("optim.accumulate", config.optim.accumulate, 1),
+        ("val.save_minutes", config.val.save_minutes, 0),
+        ("val.save_steps", config.val.save_steps, 0),
         ("val.interval", config.val.interval, 1), ("val.batch_size", config.val.batch_size, 0),
         ("log.every", config.log.every, 1), ("augment.rotation", config.augment.rotation, 0),
     ]
@@ -35,7 +40,7 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
             yield key, f"is {value}; it must be above 0"
     shares = [("augment.flip", config.augment.flip), ("augment.scale", config.augment.scale),
               ("augment.rotation_prob", config.augment.rotation_prob),
-              ("augment.half_body", config.augment.half_body),
+              ("augment.half_body", config.augment.half_body), ("optim.ema", config.optim.ema),
               ("val.nms_threshold", config.val.nms_threshold)]
     for key, value in shares:
         if not 0 <= value <= 1:
@@ -71,5 +76,12 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if gpus and config.data.batch_size % len(gpus):
         yield "data.batch_size", (f"is {config.data.batch_size} in total, which {len(gpus)} "
                                   f"devices cannot share evenly; choose a multiple of {len(gpus)}")
+    share = config.data.batch_size // max(len(gpus), 1)
+    if share % optim.accumulate:
+        yield "optim.accumulate", (f"is {optim.accumulate}, which does not divide the {share} "
+                                   f"persons of a device's batch; choose a divisor")
+    if optim.amp == "bf16" and config.processor == "dp" and len(gpus) > 1:
+        yield "optim.amp", ("is bf16, which DataParallel would run as fp16 in its threads; set "
+                            "processor: ddp or amp: fp16")
     if optim.sync_bn and config.processor == "dp":
         yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"

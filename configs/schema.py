@@ -63,20 +63,32 @@ class AugmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    lr: float = knob(1e-3, "learning rate, stated for the total batch")
-    amp: bool = knob(False, "mixed precision")
-    milestones: tuple[int, ...] = knob((120, 160), "epochs after which lr is multiplied by gamma")
     epochs: int = knob(180, "epochs to train")
-    gamma: float = knob(0.1, "factor of a learning rate step")
-    sync_bn: bool = knob(False, "batch norm statistics over all DDP processes")
-    warmup_epochs: float = knob(0.0, "epochs in which lr rises linearly from 0")
+    optimizer: Literal["adam", "adamw", "sgd"] = knob("adam", "sgd has momentum 0.9")
+    lr: float = knob(1e-3, "learning rate, stated for the total batch")
+    weight_decay: float = knob(0.0, "not applied to norms and biases")
     schedule: Literal["multistep", "cosine"] = knob("multistep", "course of lr after warm-up")
+    milestones: tuple[int, ...] = knob((120, 160), "epochs after which lr is multiplied by gamma")
+    gamma: float = knob(0.1, "factor of a learning rate step")
+    warmup_epochs: float = knob(0.0, "epochs in which lr rises linearly from 0")
+    loss: Literal["mse", "ohkm", "adaptive_wing"] = knob("mse", "see losses/heatmap.py")
+    joint_weights: bool = knob(False, "weigh joints in the loss as the skeleton says")
+    amp: bool | Literal["fp16", "bf16"] = knob(
+        False, "mixed precision; true: bf16 where the device has it, else fp16")
+    clip_norm: float = knob(0.0, "largest norm of the gradient; 0: no clipping")
+    accumulate: int = knob(1, "pieces a batch is cut into, one after the other, to save memory")
+    ema: float = knob(0.0, "decay of averaged weights, such as 0.999; 0: no averaging")
+    sync_bn: bool = knob(False, "batch norm statistics over all DDP processes")
+    channels_last: bool = knob(True, "pixel-major memory, faster on GPUs and CPUs")
+    compile: bool = knob(False, "torch.compile the network: slow start, faster steps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValConfig:
     interval: int = knob(1, "epochs between evaluations; the last epoch is always evaluated")
     weight_path: str = knob("weights", "folder for checkpoints, metrics.jsonl and pictures")
+    save_minutes: float = knob(10.0, "minutes between checkpoints within an epoch; 0: none")
+    save_steps: int = knob(0, "steps between checkpoints within an epoch; 0: none")
     batch_size: int = knob(0, "persons in a batch of evaluation; 0: data.batch_size")
     flip_test: bool = knob(True, "average the heatmaps of each image and of its mirror image")
     boxes: str = knob("gt", "gt, or the path of a detections file in COCO results form")
@@ -99,7 +111,8 @@ class Config:
     seed: int = knob(0, "seed of weights, order and augmentation")
     processor: Literal["dp", "ddp"] = knob("dp", "dp: one process; ddp: one process per device")
     gpus: tuple[int, ...] = knob((), 'devices: a list, "4,5,6,7", or empty for the CPU')
-    resume: bool | Literal["auto"] = knob(False, "true: go on from {model_name}_last.pth")
+    resume: bool | Literal["auto"] = knob(
+        "auto", "go on from {model_name}_last.pth: auto if it is there, true: it must be there")
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     codec: CodecConfig = field(default_factory=CodecConfig)

@@ -1,0 +1,49 @@
+"""Losses between predicted and target heatmaps.
+
+All take heatmaps (B, K, h, w), targets (B, K, h, w) and weights (B, K), float32, and return a
+scalar. A weight of 0 leaves a joint out; the mean still runs over all joints, as in
+SimpleBaselines (Xiao et al. 2018) and HRNet (Sun et al. 2019).
+"""
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def weighted_mse(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """0.5 * mean((w * (heatmap - target))^2) over persons, joints and pixels."""
+    return 0.5 * _joint_errors(heatmaps, targets, weights).mean()
+
+
+def hard_keypoints_mse(heatmaps: Tensor, targets: Tensor, weights: Tensor, top: int = 8) -> Tensor:
+    """Online hard keypoint mining (Chen et al. 2018, CPN): the mean over each person's `top`
+    joints of the largest error, times 0.5."""
+    errors = 0.5 * _joint_errors(heatmaps, targets, weights)
+    return errors.topk(min(top, errors.shape[1]), dim=1).values.mean()
+
+
+def adaptive_wing(heatmaps: Tensor, targets: Tensor, weights: Tensor, alpha: float = 2.1,
+                  omega: float = 14.0, epsilon: float = 1.0, theta: float = 0.5) -> Tensor:
+    """Adaptive wing loss (Wang et al. 2019): logarithmic near the target, linear far from it,
+    and steeper on the peak (target near 1) than on the background."""
+    difference = (heatmaps - targets).abs()
+    power = alpha - targets
+    ratio = theta / epsilon
+    slope = omega / epsilon * power * ratio ** (power - 1) / (1 + ratio ** power)
+    offset = theta * slope - omega * torch.log1p(ratio ** power)
+    # clamped, so that the unused branch has no infinite gradient at difference 0
+    near = omega * torch.log1p((difference / epsilon).clamp(min=1e-6) ** power)
+    loss = torch.where(difference < theta, near, slope * difference - offset)
+    return (loss.mean(dim=(2, 3)) * weights).mean()
+
+
+def _joint_errors(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """(B, K): squared error of each map times the square of its weight, mean over pixels."""
+    return (heatmaps - targets).square().mean(dim=(2, 3)) * weights.square()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "mse": weighted_mse,
+    "ohkm": hard_keypoints_mse,
+    "adaptive_wing": adaptive_wing,
+}

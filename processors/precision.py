@@ -1,0 +1,21 @@
+"""Mixed precision: which dtype `optim.amp` means on a device, and the gradient scaler for it."""
+import torch
+
+
+def amp_dtype(amp: bool | str, device: torch.device) -> torch.dtype | None:
+    """None for full precision. True means bf16 where the device computes in it, else fp16."""
+    if amp is False:
+        return None
+    if amp is True:
+        has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
+        amp = "bf16" if has_bf16 else "fp16"
+    return {"bf16": torch.bfloat16, "fp16": torch.float16}[amp]
+
+
+def grad_scaler(dtype: torch.dtype | None, device: torch.device) -> torch.amp.GradScaler:
+    """fp16 gradients underflow without scaling; for everything else the scaler does nothing."""
+    return torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+
+
+def autocast(dtype: torch.dtype | None, device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
