@@ -1,0 +1,55 @@
+"""build_net: from the settings to a network, with the weights it starts from."""
+
+
+from configs.schema import ModelConfig
+from nets.heads import dconv_head, duc_head, output_head
+from nets.hrnet import HRNET_WIDTHS, HRNetTrunk
+from nets.layers import init_small
+from nets.pose_net import PoseNet
+from nets.resnet import RESNETS, ResNetTrunk
+
+
+def pose_resnet_duc(config: ModelConfig) -> PoseNet:
+    """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
+    trunk = ResNetTrunk(config.name, config.reduction)
+    return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints))
+
+
+def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
+    """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
+    trunk = ResNetTrunk(config.name, config.reduction)
+    if not config.pretrained:
+        init_small(trunk)   # as the official code without ImageNet weights
+    return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints))
+
+
+def pose_hrnet(config: ModelConfig) -> PoseNet:
+    """HRNet; every layer starts small, as in the official code."""
+    trunk = HRNetTrunk(config.name)
+    init_small(trunk)
+    return PoseNet(trunk, output_head(trunk.out_channels, config.num_joints))
+
+
+NETS = {
+    "pose_resnet_duc": (pose_resnet_duc, RESNETS),
+    "pose_resnet_dconv": (pose_resnet_dconv, RESNETS),
+    "pose_hrnet": (pose_hrnet, HRNET_WIDTHS),
+}
+
+
+def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
+    """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
+
+    Raises ValueError for an unknown type or name, for SE layers in HRNet, and for weights that
+    cannot be had or do not fit; FileNotFoundError for a missing file.
+    """
+    assert config is None or not settings, "give a ModelConfig or its fields, not both"
+    config = config or ModelConfig(**settings)
+    if config.type not in NETS:
+        raise ValueError(f"model.type is {config.type!r}; choose one of: {', '.join(NETS)}")
+    builder, names = NETS[config.type]
+    if config.name not in names:
+        raise ValueError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
+    if config.type == "pose_hrnet" and config.reduction:
+        raise ValueError("model.reduction is true, but HRNet has no SE layers; set it to false")
+    return builder(config)

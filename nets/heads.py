@@ -1,0 +1,48 @@
+"""Heads: from the features of a trunk to one heatmap for each joint.
+
+Every head ends in the layer `output`; it alone depends on the number of joints.
+"""
+import torch
+from torch import nn
+
+from nets.layers import DUC, init_small
+
+
+class Head(nn.Module):
+    """Features -> `upsample` -> `output`; the heatmaps are `upsampling` times as large."""
+
+    def __init__(self, upsample: nn.Module, output: nn.Conv2d, upsampling: int):
+        super().__init__()
+        self.upsample = upsample
+        self.output = output
+        self.upsampling = upsampling
+        init_small(self.output)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, K, upsampling * h, upsampling * w)."""
+        return self.output(self.upsample(features))
+
+
+def duc_head(in_channels: int, num_joints: int) -> Head:
+    """Pixel shuffle and two DUC layers: the head of AlphaPose's FastPose.
+
+    The DUC layers keep PyTorch's own initialisation, as in AlphaPose.
+    """
+    upsample = nn.Sequential(nn.PixelShuffle(2), DUC(in_channels // 4, 256), DUC(256, 128))
+    return Head(upsample, nn.Conv2d(128, num_joints, 3, padding=1), upsampling=8)
+
+
+def dconv_head(in_channels: int, num_joints: int) -> Head:
+    """Three transposed convolutions: Xiao et al., "Simple Baselines for Human Pose Estimation"."""
+    layers: list[nn.Module] = []
+    for channels in (in_channels, 256, 256):
+        layers += [nn.ConvTranspose2d(channels, 256, 4, stride=2, padding=1, bias=False),
+                   nn.BatchNorm2d(256), nn.ReLU(inplace=True)]
+    upsample = nn.Sequential(*layers)
+    init_small(upsample)
+    return Head(upsample, nn.Conv2d(256, num_joints, 1), upsampling=8)
+
+
+def output_head(in_channels: int, num_joints: int) -> Head:
+    """Only the last layer: for HRNet, whose features have the size of the heatmaps."""
+    return Head(nn.Identity(), nn.Conv2d(in_channels, num_joints, 1), upsampling=1)
