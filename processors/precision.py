@@ -2,13 +2,14 @@
 import torch
 
 
-def amp_dtype(amp: bool | str, device: torch.device) -> torch.dtype | None:
-    """None for full precision. True means bf16 where the device computes in it, else fp16."""
+def amp_dtype(amp: bool | str, device: torch.device, devices: int = 1) -> torch.dtype | None:
+    """None for full precision. True means bf16 where the device computes in it, else fp16, and
+    fp16 for DataParallel over several devices, whose threads run bf16 as fp16 unscaled."""
     if amp is False:
         return None
     if amp is True:
         has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
-        amp = "bf16" if has_bf16 else "fp16"
+        amp = "bf16" if has_bf16 and devices == 1 else "fp16"
     return {"bf16": torch.bfloat16, "fp16": torch.float16}[amp]
 
 

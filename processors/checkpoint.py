@@ -1,0 +1,86 @@
+"""Checkpoints: an explicit dict, written atomically, never unpickled as code.
+
+Beside `{name}_last.pth` the one before it stays as `{name}_last.prev.pth`, so that a file that
+was damaged on the disk costs one interval and not the run.
+"""
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.files import write_atomically
+from utils.log import log
+
+FORMAT = "simplepose 1"
+
+
+def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
+    """Write `state` (tensors and plain containers). Raises OSError with the file's name."""
+    def write(file: Any) -> None:
+        torch.save({"format": FORMAT} | state, file)
+        file.flush()
+        if keep_previous and path.exists():
+            link = previous(path).with_suffix(".link")
+            link.unlink(missing_ok=True)
+            os.link(path, link)
+            os.replace(link, previous(path))
+    try:
+        write_atomically(path, write)
+    except (OSError, RuntimeError) as error:     # torch reports a full disk as RuntimeError
+        raise OSError(f"the checkpoint {path} could not be written ({_first_line(error)}); the "
+                      f"one before it is untouched; make room or set val.weight_path") from error
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of this project, on the CPU. Raises ValueError for anything else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile,
+            OSError) as error:
+        raise ValueError(f"{path} is no whole checkpoint ({_first_line(error)}); "
+                         f"take another file") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError(f"{path} is no training checkpoint of this project; load foreign "
+                         f"weights by model.pretrained or --weights")
+    return state
+
+
+def load_last(path: Path) -> dict[str, Any] | None:
+    """The last whole checkpoint: `path`, or the one before it if that is damaged; None if there
+    is none. Raises ValueError if there are files but none is whole."""
+    errors = []
+    for candidate in (path, previous(path)):
+        if not candidate.is_file():
+            continue
+        try:
+            state = load_checkpoint(candidate)
+        except ValueError as error:
+            log.warning("%s", error)
+            errors.append(str(error))
+            continue
+        if errors:
+            log.warning("going on from the one before it, %s", candidate)
+        return state
+    if errors:
+        raise ValueError(f"{errors[0]}, or start over with resume=false")
+    return None
+
+
+def set_aside(path: Path) -> None:
+    """Rename an older run's file to *.old.pth, so that a new run does not overwrite it."""
+    if path.exists():
+        old = path.with_suffix(".old.pth")
+        os.replace(path, old)
+        log.info("kept the older %s as %s", path.name, old.name)
+    previous(path).unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    return path.with_suffix(".prev.pth")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

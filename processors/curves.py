@@ -1,0 +1,37 @@
+"""The curve picture of a run, from its metrics.jsonl."""
+import io
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from utils.files import write_atomically
+
+
+def draw_curves(lines: list[dict], path: Path) -> None:
+    """Loss and learning rate over steps on the left, AP over epochs on the right, as PNG."""
+    train = [line for line in lines if line["kind"] == "train"]
+    val = [line for line in lines if line["kind"] == "val"]
+    # the object interface: pyplot would look for a display and keep global state
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    steps = [line["step"] for line in train]
+    left.plot(steps, [line["loss"] for line in train], color="tab:blue")
+    left.set(title="Training", xlabel="step", ylabel="loss", yscale="log")
+    left.grid(alpha=0.3)
+    rates = left.twinx()
+    rates.plot(steps, [line["lr"] for line in train], color="tab:gray", linewidth=1, alpha=0.7)
+    rates.set(ylabel="learning rate", ylim=(0, None))
+    for kind, label in (("net", "raw weights"), ("ema", "averaged weights")):
+        # a run that was killed and continued may have judged an epoch twice: the last counts
+        scores = {line["epoch"]: line["AP"] for line in val if line["weights"] == kind}
+        if scores:
+            right.plot(list(scores), list(scores.values()), marker=".", label=label)
+    right.set(title="Validation", xlabel="epoch", ylabel="AP", ylim=(0, 1))
+    right.grid(alpha=0.3)
+    if right.lines:
+        right.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=100)
+    write_atomically(path, lambda file: file.write(picture.getvalue()))

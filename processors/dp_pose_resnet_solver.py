@@ -1,0 +1,13 @@
+"""DPProcessor: training in one process, on the CPU, one GPU, or several by DataParallel."""
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.loader import load_config
+from processors.pose_processor import PoseProcessor
+
+
+class DPProcessor(PoseProcessor):
+    """`DPProcessor(cfg_path="configs/dp_fast_pose.yaml").run()`"""
+
+    def __init__(self, cfg_path: str | Path, overrides: Sequence[str] = ()):
+        super().__init__(load_config(cfg_path, overrides))

@@ -1,0 +1,61 @@
+"""One forward pass over a data set, decoded in as many ways as asked for."""
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.sample import Batch
+from processors.coco_evaluator import Predictions
+from processors.precision import autocast
+from processors.preprocess import normalise
+from utils.heatmap_codec import HeatmapCodec
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way from heatmaps to keypoints."""
+    codec: HeatmapCodec
+    flip_test: bool
+
+
+@torch.inference_mode()
+def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch], ways: dict[str, Way],
+            flip_order: tuple[int, ...], input_format: str, device: torch.device,
+            dtype: torch.dtype | None = None) -> dict[str, Predictions]:
+    """Predictions in image pixels for each of the named ways.
+
+    `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
+    through it once, and only if one of the ways asks for the flip test.
+    """
+    assert ways
+    flipping = any(way.flip_test for way in ways.values())
+    found: dict[str, list[Predictions]] = {name: [] for name in ways}
+    for batch in batches:
+        images = normalise(batch.crop.to(device, non_blocking=True), input_format)
+        with autocast(dtype, device):
+            plain = model(images).float()
+            mirrored = model(images.flip(3)).float() if flipping else None
+        for name, way in ways.items():
+            heatmaps = plain
+            if way.flip_test:
+                heatmaps = (plain + way.codec.flip_back(mirrored, flip_order)) / 2
+            found[name].append(_in_image(way.codec, heatmaps, batch))
+    return {name: concatenate(parts) for name, parts in found.items()}
+
+
+def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
+    keypoints, scores = codec.decode(heatmaps)
+    matrix = batch.to_image.to(keypoints.device)
+    keypoints = keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
+    return Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
+                       box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
+                       image_ids=batch.image_id.numpy())
+
+
+def concatenate(parts: list[Predictions]) -> Predictions:
+    """All persons of several Predictions, in their order."""
+    names = ("keypoints", "joint_scores", "box_scores", "areas", "image_ids")
+    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts])
+                          for name in names})

@@ -1,0 +1,87 @@
+"""Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
+in one process per device (DistributedDataParallel).
+
+Each form offers the same: `device`, `rank`, `world_size`, `wrap`, `gather`, `share`.
+"""
+import os
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+class OneProcess:
+    """The CPU, one GPU, or several GPUs by DataParallel."""
+    rank, world_size = 0, 1
+
+    def __init__(self, gpus: tuple[int, ...]):
+        self.devices = find_devices(gpus)
+        self.device = self.devices[0]
+
+    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
+        """The callable form of `net`; `net` itself stays the one to save and to optimize."""
+        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value of every process, in the order of their ranks."""
+        return [value]
+
+    def share(self, value: Any) -> Any:
+        """The value of process 0."""
+        return value
+
+    def close(self) -> None:
+        pass
+
+
+class ManyProcesses:
+    """One process per device, started by torchrun or by processors/ddp_pose_resnet_solver.py."""
+
+    def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
+        self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        local_rank = int(os.environ["LOCAL_RANK"])
+        self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
+        self.device = self.devices[0]
+        backend = "gloo"
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+            backend = "nccl"
+        dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+
+    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
+        if not train:
+            return net
+        ids = [self.device] if self.device.type == "cuda" else None
+        return nn.parallel.DistributedDataParallel(net, device_ids=ids)
+
+    def gather(self, value: Any) -> list[Any]:
+        values = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
+
+    def share(self, value: Any) -> Any:
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def close(self) -> None:
+        dist.destroy_process_group()
+
+
+Parallel = OneProcess | ManyProcesses
+
+
+def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:
+    """The devices that `gpus` names, or the CPU. Raises ValueError for those not there."""
+    if not gpus:
+        return (torch.device("cpu"),)
+    count = torch.cuda.device_count()
+    missing = [number for number in gpus if number >= count]
+    if missing:
+        raise ValueError(
+            f"gpus: {list(gpus)} names devices that are not there: {missing}; this machine has "
+            f"{count} CUDA device{'s' * (count != 1)}; set gpus to "
+            f"{list(range(count)) or '[] (gpus= on the command line) to use the CPU'}")
+    return tuple(torch.device("cuda", number) for number in gpus)

@@ -1,0 +1,22 @@
+"""Writing files so that a kill, a full disk or a power cut leaves the old file whole."""
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Call `write(file)` on a temporary file, flush it to the disk, then rename it to `path`.
+
+    Raises OSError (from the disk, or FileNotFoundError for a missing folder); `path` then still
+    holds what it held before, and the temporary file is gone.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,68 @@
+"""What a person reads: plain lines in files, bars on terminals, and metrics as JSON lines."""
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+log = logging.getLogger("simplepose")
+
+
+class _AboveBars(logging.Handler):
+    """Writes lines to stdout without tearing a progress bar that is on the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()      # under nohup a line is to be in the file when it is said
+
+
+def show_log(rank: int = 0) -> None:
+    """Send the log to stdout, from process 0 only. Does nothing the second time."""
+    if not log.handlers:
+        handler = _AboveBars()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+        log.propagate = False
+    log.setLevel(logging.INFO if rank == 0 else logging.ERROR)
+
+
+def on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def bar(items: Iterable, name: str, total: int | None = None, rank: int = 0) -> tqdm:
+    """A progress bar on a terminal; the bare iteration elsewhere and in other processes."""
+    return tqdm(items, desc=name, total=total, leave=False, dynamic_ncols=True,
+                disable=rank != 0 or not on_terminal())
+
+
+class MetricsFile:
+    """`metrics.jsonl`: one JSON object a line, only ever appended to."""
+
+    def __init__(self, path: Path, **common: Any):
+        self.path, self.common = path, common
+
+    def add(self, **values: Any) -> None:
+        line = json.dumps(self.common | values)
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> list[dict]:
+        """All lines that carry this object's common values; a line cut off by a kill is left."""
+        if not self.path.is_file():
+            return []
+        lines = []
+        for text in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except json.JSONDecodeError:
+                continue
+            if all(line.get(key) == value for key, value in self.common.items()):
+                lines.append(line)
+        return lines
