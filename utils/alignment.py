@@ -21,6 +21,19 @@ class Alignment:
     encodings: tuple[str, ...]  # targets that fit, the default first
     decoders: tuple[str, ...]   # decoders that fit, the default first
 
+    def input_to_heatmap(self, input_size: tuple[int, int], heatmap_size: tuple[int, int],
+                         ) -> tuple[tuple[float, float], tuple[float, float]]:
+        """((sx, sy), (ox, oy)): heatmap pixel = input pixel * s + o. Sizes are (width, height).
+
+        What is left of image -> heatmap when image -> input is taken out: centre on centre.
+        """
+        source = [side - self.target_length for side in input_size]
+        target = [side - self.target_length for side in heatmap_size]
+        sx, sy = target[0] / source[0], target[1] / source[1]
+        if not self.per_axis:
+            sy = sx
+        return (sx, sy), ((target[0] - source[0] * sx) / 2, (target[1] - source[1] * sy) / 2)
+
 
 ALIGNMENTS = {
     # SimpleBaselines and HRNet: heatmap pixel = input pixel / stride. Their own protocol is

@@ -1,0 +1,133 @@
+"""HeatmapCodec: joints to heatmaps and heatmaps to joints, one object for both directions.
+
+It owns the pixel convention (`utils/alignment.py`), the target and the decoder, so training,
+flip test, evaluation and prediction cannot disagree. Everything is batched torch on the device
+of its arguments; nothing here knows of images or boxes.
+"""
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from utils.alignment import get_alignment
+from utils.decoders import DECODERS, GaussTaylorKeyPointDecoder
+
+
+class HeatmapCodec:
+    """Encodes joints in input pixels as Gaussians and decodes them again.
+
+    input_size: (width, height) of the network input. stride: input pixels per heatmap pixel,
+    of the network. sigma: of the Gaussian, heatmap pixels. alignment: hrnet | dark | udp.
+    encoding: exact (real-valued centre, DARK and UDP) | rounded (centre on a whole pixel, cut at
+    3 sigma, HRNet). decoder: gauss_taylor | quarter | argmax. "default" is what the alignment
+    has; the official HRNet protocol is hrnet, rounded, quarter. Parts that do not fit the
+    alignment are used as asked and warned about. blur_kernel: of gauss_taylor, odd pixels.
+    Raises ValueError for names and sizes that cannot be.
+    """
+
+    def __init__(self, input_size: tuple[int, int] = (192, 256), stride: int = 4,
+                 sigma: float = 2.0, decoder: str = "default", alignment: str = "hrnet",
+                 encoding: str = "default", blur_kernel: int = 11):
+        if any(side % stride for side in input_size):
+            raise ValueError(f"codec.input_size is {tuple(input_size)}: both sides must be "
+                             f"multiples of the network's stride {stride}")
+        if not sigma > 0:
+            raise ValueError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
+        self.alignment = get_alignment(alignment)
+        self.input_size = tuple(input_size)
+        self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
+        self.sigma = sigma
+        self.flip_shift = self.alignment.flip_shift
+        self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)
+        self.decoder = self._choose("decoder", decoder, self.alignment.decoders, DECODERS)
+        self._decode = (GaussTaylorKeyPointDecoder(blur_kernel) if self.decoder == "gauss_taylor"
+                        else DECODERS[self.decoder])
+        self._scale, self._offset = self.alignment.input_to_heatmap(
+            self.input_size, self.heatmap_size)
+
+    def _choose(self, key: str, value: str, fitting: tuple[str, ...], known: dict) -> str:
+        """The name to use for a part; warns if it is none of those that fit the alignment."""
+        if value == "default":
+            return fitting[0]
+        if value not in known:
+            raise ValueError(f"codec.{key} is {value!r}, which is not known: "
+                             f"use default or one of {', '.join(known)}")
+        if value not in fitting:
+            warnings.warn(f"codec.{key} {value} does not belong to codec.alignment "
+                          f"{self.alignment.name} ({', '.join(fitting)} do): expect joints that "
+                          f"are off by a part of a heatmap pixel", stacklevel=3)
+        return value
+
+    def encode(self, keypoints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
+        """Paint the target heatmaps; `decode` reads them.
+
+        keypoints: (B, K, 2) input pixels. visibility: (B, K), 0 = no loss. Returns heatmaps
+        (B, K, h, w) float32 with peaks of height 1, and weights (B, K) float32: the visibility,
+        or 0 where the whole Gaussian (3 sigma) is outside the map. Maps are empty where the
+        weight is not above 0.5.
+        """
+        keypoints = keypoints.to(torch.promote_types(keypoints.dtype, torch.float32))
+        x, y = self.input_to_heatmap(keypoints).unbind(-1)
+        columns, in_width = ENCODERS[self.encoding](x, self.heatmap_size[0], self.sigma)
+        rows, in_height = ENCODERS[self.encoding](y, self.heatmap_size[1], self.sigma)
+        weights = torch.where(in_width & in_height, visibility.float(), 0.0)
+        painted = weights[..., None] > 0.5
+        columns = torch.where(painted, columns, 0.0).float()
+        rows = torch.where(painted, rows, 0.0).float()
+        return rows[..., :, None] * columns[..., None, :], weights
+
+    def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmaps (B, K, h, w) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K) float32.
+
+        The inverse of `encode`. Input pixels go to the image by `Sample.to_image`.
+        """
+        coordinates, scores = self._decode(heatmaps)
+        return self.heatmap_to_input(coordinates), scores
+
+    def input_to_heatmap(self, points: Tensor) -> Tensor:
+        """(..., 2) input pixels -> heatmap pixels."""
+        return points * points.new_tensor(self._scale) + points.new_tensor(self._offset)
+
+    def heatmap_to_input(self, points: Tensor) -> Tensor:
+        """(..., 2) heatmap pixels -> input pixels."""
+        return (points - points.new_tensor(self._offset)) / points.new_tensor(self._scale)
+
+    def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
+        """Heatmaps of the mirrored input, laid over those of the input itself.
+
+        heatmaps: (B, K, h, w). flip_order: `Skeleton.flip_order`. Mirrors the columns, swaps
+        left and right joints, and moves everything `flip_shift` columns to the right, where the
+        first columns keep their values (HRNet). Returns a new tensor, ready to be averaged.
+        """
+        width = heatmaps.shape[-1]
+        columns = torch.arange(width - 1, -1, -1, device=heatmaps.device)
+        columns = torch.cat([columns[:self.flip_shift], columns[:width - self.flip_shift]])
+        joints = torch.tensor(list(flip_order), device=heatmaps.device)
+        return heatmaps.index_select(1, joints).index_select(-1, columns)
+
+
+def exact_profile(center: Tensor, length: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """One axis of a Gaussian around its real-valued centre, over the whole map (DARK, UDP).
+
+    center: (B, K) heatmap pixels. Returns values (B, K, length) and whether any of the 6 sigma
+    around the centre is on the map (B, K).
+    """
+    pixels = torch.arange(length, device=center.device)
+    profile = torch.exp((pixels - center[..., None]) ** 2 / (-2 * sigma ** 2))
+    first, last = torch.trunc(center - 3 * sigma), torch.trunc(center + 3 * sigma + 1)
+    return profile, (first < length) & (last >= 0)
+
+
+def rounded_profile(center: Tensor, length: int, sigma: float) -> tuple[Tensor, Tensor]:
+    """As `exact_profile`, with the centre on a whole pixel and 0 beyond 3 sigma (HRNet).
+
+    Adding a half and cutting the fraction off is what HRNet does, also below 0.
+    """
+    middle = torch.trunc(center + 0.5)
+    profile, touches = exact_profile(middle, length, sigma)
+    pixels = torch.arange(length, device=center.device)
+    return profile * ((pixels - middle[..., None]).abs() <= 3 * sigma), touches
+
+
+ENCODERS = {"exact": exact_profile, "rounded": rounded_profile}
