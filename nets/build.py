@@ -4,8 +4,10 @@
 from configs.schema import ModelConfig
 from nets.heads import dconv_head, duc_head, output_head
 from nets.hrnet import HRNET_WIDTHS, HRNetTrunk
+from nets.imagenet import imagenet_state
 from nets.layers import init_small
 from nets.pose_net import PoseNet
+from nets.pretrained import load_weights
 from nets.resnet import RESNETS, ResNetTrunk
 
 
@@ -52,4 +54,9 @@ def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
         raise ValueError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
     if config.type == "pose_hrnet" and config.reduction:
         raise ValueError("model.reduction is true, but HRNet has no SE layers; set it to false")
-    return builder(config)
+    net = builder(config)
+    if config.pretrained is True:
+        net.weights_report = load_weights(net, imagenet_state(config.name))
+    elif config.pretrained:
+        net.weights_report = load_weights(net, config.pretrained)
+    return net
