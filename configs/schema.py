@@ -110,6 +110,7 @@ class Config:
     model_name: str = knob("pose", "name of the run: {model_name}_last.pth, {model_name}_best.pth")
     seed: int = knob(0, "seed of weights, order and augmentation")
     processor: Literal["dp", "ddp"] = knob("dp", "dp: one process; ddp: one process per device")
+    processes: int = knob(1, "ddp without gpus: processes on the CPU")
     gpus: tuple[int, ...] = knob((), 'devices: a list, "4,5,6,7", or empty for the CPU')
     resume: bool | Literal["auto"] = knob(
         "auto", "go on from {model_name}_last.pth: auto if it is there, true: it must be there")

@@ -35,6 +35,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.crop)
 
+    def chunks(self, number: int) -> list["Batch"]:
+        """`number` equal pieces, for accumulating gradients."""
+        assert len(self) % number == 0
+        size = len(self) // number
+        return [self._map(lambda tensor, first=first: tensor[first:first + size])
+                for first in range(0, len(self), size)]
+
     def _map(self, function) -> "Batch":
         return Batch(*(function(getattr(self, f.name)) for f in fields(self)))
 

@@ -1,0 +1,98 @@
+"""The command line: `python main.py [train] [CONFIG.yaml] [section.key=value ...]`.
+
+Each command is a function below that takes its parsed arguments; `--help` tells the rest.
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from configs.loader import load_config
+from configs.schema import Config
+from processors.ddp_pose_resnet_solver import DDPProcessor
+from processors.dp_pose_resnet_solver import DPProcessor
+from processors.model_info import compare, describe
+from processors.evaluate_weights import evaluate_weights
+
+QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """train the network of a YAML file, evaluating after its epochs (the default command)"""
+    path, overrides = split(arguments.settings)
+    processor = load_config(path, overrides).processor
+    {"dp": DPProcessor, "ddp": DDPProcessor}[processor](path, overrides).run()
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """judge a checkpoint on the validation set of a YAML file"""
+    path, overrides = split(arguments.settings)
+    evaluate_weights(load_config(path, overrides), arguments.weights, sweep=arguments.sweep,
+                     report=arguments.report)
+
+
+def info(arguments: argparse.Namespace) -> None:
+    """show the network of a YAML file: parts, parameters, compute and memory"""
+    path, overrides = split(arguments.settings)
+    print(describe(load_config(path, overrides)))
+    print()
+    print(compare(recipes()))
+
+
+COMMANDS = {"train": train, "evaluate": evaluate, "info": info}
+
+
+def recipes() -> dict[str, Config]:
+    """All YAML files that lie beside the quickstart."""
+    return {path.stem: load_config(path) for path in sorted(QUICKSTART.parent.glob("*.yaml"))}
+
+
+def split(settings: list[str]) -> tuple[Path, list[str]]:
+    """The YAML file (the first word, if it is no override) and the overrides."""
+    if settings and "=" not in settings[0]:
+        return Path(settings[0]), settings[1:]
+    return QUICKSTART, settings
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="main.py", description="Top-down 2D human pose estimation, driven by YAML files.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parsers = {}
+    for name, function in COMMANDS.items():
+        parsers[name] = command = commands.add_parser(
+            name, help=function.__doc__, description=function.__doc__,
+            epilog="All settings with their meaning: configs/schema.py.")
+        command.set_defaults(function=function)
+        command.add_argument(
+            "settings", nargs="*", metavar="CONFIG.yaml section.key=value",
+            help="a YAML file (configs/quickstart.yaml if none is given), then any number of "
+                 "settings that replace the file's")
+    judge = parsers["evaluate"]
+    judge.add_argument("--weights", type=Path, metavar="FILE",
+                       help="a checkpoint of this project or of another one; the best one of the "
+                            "YAML's run if not given")
+    judge.add_argument("--sweep", action="store_true",
+                       help="compare all decoders, with and without flip test, from one pass")
+    judge.add_argument("--report", type=Path, metavar="DIR",
+                       help="write an HTML report with curves, errors and pictures")
+    return parser
+
+
+def main(words: list[str]) -> int:
+    """Run one command; returns the exit status. Errors of the user are one sentence, status 2."""
+    if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help")):
+        words = ["train", *words]
+    arguments = build_parser().parse_args(words)
+    try:
+        arguments.function(arguments)
+    except (ValueError, OSError) as error:
+        if os.environ.get("SIMPLEPOSE_TRACEBACK"):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
