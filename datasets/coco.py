@@ -1,0 +1,157 @@
+"""COCO: a data set of persons with keypoints, in the layout of the COCO keypoint task."""
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+
+from configs.schema import AugmentConfig
+from datasets.augment import View, draw_view
+from datasets.boxes import read_detections, read_ground_truth
+from datasets.images import ImageError, missing_files, read_image
+from datasets.sample import Sample
+from datasets.skeleton import Skeleton
+from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, box_to_center_scale
+
+
+class MSCOCO(Dataset):
+    """One person a sample, cut out of its image by one affine warp.
+
+    `dataset[(epoch, index)]` is always the same sample: augmentation draws from a generator
+    seeded by (seed, epoch, index). `dataset[index]` is that of epoch 0. Persons of one image
+    are neighbours, and the last image stays decoded, so reading in order decodes each once.
+    """
+    def __init__(self, ann_path: str | Path, img_root: str | Path, skeleton: Skeleton, *,
+                 input_size: tuple[int, int] = (192, 256), alignment: str = "hrnet",
+                 augment: AugmentConfig | None = None, seed: int = 0,
+                 detections: str | Path | None = None, box_score: float = 0.0,
+                 debug: int = 0, skip_broken: bool = False, split: str = "train"):
+        """
+        input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
+        augment: None shows every person as its box says. detections: COCO results file whose
+        boxes replace the annotated ones if their score is at least box_score. debug: use only
+        the first so many persons. skip_broken: persons whose image is missing are left out,
+        those whose image turns out unreadable become broken samples (see `__getitem__`).
+        split: "train" or "val", for the names of settings in messages.
+
+        Raises FileNotFoundError or ValueError, one sentence with file and setting.
+        """
+        ann_key, self._root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
+        self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
+        self.input_size, self.alignment = tuple(input_size), alignment
+        self.augment, self.seed, self.skip_broken = augment, seed, skip_broken
+        self.source = self.ann_path if detections is None else Path(detections)
+        if detections is None:
+            persons = read_ground_truth(ann_path, skeleton, alignment, ann_key)
+        else:
+            persons = read_detections(detections, ann_path, skeleton, box_score, ann_key)
+        if debug:
+            persons = persons.select(slice(0, int(debug)))
+        self.persons = self._with_files(persons)
+        if not len(self.persons):
+            raise ValueError(f"{ann_key if detections is None else 'val.boxes'}: no person is "
+                             f"left to use in {self.summary()}")
+        self.center, self.scale = box_to_center_scale(self.persons.boxes, self.input_size,
+                                                      alignment=alignment)
+        self._last_row, self._last_image = -1, None
+
+    def _with_files(self, persons):
+        """Persons whose image file exists. Without skip_broken all must."""
+        if not self.img_root.is_dir():
+            raise FileNotFoundError(f"{self._root_key}: the folder {self.img_root} does not exist")
+        missing = missing_files(self.img_root, persons.file_names.tolist())
+        if not missing:
+            return persons
+        if not self.skip_broken:
+            raise FileNotFoundError(
+                f"{self._root_key}: {len(missing)} of {len(persons.file_names)} images of "
+                f"{self.source} are not in {self.img_root}, first {', '.join(missing[:3])}; "
+                f"add them, correct the folder, or set data.skip_broken to true")
+        gone = np.isin(persons.file_names, missing)[persons.image_rows]
+        persons.notes["persons whose image file is missing left out"] = int(gone.sum())
+        return persons.select(~gone)
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Sample:
+        """Sample number `index`, or (epoch, index).
+
+        Raises ImageError naming the file of an image that cannot be used. With skip_broken
+        that image gives a broken sample instead: black, nothing visible, and its index as
+        `-1 - index`, by which a batch tells (`batch.index < 0`) and the file is found again.
+        """
+        epoch, index = key if isinstance(key, tuple) else (0, key)
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        try:
+            image = self._image(int(self.persons.image_rows[index]))
+        except ImageError as error:
+            if not self.skip_broken:
+                raise ImageError(f"{error} (data.skip_broken=true goes on without it)") from error
+            return self._broken_sample(index)
+        return self._cut(image, index, self._view(epoch, index))
+
+    def _view(self, epoch: int, index: int) -> View:
+        view = View(self.center[index], self.scale[index])
+        if self.augment is None:
+            return view
+        rng = np.random.default_rng((self.seed, epoch, index))
+        return draw_view(rng, view, self.persons.keypoints[index], self.persons.visibility[index],
+                         self.skeleton, self.input_size, self.alignment, self.augment)
+
+    def _cut(self, image: np.ndarray, index: int, view: View) -> Sample:
+        """Warp the view out of the image, joints with it."""
+        matrix = affine_matrix(view.center, view.scale, view.rotation, self.input_size,
+                               alignment=self.alignment, flip=view.flip)
+        crop = cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
+        labelled = self.persons.visibility[index] > 0
+        keypoints = apply_affine(self.persons.keypoints[index], matrix)
+        if view.flip:   # the matrix has mirrored the places, left and right change their names
+            order = list(self.skeleton.flip_order)
+            labelled, keypoints = labelled[order], keypoints[order]
+        edge = np.subtract(self.input_size, 0.5)    # pixel 0 reaches from -0.5 to 0.5
+        inside = ((keypoints >= -0.5) & (keypoints < edge)).all(axis=1)
+        return Sample(
+            crop=crop, keypoints=(keypoints * labelled[:, None]).astype(np.float32),
+            visibility=(labelled & inside).astype(np.float32),
+            to_image=cv2.invertAffineTransform(matrix).astype(np.float32),
+            **self._facts(index, view.scale), index=index)
+
+    def _broken_sample(self, index: int) -> Sample:
+        width, height = self.input_size
+        joints = self.skeleton.num_joints
+        return Sample(crop=np.zeros((height, width, 3), np.uint8),
+                      keypoints=np.zeros((joints, 2), np.float32),
+                      visibility=np.zeros(joints, np.float32),
+                      to_image=np.eye(2, 3, dtype=np.float32),
+                      **self._facts(index, self.scale[index]), index=-1 - index)
+
+    def _facts(self, index: int, scale: np.ndarray) -> dict:
+        return {"image_id": int(self.persons.image_ids[self.persons.image_rows[index]]),
+                "area": float(np.prod(scale * SCALE_UNIT)),
+                "box_score": float(self.persons.scores[index])}
+
+    def _image(self, row: int) -> np.ndarray:
+        """Decoded image of that row, (H, W, 3) uint8 RGB."""
+        if row != self._last_row:
+            path = self.img_root / self.persons.file_names[row]
+            image = read_image(path)
+            stated = tuple(self.persons.image_sizes[row].tolist())
+            if image.shape[1::-1] != stated:
+                raise ImageError(f"image {path} has {image.shape[1]}x{image.shape[0]} pixels but "
+                                 f"{self.ann_path} says {stated[0]}x{stated[1]}: its joints "
+                                 f"would be in the wrong places")
+            self._last_row, self._last_image = row, image
+        return self._last_image
+
+    def image_path(self, index: int) -> Path:
+        """File of a sample; also of a broken one by its negative index."""
+        index = index if index >= 0 else -1 - index
+        return self.img_root / self.persons.file_names[self.persons.image_rows[index]]
+
+    def summary(self) -> str:
+        """What is in the data set and what was left out, one line."""
+        notes = "".join(f"; {count} {what}" for what, count in self.persons.notes.items())
+        return (f"{self.source}: {len(self.persons)} persons in "
+                f"{len(self.persons.image_ids)} images{notes}")

@@ -1,0 +1,84 @@
+"""Images: from a file to RGB pixels, and from a list of names to the files that are not there."""
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+# OpenCV decodes straight to RGB from 4.11 on; older ones give BGR, which is turned afterwards
+_RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
+_FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_COLOR if _RGB_FLAG is None else _RGB_FLAG)
+
+
+class ImageError(ValueError):
+    """An image file that cannot be used; the message is one sentence that names the file.
+
+    A DataLoader raises a worker's exception anew, with the whole traceback as its message. The
+    sentence is the last line of that, and all that is kept.
+    """
+    def __init__(self, message: str):
+        last_line = message.strip().splitlines()[-1]
+        super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Decode a JPEG, PNG, WebP or whatever else OpenCV reads.
+
+    Returns (H, W, 3) uint8 RGB, whatever the file holds (grey, CMYK, alpha, 16 bits). An EXIF
+    orientation is ignored, because the annotations of COCO ignore it. Raises ImageError for a
+    file that is missing, empty, cut short or no image.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        raise ImageError(f"image {path} does not exist") from None
+    except OSError as error:
+        raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise ImageError(f"image {path} is empty (0 bytes): copy it again")
+    if data.startswith(JPEG_START) and not _jpeg_has_end(data):
+        raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+    except cv2.error as error:      # more pixels than OpenCV allows, for one
+        raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
+    if pixels is None:
+        raise ImageError(f"image {path} is damaged or is not an image: copy it again")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if _RGB_FLAG is None else pixels
+
+
+def _jpeg_has_end(data: bytes) -> bool:
+    """Whether the end marker follows the last scan; OpenCV before 4.11 fills the rest with grey.
+
+    Nearly all files end with it. Some carry other bytes behind it; one inside an embedded
+    thumbnail does not count, as it comes before the scan.
+    """
+    return data.endswith(JPEG_END) or data.find(JPEG_END, data.rfind(JPEG_SCAN)) >= 0
+
+
+def missing_files(root: str | Path, names: Iterable[str]) -> list[str]:
+    """Those of `names` (relative to `root`, "folder/file.jpg" too) that do not exist.
+
+    Lists every folder once instead of asking for every file, which takes minutes on a network
+    disk.
+    """
+    listed: dict[str, set[str]] = {}
+    missing = []
+    for name in names:
+        folder, file_name = os.path.split(name)
+        if folder not in listed:
+            listed[folder] = _files_in(os.path.join(root, folder))
+        if file_name not in listed[folder]:
+            missing.append(name)
+    return missing
+
+
+def _files_in(folder: str) -> set[str]:
+    try:
+        return {entry.name for entry in os.scandir(folder)}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
