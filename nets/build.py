@@ -58,5 +58,8 @@ def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
     if config.pretrained is True:
         net.weights_report = load_weights(net, imagenet_state(config.name))
     elif config.pretrained:
-        net.weights_report = load_weights(net, config.pretrained)
+        try:
+            net.weights_report = load_weights(net, config.pretrained)
+        except (FileNotFoundError, ValueError) as error:
+            raise type(error)(f"model.pretrained: {error}") from error
     return net

@@ -171,8 +171,8 @@ def _recognise(state: Mapping[str, Any], hint: str, under_ema: bool, where: str)
         return f"{owner}_resnet" if has("deconv_layers.") else f"{owner}_hrnet"
     if has("layer4.", "stage4.", "backbone.layer4.", "backbone.stage4."):
         return "imagenet"
-    raise ValueError(f"{where} comes from no code base that is known here (its keys are such as "
-                     f"{_some(state)}); known are: {', '.join(SOURCES)}")
+    raise ValueError(f"{where}: no code base that is known here names its layers {_some(state)}; "
+                     f"known are: {', '.join(SOURCES)}")
 
 
 def _renamed(key: str) -> str:

@@ -1,5 +1,6 @@
 """Reading a weights file without ever running what is in it."""
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,17 @@ def read_weights_file(path: str | Path) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"weights file {path} does not exist: give the path of a file "
-                                f"such as weights/pose_best.pth")
+        raise FileNotFoundError(f"there is no weights file {path}: give the path of a file such "
+                                f"as weights/pose_best.pth")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        with torch.serialization.safe_globals(_NUMPY_DATA):
+        with torch.serialization.safe_globals(_NUMPY_DATA), warnings.catch_warnings():
+            warnings.simplefilter("ignore")    # on odd pickles, which fail right after
             return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise ValueError(f"{path} cannot be opened: {error.strerror}; change its rights or give "
+                         f"another file") from error
     except Exception as error:    # bytes that are no checkpoint fail in any way one can think of
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:
@@ -39,8 +44,9 @@ def read_weights_file(path: str | Path) -> Any:
                 f"{path} holds the Python object {code[1]} besides weights and was not loaded, "
                 f"for such a file can run any command; if you trust where it comes from, save its "
                 f"state_dict alone and load that") from error
-        raise ValueError(f"{path} cannot be read as a PyTorch checkpoint ({type(error).__name__}): "
-                         f"it is cut short, damaged or of another kind; get it again") from error
+        raise ValueError(f"{path} cannot be read as a PyTorch checkpoint "
+                         f"({type(error).__name__}): it is cut short, damaged or was not written "
+                         f"by torch.save; get it again") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:

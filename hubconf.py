@@ -1,0 +1,32 @@
+"""torch.hub entry points: a network in another project, with nothing installed but torch.
+
+    net = torch.hub.load("path/to/this/folder", "pose_resnet_duc", source="local",
+                         name="resnet50", reduction=True, weights="fast_pose.pth")
+"""
+from nets import PoseNet, build_net
+
+dependencies = ["torch", "torchvision"]
+
+
+def pose_resnet_duc(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
+                    weights: str | bool = False) -> PoseNet:
+    """ResNet-18 to 152 and DUC; AlphaPose's FastPose with `reduction=True`.
+
+    `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, True for
+    torchvision's ImageNet trunk, or False. What was loaded, and how these weights want their
+    images, is in `net.weights_report`. The net comes in training mode, as torchvision's do.
+    """
+    return build_net(type="pose_resnet_duc", name=name, num_joints=num_joints,
+                     reduction=reduction, pretrained=weights)
+
+
+def pose_resnet_dconv(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
+                      weights: str | bool = False) -> PoseNet:
+    """ResNet-18 to 152 and transposed convolutions (SimpleBaselines); see pose_resnet_duc."""
+    return build_net(type="pose_resnet_dconv", name=name, num_joints=num_joints,
+                     reduction=reduction, pretrained=weights)
+
+
+def pose_hrnet(name: str = "w32", num_joints: int = 17, weights: str | bool = False) -> PoseNet:
+    """HRNet-W32 or W48; see pose_resnet_duc."""
+    return build_net(type="pose_hrnet", name=name, num_joints=num_joints, pretrained=weights)
