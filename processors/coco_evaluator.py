@@ -1,0 +1,214 @@
+"""From predicted keypoints to COCO results and the ten numbers people compare.
+
+predictions -> `to_results` (score, NMS) -> `write_results` -> `coco_metrics`. Results are written
+before AP is computed, so an evaluation that fails afterwards has lost nothing.
+"""
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from configs.schema import Config, ValConfig
+from processors.keypoint_eval import read_ground_truth, run_evaluation, usable_results
+from utils.alignment import get_alignment
+from utils.files import write_atomically
+from utils.log import log
+from utils.oks import nms_per_image, rescore
+
+METRICS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
+SIZES = ("all", "medium", "large")      # pycocotools' area ranges for keypoints, in its order
+
+
+@dataclass
+class Predictions:
+    """N persons of a whole data set, each with K joints; the order means nothing."""
+    keypoints: np.ndarray     # (N, K, 2) float32, image pixels
+    joint_scores: np.ndarray  # (N, K) float32
+    box_scores: np.ndarray    # (N,) float32, detector score, 1 for ground-truth boxes
+    areas: np.ndarray         # (N,) float32, of the padded box, image pixels squared
+    image_ids: np.ndarray     # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def take(self, rows: np.ndarray) -> "Predictions":
+        """The persons at these indices (or of this mask)."""
+        return Predictions(self.keypoints[rows], self.joint_scores[rows], self.box_scores[rows],
+                           self.areas[rows], self.image_ids[rows])
+
+
+# ---- from predictions to results ---------------------------------------------------------------
+
+def _hrnet_score(people: Predictions, val: ValConfig) -> np.ndarray:
+    """SimpleBaselines, HRNet, DarkPose: box score * mean of the joint scores above a threshold."""
+    return rescore(people.box_scores, people.joint_scores, val.joint_score)
+
+
+def _alphapose_score(people: Predictions, val: ValConfig) -> np.ndarray:
+    """AlphaPose: mean + 1.25 * max of the joint scores, and the box score if it was detected."""
+    joints = people.joint_scores.astype(np.float64)
+    pose = joints.mean(axis=1) + 1.25 * joints.max(axis=1)
+    return pose if val.boxes == "gt" else people.box_scores + pose
+
+
+def _simplepose_score(people: Predictions, val: ValConfig) -> np.ndarray:
+    """The original SimplePose: mean + max of the joint scores; with detections as HRNet."""
+    if val.boxes != "gt":
+        return _hrnet_score(people, val)
+    joints = people.joint_scores.astype(np.float64)
+    return joints.mean(axis=1) + joints.max(axis=1)
+
+
+SCORE_RULES: dict[str, Callable[[Predictions, ValConfig], np.ndarray]] = {
+    "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score}
+
+
+def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
+               category_id: int = 1) -> list[dict]:
+    """Score and suppress predictions; COCO keypoint results, ready for JSON.
+
+    `val` gives score_rule, joint_score, boxes (gt or detected), nms and nms_threshold. The third
+    column of `keypoints` is the joint's score. Results are ordered by image id, then as the NMS
+    ranks them; equal scores are ordered by coordinates, so the order of `people`, and with it the
+    number of processes it was gathered from, changes nothing.
+    """
+    finite = (np.isfinite(people.keypoints).all(axis=(1, 2)) & np.isfinite(people.box_scores)
+              & np.isfinite(people.joint_scores).all(axis=1) & np.isfinite(people.areas))
+    if not finite.all():
+        log.warning("%d of %d predictions hold NaN or infinite numbers and are left out",
+                    np.count_nonzero(~finite), len(people))
+        people = people.take(finite)
+    if not len(people):
+        return []
+    scores = SCORE_RULES[val.score_rule](people, val).astype(np.float64)
+    order = _order(people, scores)
+    people, scores = people.take(order), scores[order]
+    keep = nms_per_image(people.image_ids, people.keypoints, scores, people.areas, sigmas,
+                         val.nms_threshold, val.nms)
+    people, scores = people.take(keep), scores[keep]
+
+    table = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
+    table = table.reshape(len(people), -1).astype(np.float64).tolist()
+    return [{"image_id": image_id, "category_id": category_id, "keypoints": row, "score": score}
+            for image_id, row, score in zip(people.image_ids.tolist(), table, scores.tolist(),
+                                            strict=True)]
+
+
+def _order(people: Predictions, scores: np.ndarray) -> np.ndarray:
+    """Image id, then falling score; ties by everything else there is, so they are no chance."""
+    order = np.lexsort((-scores, people.image_ids))
+    image_ids, scores = people.image_ids[order], scores[order]
+    if not np.any((image_ids[1:] == image_ids[:-1]) & (scores[1:] == scores[:-1])):
+        return order
+    rest = (*people.keypoints.reshape(len(people), -1).T, *people.joint_scores.T,
+            people.areas, people.box_scores)
+    people_scores = np.empty_like(scores)
+    people_scores[order] = scores
+    return np.lexsort((*rest, -people_scores, people.image_ids))
+
+
+def write_results(results: list[dict], path: str | Path) -> Path:
+    """Write COCO results JSON, whole or not at all; what the test-dev server takes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, allow_nan=False, separators=(",", ":"))
+    write_atomically(path, lambda file: file.write(text.encode()))
+    return path
+
+
+# ---- from results to numbers -------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class CocoMetrics:
+    """The ten numbers in official order, and what they were computed from.
+
+    A number is -1 where it is undefined: no person of that size is labelled.
+    """
+    values: dict[str, float]
+    precision: np.ndarray      # (10, 101, 3) OKS .50:.05:.95, recall 0:.01:1, SIZES; -1 undefined
+    images: int                # evaluated
+    people: int                # labelled and evaluated
+    detections: int
+    notes: tuple[str, ...]     # what was missing or left out, one sentence each
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+
+def coco_metrics(ground_truth: COCO | str | Path, results: list[dict], sigmas: Sequence[float],
+                 image_ids: Iterable[int] | None = None) -> CocoMetrics:
+    """The ten numbers of pycocotools for `results`.
+
+    ground_truth: a COCO keypoints JSON, or a COCO object of one. sigmas: of the skeleton's K
+    joints. image_ids: evaluate on these images only (default: all that the file names).
+    Results for other images are left out and counted in `notes`; an empty list gives zeros.
+    Raises FileNotFoundError or ValueError for a file that is none, or another number of joints.
+    """
+    truth, notes = read_ground_truth(ground_truth, len(sigmas), image_ids)
+    used, more = usable_results(results, truth, len(sigmas))
+    notes = (*notes, *more)
+    for note in notes:
+        log.warning("evaluation: %s", note)
+    done = run_evaluation(truth, used, sigmas)
+    return CocoMetrics(
+        values=dict(zip(METRICS, map(float, done.stats), strict=True)),
+        precision=done.eval["precision"][:, :, 0, :, 0], images=len(truth.getImgIds()),
+        people=sum(a["num_keypoints"] > 0 and not a["iscrowd"]
+                   for a in truth.dataset["annotations"]),
+        detections=len(used), notes=notes)
+
+
+# ---- in words ----------------------------------------------------------------------------------
+
+def protocol(config: Config, weights: str = "") -> str:
+    """Everything AP depends on, in words: belongs beside every AP that is shown."""
+    codec, val, data = config.codec, config.val, config.data
+    alignment = get_alignment(codec.alignment)
+    decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
+    if decoder == "gauss_taylor":
+        decoder += f" (kernel {codec.blur_kernel})"
+    encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
+    boxes = ("ground truth" if val.boxes == "gt" else
+             f"detections of {val.boxes} with a score of at least {val.box_score:g}")
+    nms = {"oks": f"OKS-NMS at {val.nms_threshold:g}", "none": "none",
+           "soft_oks": f"soft OKS-NMS at {val.nms_threshold:g}"}[val.nms]
+    lines = {
+        "annotations": data.val_ann_path or "synthetic",
+        "boxes": boxes,
+        "input": f"{codec.input_size[0]}x{codec.input_size[1]} (width x height), "
+                 f"{config.model.input_format}",
+        "network": f"{config.model.type} {config.model.name}"
+                   + (" with SE" if config.model.reduction else ""),
+        "weights": weights or "not stated",
+        "flip test": "heatmaps averaged with those of the mirror image, shifted by "
+                     f"{alignment.flip_shift} px" if val.flip_test else "no",
+        "decoder": decoder,
+        "alignment": f"{codec.alignment}, encoding {encoding}, sigma {codec.sigma:g}",
+        "pose score": f"{val.score_rule}: {_score_in_words(val)}",
+        "NMS": nms,
+    }
+    if data.debug:
+        lines["people"] = f"only the first {int(data.debug)} (data.debug)"
+    return "\n".join(f"{name + ':':<13}{text}" for name, text in lines.items())
+
+
+def _score_in_words(val: ValConfig) -> str:
+    if val.score_rule == "alphapose":
+        return ("" if val.boxes == "gt" else "box score + ") + "mean + 1.25 * max of joint scores"
+    if val.score_rule == "simplepose" and val.boxes == "gt":
+        return "mean + max of joint scores"
+    return f"box score * mean of the joint scores above {val.joint_score:g}"
+
+
+def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
+    """The ten numbers, a line for each named evaluation; "-" where a number is undefined."""
+    rows = {"": metrics} if isinstance(metrics, CocoMetrics) else metrics
+    width = max(map(len, rows), default=0)
+    lines = [" " * width + "".join(f"{name:>8}" for name in METRICS)]
+    for name, row in rows.items():
+        cells = (f"{row[key]:>8.4f}" if row[key] >= 0 else f"{'-':>8}" for key in METRICS)
+        lines.append(f"{name:<{width}}" + "".join(cells))
+    return "\n".join(lines)
