@@ -3,6 +3,7 @@
 A decoder takes heatmaps (B, K, h, w) of any float type and returns coordinates (B, K, 2) float32,
 heatmap pixels (x, y), and scores (B, K) float32, the raw maximum of each map. A map whose
 maximum is not positive says nothing: its coordinates are (0, 0), as in the official codes.
+`HeatmapCodec.encode` paints what they read.
 """
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,12 @@ SMALL_KERNELS = {
     7: (2, 7, 14, 18, 14, 7, 2),
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
-SMALLEST = 1e-10     # DARK: values below are raised to this before the logarithm
+SMALLEST = 1e-10       # DARK raises values below this before it takes the logarithm
+LONGEST_BLOCK = 128    # pixels searched one by one for a maximum, the fastest on CPUs
+
+# Places of a 5 x 5 neighbourhood, row by row, that the Newton step reads: the middle; one and two
+# to the right, left, below, above; right below, left below, right above, left above.
+NEEDED = (12, 13, 11, 14, 10, 17, 7, 22, 2, 18, 16, 8, 6)
 
 
 def gaussian_taps(size: int) -> Tensor:
@@ -33,16 +39,21 @@ def gaussian_taps(size: int) -> Tensor:
 def find_maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Maximum of every map: x, y (B, K) int64, and its value (B, K) float32.
 
-    The first one in row-major order if there are several; (0, 0) if it is not positive. Rows
-    first, then the columns of the winning row: far cheaper than a search over the flat map.
+    The first one in row-major order if there are several; (0, 0) if it is not positive. First
+    the best block of pixels by `amax`, then the pixel in that block: a tenth of the cost of
+    `max` over the flat map on a CPU.
     """
-    rows = heatmaps.amax(dim=-1)
-    y = rows.argmax(dim=-1, keepdim=True)
-    best = rows.gather(-1, y).float()
-    row = heatmaps.gather(-2, y[..., None].expand(*y.shape, heatmaps.shape[-1]))
-    x = row.squeeze(-2).argmax(dim=-1, keepdim=True)
-    positive = best > 0
-    return ((x * positive).squeeze(-1), (y * positive).squeeze(-1), best.squeeze(-1))
+    b, k, h, w = heatmaps.shape
+    length = max(d for d in range(1, LONGEST_BLOCK + 1) if h * w % d == 0)
+    maps = heatmaps.reshape(b * k, h * w // length, length)
+    highest = maps.amax(dim=-1)
+    block = highest.argmax(dim=-1)
+    first_block = torch.arange(b * k, device=heatmaps.device) * maps.shape[1]
+    pixels = maps.view(-1, length).index_select(0, first_block + block)
+    place = block * length + pixels.argmax(dim=-1)
+    scores = highest.gather(-1, block[:, None]).float().view(b, k)
+    place = place.view(b, k) * (scores > 0)
+    return place % w, place // w, scores
 
 
 def decode_argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,14 +65,14 @@ def decode_argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 def decode_quarter(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
     """The maximum, moved a quarter pixel towards the higher neighbour in x and in y.
 
-    SimpleBaselines and HRNet. Not moved within two pixels of the border as they have it:
+    SimpleBaselines and HRNet. Maxima at the border are not moved, with the limits these have:
     index 1 stays, index w - 2 moves.
     """
     h, w = heatmaps.shape[-2:]
     x, y, scores = find_maxima(heatmaps)
     inside = (x > 1) & (x < w - 1) & (y > 1) & (y < h - 1)
-    at = (y * w + x).clamp(w, (h - 1) * w - 1)      # stays in the map; used only where inside
-    around = at[..., None] + torch.tensor([1, -1, w, -w], device=heatmaps.device)
+    place = torch.where(inside, y * w + x, w + 1)       # anywhere with four neighbours
+    around = place[..., None] + torch.tensor([1, -1, w, -w], device=heatmaps.device)
     right, left, below, above = heatmaps.flatten(-2).gather(-1, around).float().unbind(-1)
     shift = 0.25 * torch.stack([torch.sign(right - left), torch.sign(below - above)], dim=-1)
     return torch.stack([x, y], dim=-1) + shift * inside[..., None], scores
@@ -72,11 +83,11 @@ class GaussTaylorKeyPointDecoder:
 
     The logarithm of a Gaussian is a parabola, so one step from the highest pixel lands on its
     real-valued centre. There is no limit on the step and no check of the curvature, as in the
-    official code; maxima within two pixels of the border are not moved. The network predicts
-    what `HeatmapCodec.encode` with encoding "exact" paints.
+    official code, and maxima within two pixels of the border are not moved. Beyond the border
+    everything is 0, so joints within some 4 pixels of it are read too far inside.
 
-    The step needs the blurred map at 13 pixels only, so only those are computed, each from the
-    patch of the kernel's size around it.
+    The step needs the blurred map at 13 pixels only, so only a window around the maximum is
+    blurred, by one small matrix from each side.
 
     blur_kernel: side of the Gaussian that smooths the map, odd, heatmap pixels.
     """
@@ -86,54 +97,74 @@ class GaussTaylorKeyPointDecoder:
             raise ValueError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
                              f"11 for sigma 2")
         self.taps = gaussian_taps(blur_kernel)
-        self.reach = blur_kernel // 2 + 2               # patch around the maximum
-        band = F.pad(self.taps, (0, 4)).repeat(5, 1)    # blur at offsets -2 .. 2 of a patch row
-        band = torch.stack([row.roll(i) for i, row in enumerate(band)])
-        self.weights = torch.stack(
-            [torch.outer(band[2 + dy], band[2 + dx]).flatten() for dx, dy in NEEDED], dim=-1)
 
     def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         h, w = heatmaps.shape[-2:]
+        heatmaps = heatmaps.contiguous()
         x, y, scores = find_maxima(heatmaps)
-        blurred = self._blur_around(heatmaps, x, y)
-        factor = self._restored_height(heatmaps, blurred, scores)
-        step = newton_step((blurred * factor[..., None]).clamp(min=SMALLEST).log())
         inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
+        blurred = self._blur_around(heatmaps, x, y)
+        factor = self._restored_height(heatmaps, blurred, scores, inside)
+        step = newton_step((blurred * factor[..., None]).clamp(min=SMALLEST).log())
         usable = inside & step.isfinite().all(dim=-1)   # maps with infinities are not moved
-        step = torch.where(usable[..., None], step, torch.zeros_like(step))
+        step = torch.where(usable[..., None], step, 0.0)
         return torch.stack([x, y], dim=-1) + step, scores
 
     def _blur_around(self, heatmaps: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """(B, K, 13) blurred values at NEEDED; beyond the border everything is 0."""
-        h, w = heatmaps.shape[-2:]
-        window = torch.arange(-self.reach, self.reach + 1, device=heatmaps.device)
-        rows, columns = y[..., None] + window, x[..., None] + window
-        exists = (((rows >= 0) & (rows < h))[..., :, None]
-                  & ((columns >= 0) & (columns < w))[..., None, :]).flatten(-2)
-        where = rows.clamp(0, h - 1)[..., :, None] * w + columns.clamp(0, w - 1)[..., None, :]
-        patch = heatmaps.flatten(-2).gather(-1, where.flatten(-2)).float() * exists
-        return patch @ self.weights.to(patch)
+        """(B, K, 13) float32 blurred values at NEEDED.
 
-    def _restored_height(self, heatmaps: Tensor, blurred: Tensor, scores: Tensor) -> Tensor:
-        """(B, K) factor that gives the blurred map the maximum of the raw one.
-
-        It does not change derivatives of the logarithm, so it is 1 wherever no needed value is
-        so small that DARK would raise it; only the other maps are blurred in full.
+        The window stays inside the map, so that near the border the maximum is off its middle;
+        pixels that are not there then add nothing, as if they were 0.
         """
-        small = (scores > 0) & (blurred.amin(dim=-1) <= SMALLEST)
-        maps = heatmaps[small].float()[:, None]
-        taps = self.taps.to(maps)
-        pad = len(taps) // 2
-        maps = F.conv2d(maps, taps[None, None, :, None], padding=(pad, 0))
-        highest = F.conv2d(maps, taps[None, None, None, :], padding=(0, pad)).amax(dim=(-3, -2, -1))
+        b, k, h, w = heatmaps.shape
+        side = len(self.taps) + 4
+        height, width = min(side, h), min(side, w)
+        top = (y.flatten() - side // 2).clamp(0, h - height)
+        left = (x.flatten() - side // 2).clamp(0, w - width)
+        first = torch.arange(b * k, device=heatmaps.device) * (h * w) + top * w + left
+        starts = first[:, None] + torch.arange(height, device=heatmaps.device) * w
+        rows = heatmaps.view(-1).unfold(0, width, 1).index_select(0, starts.flatten())
+        # double on CUDA, where products of floats may have been set to TF32's 10 bits
+        dtype = torch.float64 if heatmaps.is_cuda else torch.float32
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            windows = rows.view(b * k, height, width).to(dtype)
+            across = self._blur_matrices(width).to(windows).index_select(0, x.flatten() - left)
+            down = self._blur_matrices(height).to(windows).index_select(0, y.flatten() - top)
+            blurred = down.transpose(1, 2) @ (windows @ across)
+        needed = torch.tensor(NEEDED, device=heatmaps.device)
+        return blurred.flatten(1).index_select(1, needed).float().view(b, k, len(NEEDED))
+
+    def _blur_matrices(self, length: int) -> Tensor:
+        """(length, length, 5): [m] blurs `length` pixels at m - 2 .. m + 2, m the maximum."""
+        pixel, reach = torch.arange(length), len(self.taps) // 2
+        target = pixel[:, None] + torch.arange(-2, 3)
+        distance = pixel[None, :, None] - target[:, None, :]
+        taps = self.taps[(distance + reach).clamp(0, 2 * reach)]
+        return torch.where(distance.abs() <= reach, taps, 0.0)
+
+    def _restored_height(self, heatmaps: Tensor, blurred: Tensor, scores: Tensor,
+                         inside: Tensor) -> Tensor:
+        """(B, K) factor that gives the blurred map the maximum of the raw one, as DARK does.
+
+        It does not change derivatives of the logarithm. So it is left at 1 wherever no needed
+        value is so small that DARK would raise it, and only the other maps are blurred in full.
+        """
+        small = inside & (blurred.amin(dim=-1) <= SMALLEST)
+        highest = blur(heatmaps[small].float(), self.taps).amax(dim=(-2, -1))
         factor = torch.ones_like(scores)
         factor[small] = scores[small] / torch.where(highest == 0, 1.0, highest)
         return factor
 
 
-# Offsets (dx, dy) from the maximum at which the Newton step reads the map.
-NEEDED = ((0, 0), (1, 0), (-1, 0), (2, 0), (-2, 0), (0, 1), (0, -1), (0, 2), (0, -2),
-          (1, 1), (-1, 1), (1, -1), (-1, -1))
+def blur(maps: Tensor, taps: Tensor) -> Tensor:
+    """(..., h, w) maps filtered by the taps in both directions, with 0 beyond the border."""
+    reach = len(taps) // 2
+    for dim in (-1, -2):
+        length = maps.shape[dim]
+        padding = (reach, reach) if dim == -1 else (0, 0, reach, reach)
+        padded = F.pad(maps, padding)
+        maps = sum(tap * padded.narrow(dim, i, length) for i, tap in enumerate(taps.tolist()))
+    return maps
 
 
 def newton_step(log: Tensor) -> Tensor:
@@ -145,10 +176,9 @@ def newton_step(log: Tensor) -> Tensor:
     hxx, hyy = (right2 - 2 * at + left2) * 0.25, (below2 - 2 * at + above2) * 0.25
     hxy = (right_below - right_above - left_below + left_above) * 0.25
     determinant = hxx * hyy - hxy * hxy
-    solvable = determinant != 0
-    divisor = torch.where(solvable, determinant, torch.ones_like(determinant))
-    step = torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], dim=-1) / divisor[..., None]
-    return torch.where(solvable[..., None], step, torch.zeros_like(step))
+    step = torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], dim=-1)
+    step = step / torch.where(determinant != 0, determinant, 1.0)[..., None]
+    return torch.where((determinant != 0)[..., None], step, 0.0)
 
 
 DECODERS = {
