@@ -93,6 +93,8 @@ class ValConfig:
     flip_test: bool = knob(True, "average the heatmaps of each image and of its mirror image")
     boxes: str = knob("gt", "gt, or the path of a detections file in COCO results form")
     box_score: float = knob(0.0, "use detected boxes with at least this score")
+    only_images_with_boxes: bool = knob(
+        False, "judge only the images that the detections file names")
     score_rule: Literal["hrnet", "alphapose", "simplepose"] = knob(
         "hrnet", "how box and joint scores make the score of a pose")
     joint_score: float = knob(0.2, "joints above this score count in the hrnet rule")

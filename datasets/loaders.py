@@ -64,8 +64,10 @@ def init_worker(_: int) -> None:
     """One thread a worker: there are as many workers as cores to use.
 
     OpenCV's threads can also hang in a process forked after the parent used them. Ctrl-C is
-    left to the main process, which ends its workers and speaks once.
+    left to the main process, which ends its workers and speaks once; SIGTERM, which the main
+    process may handle, ends a worker as always.
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,39 +1,122 @@
-"""Evaluation: a network, the validation set of a Config, and what comes of it."""
-from collections.abc import Callable, Iterator
+"""Evaluation: the validation set of a Config, a network's results on it, and what they tell."""
+import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
+from pycocotools.coco import COCO
 from torch import nn
 
 from configs.schema import Config
 from datasets.coco import MSCOCO
-from datasets.images import read_image
 from datasets.loaders import val_loader
-from datasets.sample import Batch
 from datasets.skeleton import Skeleton
 from processors.coco_evaluator import (
+    CocoMetrics,
     Predictions,
     coco_metrics,
-    protocol,
-    table,
     to_results,
     write_results,
 )
 from processors.inference import Way, concatenate, predict
 from processors.parallel import Parallel
-from utils.draw import contact_sheet, draw_people
+from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
-from utils.log import bar, log
+from utils.log import bar
 
 
-def build_codec(config: Config, skeleton: Skeleton, stride: int = 4, decoder: str = ""
-                ) -> HeatmapCodec:
-    """The codec of a Config. Raises ValueError if network and skeleton differ in joints."""
+def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
+    """The codec of a Config, maybe with another decoder. Raises ValueError if network and
+    skeleton have different numbers of joints."""
     if config.model.num_joints != skeleton.num_joints:
         raise ValueError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
                          f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
                          f"equal")
     codec = config.codec
-    return HeatmapCodec(codec.input_size, stride, codec.sigma, decoder or codec.decoder,
-                        codec.alignment, codec.encoding, codec.blur_kernel)
+    return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
+                        alignment=codec.alignment, encoding=codec.encoding,
+                        blur_kernel=codec.blur_kernel)
+
+
+class Evaluation:
+    """Built once, run for many weights. Every process does an exact share of the persons."""
+
+    def __init__(self, config: Config, skeleton: Skeleton, parallel: Parallel):
+        data, val = config.data, config.val
+        self.config, self.skeleton, self.parallel = config, skeleton, parallel
+        self.codec = build_codec(config, skeleton)
+        for key in ("val_ann_path", "val_img_root"):
+            if not getattr(data, key):
+                raise ValueError(f"data.{key} is not set; write its path into the YAML file")
+        self.dataset = MSCOCO(
+            data.val_ann_path, data.val_img_root, skeleton, input_size=config.codec.input_size,
+            alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
+            box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val")
+        self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
+                                 rank=parallel.rank, world_size=parallel.world_size,
+                                 pin_memory=parallel.device.type == "cuda")
+        self.results: list[dict] = []       # of the last `run`, process 0 only
+
+    def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
+            check: Callable[[], None] = lambda: None) -> CocoMetrics:
+        """The ten numbers of a network, the same in all processes.
+
+        The results are written to `results_path` before they are judged. dtype: of mixed
+        precision. check: called between batches; it may raise to end the evaluation.
+        """
+        way = Way(self.codec, self.config.val.flip_test)
+        people = self._predict(net, {"": way}, dtype, check)[""]
+        metrics = None
+        if self.parallel.rank == 0:
+            self.results = self.to_results(people)
+            write_results(self.results, results_path)
+            metrics = self.judge(self.results)
+        return self.parallel.share(metrics)
+
+    def sweep(self, net: nn.Module, dtype: torch.dtype | None = None) -> dict[str, CocoMetrics]:
+        """Every decoder with and without flip test, all from one pass over the images."""
+        ways = {f"{decoder}, {'flip' if flip else 'no flip'}":
+                Way(build_codec(self.config, self.skeleton, decoder), flip)
+                for decoder in DECODERS for flip in (False, True)}
+        people = self._predict(net, ways, dtype)
+        return {name: self.judge(self.to_results(found)) for name, found in people.items()}
+
+    def _predict(self, net: nn.Module, ways: dict[str, Way], dtype: torch.dtype | None,
+                 check: Callable[[], None] = lambda: None) -> dict[str, Predictions]:
+        def batches():
+            for batch in bar(self.loader, "evaluating", rank=self.parallel.rank):
+                check()
+                yield batch
+
+        training = net.training
+        model = self.parallel.wrap(net.eval())
+        found = predict(model, batches(), ways, self.skeleton.flip_order,
+                        self.config.model.input_format, self.parallel.device, dtype)
+        net.train(training)
+        return {name: concatenate([part for part in self.parallel.gather(found[name])
+                                   if part is not None]) for name in ways}
+
+    def to_results(self, people: Predictions) -> list[dict]:
+        """COCO results: scored, doubles suppressed."""
+        return to_results(people, self.config.val, self.skeleton.sigmas)
+
+    def judge(self, results: list[dict]) -> CocoMetrics:
+        image_ids = None
+        if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
+            image_ids = self.dataset.persons.image_ids.tolist()
+        return coco_metrics(self._truth(), results, self.skeleton.sigmas, image_ids)
+
+    def _truth(self) -> COCO | str:
+        """The annotation file; with data.debug only the persons that are in the data set."""
+        path, data = self.config.data.val_ann_path, self.config.data
+        if not data.debug:
+            return path
+        truth = COCO()
+        truth.dataset = json.loads(Path(path).read_text(encoding="utf-8"))
+        persons = self.dataset.persons
+        images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
+        truth.dataset["images"] = [row for row in truth.dataset["images"] if row["id"] in images]
+        truth.dataset["annotations"] = [
+            row for row in truth.dataset["annotations"] if row["image_id"] in images
+            and (self.config.val.boxes != "gt" or row["id"] in people)]
+        return truth

@@ -23,8 +23,8 @@ class Way:
 @torch.inference_mode()
 def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch], ways: dict[str, Way],
             flip_order: tuple[int, ...], input_format: str, device: torch.device,
-            dtype: torch.dtype | None = None) -> dict[str, Predictions]:
-    """Predictions in image pixels for each of the named ways.
+            dtype: torch.dtype | None = None) -> dict[str, Predictions | None]:
+    """Predictions in image pixels for each of the named ways; None if there is no batch.
 
     `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
     through it once, and only if one of the ways asks for the flip test.
@@ -42,16 +42,17 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch], ways: d
             if way.flip_test:
                 heatmaps = (plain + way.codec.flip_back(mirrored, flip_order)) / 2
             found[name].append(_in_image(way.codec, heatmaps, batch))
-    return {name: concatenate(parts) for name, parts in found.items()}
+    return {name: concatenate(parts) if parts else None for name, parts in found.items()}
 
 
 def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
     keypoints, scores = codec.decode(heatmaps)
     matrix = batch.to_image.to(keypoints.device)
     keypoints = keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
-    return Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
-                       box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
-                       image_ids=batch.image_id.numpy())
+    people = Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
+                         box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
+                         image_ids=batch.image_id.numpy())
+    return people.take(batch.index.numpy() >= 0)    # without those whose image is broken
 
 
 def concatenate(parts: list[Predictions]) -> Predictions:

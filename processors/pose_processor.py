@@ -6,6 +6,7 @@ as if nothing had happened.
 """
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from datasets.synthetic import ensure_synthetic
 from losses.heatmap import LOSSES
 from nets import build_net
 from processors.checkpoint import load_last, save_checkpoint, set_aside
+from processors.coco_evaluator import protocol, table
 from processors.curves import draw_curves
 from processors.ema import AveragedNet
 from processors.evaluation import Evaluation, build_codec
 from processors.optim import build_optimizer
 from processors.parallel import OneProcess, Parallel
+from processors.pictures import draw_results
 from processors.precision import amp_dtype, autocast, grad_scaler
 from processors.preprocess import normalise
 from processors.resume import check_same_run
@@ -34,6 +37,8 @@ from processors.schedule import learning_rate
 from processors.stop import StopRequest
 from utils.log import MetricsFile, bar, log, show_log
 from utils.pck import heatmap_accuracy
+
+WEIGHTS = {"net": "raw", "ema": "averaged"}
 
 
 class PoseProcessor:
@@ -57,10 +62,11 @@ class PoseProcessor:
         parallel.share(None)        # the others wait until the synthetic set is drawn
 
         self.train_set = self._train_set()
-        self.loader, self.sampler = train_loader(
-            self.train_set, config.data, seed=config.seed, rank=parallel.rank,
-            world_size=parallel.world_size, pin_memory=self.device.type == "cuda")
-        self.steps_per_epoch = len(self.sampler)
+        self.loader = train_loader(
+            self.train_set, config.data, seed=config.seed, epochs=config.optim.epochs,
+            rank=parallel.rank, world_size=parallel.world_size,
+            pin_memory=self.device.type == "cuda")
+        self.steps_per_epoch = self.loader.sampler.steps_per_epoch
         self.evaluation = Evaluation(config, self.skeleton, parallel)
 
         self.net = build_net(config.model).to(self.device)
@@ -80,17 +86,20 @@ class PoseProcessor:
         self.step = 0               # optimizer steps done
         self.evaluated = 0          # epochs done whose evaluation is settled
         self.skipped = 0            # steps left out for an fp16 overflow
+        self.broken: set[Path] = set()
         self.best: dict[str, Any] = {"AP": -1.0}
         self.run_id = time.strftime("%Y-%m-%d %H:%M:%S")
         self.last_path = self.folder / f"{config.model_name}_last.pth"
+        self.results_path = self.folder / f"{config.model_name}_results.json"
         self.best_path = self.folder / f"{config.model_name}_best.pth"
         self.stop = StopRequest(parallel)
 
     def _train_set(self) -> MSCOCO:
         data, codec = self.config.data, self.config.codec
-        return MSCOCO(data.train_ann_path, data.train_img_root, self.skeleton, codec.input_size,
-                      codec.alignment, augment=self.config.augment, seed=self.config.seed,
-                      debug=data.debug, skip_broken=data.skip_broken, key="train")
+        return MSCOCO(data.train_ann_path, data.train_img_root, self.skeleton,
+                      input_size=codec.input_size, alignment=codec.alignment,
+                      augment=self.config.augment, seed=self.config.seed, debug=data.debug,
+                      skip_broken=data.skip_broken)
 
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
@@ -98,32 +107,34 @@ class PoseProcessor:
         self._announce()
         self.metrics = MetricsFile(self.folder / "metrics.jsonl", run=self.run_id,
                                    model_name=self.config.model_name)
+        self.loader.sampler.start_step = self.step
         epochs = self.config.optim.epochs
         with self.stop:
+            batches = iter(self.loader)
             while True:
                 epoch = self.step // self.steps_per_epoch
                 if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
                     self._finish_epoch(epoch)
                 if epoch >= epochs:
                     break
-                self._train_epoch(epoch)
+                self._train_epoch(epoch, batches)
         self._farewell()
         return self.best
 
-    def _train_epoch(self, epoch: int) -> None:
+    def _train_epoch(self, epoch: int, batches: Iterator[Batch]) -> None:
         """From the present step to the end of the epoch, with checkpoints on the way."""
         start = self.step % self.steps_per_epoch
-        self.sampler.set_position(epoch, start)
         self.model.train()
         meter = Meter()
         saved_at = time.monotonic()
         progress = bar(range(start, self.steps_per_epoch), f"epoch {epoch + 1}",
                        total=self.steps_per_epoch, rank=self.parallel.rank)
-        batches = iter(self.loader)
         for number in progress:
             waited = time.monotonic()
-            batch = next(batches).to(self.device)
+            batch = next(batches)
             meter.waited += time.monotonic() - waited
+            self._count_broken(batch)
+            batch = batch.to(self.device)
             log_now = (number + 1) % self.config.log.every == 0 or (
                 number + 1 == self.steps_per_epoch)
             loss, accuracy, lr = self._train_step(batch, measure=log_now or not progress.disable)
@@ -140,6 +151,15 @@ class PoseProcessor:
             if self._save_due(saved_at):
                 self._save()
                 saved_at = time.monotonic()
+
+    def _count_broken(self, batch: Batch) -> None:
+        """Name each image that `data.skip_broken` goes on without, the first time it is met."""
+        for index in batch.index[batch.index < 0].tolist():
+            path = self.train_set.image_path(index)
+            if path not in self.broken:
+                self.broken.add(path)
+                log.warning("going on without the broken image %s (%d so far)", path,
+                            len(self.broken))
 
     def _train_step(self, batch: Batch, measure: bool) -> tuple[float, float, float]:
         """One optimizer step; returns the loss, the accuracy (if measured) and the rate."""
@@ -199,15 +219,17 @@ class PoseProcessor:
         nets = {"net": self.net} | ({"ema": self.averaged.net} if self.averaged else {})
         scores = {}
         for kind, net in nets.items():
-            scores[kind] = metrics = self.evaluation.run(
-                net, weights=f"epoch {epoch}, {'averaged' if kind == 'ema' else 'raw'} weights",
-                check=self.stop.raise_if_asked, dtype=self.dtype)
+            metrics = self.evaluation.run(net, self.results_path, self.dtype,
+                                          check=self.stop.raise_if_asked)
+            scores[kind] = metrics.values
+            log.info("epoch %d, %s weights:\n%s", epoch, WEIGHTS[kind], table(metrics))
             if self.parallel.rank == 0:
-                self.metrics.add(kind="val", epoch=epoch, step=self.step, weights=kind, **metrics)
+                self.metrics.add(kind="val", epoch=epoch, step=self.step, weights=kind,
+                                 protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
+                                 **metrics.values)
         better = max(scores, key=lambda kind: scores[kind]["AP"])
-        log.info("epoch %d: %s%s", epoch,
-                 ", ".join(f"AP {scores[k]['AP']:.4f} ({k})" for k in scores),
-                 f"; the {better} weights are the better ones" if len(scores) > 1 else "")
+        if len(scores) > 1:
+            log.info("the %s weights are the better ones", WEIGHTS[better])
         if scores[better]["AP"] > self.best["AP"]:
             self.best = scores[better] | {"epoch": epoch, "weights": better}
             self._save_best(nets[better])
@@ -270,9 +292,9 @@ class PoseProcessor:
                  parameters / 1e6, *config.codec.input_size)
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())
-        batch = self.steps_per_epoch and self.sampler.batch_size * self.parallel.world_size
+        log.info("evaluation:\n%s", protocol(config))
         log.info("%d epochs of %d steps, batch %d in total, %s lr %g, %s, on %s", optim.epochs,
-                 self.steps_per_epoch, batch, optim.optimizer, optim.lr,
+                 self.steps_per_epoch, self.loader.sampler.batch_size, optim.optimizer, optim.lr,
                  {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}[
                      self.dtype],
                  ", ".join(map(str, self.parallel.devices)) + (
@@ -297,12 +319,17 @@ class PoseProcessor:
         meter.restart()
 
     def _farewell(self) -> None:
-        if self.parallel.rank == 0:
-            pictures = self.evaluation.draw_picture(
-                self.folder / f"{self.config.model_name}_val.jpg")
-            log.info("best AP %.4f at epoch %s; weights %s, curves %s, picture %s",
-                     self.best["AP"], self.best.get("epoch"), self.best_path,
-                     self.folder / f"{self.config.model_name}_curves.png", pictures)
+        if self.parallel.rank != 0:
+            return
+        name = self.config.model_name
+        if not self.evaluation.results and self.results_path.is_file():
+            log.info("the run is finished; resume=false starts it again from the beginning")
+        elif self.evaluation.results:
+            draw_results(self.evaluation.dataset, self.evaluation.results, self.skeleton,
+                         self.folder / f"{name}_val.jpg")
+        log.info("best AP %.4f after epoch %s; weights %s; curves and predictions beside it as "
+                 "%s_curves.png and %s_val.jpg", self.best["AP"], self.best.get("epoch"),
+                 self.best_path, name, name)
 
 
 class Meter:

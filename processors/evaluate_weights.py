@@ -1,0 +1,63 @@
+"""Judging a checkpoint alone: `python main.py evaluate CONFIG --weights FILE`."""
+from dataclasses import replace
+from pathlib import Path
+
+from configs.schema import Config
+from datasets.skeleton import load_skeleton
+from nets import build_net
+from nets.pretrained import LoadReport, load_weights
+from processors.coco_evaluator import CocoMetrics, protocol, table
+from processors.evaluation import Evaluation
+from processors.parallel import OneProcess
+from processors.precision import amp_dtype
+from processors.report import write_report
+from utils.log import log, show_log
+
+
+def evaluate_weights(config: Config, weights: Path | None = None, sweep: bool = False,
+                     report: Path | None = None) -> dict[str, CocoMetrics]:
+    """Evaluate a file of weights as the Config says; never needs the training data.
+
+    Returns the ten numbers by name: one evaluation, or all decoders of a sweep. Raises
+    ValueError or FileNotFoundError for weights that are missing or do not fit.
+    """
+    show_log()
+    parallel = OneProcess(config.gpus)
+    folder = Path(config.val.weight_path)
+    weights = weights or folder / f"{config.model_name}_best.pth"
+    skeleton = load_skeleton(config.data.skeleton)
+    net = build_net(replace(config.model, pretrained=False))
+    loaded = load_weights(net, weights)
+    log.info("%s", loaded)
+    config = as_weights_want(config, loaded)
+    evaluation = Evaluation(config, skeleton, parallel)
+    log.info("validation set: %s", evaluation.dataset.summary())
+    net = net.to(parallel.device)
+    dtype = amp_dtype(config.optim.amp, parallel.device, len(parallel.devices))
+    if sweep:
+        found = evaluation.sweep(net, dtype)
+        log.info("the decoders and the flip test, from one pass:\n%s", table(found))
+        return found
+    results_path = (report or folder) / f"{config.model_name}_results.json"
+    results_path.parent.mkdir(parents=True, exist_ok=True)
+    metrics = evaluation.run(net, results_path, dtype)
+    words = protocol(config, str(weights))
+    log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
+    if report:
+        page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
+                            results=evaluation.results, ground_truth=config.data.val_ann_path,
+                            img_root=config.data.val_img_root, skeleton=skeleton)
+        log.info("report in %s", page)
+    return {"": metrics}
+
+
+def as_weights_want(config: Config, loaded: LoadReport) -> Config:
+    """The Config with the input format and the alignment that the weights were trained with;
+    says aloud where the YAML has another one."""
+    for section, key in (("model", "input_format"), ("codec", "alignment")):
+        wanted, part = getattr(loaded, key), getattr(config, section)
+        if wanted is not None and wanted != getattr(part, key):
+            log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used",
+                        section, key, getattr(part, key), loaded.where, wanted)
+            config = replace(config, **{section: replace(part, **{key: wanted})})
+    return config
