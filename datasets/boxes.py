@@ -4,9 +4,12 @@ Persons come from an annotation file (ground truth) or from a detections file. T
 which some are left out are those of the official loaders; everyone left out is counted.
 Arrays instead of Python objects: workers share them, objects would be copied page after page.
 """
+import gc
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,6 +50,19 @@ class Persons:
                        **{name: getattr(self, name)[used] for name in per_image})
 
 
+@contextmanager
+def _gc_paused() -> Iterator[None]:
+    """Half of the time to read a large file would go into looking for garbage in it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_gc_paused()
 def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
                       key: str = "data.train_ann_path") -> Persons:
     """The annotated persons of a COCO keypoints file.
@@ -57,7 +73,7 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
     """
     file = _File(path, key, "annotation")
     annotations, person, images = _parse_coco(file)
-    rows, notes = _Rows(skeleton.num_joints), Counter()
+    rows, notes = _Rows(len(annotations), skeleton.num_joints), Counter()
     wanted = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
     for number, annotation in enumerate(annotations):
         if file.value(annotation, "category_id", number) != person:
@@ -88,11 +104,12 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
         if box is None:
             notes["boxes without size, not finite or outside their image left out"] += 1
             continue
-        rows.add(image, box, np.where(usable[:, None], joints[:, :2], 0), usable, 1.0,
-                 annotation.get("id", number))
+        rows.add(image, box, 1.0, annotation.get("id", number),
+                 np.where(usable[:, None], joints[:, :2], 0), usable)
     return rows.stack(images, notes)
 
 
+@_gc_paused()
 def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
                     min_score: float = 0.0, key: str = "data.val_ann_path") -> Persons:
     """The persons of a COCO detection results file, in the images of an annotation file.
@@ -107,8 +124,7 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
     if not isinstance(detections, list):
         raise ValueError(f"{file} is not a detections file: it must be a list of entries with "
                          f"image_id, category_id, bbox and score")
-    rows, notes = _Rows(skeleton.num_joints), Counter()
-    no_points, no_joints = np.zeros((skeleton.num_joints, 2)), np.zeros(skeleton.num_joints, bool)
+    rows, notes = _Rows(len(detections), skeleton.num_joints), Counter()
     for number, detection in enumerate(detections):
         if file.value(detection, "category_id", number) != person:
             continue
@@ -122,7 +138,7 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
         elif score < min_score:
             notes[f"boxes with a score below {min_score:g} left out"] += 1
         else:
-            rows.add(image, box, no_points, no_joints, score, number)
+            rows.add(image, box, score, number)
     return rows.stack(images, notes)
 
 
@@ -229,30 +245,28 @@ class _Images:
 
 
 class _Rows:
-    """Persons being collected; columns instead of rows, so that they stack fast."""
-    def __init__(self, num_joints: int):
-        self.num_joints = num_joints
-        self.images, self.boxes, self.points = [], [], []
-        self.labelled, self.scores, self.ids = [], [], []
+    """Persons being collected. The arrays are made beforehand: a list of small arrays would
+    leave holes in the memory of every worker."""
+    def __init__(self, most: int, num_joints: int):
+        self.count = 0
+        self.images, self.ids = np.zeros(most, np.int32), np.zeros(most, np.int64)
+        self.boxes, self.scores = np.zeros((most, 4)), np.zeros(most, np.float32)
+        self.points = np.zeros((most, num_joints, 2), np.float32)
+        self.labelled = np.zeros((most, num_joints), np.uint8)
 
-    def add(self, image: int, box: np.ndarray, points: np.ndarray, labelled: np.ndarray,
-            score: float, row_id: Any) -> None:
-        self.images.append(image)
-        self.boxes.append(box)
-        self.points.append(points)
-        self.labelled.append(labelled)
-        self.scores.append(score)
-        self.ids.append(row_id if type(row_id) is int else len(self.ids))
+    def add(self, image: int, box: np.ndarray, score: float, row_id: Any,
+            points: np.ndarray | float = 0, labelled: np.ndarray | float = 0) -> None:
+        row = self.count
+        self.images[row], self.boxes[row], self.scores[row] = image, box, score
+        self.points[row], self.labelled[row] = points, labelled
+        self.ids[row] = row_id if type(row_id) is int else row
+        self.count += 1
 
     def stack(self, images: _Images, notes: Counter) -> Persons:
-        count = len(self.ids)
-        order = np.argsort(np.array(self.images, np.int32), kind="stable")
+        order = np.argsort(self.images[:self.count], kind="stable")
         return Persons(
-            boxes=np.array(self.boxes, np.float64).reshape(count, 4),
-            keypoints=np.array(self.points, np.float32).reshape(count, self.num_joints, 2),
-            visibility=np.array(self.labelled, np.uint8).reshape(count, self.num_joints),
-            scores=np.array(self.scores, np.float32), ids=np.array(self.ids, np.int64),
-            image_rows=np.array(self.images, np.int32),
+            boxes=self.boxes, keypoints=self.points, visibility=self.labelled,
+            scores=self.scores, ids=self.ids, image_rows=self.images,
             image_ids=np.array(images.ids, np.int64), file_names=np.array(images.names, np.str_),
             image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2), notes=dict(notes),
         ).select(order)

@@ -1,4 +1,5 @@
 """COCO: a data set of persons with keypoints, in the layout of the COCO keypoint task."""
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ from torch.utils.data import Dataset
 
 from configs.schema import AugmentConfig
 from datasets.augment import View, draw_view
-from datasets.boxes import read_detections, read_ground_truth
+from datasets.boxes import Persons, read_detections, read_ground_truth
 from datasets.images import ImageError, missing_files, read_image
 from datasets.sample import Sample
 from datasets.skeleton import Skeleton
@@ -55,7 +56,7 @@ class MSCOCO(Dataset):
                                                       alignment=alignment)
         self._last_row, self._last_image = -1, None
 
-    def _with_files(self, persons):
+    def _with_files(self, persons: Persons) -> Persons:
         """Persons whose image file exists. Without skip_broken all must."""
         if not self.img_root.is_dir():
             raise FileNotFoundError(f"{self._root_key}: the folder {self.img_root} does not exist")
@@ -68,8 +69,8 @@ class MSCOCO(Dataset):
                 f"{self.source} are not in {self.img_root}, first {', '.join(missing[:3])}; "
                 f"add them, correct the folder, or set data.skip_broken to true")
         gone = np.isin(persons.file_names, missing)[persons.image_rows]
-        persons.notes["persons whose image file is missing left out"] = int(gone.sum())
-        return persons.select(~gone)
+        notes = {**persons.notes, "persons whose image file is missing left out": int(gone.sum())}
+        return replace(persons.select(~gone), notes=notes)
 
     def __len__(self) -> int:
         return len(self.persons)

@@ -50,14 +50,13 @@ def share_of(batch_size: int, world_size: int, key: str = "data.batch_size") -> 
     return batch_size // world_size
 
 
-def _loader(dataset: MSCOCO, sampler, batch_size: int, num_workers: int,
+def _loader(dataset: MSCOCO, sampler: TrainSampler | range, batch_size: int, num_workers: int,
             pin_memory: bool) -> DataLoader:
-    num_workers = min(num_workers, -(-len(sampler) // batch_size))   # none without a batch to do
-    parallel = {"persistent_workers": True, "prefetch_factor": 4} if num_workers else {}
-    # its own generator: the workers' seeds, which nothing uses, come out of the global one else
+    num_workers = min(num_workers, -(-len(sampler) // batch_size))   # no worker without work
+    # its own generator, or the workers' seeds, which nothing uses, come out of the global one
     return DataLoader(dataset, batch_size, sampler=sampler, num_workers=num_workers,
                       collate_fn=collate, pin_memory=pin_memory, worker_init_fn=init_worker,
-                      generator=torch.Generator(), **parallel)
+                      persistent_workers=num_workers > 0, generator=torch.Generator())
 
 
 def init_worker(_: int) -> None:

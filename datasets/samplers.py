@@ -10,7 +10,7 @@ from torch.utils.data import Sampler
 
 
 class TrainSampler(Sampler):
-    """Endless rows of training batches, as one stream over all epochs of a run.
+    """The training samples of a whole run, in order, as one stream over its epochs.
 
     Yields (epoch, index). Each epoch is its own permutation, cut into whole batches of the
     total batch size; samples that fill no batch stay out until the next epoch. Batch b of an
