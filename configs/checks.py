@@ -15,6 +15,7 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
 
 def _ranges(config: Config) -> Iterator[tuple[str, str]]:
     at_least = [
+        ("seed", config.seed, 0), ("processes", config.processes, 1),
         ("data.batch_size", config.data.batch_size, 1), ("data.debug", config.data.debug, 0),
         ("data.num_workers", config.data.num_workers, 0),
         ("data.synthetic_train", config.data.synthetic_train, 0),
@@ -38,7 +39,10 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
     for key, value in above_zero:
         if not 0 < value < float("inf"):
             yield key, f"is {value}; it must be above 0"
-    shares = [("augment.flip", config.augment.flip), ("augment.scale", config.augment.scale),
+    if not 0 <= config.augment.scale < 1:
+        yield "augment.scale", (f"is {config.augment.scale}; it must be at least 0 and below 1, "
+                                f"where persons would shrink to nothing")
+    shares = [("augment.flip", config.augment.flip),
               ("augment.rotation_prob", config.augment.rotation_prob),
               ("augment.half_body", config.augment.half_body), ("optim.ema", config.optim.ema),
               ("val.nms_threshold", config.val.nms_threshold)]
@@ -73,10 +77,14 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                       f"{optim.epochs}; warm up in fewer epochs than there are")
     if len(set(gpus)) != len(gpus) or min(gpus, default=0) < 0:
         yield "gpus", f"is {list(gpus)}; name each device once by its number"
-    if gpus and config.data.batch_size % len(gpus):
-        yield "data.batch_size", (f"is {config.data.batch_size} in total, which {len(gpus)} "
-                                  f"devices cannot share evenly; choose a multiple of {len(gpus)}")
-    share = config.data.batch_size // max(len(gpus), 1)
+    if config.processes > 1 and (gpus or config.processor == "dp"):
+        yield "processes", (f"is {config.processes}, but counts only for ddp on the CPU; set "
+                            f"processor: ddp and gpus: [], or processes: 1")
+    devices = len(gpus) or config.processes
+    if config.data.batch_size % devices:
+        yield "data.batch_size", (f"is {config.data.batch_size} in total, which {devices} "
+                                  f"devices cannot share evenly; choose a multiple of {devices}")
+    share = config.data.batch_size // devices
     if share % optim.accumulate:
         yield "optim.accumulate", (f"is {optim.accumulate}, which does not divide the {share} "
                                    f"persons of a device's batch; choose a divisor")

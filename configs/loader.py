@@ -48,11 +48,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise FileNotFoundError(f"configuration {path} does not exist: {hint}")
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictYaml)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path} is not valid YAML ({reason}); mend that place") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:   # ValueError: no such date, bad bytes
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} is not valid YAML ({reason}); mend that place") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no settings; write keys such as model_name: and data:")
     config = _fill(Config(), raw, str(path), "")
@@ -65,7 +65,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         config = _fill(config, _nested(key, override, text), "the command line", "")
         changed.add(key)
     for key, sentence in problems(config):
-        where = "the command line" if key in changed else str(path)
+        overridden = key in changed or key.partition(".")[0] in changed
+        where = "the command line" if overridden else str(path)
         raise ConfigError(f"{where}: {key} {sentence}")
     return config
 
@@ -89,7 +90,9 @@ def _plain(value: Any) -> Any:
 def _nested(key: str, override: str, text: str) -> dict:
     try:
         value = yaml.load(text, Loader=_StrictYaml)
-    except yaml.YAMLError as error:
+    except ConfigError as error:
+        raise ConfigError(f"the command line has '{override}': {error}") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"the command line has '{override}', whose value is not valid YAML; "
                           f"put quotes around it") from error
     for part in reversed(key.split(".")):
@@ -128,7 +131,7 @@ def _hint(key: str, prefix: str, types: Mapping[str, Any]) -> str:
 def _first_key(section: type) -> str:
     first = fields(section)[0]
     assert first.default is not MISSING
-    return f"{first.name}: {first.default}"
+    return f"{first.name}: {first.default or '...'}"
 
 
 def _convert(value: Any, kind: Any, name: str, where: str) -> Any:
@@ -140,9 +143,7 @@ def _convert(value: Any, kind: Any, name: str, where: str) -> Any:
     if origin is Literal:
         if value in choices and not (isinstance(value, bool) and True not in choices):
             return value
-        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose {_either(choices)}"
-        raise ConfigError(f"{where}: {name} is {value!r}; {hint}")
+        raise ConfigError(f"{where}: {name} is {_shown(value)}; choose {_either(choices)}")
     if origin is tuple:
         return _convert_tuple(value, choices, name, where)
     if kind is float and isinstance(value, str):
@@ -172,7 +173,7 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
     if value is None:
         value = []
     elif isinstance(value, str):     # gpus: "4,5,6,7"
-        value = [yaml.safe_load(part) for part in value.split(",") if part.strip()]
+        value = [_number_or_text(part) for part in value.split(",") if part.strip()]
     elif not isinstance(value, (list, tuple)):
         value = [value]
     items = tuple(_convert(part, item, name, where) for part in value)
@@ -180,6 +181,13 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
         raise ConfigError(f"{where}: {name} has {len(items)} values; write {len(kinds)} of them, "
                           f"such as {[192, 256][:len(kinds)]}")
     return items
+
+
+def _number_or_text(text: str) -> int | str:
+    try:
+        return int(text)
+    except ValueError:
+        return text.strip()
 
 
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text",
