@@ -5,6 +5,7 @@ was damaged on the disk costs one interval and not the run.
 """
 import os
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,38 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
         torch.save({"format": FORMAT} | state, file)
         file.flush()
         if keep_previous and path.exists():
-            link = previous(path).with_suffix(".link")
-            link.unlink(missing_ok=True)
-            os.link(path, link)
-            os.replace(link, previous(path))
+            _keep_as_previous(path)
     try:
         write_atomically(path, write)
-    except (OSError, RuntimeError) as error:     # torch reports a full disk as RuntimeError
-        raise OSError(f"the checkpoint {path} could not be written ({_first_line(error)}); the "
+    except (OSError, RuntimeError) as error:
+        # torch turns the disk's error into a RuntimeError about file positions
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise OSError(f"the checkpoint {path} could not be written ({_first_line(reason)}); the "
                       f"one before it is untouched; make room or set val.weight_path") from error
+
+
+def _keep_as_previous(path: Path) -> None:
+    link = previous(path).with_suffix(".link")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:     # no hard links there, as on FAT and cloud drives: a copy takes longer
+        shutil.copyfile(path, link)
+    os.replace(link, previous(path))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """A checkpoint of this project, on the CPU. Raises ValueError for anything else."""
     try:
+        with zipfile.ZipFile(path) as archive:      # torch itself does not look at the checksums
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"its part {damaged} is damaged")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError, zipfile.BadZipFile,
-            OSError) as error:
+    except pickle.UnpicklingError as error:     # torch's words advise to load it all the same
+        raise ValueError(f"{path} holds more than tensors and plain values, which could run "
+                         f"code; take another file") from error
+    except Exception as error:      # damaged bytes fail in any way: KeyError, IndexError, ...
         raise ValueError(f"{path} is no whole checkpoint ({_first_line(error)}); "
                          f"take another file") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -83,4 +99,6 @@ def previous(path: Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    """The first sentence of an error."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.partition(". ")[0].rstrip(".")
