@@ -8,7 +8,8 @@ def amp_dtype(amp: bool | str, device: torch.device, devices: int = 1) -> torch.
     if amp is False:
         return None
     if amp is True:
-        has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported()
+        # older GPUs (V100, T4) only emulate bf16, slower than full precision
+        has_bf16 = device.type == "cpu" or torch.cuda.is_bf16_supported(including_emulation=False)
         amp = "bf16" if has_bf16 and devices == 1 else "fp16"
     return {"bf16": torch.bfloat16, "fp16": torch.float16}[amp]
 
