@@ -48,8 +48,12 @@ class MetricsFile:
 
     def add(self, **values: Any) -> None:
         line = json.dumps(self.common | values)
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        with open(self.path, "ab+") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.write(b"\n")      # a kill cut the line before off: not onto that one
+            file.write(f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
 
