@@ -10,7 +10,8 @@ from utils.files import write_atomically
 
 def draw_curves(lines: list[dict], path: Path) -> None:
     """Loss and learning rate over steps on the left, AP over epochs on the right, as PNG."""
-    train = [line for line in lines if line["kind"] == "train"]
+    # a run that was killed and continued says some steps and epochs twice: the last counts
+    train = {line["step"]: line for line in lines if line["kind"] == "train"}.values()
     val = [line for line in lines if line["kind"] == "val"]
     # the object interface: pyplot would look for a display and keep global state
     figure = Figure(figsize=(11, 4), layout="constrained")
@@ -24,7 +25,6 @@ def draw_curves(lines: list[dict], path: Path) -> None:
     rates.plot(steps, [line["lr"] for line in train], color="tab:gray", linewidth=1, alpha=0.7)
     rates.set(ylabel="learning rate", ylim=(0, None))
     for kind, label in (("net", "raw weights"), ("ema", "averaged weights")):
-        # a run that was killed and continued may have judged an epoch twice: the last counts
         scores = {line["epoch"]: line["AP"] for line in val if line["weights"] == kind}
         if scores:
             right.plot(list(scores), list(scores.values()), marker=".", label=label)

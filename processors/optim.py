@@ -12,7 +12,7 @@ def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer
              for p in module.parameters()}
     decayed, plain = [], []
     for name, parameter in net.named_parameters():
-        exempt = id(parameter) in norms or name.endswith(".bias")
+        exempt = id(parameter) in norms or name.rpartition(".")[2] == "bias"
         (plain if exempt else decayed).append(parameter)
     groups = [{"params": decayed, "weight_decay": optim.weight_decay},
               {"params": plain, "weight_decay": 0.0}]

@@ -42,6 +42,9 @@ class ManyProcesses:
     def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
         self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         local_rank = int(os.environ["LOCAL_RANK"])
+        if gpus and local_rank >= len(gpus):
+            raise ValueError(f"gpus: {list(gpus)} has no device for process {local_rank} of this "
+                             f"machine; start {len(gpus)} processes or name more devices")
         self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
         self.device = self.devices[0]
         backend = "gloo"

@@ -17,6 +17,9 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
 
     Raises ValueError for a change with which the run cannot go on.
     """
+    if "optimizer" not in state:
+        raise ValueError(f"{path} holds a network only, no run to go on with; give it as "
+                         f"model.pretrained and start with resume=false")
     before = _flat(config_to_dict(config_from_dict(state["config"], str(path))))
     now = _flat(config_to_dict(config))
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
