@@ -9,8 +9,8 @@ HRNETS = ("w32", "w48")
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """Yields (key, sentence about it with the cure) for every setting that cannot work."""
-    yield from _ranges(config)
-    yield from _contradictions(config)
+    out_of_range = list(_ranges(config))
+    yield from out_of_range or _contradictions(config)
 
 
 def _ranges(config: Config) -> Iterator[tuple[str, str]]:
