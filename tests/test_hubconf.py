@@ -1,0 +1,22 @@
+"""torch.hub entry points."""
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+
+
+@pytest.mark.parametrize("entry, settings", [
+    ("pose_resnet_duc", {"name": "resnet18", "reduction": True, "num_joints": 5}),
+    ("pose_resnet_dconv", {"name": "resnet18"}),
+    ("pose_hrnet", {"name": "w32", "num_joints": 5}),
+])
+def test_entries_build_networks_with_weights(tmp_path, entry, settings):
+    first = torch.hub.load(ROOT, entry, source="local", **settings)
+    path = tmp_path / "weights.pth"
+    torch.save({"ema": first.state_dict()}, path)
+    net = torch.hub.load(ROOT, entry, source="local", weights=str(path), **settings)
+    assert net.weights_report.where == str(path)
+    assert all(torch.equal(value, first.state_dict()[key])
+               for key, value in net.state_dict().items())
