@@ -100,14 +100,12 @@ def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
 def _order(people: Predictions, scores: np.ndarray) -> np.ndarray:
     """Image id, then falling score; ties by everything else there is, so they are no chance."""
     order = np.lexsort((-scores, people.image_ids))
-    image_ids, scores = people.image_ids[order], scores[order]
-    if not np.any((image_ids[1:] == image_ids[:-1]) & (scores[1:] == scores[:-1])):
+    ids, sorted_scores = people.image_ids[order], scores[order]
+    if not np.any((ids[1:] == ids[:-1]) & (sorted_scores[1:] == sorted_scores[:-1])):
         return order
     rest = (*people.keypoints.reshape(len(people), -1).T, *people.joint_scores.T,
             people.areas, people.box_scores)
-    people_scores = np.empty_like(scores)
-    people_scores[order] = scores
-    return np.lexsort((*rest, -people_scores, people.image_ids))
+    return np.lexsort((*rest, -scores, people.image_ids))
 
 
 def write_results(results: list[dict], path: str | Path) -> Path:

@@ -52,10 +52,8 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
     Also gives the notes: one sentence for everything that had to be filled in. Annotations are
     numbered anew from 1, because pycocotools takes a person with the id 0 for no match.
     """
-    if isinstance(ground_truth, COCO):
-        dataset, name = ground_truth.dataset, "the ground truth"
-    else:
-        dataset, name = _read_json(Path(ground_truth)), str(ground_truth)
+    dataset = read_dataset(ground_truth)
+    name = "the ground truth" if isinstance(ground_truth, COCO) else str(ground_truth)
     category = _person_category(dataset.get("categories") or [])
     known = {image["id"] for image in dataset["images"]}
     wanted = known if image_ids is None else {int(i) for i in image_ids}
@@ -80,7 +78,11 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
     return as_coco(images, annotations, category), tuple(notes)
 
 
-def _read_json(path: Path) -> dict:
+def read_dataset(ground_truth: COCO | str | Path) -> dict:
+    """The content of a COCO JSON or object. Raises FileNotFoundError or ValueError."""
+    if isinstance(ground_truth, COCO):
+        return ground_truth.dataset
+    path = Path(ground_truth)
     if not path.is_file():
         raise FileNotFoundError(f"annotation file {path} does not exist: "
                                 f"set data.val_ann_path to a COCO keypoints JSON")
