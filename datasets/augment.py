@@ -34,6 +34,7 @@ def draw_view(rng: np.random.Generator, view: View, keypoints: np.ndarray, visib
     drawn even if it is not used, so that one setting does not change what the others draw.
     """
     try_half, prefer_upper = rng.random() < config.half_body, rng.standard_normal() < 0.5
+    try_half &= np.count_nonzero(visibility) > skeleton.num_joints // 2     # 9 of COCO's 17
     scale, rotation = draw_scale(rng, config.scale), draw_rotation(rng, config)
     flip = bool(rng.random() < config.flip)
     if try_half:
@@ -56,16 +57,13 @@ def draw_rotation(rng: np.random.Generator, config: AugmentConfig) -> float:
 def half_body(keypoints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton,
               prefer_upper: bool, input_size: tuple[int, int], alignment: str = "hrnet",
               ) -> View | None:
-    """View of the visible upper or lower joints, or None for a person that shows too few.
+    """View of the visible upper or lower joints, or None where neither has two.
 
-    Of 17 joints more than 8 must be visible, and more than 2 of the half that is wanted; else
-    the other half is taken. keypoints (K, 2) image pixels, visibility (K,).
+    The wanted half must have more than 2 visible joints; else the other is taken.
+    keypoints (K, 2) image pixels, visibility (K,).
     """
-    visible = visibility > 0
-    if np.count_nonzero(visible) <= skeleton.num_joints // 2:
-        return None
-    upper = [joint for joint in skeleton.upper_body if visible[joint]]
-    lower = [joint for joint in skeleton.lower_body if visible[joint]]
+    upper = [joint for joint in skeleton.upper_body if visibility[joint] > 0]
+    lower = [joint for joint in skeleton.lower_body if visibility[joint] > 0]
     chosen = upper if (prefer_upper and len(upper) > 2) or len(lower) <= 2 else lower
     if len(chosen) < 2:
         return None

@@ -1,0 +1,109 @@
+"""Views are drawn by the official distributions; half body equals the official numbers."""
+import numpy as np
+import pytest
+
+from configs.schema import AugmentConfig
+from datasets.augment import View, draw_rotation, draw_scale, draw_view, half_body
+from datasets.skeleton import load_skeleton
+
+COCO = load_skeleton("coco")
+DRAWS = 20000
+
+
+def test_scale_is_a_clipped_normal():
+    rng = np.random.default_rng(0)
+    scales = np.array([draw_scale(rng, 0.3) for _ in range(DRAWS)])
+    assert scales.min() == 0.7 and scales.max() == 1.3
+    assert abs((scales == 0.7).mean() - 0.1587) < 0.01      # all of the normal below -1 sigma
+    assert abs((scales == 1.3).mean() - 0.1587) < 0.01
+    assert abs(scales.mean() - 1) < 0.005
+    assert abs(((scales > 0.85) & (scales < 1.15)).mean() - 0.3829) < 0.015    # +- 0.5 sigma
+
+
+def test_rotation_is_a_clipped_normal_or_none():
+    rng, config = np.random.default_rng(0), AugmentConfig(rotation=40, rotation_prob=0.6)
+    angles = np.array([draw_rotation(rng, config) for _ in range(DRAWS)])
+    assert abs((angles == 0).mean() - 0.4) < 0.015
+    turned = angles[angles != 0]
+    assert np.abs(turned).max() == 80
+    assert abs((np.abs(turned) == 80).mean() - 0.0455) < 0.006
+    assert abs((np.abs(turned) < 40).mean() - 0.6827) < 0.015
+    assert abs(turned.mean()) < 1.5
+
+
+def person(seed: int = 0) -> tuple[View, np.ndarray, np.ndarray]:
+    points = np.random.default_rng(seed).uniform(50, 150, (17, 2)).astype(np.float32)
+    view = View(np.array([100, 100], np.float32), np.array([0.75, 1], np.float32))
+    return view, points, np.ones(17)
+
+
+def views(config: AugmentConfig, count: int = 4000) -> list[View]:
+    rng, (view, points, visible) = np.random.default_rng(1), person()
+    return [draw_view(rng, view, points, visible, COCO, (192, 256), "hrnet", config)
+            for _ in range(count)]
+
+
+def test_flip_and_half_body_come_as_often_as_asked():
+    drawn = views(AugmentConfig(flip=0.5, half_body=0.3))
+    assert abs(np.mean([view.flip for view in drawn]) - 0.5) < 0.03
+    halves = [view for view in drawn if view.center[0] != 100]
+    assert abs(len(halves) / len(drawn) - 0.3) < 0.03
+    view, points, visible = person()
+    upper = half_body(points, visible, COCO, True, (192, 256)).center
+    share = np.mean([np.array_equal(view.center, upper) for view in halves])
+    assert abs(share - 0.6915) < 0.05      # a normal draw below 0.5, not an even one
+
+
+def test_everything_off_shows_the_person_as_it_is():
+    off = AugmentConfig(flip=0, rotation=0, scale=0, half_body=0)
+    view, *_ = person()
+    for drawn in views(off, 50):
+        assert drawn.rotation == 0 and not drawn.flip
+        assert np.array_equal(drawn.center, view.center) and np.array_equal(drawn.scale, view.scale)
+
+
+def test_one_setting_leaves_the_draws_of_the_others():
+    both, no_half = views(AugmentConfig(half_body=0.5), 50), views(AugmentConfig(), 50)
+    assert [(v.rotation, v.flip) for v in both] == [(v.rotation, v.flip) for v in no_half]
+
+
+@pytest.mark.parametrize("alignment", ["hrnet", "dark"])
+@pytest.mark.parametrize("half", ["upper", "lower"])
+def test_half_body_equals_the_official_code(shared, alignment, half):
+    golden = np.load(shared / "golden" / "augment.npz")
+    centers, scales = (golden[f"{alignment}_{half}_draw_{name}"] for name in ("center", "scale"))
+    applied = 0
+    for joints, visible, center, scale in zip(golden["joints"], golden["vis"], centers, scales,
+                                              strict=True):
+        view = half_body(joints[:, :2], visible[:, 0], COCO, half == "upper", (192, 256), alignment)
+        if np.isnan(center).any() or scale[0] == 0:     # 0: all joints on one spot, no use
+            assert view is None
+            continue
+        applied += 1
+        np.testing.assert_allclose(view.center, center, rtol=1e-5)
+        np.testing.assert_allclose(view.scale, scale, rtol=1e-5)
+    assert applied > 5
+
+
+def test_half_body_takes_the_other_half_if_it_must():
+    _, points, visible = person()
+    no_legs = visible.copy()
+    no_legs[11:15] = 0      # two lower joints left, one too few
+    view = half_body(points, no_legs, COCO, False, (192, 256))
+    np.testing.assert_allclose(view.center, points[:11].mean(axis=0), rtol=1e-6)
+    assert view.scale[0] / view.scale[1] == pytest.approx(0.75)
+
+
+def test_half_body_needs_joints_in_different_places():
+    _, points, visible = person()
+    assert half_body(np.full_like(points, 50), visible, COCO, True, (192, 256)) is None
+    assert half_body(points, visible * 0, COCO, True, (192, 256)) is None
+
+
+@pytest.mark.parametrize("count, tried", [(8, False), (9, True)])
+def test_half_body_is_tried_on_persons_with_more_than_8_joints(count, tried):
+    view, points, visible = person()
+    visible[count:] = 0
+    drawn = draw_view(np.random.default_rng(0), view, points, visible, COCO, (192, 256), "hrnet",
+                      AugmentConfig(half_body=1))
+    assert np.array_equal(drawn.center, view.center) != tried

@@ -1,0 +1,121 @@
+"""Loaders: the same batches for any number of workers, and errors that arrive."""
+import dataclasses
+
+import cv2
+import pytest
+import torch
+
+from configs.schema import AugmentConfig, DataConfig
+from datasets.coco import MSCOCO
+from datasets.images import ImageError
+from datasets.loaders import init_worker, share_of, train_loader, val_loader
+from datasets.skeleton import load_skeleton
+
+COCO = load_skeleton("coco")
+
+
+@pytest.fixture
+def dataset(coco_content, write_coco) -> MSCOCO:
+    return MSCOCO(*write_coco(coco_content), COCO, input_size=(48, 64), augment=AugmentConfig())
+
+
+def config(batch_size: int, num_workers: int = 0) -> DataConfig:
+    return DataConfig(batch_size=batch_size, num_workers=num_workers)
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        for field in dataclasses.fields(a):
+            assert torch.equal(getattr(a, field.name), getattr(b, field.name)), field.name
+
+
+def test_workers_change_nothing(dataset):
+    alone = list(train_loader(dataset, config(3, 0), seed=1, epochs=2))
+    assert len(alone) == 4 and all(len(batch) == 3 for batch in alone)
+    for workers in (1, 2):
+        assert_same(list(train_loader(dataset, config(3, workers), seed=1, epochs=2)), alone)
+
+
+def test_a_run_goes_on_in_the_middle_of_an_epoch(dataset):
+    whole = list(train_loader(dataset, config(2), seed=1, epochs=2))
+    assert_same(list(train_loader(dataset, config(2), seed=1, epochs=2, start_step=3)), whole[3:])
+
+
+def test_processes_share_a_batch(dataset):
+    whole = list(train_loader(dataset, config(4), seed=1, epochs=1))
+    halves = [list(train_loader(dataset, config(4), seed=1, epochs=1, rank=rank, world_size=2))
+              for rank in (0, 1)]
+    for batch, first, second in zip(whole, *halves, strict=True):
+        assert torch.equal(batch.crop, torch.cat([first.crop, second.crop]))
+
+
+def test_a_small_set_makes_smaller_batches(dataset):
+    loader = train_loader(dataset, config(128), seed=0, epochs=1)
+    assert loader.sampler.batch_size == 8 and [len(batch) for batch in loader] == [8]
+    shared = train_loader(dataset, config(129), seed=0, epochs=1, world_size=3)
+    assert shared.sampler.batch_size == 6 and shared.batch_size == 2
+
+
+def test_batches_that_cannot_be_shared():
+    assert share_of(128, 4) == 32
+    with pytest.raises(ValueError, match="data.batch_size is 10, .*multiple of 4"):
+        share_of(10, 4)
+
+
+def test_more_processes_than_persons(dataset):
+    with pytest.raises(ValueError, match="8 persons for 16 processes"):
+        train_loader(dataset, config(16), seed=0, epochs=1, world_size=16)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_evaluation_sees_everyone_once_in_order(coco_content, write_coco, workers):
+    dataset = MSCOCO(*write_coco(coco_content), COCO, input_size=(48, 64), split="val")
+    loader = val_loader(dataset, config(3, workers))
+    for _ in range(2):      # the same workers, evaluation after evaluation
+        assert torch.cat([batch.index for batch in loader]).tolist() == list(range(8))
+    shards = [val_loader(dataset, config(4), batch_size=2, rank=rank, world_size=2)
+              for rank in (0, 1)]
+    indices = [[i for batch in shard for i in batch.index.tolist()] for shard in shards]
+    assert indices[0] + indices[1] == list(range(8)) and all(indices)
+
+
+def test_an_empty_shard_gives_no_batches(coco_content, write_coco):
+    dataset = MSCOCO(*write_coco(coco_content), COCO, split="val")
+    shards = [list(val_loader(dataset, config(40, 1), rank=r, world_size=40)) for r in range(40)]
+    assert sum(len(batch) for shard in shards for batch in shard) == 8 and [] in shards
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_broken_image_arrives_as_one_sentence(dataset, workers):
+    dataset.image_path(4).write_bytes(b"")
+    with pytest.raises(ImageError) as caught:
+        list(train_loader(dataset, config(2, workers), seed=0, epochs=3))
+    message = str(caught.value)
+    assert message.startswith("image ") and "000012.jpg is empty" in message
+    assert "\n" not in message and "Traceback" not in message
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_skip_broken_goes_on(coco_content, write_coco, workers):
+    dataset = MSCOCO(*write_coco(coco_content), COCO, input_size=(48, 64), skip_broken=True)
+    dataset.image_path(4).write_bytes(b"")
+    batches = list(train_loader(dataset, config(4, workers), seed=0, epochs=2))
+    indices = torch.cat([batch.index for batch in batches])
+    lost = indices[indices < 0]
+    assert len(indices) == 16 and sorted((-1 - lost).tolist()) == [3, 3, 4, 4, 5, 5]
+    assert {dataset.image_path(i).name for i in lost.tolist()} == {"000012.jpg"}
+
+
+def test_the_global_generator_is_left_alone(dataset):
+    state = torch.get_rng_state()
+    list(train_loader(dataset, config(4, 1), seed=0, epochs=1))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_workers_run_on_one_thread(dataset):
+    loader = val_loader(dataset, config(4, 1))
+    assert loader.worker_init_fn is init_worker
+    before = cv2.getNumThreads()
+    list(loader)
+    assert cv2.getNumThreads() == before        # the main process keeps its threads
