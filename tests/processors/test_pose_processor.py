@@ -1,0 +1,148 @@
+"""The loop on a handful of drawn people: what it writes, how it goes on, when it stops."""
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from configs.loader import load_config
+from processors.dp_pose_resnet_solver import DPProcessor
+from processors.pose_processor import PoseProcessor
+
+SETTINGS = {
+    "data.synthetic_train": 6, "data.synthetic_val": 3, "data.batch_size": 4,
+    "data.num_workers": 0, "codec.input_size": [64, 64], "optim.epochs": 2, "optim.ema": 0.9,
+    "optim.warmup_epochs": 0, "log.every": 1, "model.name": "resnet18",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+def small_net(config):
+    """Stands in for a ResNet, whose checkpoints alone would take these tests a minute."""
+    return nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
+                         nn.Conv2d(8, config.num_joints, 3, padding=1))
+
+
+@pytest.fixture
+def tiny(data, tmp_path, monkeypatch):
+    """Builds the processor of a tiny run; settings replace those of SETTINGS."""
+    def build(config="configs/quickstart.yaml", net=small_net, **settings) -> DPProcessor:
+        if net:
+            monkeypatch.setattr("processors.pose_processor.build_net", net)
+        paths = {f"data.{split}_{name}": data / split / file for split in ("train", "val")
+                 for name, file in (("ann_path", "people.json"), ("img_root", "images"))}
+        values = paths | {"val.weight_path": tmp_path / "weights"} | SETTINGS | settings
+        return DPProcessor(config, [f"{key}={value}" for key, value in values.items()])
+    return build
+
+
+def lines(folder, kind):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["net"]
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_writes_what_the_readme_promises(tiny, tmp_path):
+    best = tiny().run()
+    folder = tmp_path / "weights"
+    assert {path.name for path in folder.iterdir()} >= {
+        "quickstart_last.pth", "quickstart_best.pth", "quickstart_curves.png",
+        "quickstart_val.jpg", "quickstart_results.json", "metrics.jsonl"}
+    val = lines(folder, "val")
+    assert [(row["epoch"], row["weights"]) for row in val] == [
+        (1, "net"), (1, "ema"), (2, "net"), (2, "ema")]
+    assert all(name in val[0] for name in ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR"))
+    assert best["AP"] == max(row["AP"] for row in val)
+    assert not list(folder.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_a_resumed_run_ends_with_the_same_weights(tiny, tmp_path, monkeypatch, steps):
+    tiny(**{"val.weight_path": tmp_path / "whole"}).run()
+    interrupted = tiny(**{"val.save_steps": 1})
+    original = PoseProcessor._train_step
+
+    def die(self, *args, **kwargs):
+        if self.step == steps:
+            raise RuntimeError("killed")
+        return original(self, *args, **kwargs)
+    monkeypatch.setattr(PoseProcessor, "_train_step", die)
+    with pytest.raises(RuntimeError, match="killed"):
+        interrupted.run()
+    monkeypatch.setattr(PoseProcessor, "_train_step", original)
+    tiny(**{"val.save_steps": 1, "data.num_workers": 1}).run()
+    assert equal(weights(tmp_path / "whole" / "quickstart_last.pth"),
+                 weights(tmp_path / "weights" / "quickstart_last.pth"))
+
+
+def test_resume_false_keeps_the_older_run(tiny, tmp_path):
+    tiny(**{"optim.epochs": 1}).run()
+    before = weights(tmp_path / "weights" / "quickstart_last.pth")
+    tiny(**{"optim.epochs": 1, "resume": False, "seed": 1}).run()
+    assert equal(before, weights(tmp_path / "weights" / "quickstart_last.old.pth"))
+    assert not equal(before, weights(tmp_path / "weights" / "quickstart_last.pth"))
+
+
+def test_resume_true_needs_a_checkpoint(tiny):
+    with pytest.raises(FileNotFoundError, match="resume is true, but .*quickstart_last.pth"):
+        tiny(resume=True).run()
+
+
+def test_another_network_cannot_go_on(tiny):
+    tiny(**{"optim.epochs": 1}).run()
+    with pytest.raises(ValueError, match="cannot go on with model.reduction = True"):
+        tiny(**{"model.reduction": True}).run()
+
+
+def test_an_infinite_gradient_ends_the_run_before_the_weights_are_spoiled(tiny, tmp_path):
+    processor = tiny(**{"val.save_steps": 1, "optim.lr": 1e30})
+    with pytest.raises(ValueError, match=r"stopped at step \d+: loss .* learning rate .* images"):
+        processor.run()
+    assert all(value.isfinite().all() for value in processor.net.parameters())
+
+
+def test_accumulation_equals_the_larger_batch(tiny):
+    """With batch norm in evaluation mode; its statistics are those of the pieces."""
+    nets = []
+    for pieces in (1, 2):
+        processor = tiny(**{"optim.accumulate": pieces})
+        batch = next(iter(processor.loader))
+        processor.model.eval()
+        processor._train_step(batch, measure=False)
+        nets.append([p.grad.clone() for p in processor.net.parameters()])
+    for one, two in zip(*nets, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_the_classic_yaml_and_snippet_run_as_they_are(tiny, tmp_path):
+    """The keys that people of this project know; only paths and sizes differ."""
+    yaml = tmp_path / "dp.yaml"
+    yaml.write_text("model_name: fast_pose_dp\ndata:\n  debug: False\nmodel:\n"
+                    "  type: pose_resnet_duc\n  name: resnet18\n  num_joints: 17\n"
+                    "  pretrained: False\n  reduction: True\noptim:\n  lr: 0.001\n  amp: False\n"
+                    "  milestones: [120,160]\n  epochs: 1\n  gamma: 0.1\nval:\n  interval: 1\n"
+                    "  weight_path: weights\ngpus: []\n")
+    tiny(config=yaml, net=None, **{"optim.epochs": 1}).run()
+    assert (tmp_path / "weights" / "fast_pose_dp_best.pth").is_file()
+
+
+def test_debug_uses_only_so_many_samples(tiny):
+    processor = tiny(**{"data.debug": 3})
+    assert len(processor.train_set) == len(processor.evaluation.dataset) == 3
+
+
+def test_missing_paths_are_named():
+    config = load_config("configs/quickstart.yaml", ["data.val_img_root=''"])
+    with pytest.raises(ValueError, match="data.val_img_root is not set"):
+        PoseProcessor(config)
