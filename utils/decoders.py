@@ -42,19 +42,21 @@ def find_maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Maximum of every map: x, y (B, K) int64, and its value (B, K) float32.
 
     The first one in row-major order if there are several; (0, 0) if it is not positive. First
-    the best block of pixels by `amax`, then the pixel in that block: a tenth of the cost of
-    `max` over the flat map on a CPU.
+    the best block of pixels, then the pixel in it, by its number counted from the end: all by
+    `amax`, which costs a CPU a tenth of `max` over the flat map, and a fifth of `argmax`.
     """
     b, k, h, w = heatmaps.shape
     length = max(d for d in range(1, LONGEST_BLOCK + 1) if h * w % d == 0)
     maps = heatmaps.reshape(b * k, h * w // length, length)
     highest = maps.amax(dim=-1)
-    block = highest.argmax(dim=-1)
+    block = highest.argmax(dim=-1, keepdim=True)
+    scores = highest.gather(-1, block)
     first_block = torch.arange(b * k, device=heatmaps.device) * maps.shape[1]
-    pixels = maps.view(-1, length).index_select(0, first_block + block)
-    place = block * length + pixels.argmax(dim=-1)
-    scores = highest.gather(-1, block[:, None]).float().view(b, k)
-    place = place.view(b, k) * (scores > 0)
+    pixels = maps.view(-1, length).index_select(0, first_block + block.squeeze(-1))
+    to_end = torch.arange(length, 0, -1, device=heatmaps.device).to(pixels.dtype)
+    place = length - pixels.ge_(scores).mul_(to_end).amax(dim=-1, keepdim=True).long()
+    place = torch.where(scores > 0, block * length + place, 0).view(b, k)
+    scores = scores.float().view(b, k)
     return place % w, place // w, scores
 
 
