@@ -1,6 +1,8 @@
 """build_net: from the settings to a network, with the weights it starts from."""
 
 
+from dataclasses import replace
+
 from configs.schema import ModelConfig
 from nets.heads import dconv_head, duc_head, output_head
 from nets.hrnet import HRNET_WIDTHS, HRNetTrunk
@@ -56,7 +58,8 @@ def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
         raise ValueError("model.reduction is true, but HRNet has no SE layers; set it to false")
     net = builder(config)
     if config.pretrained is True:
-        net.weights_report = load_weights(net, imagenet_state(config.name))
+        report = load_weights(net, imagenet_state(config.name))
+        net.weights_report = replace(report, where="torchvision's ImageNet weights")
     elif config.pretrained:
         try:
             net.weights_report = load_weights(net, config.pretrained)

@@ -73,6 +73,7 @@ def test_imagenet_weights_from_torchvision(tmp_path, monkeypatch):
     assert conv_std(net.head) == pytest.approx(0.001, rel=0.05)
     report = net.weights_report
     assert (report.source, report.input_format) == ("imagenet", "rgb_mean_std")
+    assert "torchvision" in str(report)
     assert set(report.left) == {"fc.weight", "fc.bias"}
     assert all(".se." in key or key.startswith("head.") for key in report.missed)
 
