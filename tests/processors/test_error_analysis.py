@@ -153,7 +153,8 @@ def test_crowds_and_people_without_joints_are_nobody():
     truth = coco_of([{"points": body(0)}, {"points": body(9000), "visible": np.zeros(17)}])
     truth.dataset["annotations"].append(
         {**truth.dataset["annotations"][0], "id": 3, "iscrowd": 1, "num_keypoints": 3})
-    analysis = analyse(truth, [result(body(0))], SKELETON)
+    analysis = analyse(truth, [result(body(0)), result(body(0) + 2, 0.5)], SKELETON)
+    assert analysis.joints[0].sum() == 17       # the second one is of the crowd
     assert analysis.people["all"] == 1 and analysis.missed["all"] == 0
     assert analysis.false_positives == 0 and analysis.ap["all"] == pytest.approx(1)
 

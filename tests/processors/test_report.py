@@ -108,6 +108,7 @@ def test_nothing_found(tmp_path, labelled):
         truth.write_text(json.dumps({**json.loads(truth.read_text()), "annotations": []}))
     page = Page(report_of(tmp_path, truth, []))
     assert "no person was found" in page.text and "None." in page.text
+    assert any(tag == "polyline" for tag, _ in page.tags) == labelled
     assert ("–" in page.text) and ("nan" not in page.text)
 
 
