@@ -1,0 +1,59 @@
+import pytest
+import torch
+from torch import nn
+
+from processors.ema import AveragedNet
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+
+
+def change(net: nn.Module) -> None:
+    """Move all weights and, by a forward pass, the statistics and the counter."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    net(torch.randn(2, 3, 5, 5))
+
+
+@pytest.mark.parametrize("decay, start", [(0.999, 0), (0.999, 100_000), (0.5, 0), (0.15, 30)])
+def test_it_follows_the_formula_for_weights_and_statistics(net, decay, start):
+    averaged = AveragedNet(net, decay)
+    wanted = {name: value.double() for name, value in net.state_dict().items()}
+    for step in range(start, start + 5):
+        change(net)
+        averaged.update(net, step)
+        d = min(decay, (1 + step) / (10 + step))
+        for name, value in net.state_dict().items():
+            wanted[name] = d * wanted[name] + (1 - d) * value.double()
+    for name, value in averaged.net.state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value.double(), wanted[name], rtol=1e-5, atol=1e-6)
+
+
+def test_counters_are_copied(net):
+    averaged = AveragedNet(net, 0.99)
+    for step in range(3):
+        change(net)
+        averaged.update(net, step)
+    assert averaged.net[1].num_batches_tracked.item() == 3
+
+
+def test_it_is_a_separate_net_for_evaluation(net):
+    averaged = AveragedNet(net, 0.99)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    averaged.update(net, 0)
+    assert not any(module.training for module in averaged.net.modules()) and net.training
+    assert not any(p.requires_grad for p in averaged.net.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+    pointers = {p.data_ptr() for p in net.state_dict().values()}
+    assert pointers.isdisjoint(p.data_ptr() for p in averaged.net.state_dict().values())
+
+
+def test_it_keeps_the_pixel_major_memory_of_the_net(net):
+    averaged = AveragedNet(net.to(memory_format=torch.channels_last), 0.9)
+    averaged.update(net, 0)
+    assert averaged.net[0].weight.is_contiguous(memory_format=torch.channels_last)

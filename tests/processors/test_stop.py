@@ -1,0 +1,101 @@
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from processors.parallel import OneProcess
+from processors.stop import Stopped, StopRequest
+from utils.log import log
+
+HANDLED = (signal.SIGTERM, signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    """Put the handlers back, whatever a test did to them."""
+    before = [signal.getsignal(number) for number in HANDLED]
+    yield before
+    for number, handler in zip(HANDLED, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def said(caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)
+    caplog.set_level("INFO", log.name)
+    return caplog
+
+
+def send(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_without_a_signal_nobody_asks():
+    with StopRequest(OneProcess(())) as stop:
+        assert not stop.asked()
+        stop.raise_if_asked()
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_is_remembered_until_the_loop_asks(number, status, said):
+    with StopRequest(OneProcess(())) as stop:
+        send(number)
+        assert stop.asked()
+        with pytest.raises(Stopped) as caught:
+            stop.leave(Path("weights/a_last.pth"))
+    assert caught.value.code == status and isinstance(caught.value, SystemExit)
+    assert "saved weights/a_last.pth" in said.text
+
+
+def test_an_evaluation_is_left_at_once(said):
+    with StopRequest(OneProcess(())) as stop:
+        send(signal.SIGTERM)
+        with pytest.raises(Stopped):
+            stop.raise_if_asked()
+    assert "goes on from the last checkpoint" in said.text
+
+
+@pytest.mark.parametrize("first, second, ends", [
+    (signal.SIGINT, signal.SIGINT, True), (signal.SIGTERM, signal.SIGTERM, False),
+    (signal.SIGTERM, signal.SIGINT, False)])
+def test_only_a_second_ctrl_c_ends_at_once(first, second, ends):
+    with StopRequest(OneProcess(())) as stop:
+        send(first)
+        if ends:
+            with pytest.raises(KeyboardInterrupt):
+                send(second)
+        else:
+            send(second)
+        assert stop.asked()
+
+
+def test_the_handlers_are_put_back(handlers):
+    with pytest.raises(RuntimeError), StopRequest(OneProcess(())):
+        assert [signal.getsignal(number) for number in HANDLED] != handlers
+        raise RuntimeError
+    assert [signal.getsignal(number) for number in HANDLED] == handlers
+
+
+def test_in_a_thread_it_leaves_the_signals_alone(handlers):
+    def work():
+        with StopRequest(OneProcess(())) as stop:
+            found.extend([stop.asked(), [signal.getsignal(number) for number in HANDLED]])
+
+    found: list = []
+    thread = threading.Thread(target=work)
+    thread.start(), thread.join()
+    assert found == [False, handlers]
+
+
+def test_all_processes_leave_when_one_is_asked():
+    class TwoProcesses(OneProcess):
+        def gather(self, value):
+            return [value, signal.SIGTERM]
+
+    stop = StopRequest(TwoProcesses(()))
+    assert stop.signal is None and stop.asked()
+    with pytest.raises(Stopped) as caught:
+        stop.leave(Path("x"))
+    assert caught.value.code == 143

@@ -1,0 +1,72 @@
+import os
+
+import pytest
+
+from utils.files import write_atomically
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_bytes(b"old")
+    return path
+
+
+def only_file(path) -> bytes:
+    assert list(path.parent.iterdir()) == [path]
+    return path.read_bytes()
+
+
+def test_it_writes_a_new_file_and_replaces_an_old_one(path):
+    write_atomically(path, lambda file: file.write(b"new"))
+    assert only_file(path) == b"new"
+    path.unlink()
+    write_atomically(path, lambda file: file.write(b"first"))
+    assert only_file(path) == b"first"
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, KeyboardInterrupt, SystemExit])
+def test_a_failure_leaves_the_old_file_and_nothing_else(path, error):
+    def write(file):
+        file.write(b"half of the ne")
+        file.flush()
+        raise error
+
+    with pytest.raises(error):
+        write_atomically(path, write)
+    assert only_file(path) == b"old"
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_disk_that_fails_late_leaves_the_old_file(path, monkeypatch, call):
+    def fail(*_):
+        raise OSError("no space left")
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_atomically(path, lambda file: file.write(b"new"))
+    assert only_file(path) == b"old"
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_changes(path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda fd: (calls.append(os.fstat(fd).st_size), fsync(fd)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("replace"), replace(a, b)))
+    write_atomically(path, lambda file: file.write(b"12345"))
+    assert calls == [5, "replace"]
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(path):
+    def write(file):
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new"
+
+
+def test_a_missing_folder_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "gone" / "a.txt", lambda file: file.write(b"x"))
+    assert list(tmp_path.iterdir()) == []
