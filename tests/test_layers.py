@@ -1,0 +1,49 @@
+"""Who may import whom: main, hubconf -> processors -> datasets, nets, losses -> configs, utils."""
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {"utils": {"utils"}, "configs": {"configs"}}
+MAY_IMPORT |= {name: {name, "configs", "utils"} for name in ("datasets", "nets", "losses")}
+MAY_IMPORT["processors"] = {*MAY_IMPORT, "processors"}
+MAY_IMPORT |= {"main": MAY_IMPORT["processors"], "hubconf": MAY_IMPORT["processors"]}
+OPTIONAL = {"tensorboard", "onnxruntime", "safetensors"}    # extras: may wait inside a function
+FILES = [file for name in MAY_IMPORT for file in (*ROOT.glob(f"{name}.py"),
+                                                  *ROOT.glob(f"{name}/**/*.py"))]
+TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):
+         ast.parse(file.read_text(encoding="utf-8")) for file in FILES}
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """Full names of the modules that are imported anywhere below `tree`."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "write imports from the top: from utils.log import log"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (names & TREES.keys()) or {node.module}
+    return found
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_a_module_imports_from_its_own_layer_and_below(module):
+    ours = {name for name in imports(TREES[module]) if name.partition(".")[0] in MAY_IMPORT}
+    allowed = MAY_IMPORT[module.partition(".")[0]]
+    assert not {name for name in ours if name.partition(".")[0] not in allowed}
+
+
+@pytest.mark.parametrize("module", TREES)
+def test_no_import_hides_in_a_function(module):
+    functions = [node for node in ast.walk(TREES[module])
+                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    hidden = {name for function in functions for name in imports(function)}
+    assert not {name for name in hidden if OPTIONAL.isdisjoint(name.split("."))}
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graphlib.TopologicalSorter({name: imports(tree) for name, tree in TREES.items()}).prepare()
