@@ -104,6 +104,8 @@ class GaussTaylorKeyPointDecoder:
         self.matrices = blur_matrices(self.taps)
 
     def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        if not len(heatmaps):
+            return decode_argmax(heatmaps)
         h, w = heatmaps.shape[-2:]
         heatmaps = heatmaps.contiguous()
         x, y, scores = find_maxima(heatmaps)

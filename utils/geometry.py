@@ -20,15 +20,16 @@ def clean_box(box_xywh: Sequence[float] | np.ndarray, image_size: tuple[int, int
 
     box_xywh: 4 numbers, image pixels. image_size: (width, height). area: of the annotation,
     width * height of the box if not given. Returns 4 float64, xywh (the hrnet and udp forms
-    are one pixel smaller than the annotation), or None for a box that cannot be used: no area,
-    outside the image, or not numbers.
+    are one pixel smaller than the annotation), or None for a box that cannot be used: without
+    extent or area, outside the image, or not numbers.
     """
     x, y, w, h = (float(value) for value in box_xywh)
     area = w * h if area is None else area
     left, top = max(0.0, x), max(0.0, y)
     right = min(image_size[0] - 1.0, left + max(0.0, w - 1))
     bottom = min(image_size[1] - 1.0, top + max(0.0, h - 1))
-    if not (np.isfinite((x, y, w, h)).all() and area > 0 and right >= left and bottom >= top):
+    usable = np.isfinite((x, y, w, h)).all() and w > 0 and h > 0 and area > 0
+    if not usable or right < left or bottom < top:
         return None
     grow = get_alignment(alignment).clean_box_grow
     return np.array([left, top, right - left + grow, bottom - top + grow])

@@ -77,6 +77,7 @@ class HeatmapCodec:
         rows = torch.where(painted, rows, 0.0).float()
         return rows[..., :, None] * columns[..., None, :], weights
 
+    @torch.no_grad()
     def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         """Heatmaps (B, K, h, w) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K) float32.
 
