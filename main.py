@@ -9,10 +9,11 @@ from pathlib import Path
 
 from configs.loader import load_config
 from configs.schema import Config
+from nets.pretrained import SOURCES
 from processors.ddp_pose_resnet_solver import DDPProcessor
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.model_info import compare, describe
 from processors.evaluate_weights import evaluate_weights
+from processors.model_info import compare, describe
 
 QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
 
@@ -27,8 +28,8 @@ def train(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """judge a checkpoint on the validation set of a YAML file"""
     path, overrides = split(arguments.settings)
-    evaluate_weights(load_config(path, overrides), arguments.weights, sweep=arguments.sweep,
-                     report=arguments.report)
+    evaluate_weights(load_config(path, overrides), arguments.weights, source=arguments.source,
+                     sweep=arguments.sweep, report=arguments.report)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -56,7 +57,9 @@ def split(settings: list[str]) -> tuple[Path, list[str]]:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="main.py", description="Top-down 2D human pose estimation, driven by YAML files.")
+        prog="main.py", description="Top-down 2D human pose estimation, driven by YAML files.",
+        epilog="Without a command it trains: python main.py [CONFIG.yaml] [section.key=value ...]; "
+               "without a CONFIG it is configs/quickstart.yaml, which needs no download.")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     parsers = {}
     for name, function in COMMANDS.items():
@@ -72,6 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     judge.add_argument("--weights", type=Path, metavar="FILE",
                        help="a checkpoint of this project or of another one; the best one of the "
                             "YAML's run if not given")
+    judge.add_argument("--source", choices=sorted(SOURCES),
+                       help="the project the checkpoint comes from, where its keys do not tell "
+                            "(see nets/pretrained.py)")
     judge.add_argument("--sweep", action="store_true",
                        help="compare all decoders, with and without flip test, from one pass")
     judge.add_argument("--report", type=Path, metavar="DIR",

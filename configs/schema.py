@@ -34,7 +34,8 @@ class ModelConfig:
     num_joints: int = knob(17, "joints, one heatmap each; must match the skeleton")
     pretrained: bool | str = knob(
         False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint")
-    reduction: bool = knob(False, "SE layers in the first block of each ResNet stage")
+    reduction: bool = knob(
+        False, "SE layers in the first block of each ResNet stage that has a downsample")
     input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = knob(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
 

@@ -14,10 +14,12 @@ from processors.report import write_report
 from utils.log import log, show_log
 
 
-def evaluate_weights(config: Config, weights: Path | None = None, sweep: bool = False,
-                     report: Path | None = None) -> dict[str, CocoMetrics]:
+def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
+                     sweep: bool = False, report: Path | None = None
+                     ) -> dict[str, CocoMetrics]:
     """Evaluate a file of weights as the Config says; never needs the training data.
 
+    source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
     Returns the ten numbers by name: one evaluation, or all decoders of a sweep. Raises
     ValueError or FileNotFoundError for weights that are missing or do not fit.
     """
@@ -27,7 +29,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, sweep: bool = 
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)
     net = build_net(replace(config.model, pretrained=False))
-    loaded = load_weights(net, weights)
+    loaded = load_weights(net, weights, source=source)
     log.info("%s", loaded)
     config = as_weights_want(config, loaded)
     evaluation = Evaluation(config, skeleton, parallel)
@@ -45,8 +47,9 @@ def evaluate_weights(config: Config, weights: Path | None = None, sweep: bool = 
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
     if report:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
-                            results=evaluation.results, ground_truth=config.data.val_ann_path,
-                            img_root=config.data.val_img_root, skeleton=skeleton)
+                            results=evaluation.results, ground_truth=evaluation.ground_truth(),
+                            img_root=config.data.val_img_root, skeleton=skeleton,
+                            image_ids=evaluation.image_ids())
         log.info("report in %s", page)
     return {"": metrics}
 

@@ -101,22 +101,25 @@ class Evaluation:
         return to_results(people, self.config.val, self.skeleton.sigmas)
 
     def judge(self, results: list[dict]) -> CocoMetrics:
-        image_ids = None
-        if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
-            image_ids = self.dataset.persons.image_ids.tolist()
-        return coco_metrics(self._truth(), results, self.skeleton.sigmas, image_ids)
+        return coco_metrics(self.ground_truth(), results, self.skeleton.sigmas, self.image_ids())
 
-    def _truth(self) -> COCO | str:
-        """The annotation file; with data.debug only the persons that are in the data set."""
-        path, data = self.config.data.val_ann_path, self.config.data
-        if not data.debug:
+    def image_ids(self) -> list[int] | None:
+        """The images to judge; None for all of the annotation file."""
+        if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
+            return self.dataset.persons.image_ids.tolist()
+        return None
+
+    def ground_truth(self) -> COCO | str:
+        """The annotation file; with data.debug only what belongs to the chosen samples."""
+        path, persons = self.config.data.val_ann_path, self.dataset.persons
+        if not self.config.data.debug:
             return path
+        images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
+        detected = self.config.val.boxes != "gt"
         truth = COCO()
         truth.dataset = json.loads(Path(path).read_text(encoding="utf-8"))
-        persons = self.dataset.persons
-        images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
         truth.dataset["images"] = [row for row in truth.dataset["images"] if row["id"] in images]
         truth.dataset["annotations"] = [
-            row for row in truth.dataset["annotations"] if row["image_id"] in images
-            and (self.config.val.boxes != "gt" or row["id"] in people)]
+            row for row in truth.dataset["annotations"]
+            if row["image_id"] in images and (detected or row["id"] in people)]
         return truth
