@@ -64,48 +64,65 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     flip: the crop mirrored after the warp, x' = width - 1 - x. Returns (..., 2, 3) float64.
     Raises ValueError for a center or scale that is not finite.
     """
+    rules = get_alignment(alignment)
     center, scale = np.asarray(center, np.float64), np.asarray(scale, np.float64)
     if not (np.isfinite(center).all() and np.isfinite(scale).all()):
         raise ValueError("a box has a center or scale that is NaN or infinite: remove boxes "
                          "that are not finite before they are cropped")
-    rules = get_alignment(alignment)
-    source = _anchor_points(center, _source_lengths(center, scale, rules), rotation)
-    size = np.asarray(output_size, np.float64) - rules.target_length
-    target = _anchor_points(size / 2, size if rules.per_axis else size[[0, 0]], 0.0)
-    edges = np.linalg.inv(source[..., 1:, :] - source[..., :1, :])
-    linear = np.swapaxes(edges @ (target[1:] - target[:1]), -1, -2)
-    offset = target[0] - (linear @ source[..., 0, :, None])[..., 0]
-    matrix = np.concatenate([linear, offset[..., None]], axis=-1)
+    # three points of the image: the center, one above it, and one to the left of that
+    x, y = center[..., 0], center[..., 1]
+    width, height = _source_lengths(center, scale, rules)
+    angle = np.radians(rotation)
+    sin, cos = np.sin(angle), np.cos(angle)
+    above_x, above_y = _round32(x + sin * height / 2), _round32(y - cos * height / 2)
+    left_x, left_y = _round32(above_x - cos * width / 2), _round32(above_y - sin * width / 2)
+    # and where they belong in the output solve for the affine
+    target_width = output_size[0] - rules.target_length
+    target_height = output_size[1] - rules.target_length
+    up_x, up_y, diagonal_x, diagonal_y = above_x - x, above_y - y, left_x - x, left_y - y
+    area = up_x * diagonal_y - up_y * diagonal_x
+    half_x = target_width / 2 / area
+    half_y = (target_height if rules.per_axis else target_width) / 2 / area
+    xx, xy = half_x * up_y, -half_x * up_x
+    yx, yy = half_y * (up_y - diagonal_y), half_y * (diagonal_x - up_x)
+    x_offset = target_width / 2 - xx * x - xy * y
+    y_offset = target_height / 2 - yx * x - yy * y
     if flip:
-        matrix[..., 0, :] *= -1
-        matrix[..., 0, 2] += output_size[0] - 1
+        xx, xy, x_offset = -xx, -xy, output_size[0] - 1 - x_offset
+    matrix = _matrix(xx, xy, x_offset, yx, yy, y_offset)
     return invert_affine(matrix) if inverse else matrix
 
 
-def _source_lengths(center: np.ndarray, scale: np.ndarray, rules: Alignment) -> np.ndarray:
-    """(..., 2) lengths in the image that become the output; the width counts for both sides
-    unless the convention scales each axis."""
-    shortest = np.maximum(SHORTEST_SIDE, 1e-6 * np.abs(center).max(axis=-1, keepdims=True))
-    lengths = np.maximum(scale * SCALE_UNIT - rules.source_length, shortest)
-    return lengths if rules.per_axis else lengths[..., [0, 0]]
+def _source_lengths(center: np.ndarray, scale: np.ndarray, rules: Alignment) -> tuple:
+    """Width and height in the image that become the output; the width counts for both unless
+    the convention scales each axis."""
+    shortest = np.maximum(SHORTEST_SIDE, 1e-6 * np.abs(center).max(axis=-1))
+    width = np.maximum(scale[..., 0] * SCALE_UNIT - rules.source_length, shortest)
+    if not rules.per_axis:
+        return width, width
+    return width, np.maximum(scale[..., 1] * SCALE_UNIT - rules.source_length, shortest)
 
 
-def _anchor_points(center: np.ndarray, lengths: np.ndarray, rotation: float | np.ndarray,
-                   ) -> np.ndarray:
-    """(..., 3, 2): the center, the point half a length above it, and half a length left of that,
-    turned. Rounded to float32 as the official points are: it shows on boxes of one pixel."""
-    angle = np.radians(rotation)
-    up = np.stack([np.sin(angle), -np.cos(angle)], -1) * (lengths[..., 1:] / 2)
-    left = np.stack([-np.cos(angle), -np.sin(angle)], -1) * (lengths[..., :1] / 2)
-    middle = (center + up).astype(np.float32)
-    points = np.stack(np.broadcast_arrays(center, middle, (middle + left).astype(np.float32)), -2)
-    return points.astype(np.float64)
+def _round32(value: np.ndarray) -> np.ndarray:
+    """Rounded to float32, as the official points are; it shows on boxes of one pixel."""
+    return np.asarray(value, np.float32).astype(np.float64)
+
+
+def _matrix(*entries: np.ndarray) -> np.ndarray:
+    """Six numbers or arrays (...), row by row -> (..., 2, 3) float64."""
+    matrix = np.empty(np.broadcast_shapes(*(np.shape(entry) for entry in entries)) + (6,))
+    for i, entry in enumerate(entries):
+        matrix[..., i] = entry
+    return matrix.reshape(matrix.shape[:-1] + (2, 3))
 
 
 def invert_affine(matrix: np.ndarray) -> np.ndarray:
     """(..., 2, 3) affines -> the affines that undo them, float64."""
-    linear = np.linalg.inv(np.asarray(matrix, np.float64)[..., :2])
-    return np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1)
+    matrix = np.asarray(matrix, np.float64)
+    (xx, xy, x_offset), (yx, yy, y_offset) = np.moveaxis(matrix, (-2, -1), (0, 1))
+    area = xx * yy - xy * yx
+    return _matrix(yy / area, -xy / area, (xy * y_offset - yy * x_offset) / area,
+                   -yx / area, xx / area, (yx * x_offset - xx * y_offset) / area)
 
 
 def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
