@@ -55,6 +55,8 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     model, codec, optim, gpus = config.model, config.codec, config.optim, config.gpus
     if not config.model_name or "/" in config.model_name:
         yield "model_name", "becomes part of file names; write a name without '/'"
+    if not config.val.weight_path:
+        yield "val.weight_path", "is empty; name the folder for checkpoints, such as weights"
     if config.data.debug is True:
         yield "data.debug", "is true; write the number of samples to use, or false"
     known = HRNETS if model.type == "pose_hrnet" else RESNETS

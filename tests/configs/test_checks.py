@@ -22,7 +22,7 @@ def keys_of(settings: dict) -> list[str]:
     ("val.nms_threshold", 1.5), ("log.every", 0), ("data.debug", True),
     ("optim.milestones", [160, 120]), ("optim.milestones", [5, 5]), ("optim.milestones", [0]),
     ("optim.warmup_epochs", 180), ("model.name", "w32"), ("optim.sync_bn", True),
-    ("optim.accumulate", 3),
+    ("optim.accumulate", 3), ("val.weight_path", ""),
 ])
 def test_one_wrong_value_is_the_one_problem(key, value):
     section, name = key.split(".")
