@@ -170,7 +170,8 @@ def protocol(config: Config, weights: str = "") -> str:
         decoder += f" (kernel {codec.blur_kernel})"
     encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
     boxes = ("ground truth" if val.boxes == "gt" else
-             f"detections of {val.boxes} with a score of at least {val.box_score:g}")
+             f"detections of {val.boxes} with a score of at least {val.box_score:g}"
+             + (", on the images it names only" if val.only_images_with_boxes else ""))
     nms = {"oks": f"OKS-NMS at {val.nms_threshold:g}", "none": "none",
            "soft_oks": f"soft OKS-NMS at {val.nms_threshold:g}"}[val.nms]
     lines = {

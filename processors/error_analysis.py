@@ -11,6 +11,8 @@ joint and the mirrored joint of every person of the image, each with its own are
     swap       a joint of another person is, ks >= 0.5
     miss       nothing is as similar as 0.5
 
+A detection is false if it is right for nobody, neither at OKS 0.1 nor at those that AP looks at.
+
 AP lost to a class is the AP gained when its errors, and only those, are corrected: joints are
 put on the ground truth (the paper moves them just to the edge of the better class), scores become
 the OKS, false detections and missed people are taken out. Gains of several classes do not add
@@ -37,6 +39,7 @@ from processors.keypoint_eval import (
 
 CLASSES = ("good", "jitter", "inversion", "swap", "miss")
 ERRORS = ("miss", "swap", "inversion", "jitter", "score", "false positive", "missed person")
+JOINT_ERRORS = frozenset(CLASSES[1:])
 MATCH = 0.1                   # OKS from which a detection is one of a person at all
 JITTER, GOOD = 0.5, 0.85      # keypoint similarity from which a joint is jittered, good
 MEDIUM, LARGE = 32 ** 2, 96 ** 2
@@ -65,8 +68,8 @@ class ErrorAnalysis:
     people: dict[str, int]               # labelled and evaluated, by size
     missed: dict[str, int]               # of them without a detection, by size
     detections: int                      # at most 20 an image are judged
-    false_positives: int                 # of them with OKS below MATCH to everybody
-    duplicates: int                      # of them that found a person already found
+    false_positives: int                 # of them, right for nobody
+    duplicates: int                      # of those, with an OKS of at least MATCH to somebody
     joints: np.ndarray                   # (3, K, 5) int, SIZES x joints x CLASSES
     lost: dict[str, dict[str, float]]    # AP by class of ERRORS, by size
     lost_by_joint: np.ndarray            # (K, 3) AP to all errors of a joint, SIZES
@@ -92,8 +95,8 @@ def analyse(ground_truth: COCO | str | Path, results: list[dict], skeleton: Skel
     people, missed = diagnosis.people_by_size()
     return ErrorAnalysis(
         joint_names=skeleton.joint_names, ap=_by_size(start), people=people, missed=missed,
-        detections=diagnosis.judged, false_positives=len(diagnosis.unmatched),
-        duplicates=diagnosis.duplicates, joints=diagnosis.count_joints(),
+        detections=diagnosis.judged, false_positives=len(diagnosis.false),
+        duplicates=diagnosis.count_duplicates(), joints=diagnosis.count_joints(),
         lost={error: _by_size(gain) for error, gain in lost.items()},
         lost_by_joint=np.stack(by_joint), steps=tuple((e, float(ap)) for e, ap in steps),
         worst=tuple(found[:cases]), best=tuple(found[::-1][:cases]))
@@ -118,26 +121,34 @@ class _Diagnosis:
     def _match(self) -> None:
         """COCO's greedy matching at OKS MATCH: pairs (result, person) and who is left over."""
         evaluation = start_evaluation(self.truth, self.results, self.skeleton.sigmas)
-        evaluation.params.iouThrs = np.array([MATCH])
-        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        params = evaluation.params
+        params.iouThrs = np.array([MATCH, *params.iouThrs])
+        params.areaRng, params.areaRngLbl = [[0, 1e10]], ["all"]
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation.evaluate()
         self.pairs: list[tuple[int, int]] = []
-        self.unmatched: list[int] = []
-        self.missing: list[int] = []
-        self.judged = self.duplicates = 0
+        self.alone: dict[int, float] = {}       # results without a person, their best OKS
+        self.false: set[int] = set()            # of them those that are right at no threshold
+        self.missing: set[int] = set()
+        self.judged = 0
         for image in filter(None, evaluation.evalImgs):
             ignored = dict(zip(image["gtIds"], image["gtIgnore"], strict=True))
             oks = evaluation.ious[image["image_id"], image["category_id"]]
-            for row, (d, p) in enumerate(zip(image["dtIds"], image["dtMatches"][0], strict=True)):
+            for row, (d, matches) in enumerate(zip(image["dtIds"], image["dtMatches"].T,
+                                                   strict=True)):
                 self.judged += 1
-                if p == 0:
-                    self.unmatched.append(d - 1)
-                    self.duplicates += len(oks) > 0 and oks[row].max() >= MATCH
-                elif not ignored[int(p)]:
-                    self.pairs.append((d - 1, int(p) - 1))
-            self.missing += [p - 1 for p, d in zip(image["gtIds"], image["gtMatches"][0],
-                                                   strict=True) if d == 0 and not ignored[p]]
+                person = int(matches[0])
+                if not person:
+                    self.alone[d - 1] = oks[row].max() if len(oks) else 0.0
+                elif not ignored[person]:
+                    self.pairs.append((d - 1, person - 1))
+                if not matches.any():
+                    self.false.add(d - 1)
+            self.missing |= {p - 1 for p, d in zip(image["gtIds"], image["gtMatches"][0],
+                                                   strict=True) if d == 0 and not ignored[p]}
+
+    def count_duplicates(self) -> int:
+        return sum(self.alone[d] >= MATCH for d in self.false)
 
     def _similarity(self, points: np.ndarray, person: int) -> np.ndarray:
         """ks of (K, 2) points to the joints of a person: (K,), 0 where not labelled."""
@@ -175,15 +186,16 @@ class _Diagnosis:
             keypoints = np.where(wrong[:, None], self.tables[p], self.found[d])
             score = self._oks(keypoints, p) if "score" in corrected else results[d]["score"]
             results[d] = {**results[d], "keypoints": keypoints.ravel().tolist(), "score": score}
-        false = set(self.unmatched)
+        # beside a person whose joints are all corrected, no other detection of it is right
+        false = set(self.alone) if JOINT_ERRORS <= corrected else self.false
         if "score" in corrected:
-            results = [{**r, "score": 0.0} if i in false else r for i, r in enumerate(results)]
+            for d, oks in self.alone.items():
+                results[d] = {**results[d], "score": 0.0 if d in false else float(oks)}
         if "false positive" in corrected:
             results = [r for i, r in enumerate(results) if i not in false]
         truth = self.truth
         if "missed person" in corrected:
-            missing = set(self.missing)
-            people = [a for i, a in enumerate(self.people) if i not in missing]
+            people = [a for i, a in enumerate(self.people) if i not in self.missing]
             truth = as_coco(truth.dataset["images"], people,
                             truth.dataset["categories"][0]["id"])
         stats = run_evaluation(truth, results, self.skeleton.sigmas).stats[[0, 3, 4]]
@@ -201,7 +213,7 @@ class _Diagnosis:
     def people_by_size(self) -> tuple[dict[str, int], dict[str, int]]:
         """How many people there are, and how many of them were missed."""
         counts = np.zeros((2, len(SIZES)), int)
-        for person in [p for _, p in self.pairs] + self.missing:
+        for person in [p for _, p in self.pairs] + list(self.missing):
             counts[0, self._sizes(person)] += 1
         for person in self.missing:
             counts[1, self._sizes(person)] += 1

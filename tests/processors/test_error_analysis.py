@@ -137,7 +137,7 @@ def test_ap_lost_to_a_joint():
 
 def test_people_found_twice_falsely_and_not_at_all():
     people = [{"points": body(0)}, {"points": body(9000)}, {"points": body(0), "image_id": 2}]
-    results = [result(body(0), 0.9), result(body(0) + 3, 0.95), result(body(-70000), 0.99),
+    results = [result(body(0), 0.9), result(body(0) + 3, 0.85), result(body(-70000), 0.99),
                result(body(0), 0.5, image_id=2)]
     analysis = analyse(coco_of(people), results, SKELETON)
     assert (analysis.detections, analysis.false_positives, analysis.duplicates) == (4, 2, 1)
@@ -146,6 +146,16 @@ def test_people_found_twice_falsely_and_not_at_all():
     assert analysis.lost["score"]["all"] > 0        # the false one has the highest score
     assert analysis.lost["missed person"]["all"] > 0
     assert analysis.lost["miss"]["all"] == 0
+    assert analysis.steps[-1][1] == 1
+
+
+def test_a_better_double_is_not_false():
+    """It is the one that is right where the first one is not exact enough."""
+    jittered = body(0) + [away(0, 0.7), 0] * (SIGMAS / SIGMAS[0])[:, None]
+    analysis = analyse(coco_of([{"points": body(0)}]),
+                       [result(jittered, 0.9), result(body(0), 0.8)], SKELETON)
+    assert analysis.false_positives == 0 and analysis.lost["false positive"]["all"] == 0
+    assert analysis.lost["score"]["all"] > 0 and analysis.lost["jitter"]["all"] > 0
     assert analysis.steps[-1][1] == 1
 
 
