@@ -54,7 +54,7 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
     """
     dataset = read_dataset(ground_truth)
     name = "the ground truth" if isinstance(ground_truth, COCO) else str(ground_truth)
-    category = _person_category(dataset.get("categories") or [])
+    category = person_category(dataset.get("categories") or [])
     known = {image["id"] for image in dataset["images"]}
     wanted = known if image_ids is None else {int(i) for i in image_ids}
     notes = []
@@ -96,7 +96,7 @@ def read_dataset(ground_truth: COCO | str | Path) -> dict:
     return dataset
 
 
-def _person_category(categories: list[dict]) -> int:
+def person_category(categories: list[dict]) -> int:
     """Id of the category person, else of the first one that has keypoints, else 1."""
     named = [c["id"] for c in categories if c.get("name") == "person"]
     posed = [c["id"] for c in categories if c.get("keypoints")]
