@@ -31,8 +31,7 @@ def adaptive_wing(heatmaps: Tensor, targets: Tensor, weights: Tensor, alpha: flo
     ratio = theta / epsilon
     slope = omega / epsilon * power * ratio ** (power - 1) / (1 + ratio ** power)
     offset = theta * slope - omega * torch.log1p(ratio ** power)
-    # clamped, so that the unused branch has no infinite gradient at difference 0
-    near = omega * torch.log1p((difference / epsilon).clamp(min=1e-6) ** power)
+    near = omega * torch.log1p((difference / epsilon) ** power)
     loss = torch.where(difference < theta, near, slope * difference - offset)
     return (loss.mean(dim=(2, 3)) * weights).mean()
 

@@ -96,6 +96,11 @@ def test_gradients_are_finite_and_go_towards_the_target(name, difference):
 
 
 @pytest.mark.parametrize("name", LOSSES)
+def test_a_perfect_prediction_costs_nothing(name, maps):
+    assert LOSSES[name](maps[1], maps[1], maps[2]).item() == 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_joints_of_weight_zero_do_not_count(name, maps):
     heatmaps, targets, weights = maps
     spoiled = torch.where(weights[..., None, None] == 0, 100.0, heatmaps).requires_grad_()
