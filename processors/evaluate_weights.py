@@ -47,9 +47,9 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
     if report:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
-                            results=evaluation.results, ground_truth=evaluation.ground_truth(),
+                            results=evaluation.results, ground_truth=evaluation.ground_truth,
                             img_root=config.data.val_img_root, skeleton=skeleton,
-                            image_ids=evaluation.image_ids())
+                            image_ids=evaluation.image_ids)
         log.info("report in %s", page)
     return {"": metrics}
 

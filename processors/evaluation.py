@@ -1,5 +1,4 @@
 """Evaluation: the validation set of a Config, a network's results on it, and what they tell."""
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from processors.coco_evaluator import (
     write_results,
 )
 from processors.inference import Way, concatenate, predict
+from processors.keypoint_eval import person_category, read_dataset
 from processors.parallel import Parallel
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
@@ -55,6 +55,8 @@ class Evaluation:
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
                                  rank=parallel.rank, world_size=parallel.world_size,
                                  pin_memory=parallel.device.type == "cuda")
+        self.image_ids = self._image_ids()
+        self.ground_truth = self._ground_truth()
         self.results: list[dict] = []       # of the last `run`, process 0 only
 
     def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
@@ -98,28 +100,27 @@ class Evaluation:
 
     def to_results(self, people: Predictions) -> list[dict]:
         """COCO results: scored, doubles suppressed."""
-        return to_results(people, self.config.val, self.skeleton.sigmas)
+        category = person_category(self.ground_truth.dataset["categories"])
+        return to_results(people, self.config.val, self.skeleton.sigmas, category)
 
     def judge(self, results: list[dict]) -> CocoMetrics:
-        return coco_metrics(self.ground_truth(), results, self.skeleton.sigmas, self.image_ids())
+        return coco_metrics(self.ground_truth, results, self.skeleton.sigmas, self.image_ids)
 
-    def image_ids(self) -> list[int] | None:
+    def _image_ids(self) -> list[int] | None:
         """The images to judge; None for all of the annotation file."""
         if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
             return self.dataset.persons.image_ids.tolist()
         return None
 
-    def ground_truth(self) -> COCO | str:
+    def _ground_truth(self) -> COCO:
         """The annotation file; with data.debug only what belongs to the chosen samples."""
-        path, persons = self.config.data.val_ann_path, self.dataset.persons
-        if not self.config.data.debug:
-            return path
-        images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
-        detected = self.config.val.boxes != "gt"
-        truth = COCO()
-        truth.dataset = json.loads(Path(path).read_text(encoding="utf-8"))
-        truth.dataset["images"] = [row for row in truth.dataset["images"] if row["id"] in images]
-        truth.dataset["annotations"] = [
-            row for row in truth.dataset["annotations"]
-            if row["image_id"] in images and (detected or row["id"] in people)]
+        truth, persons = COCO(), self.dataset.persons
+        truth.dataset = content = read_dataset(self.config.data.val_ann_path)
+        if self.config.data.debug:
+            images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
+            detected = self.config.val.boxes != "gt"
+            content["images"] = [row for row in content["images"] if row["id"] in images]
+            content["annotations"] = [
+                row for row in content["annotations"]
+                if row["image_id"] in images and (detected or row["id"] in people)]
         return truth
