@@ -104,6 +104,21 @@ class ValConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    type: Literal["yolov5", "torchvision"] = knob("yolov5", "who finds the persons")
+    name: str = knob("", "yolov5n, s, m, l or x (empty: as the weights file says), or one of "
+                         "torchvision's detection models, such as fasterrcnn_resnet50_fpn_v2")
+    weights: str = knob("", "path of a weights file; torchvision downloads its own if empty")
+    image_size: int = knob(640, "yolov5: longer side of its input, pixels, a multiple of 32")
+    confidence: float = knob(0.25, "lowest score of a box; 0.01 for evaluations of AP")
+    iou: float = knob(0.45, "overlap above which two boxes are one person; 0.6 for evaluations")
+    max_detections: int = knob(1000, "most boxes in an image")
+    batch_size: int = knob(16, "images at once")
+    amp: bool | Literal["fp16", "bf16"] = knob(
+        False, "half precision; true: bf16 where the device has it, else fp16")
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogConfig:
     every: int = knob(50, "steps between lines in a log file")
 
@@ -123,4 +138,5 @@ class Config:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     val: ValConfig = field(default_factory=ValConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
     log: LogConfig = field(default_factory=LogConfig)
