@@ -1,0 +1,52 @@
+"""torchvision's detectors, whose code and weights are free for any use."""
+import pickle
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torchvision.models import detection, get_model, get_model_weights, list_models
+
+from nets.weights_file import read_weights_file
+
+PERSON = 1      # label in all of them
+
+
+def load_torchvision_detector(name: str, weights: str = "", confidence: float = 0.25,
+                              iou: float = 0.45, max_detections: int = 1000) -> nn.Module:
+    """A model of torchvision.models.detection in eval mode: a list of (3, H, W) images in 0..1
+    -> a list of dicts with boxes (N, 4) xyxy in image pixels, labels and scores.
+
+    weights: path of a state_dict; empty: torchvision's own from its cache, else downloaded.
+    Raises ValueError or FileNotFoundError for an unknown name and for weights that cannot be
+    had or do not fit.
+    """
+    known = list_models(module=detection)
+    if name not in known:
+        raise ValueError(f"detector.name is {name!r}, which torchvision does not have; choose "
+                         f"one of: {', '.join(known)}")
+    state = read_weights_file(weights) if weights else _published(name)
+    net = get_model(name, weights=None, weights_backbone=None)
+    try:
+        net.load_state_dict(state)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(f"{weights} does not fit {name}: give a state_dict of that model with "
+                         f"torchvision's classes, or set detector.name") from error
+    judge = net.roi_heads if hasattr(net, "roi_heads") else net
+    assert all(hasattr(judge, knob) for knob in ("score_thresh", "nms_thresh"))
+    judge.score_thresh, judge.nms_thresh = confidence, iou
+    judge.detections_per_img = max_detections
+    return net.eval()
+
+
+def _published(name: str) -> dict[str, torch.Tensor]:
+    weights = get_model_weights(name).DEFAULT
+    try:
+        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True,
+                                      map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        reason = " ".join(str(error).split())[:100]
+        raise ValueError(f"the weights of {name} cannot be downloaded or read ({reason}): put the "
+                         f"file {weights.url} into {folder}, or set detector.weights to its path"
+                         ) from error

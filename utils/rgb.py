@@ -1,0 +1,22 @@
+"""Pixels from anywhere as the one form that all of the project works with."""
+from typing import Any
+
+import numpy as np
+
+
+def as_rgb(image: Any) -> np.ndarray:
+    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16 -> (H, W, 3) uint8 RGB.
+
+    Grey becomes three equal channels, alpha is dropped, 16 bits keep their upper 8. A PIL image
+    in one of these forms will do. Raises ValueError for anything else, and for no pixels.
+    """
+    pixels = np.asarray(image)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    shape = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)
+    if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3, 4) or not pixels.size:
+        raise ValueError(f"an image is an array of shape {tuple(pixels.shape)} and type "
+                         f"{pixels.dtype}: give (height, width, 3) RGB of type uint8, values 0 "
+                         f"to 255")
+    pixels = pixels.reshape(shape)
+    return np.ascontiguousarray(pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3])
