@@ -130,7 +130,7 @@ def test_quarter_moves_towards_the_higher_neighbour_and_keeps_the_border():
 @pytest.mark.parametrize("name", DECODERS)
 def test_flat_negative_and_broken_maps_give_finite_coordinates(name):
     heatmaps = torch.zeros(1, 8, 16, 12)
-    heatmaps[0, 1] = -1.0
+    heatmaps[0, 1] = torch.linspace(-2, -1, 192).view(16, 12)
     heatmaps[0, 2] = 0.3                                # flat and positive
     heatmaps[0, 3], heatmaps[0, 3, 8, 6] = -0.5, 1e-3   # one pixel above a negative floor
     heatmaps[0, 4, 8, 6] = float("inf")

@@ -85,6 +85,7 @@ def test_flip_back_mirrors_swaps_and_shifts(alignment, shift):
     heatmaps = torch.randn(2, 17, 8, 6)
     before = heatmaps.clone()
     aligned = HeatmapCodec(alignment=alignment).flip_back(heatmaps, FLIP_ORDER)
+    assert aligned.shape == heatmaps.shape
     for joint in range(17):
         for column in range(6):
             source = 5 - max(column - shift, 0)
@@ -150,6 +151,24 @@ def test_maps_are_the_formula_and_empty_without_weight(encoding):
                 value = 0.0
             assert abs(float(heatmaps[0, 0, row, column]) - value) < 1e-6
     assert not heatmaps[0, [1, 3, 4]].any()
+
+
+@pytest.mark.parametrize("encoding, weighted, without", [
+    ("exact", [-7.9, 21.9], [-8.0, 22.0]), ("rounded", [-7.9, 21.4], [-8.6, 21.6])])
+def test_a_joint_counts_as_long_as_its_gaussian_may_touch_the_map(encoding, weighted, without):
+    """16 pixels and 3 sigma = 6; rounded centres are cut towards 0 after adding a half."""
+    codec = HeatmapCodec((64, 64), encoding=encoding)
+    for centers, weight in ((weighted, 1), (without, 0)):
+        for point in ([[c, 8.0] for c in centers] + [[8.0, c] for c in centers]):
+            joint = codec.heatmap_to_input(torch.tensor([[point]]))
+            assert codec.encode(joint, torch.ones(1, 1))[1].item() == weight, point
+
+
+def test_rounding_is_to_the_nearest_pixel():
+    codec = HeatmapCodec((64, 64), encoding="rounded")
+    points = torch.tensor([[[5.45, 7.55], [5.5, 7.49], [3.0, 2.95]]])
+    heatmaps, _ = codec.encode(codec.heatmap_to_input(points), torch.ones(1, 3))
+    assert [divmod(int(m.argmax()), 16)[::-1] for m in heatmaps[0]] == [(5, 8), (6, 7), (3, 3)]
 
 
 def test_names_that_do_not_fit_warn_and_unknown_ones_stop():
