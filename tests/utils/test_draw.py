@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from utils.draw import CAPTION_HEIGHT, COLOURS, contact_sheet, draw_people
+
+NAMES = ("nose", "left_hand", "right_hand", "left_foot", "right_foot")
+LIMBS = ((0, 1), (0, 2), (1, 3), (2, 4))
+POINTS = np.array([[50, 10], [80, 30], [20, 30], [80, 90], [20, 90]], np.float32)
+GREY = 90
+
+
+def _image(height=100, width=100):
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def _draw(points, scores=None, image=None, **options):
+    points = np.asarray(points, np.float32)
+    scores = np.ones(points.shape[:2]) if scores is None else scores
+    return draw_people(_image() if image is None else image, points, scores, LIMBS, NAMES,
+                       **options)
+
+
+def _nearest_side(pixel):
+    return min(COLOURS, key=lambda side: np.abs(COLOURS[side] - pixel.astype(int)).sum())
+
+
+def test_limbs_and_joints_have_the_colour_of_their_side_where_the_joints_are():
+    picture = _draw([POINTS])
+    assert _nearest_side(picture[60, 80]) == "left"         # in the middle of left hand - foot
+    assert _nearest_side(picture[60, 20]) == "right"
+    assert _nearest_side(picture[20, 65]) == "middle"       # nose - left hand
+    for (x, y), name in zip(POINTS.astype(int), NAMES, strict=True):
+        pixel = picture[y, x].astype(int)
+        brightest = {"left": 0, "right": 2}.get(name.split("_")[0])
+        assert pixel.max() > 200
+        assert brightest is None or pixel.argmax() == brightest
+    assert (picture[60, 45:55] == GREY).all()               # nothing between the legs
+
+
+def test_a_dark_rim_sets_the_lines_off_from_any_ground():
+    row = _draw([POINTS], image=np.full((100, 100, 3), 255, np.uint8))[60, 70:90].max(axis=1)
+    assert row.min() < 80
+
+
+def test_the_image_given_is_left_alone():
+    image = _image()
+    _draw([POINTS], image=image)
+    assert (image == GREY).all()
+    image.flags.writeable = False
+    assert (_draw([POINTS], image=image[:, ::-1]) != GREY).any()
+
+
+def test_nobody_gives_a_plain_copy():
+    image = _image()
+    picture = draw_people(image, np.zeros((0, 5, 2)), np.zeros((0, 5)), LIMBS, NAMES)
+    assert (picture == image).all() and picture is not image
+
+
+def test_weak_and_impossible_joints_are_left_out_with_their_limbs():
+    weak = np.array([[0.9, 0.9, 0.9, 0.1, 0.9]])
+    assert (_draw([POINTS], weak)[60:, 70:] == GREY).all()
+    assert (_draw([POINTS], weak, threshold=0.05)[60:, 70:] != GREY).any()
+    for bad in (np.nan, np.inf, -1e30):
+        points = POINTS.copy()
+        points[3] = bad
+        assert (_draw([points])[60:, 70:] == GREY).all()
+    assert (_draw([POINTS], np.full((1, 5), np.nan)) == GREY).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 8), (1, 200)])
+def test_tiny_images_and_joints_far_outside(size):
+    picture = _draw([POINTS, POINTS * 1000 - 50000], image=_image(*size))
+    assert picture.shape == (*size, 3)
+
+
+def test_lines_grow_with_the_person():
+    def painted(scale):
+        picture = _draw([POINTS * scale], image=_image(100 * scale, 100 * scale))
+        return np.count_nonzero((picture[60 * scale] != GREY).any(axis=1))
+    assert painted(1) < painted(4) < painted(10)
+
+
+def test_without_names_everything_is_middle():
+    picture = draw_people(_image(), POINTS[None], np.ones((1, 5)), LIMBS)
+    assert _nearest_side(picture[60, 80]) == "middle"
+
+
+def test_sheet_size_and_letterboxes():
+    wide, tall = np.full((10, 40, 3), 200, np.uint8), np.full((400, 100, 3), 150, np.uint8)
+    sheet = contact_sheet([wide, tall, wide], columns=2, cell_size=(80, 60), gap=4)
+    assert sheet.shape == (2 * 64 + 4, 2 * 84 + 4, 3)
+    first = (sheet[4:64, 4:84] == 200).all(axis=2)
+    assert first.sum() == 80 * 20 and first[20:40].all()    # scaled up, in the middle
+    second = (sheet[4:64, 88:168] == 150).all(axis=2)
+    assert second.sum() == 15 * 60 and second[:, 32:47].all()
+
+
+def test_captions_take_their_own_strip_and_stay_inside():
+    image = np.full((60, 80, 3), 200, np.uint8)
+    captions = ["a", "very long caption " * 9, "Grüße 姿勢", ""]
+    sheet = contact_sheet([image] * 4, 4, (80, 60), captions, gap=4)
+    assert sheet.shape == (60 + CAPTION_HEIGHT + 8, 4 * 84 + 4, 3)
+    for i in range(4):
+        left = 4 + 84 * i
+        assert (sheet[4:64, left:left + 80] == 200).all()
+        assert (sheet[64:-4, left:left + 80] > 100).any() == bool(captions[i])
+        assert (sheet[:, left + 80:left + 84] == sheet[0, 0]).all()
+
+
+def test_fewer_images_than_columns_and_none():
+    image = np.zeros((5, 5, 3), np.uint8)
+    assert contact_sheet([image], 6, (20, 10), gap=0).shape == (10, 20, 3)
+    with pytest.raises(ValueError, match="contact sheet of 0 images"):
+        contact_sheet([], 6, (20, 10))
+
+
+def test_slivers_keep_a_pixel():
+    assert contact_sheet([np.zeros((1, 5000, 3), np.uint8)], 1, (20, 10)).shape == (18, 28, 3)

@@ -1,0 +1,116 @@
+"""Pictures for people: skeletons on images, and many images on one sheet."""
+from collections.abc import Sequence
+from math import ceil
+
+import cv2
+import numpy as np
+
+# RGB; told apart also by people who see red and green alike
+COLOURS = {"left": (255, 150, 20), "right": (40, 150, 255), "middle": (240, 240, 240)}
+OUTLINE = (20, 20, 20)
+SUBPIXEL = 4            # binary places of the coordinates OpenCV draws at
+FARTHEST = 1e6          # pixels; joints beyond it are not drawn, their coordinates would overflow
+CAPTION_HEIGHT = 18     # pixels
+
+
+def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
+                limbs: Sequence[tuple[int, int]], joint_names: Sequence[str] = (),
+                threshold: float = 0.2) -> np.ndarray:
+    """Draw skeletons on a copy of `image` (H, W, 3) uint8, RGB.
+
+    keypoints (N, K, 2): image pixels. scores (N, K): joints below `threshold`, and those that are
+    not finite, are left out together with their limbs. limbs: pairs of joint indices.
+    joint_names: K names; "left_" and "right_" give the colours of the sides. Lines and dots
+    follow the size of each person; N = 0 gives a plain copy.
+    """
+    canvas = np.ascontiguousarray(image).copy()
+    sides = [_side(name) for name in joint_names] or ["middle"] * np.shape(keypoints)[-2]
+    for points, joint_scores in zip(keypoints, scores, strict=True):
+        points = np.asarray(points, np.float64)
+        drawn = (np.asarray(joint_scores) >= threshold) & (np.abs(points) < FARTHEST).all(axis=1)
+        if drawn.any():
+            lines = [pair for pair in limbs if drawn[pair[0]] and drawn[pair[1]]]
+            _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides)
+    return canvas
+
+
+def _side(name: str) -> str:
+    side = name.split("_")[0]
+    return side if side in COLOURS else "middle"
+
+
+def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
+                 lines: list[tuple[int, int]], sides: list[str]) -> None:
+    """Outlines first, so that they surround the whole figure and do not cut it up."""
+    size = max(np.ptp(points[joints], axis=0).max(), 30.0)
+    width = max(1, round(size / 110))
+    radius, rim = 0.75 * width + 0.8, max(1.0, 0.35 * width)
+    for outline in (True, False):
+        for a, b in lines:
+            colour = OUTLINE if outline else COLOURS[sides[a] if sides[a] == sides[b] else "middle"]
+            cv2.line(canvas, _fixed(points[a]), _fixed(points[b]), colour,
+                     round(width + 2 * rim) if outline else width, cv2.LINE_AA, SUBPIXEL)
+        for joint in joints:
+            _dot(canvas, points[joint], radius + rim if outline else radius,
+                 OUTLINE if outline else _lighter(COLOURS[sides[joint]]))
+
+
+def _lighter(colour: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple((value + 255) // 2 for value in colour)
+
+
+def _dot(canvas: np.ndarray, point: np.ndarray, radius: float, colour: tuple) -> None:
+    cv2.circle(canvas, _fixed(point), round(radius * 2**SUBPIXEL), colour, -1, cv2.LINE_AA,
+               SUBPIXEL)
+
+
+def _fixed(point: np.ndarray) -> tuple[int, int]:
+    x, y = np.rint(point * 2**SUBPIXEL).astype(int)
+    return int(x), int(y)
+
+
+def contact_sheet(images: Sequence[np.ndarray], columns: int, cell_size: tuple[int, int],
+                  captions: Sequence[str] | None = None, gap: int = 4) -> np.ndarray:
+    """Images (h, w, 3) uint8 of any size, row by row in cells of `cell_size` (width, height).
+
+    Each is scaled to fit its cell and centred. With captions (one per image, cut to the cell) a
+    row is CAPTION_HEIGHT taller. Returns (H, W, 3) uint8; raises ValueError without any image.
+    """
+    if not len(images) or columns < 1:
+        raise ValueError(f"a contact sheet of {len(images)} images in {columns} columns would be "
+                         f"empty: give at least one of each")
+    width, height = cell_size
+    row_height = height + (CAPTION_HEIGHT if captions is not None else 0)
+    columns = min(columns, len(images))
+    rows = ceil(len(images) / columns)
+    sheet_size = rows * (row_height + gap) + gap, columns * (width + gap) + gap
+    sheet = np.full((*sheet_size, 3), 32, np.uint8)
+    for i, image in enumerate(images):
+        top = gap + (i // columns) * (row_height + gap)
+        left = gap + (i % columns) * (width + gap)
+        fitted = _fit(image, width, height)
+        h, w = fitted.shape[:2]
+        y, x = top + (height - h) // 2, left + (width - w) // 2
+        sheet[y:y + h, x:x + w] = fitted
+        if captions is not None:
+            _write(sheet[top + height:top + row_height, left:left + width], captions[i])
+    return sheet
+
+
+def _fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Scale (h, w, 3) so that it just fits into width x height, at least 1 pixel a side."""
+    h, w = image.shape[:2]
+    scale = min(width / w, height / h)
+    size = max(1, min(width, round(w * scale))), max(1, min(height, round(h * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def _write(strip: np.ndarray, text: str) -> None:
+    """One line of small text into strip (CAPTION_HEIGHT, W, 3), in place."""
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.4
+    text = text.encode("ascii", "replace").decode()     # all that OpenCV 4's font has
+    while text and cv2.getTextSize(text, font, scale, 1)[0][0] > strip.shape[1] - 2:
+        text = text[:-1]
+    line = np.ascontiguousarray(strip)                  # OpenCV draws on whole arrays only
+    cv2.putText(line, text, (1, CAPTION_HEIGHT - 5), font, scale, (230, 230, 230), 1, cv2.LINE_AA)
+    strip[:] = line
