@@ -5,6 +5,7 @@ from configs.schema import Config
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 HRNETS = ("w32", "w48")
+DROPOUT_MOST = 8        # numbers for so many rectangles travel with every training sample
 
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
@@ -30,22 +31,32 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
         ("val.save_steps", config.val.save_steps, 0),
         ("val.interval", config.val.interval, 1), ("val.batch_size", config.val.batch_size, 0),
         ("log.every", config.log.every, 1), ("augment.rotation", config.augment.rotation, 0),
+        ("augment.box_jitter", config.augment.box_jitter, 0),
+        ("augment.hue", config.augment.hue, 0),
+        ("augment.weak_epochs", config.augment.weak_epochs, 0),
     ]
     for key, value, low in at_least:
         if not value >= low:
             yield key, f"is {value}; it must be at least {low}"
     above_zero = [("optim.lr", config.optim.lr), ("optim.gamma", config.optim.gamma),
-                  ("codec.sigma", config.codec.sigma)]
+                  ("codec.sigma", config.codec.sigma),
+                  ("augment.blur_sigma", config.augment.blur_sigma)]
     for key, value in above_zero:
         if not 0 < value < float("inf"):
             yield key, f"is {value}; it must be above 0"
     if not 0 <= config.augment.scale < 1:
         yield "augment.scale", (f"is {config.augment.scale}; it must be at least 0 and below 1, "
                                 f"where persons would shrink to nothing")
-    shares = [("augment.flip", config.augment.flip),
-              ("augment.rotation_prob", config.augment.rotation_prob),
-              ("augment.half_body", config.augment.half_body), ("optim.ema", config.optim.ema),
-              ("val.nms_threshold", config.val.nms_threshold)]
+    if not 0 <= config.augment.perspective <= 0.4:
+        yield "augment.perspective", (f"is {config.augment.perspective}; it must lie between 0 "
+                                      f"and 0.4, near which a crop shows the horizon")
+    if not 1 <= config.augment.dropout_count <= DROPOUT_MOST:
+        yield "augment.dropout_count", (f"is {config.augment.dropout_count}; it must lie between "
+                                        f"1 and {DROPOUT_MOST}")
+    shares = [("optim.ema", config.optim.ema), ("val.nms_threshold", config.val.nms_threshold)]
+    shares += [(f"augment.{name}", getattr(config.augment, name)) for name in (
+        "flip", "rotation_prob", "half_body", "brightness", "contrast", "saturation", "grey",
+        "blur", "dropout", "dropout_size", "weak")]
     for key, value in shares:
         if not 0 <= value <= 1:
             yield key, f"is {value}; it must lie between 0 and 1"
@@ -77,6 +88,9 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if optim.warmup_epochs >= optim.epochs:
         yield "optim.warmup_epochs", (f"is {optim.warmup_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; warm up in fewer epochs than there are")
+    if config.augment.weak_epochs > optim.epochs:
+        yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
+                                      f"{optim.epochs}; there cannot be more of them")
     if len(set(gpus)) != len(gpus) or min(gpus, default=0) < 0:
         yield "gpus", f"is {list(gpus)}; name each device once by its number"
     if config.processes > 1 and (gpus or config.processor == "dp"):

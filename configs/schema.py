@@ -22,6 +22,9 @@ class DataConfig:
     debug: bool | int = knob(False, "a number: use only that many samples of each set")
     skip_broken: bool = knob(False, "go on without images that cannot be read, and count them")
     skeleton: str = knob("coco", "a name in configs/skeletons or the path of a skeleton YAML")
+    train_pack: str = knob("", "training crops cut beforehand by `python main.py pack CONFIG`")
+    pack_format: Literal["jpeg", "raw"] = knob(
+        "jpeg", "how pack stores crops: jpeg of quality 95, or raw, which reads faster")
     synthetic_train: int = knob(0, "draw this many training images if train_ann_path is missing")
     synthetic_val: int = knob(0, "draw this many validation images if val_ann_path is missing")
 
@@ -60,6 +63,21 @@ class AugmentConfig:
     rotation_prob: float = knob(0.6, "probability of rotating at all")
     scale: float = knob(0.3, "scale factor: N(1, factor), cut at 1 +- factor")
     half_body: float = knob(0.0, "probability of cropping to the upper or lower body")
+    box_jitter: float = knob(0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)")
+    perspective: float = knob(
+        0.0, "strength of tilting: largest change of size from the middle of the crop to an edge")
+    brightness: float = knob(0.0, "factor of the colours between 1 - x and 1 + x")
+    contrast: float = knob(0.0, "factor of the distance from mid grey between 1 - x and 1 + x")
+    saturation: float = knob(0.0, "factor of the distance from grey between 1 - x and 1 + x")
+    hue: float = knob(0.0, "turn of the hue between -x and x degrees")
+    grey: float = knob(0.0, "probability of taking all colour away")
+    blur: float = knob(0.0, "probability of a Gaussian blur")
+    blur_sigma: float = knob(2.0, "largest standard deviation of the blur, input pixels")
+    dropout: float = knob(0.0, "probability of covering rectangles with black (coarse dropout)")
+    dropout_count: int = knob(3, "most rectangles in a crop, at least 1 and at most 8")
+    dropout_size: float = knob(0.4, "longest side of a rectangle, as a part of the crop's")
+    weak_epochs: int = knob(0, "last epochs of a run with weaker augmentation")
+    weak: float = knob(0.5, "factor of all strengths and probabilities in them, except flip's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +139,7 @@ class DetectorConfig:
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
     every: int = knob(50, "steps between lines in a log file")
+    tensorboard: bool = knob(False, "curves for TensorBoard too, if it is installed")
 
 
 @dataclass(frozen=True, kw_only=True)
