@@ -6,7 +6,6 @@ maximum is not positive says nothing: its coordinates are (0, 0), as in the offi
 `HeatmapCodec.encode` paints what they read.
 """
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # What OpenCV blurs with at these sizes when no sigma is given; above, sigma follows the size.
@@ -17,9 +16,9 @@ SMALL_KERNELS = {
     7: (2, 7, 14, 18, 14, 7, 2),
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
-SMALLEST = 1e-10       # DARK raises values below this before it takes the logarithm
-LONGEST_BLOCK = 128    # pixels searched one by one for a maximum, the fastest on CPUs
-MAPS_AT_ONCE = 2048    # windows blurred together; what they take fits the cache of a CPU
+SMALLEST = 1e-10           # DARK raises values below this before it takes the logarithm
+LONGEST_BLOCK = 128        # pixels searched one by one for a maximum, the fastest on CPUs
+PIXELS_AT_ONCE = 2 ** 18   # blurred together: what they take fits the cache of a CPU
 
 # Places of a 5 x 5 neighbourhood, column by column, that the Newton step reads: the middle; right,
 # left, two right, two left; below, above, two below, two above; and, diagonally, right below, left
@@ -101,7 +100,7 @@ class GaussTaylorKeyPointDecoder:
             raise ValueError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
                              f"11 for sigma 2")
         self.taps = gaussian_taps(blur_kernel)
-        self.matrices = blur_matrices(self.taps)
+        self.matrices = window_matrices(self.taps)
 
     def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         if not len(heatmaps):
@@ -131,14 +130,13 @@ class GaussTaylorKeyPointDecoder:
         first = torch.arange(b * k, device=device) * (h * w) + top * w + left
         starts = first[:, None] + torch.arange(height, device=device) * w
         pieces = heatmaps.view(-1).unfold(0, width, 1)      # a view: a piece from every pixel on
-        # double on CUDA, where products of floats may have been set to TF32's 10 bits
-        matrices = self.matrices.to(device, torch.float64 if heatmaps.is_cuda else torch.float32)
+        matrices = self.matrices.to(device, product_dtype(heatmaps))
         across, down = matrices[:width, :, :width], matrices[:height, :, :height]
         blurred = []
         with torch.autocast(device.type, enabled=False):
-            for rows, column, row in zip(starts.split(MAPS_AT_ONCE),
-                                         (x - left).split(MAPS_AT_ONCE),
-                                         (y - top).split(MAPS_AT_ONCE), strict=True):
+            portion = at_once(height * width)
+            for rows, column, row in zip(starts.split(portion), (x - left).split(portion),
+                                         (y - top).split(portion), strict=True):
                 window = pieces.index_select(0, rows.flatten()).view(-1, height, width)
                 window = down.index_select(0, row) @ window.to(matrices.dtype)
                 blurred.append(across.index_select(0, column) @ window.transpose(1, 2))
@@ -154,30 +152,41 @@ class GaussTaylorKeyPointDecoder:
         value is so small that DARK would raise it, and only the other maps are blurred in full.
         """
         small = inside & (blurred.amin(dim=0) <= SMALLEST)
-        highest = blur(heatmaps[small].float(), self.taps).amax(dim=(-2, -1))
+        h, w = heatmaps.shape[-2:]
+        maps = heatmaps[small].to(product_dtype(heatmaps))
+        across, down = band_matrix(self.taps, w).to(maps), band_matrix(self.taps, h).to(maps)
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            highest = torch.cat([(down @ (part @ across)).amax(dim=(-2, -1))
+                                 for part in maps.split(at_once(h * w))]).float()
         factor = torch.ones_like(scores)
         factor[small] = scores[small] / torch.where(highest == 0, 1.0, highest)
         return factor
 
 
-def blur_matrices(taps: Tensor) -> Tensor:
-    """(n, 5, n), n = len(taps) + 4: [m] @ row is the row, n pixels or less, blurred at m - 2 ..
-    m + 2. For shorter rows the matrices are cut."""
-    pixel, reach = torch.arange(len(taps) + 4), len(taps) // 2
-    target = pixel[:, None] + torch.arange(-2, 3)
-    distance = pixel - target[..., None]
+def product_dtype(heatmaps: Tensor) -> torch.dtype:
+    """double on CUDA, where matrix products of floats may have been set to TF32's 10 bits"""
+    return torch.float64 if heatmaps.is_cuda else torch.float32
+
+
+def band_matrix(taps: Tensor, length: int) -> Tensor:
+    """(length, length), symmetric: times a row or column of pixels it is the blurred one, with 0
+    beyond the border."""
+    pixel, reach = torch.arange(length), len(taps) // 2
+    distance = pixel - pixel[:, None]
     return torch.where(distance.abs() <= reach, taps[(distance + reach).clamp(0, 2 * reach)], 0.0)
 
 
-def blur(maps: Tensor, taps: Tensor) -> Tensor:
-    """(..., h, w) maps filtered by the taps in both directions, with 0 beyond the border."""
-    reach = len(taps) // 2
-    for dim in (-1, -2):
-        length = maps.shape[dim]
-        padding = (reach, reach) if dim == -1 else (0, 0, reach, reach)
-        padded = F.pad(maps, padding)
-        maps = sum(tap * padded.narrow(dim, i, length) for i, tap in enumerate(taps.tolist()))
-    return maps
+def window_matrices(taps: Tensor) -> Tensor:
+    """(n, 5, n), n = len(taps) + 4: [m] @ row is the row, n pixels or less, blurred at m - 2 ..
+    m + 2. For shorter rows the matrices are cut."""
+    n = len(taps) + 4
+    band = band_matrix(taps, n + 4)
+    return torch.stack([band[i:i + n, 2:n + 2] for i in range(5)], dim=1)
+
+
+def at_once(pixels: int) -> int:
+    """How many maps or windows of so many pixels to blur together."""
+    return max(1, PIXELS_AT_ONCE // pixels)
 
 
 def newton_step(log: Tensor) -> tuple[Tensor, Tensor]:
