@@ -20,6 +20,7 @@ from nets.weights_file import read_weights_file
 SIZES = {"yolov5n": (0.33, 0.25), "yolov5s": (0.33, 0.50), "yolov5m": (0.67, 0.75),
          "yolov5l": (1.00, 1.00), "yolov5x": (1.33, 1.25)}
 STRIDES = (8, 16, 32)
+MOST_CLASSES = 10_000   # in a file; one that claims more is damaged or wants to fill the memory
 ANCHORS = (     # three box sizes (width, height) per level, input pixels
     ((10, 13), (16, 30), (33, 23)),
     ((30, 61), (62, 45), (59, 119)),
@@ -212,11 +213,12 @@ def load_yolov5(path: str | Path, name: str = "") -> YOLOv5:
     stem = _first(state, "model.0.conv.weight", "stem.conv.weight")
     bias = _first(state, "model.24.m.0.bias", "outputs.0.bias")
     sizes = {_whole_eights(64 * width): size for size, (_, width) in SIZES.items()}
-    num_classes = len(bias) // 3 - 5 if bias.ndim else 0
-    if len(stem) not in sizes or num_classes < 1:
+    channels = len(stem) if stem.ndim == 4 else 0
+    num_classes = len(bias) // 3 - 5 if bias.ndim == 1 else 0
+    if channels not in sizes or not 1 <= num_classes <= MOST_CLASSES:
         raise ValueError(f"{path} holds no YOLOv5 network of release 6 or 7 with three levels: "
                          f"give a file such as yolov5s.pt")
-    size = sizes[len(stem)]
+    size = sizes[channels]
     if name and name != size:
         raise ValueError(f"{path} holds {size}, but detector.name is {name}: write {size} there "
                          f"or give the file of {name}")

@@ -25,8 +25,8 @@ class People(NamedTuple):
 
 class Prepared(NamedTuple):
     """An image as a network takes it."""
-    pixels: np.ndarray              # (H, W, 3) uint8 RGB
-    letterbox: Letterbox | None     # None where the pixels are those of the image
+    pixels: np.ndarray      # (H, W, 3) uint8 RGB
+    letterbox: Letterbox    # where the image lies in them
 
 
 class PersonDetector:
@@ -123,6 +123,7 @@ class Yolov5:
 
 class Torchvision:
     """A detector of torchvision, which scales images itself."""
+    longest = 50    # times as long as wide may an image be; scaled, a sliver would be 0 wide
 
     def __init__(self, config: DetectorConfig, device: torch.device):
         self.device, self.dtype = device, amp_dtype(config.amp, device)
@@ -131,7 +132,10 @@ class Torchvision:
             config.iou, config.max_detections).to(device)
 
     def prepare(self, image: np.ndarray) -> Prepared:
-        return Prepared(image, None)
+        width, height = size = image.shape[1::-1]
+        room = (max(width, height // self.longest), max(height, width // self.longest))
+        letterbox = plan_letterbox(size, room, minimum=False, scale_up=False)
+        return Prepared(letterbox.apply(image), letterbox)
 
     def find(self, images: Sequence[Prepared]) -> list[tuple[np.ndarray, np.ndarray]]:
         """As Yolov5.find."""
@@ -140,10 +144,11 @@ class Torchvision:
         with autocast(self.dtype, self.device):
             results = self.net(pixels)
         found = []
-        for result in results:
+        for image, result in zip(images, results, strict=True):
             person = result["labels"] == PERSON
-            found.append(tuple(result[key][person].float().cpu().numpy()
-                               for key in ("boxes", "scores")))
+            boxes, scores = (result[key][person].float().cpu().numpy()
+                             for key in ("boxes", "scores"))
+            found.append((image.letterbox.to_image(boxes, exact=True), scores))
         return found
 
 

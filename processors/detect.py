@@ -1,0 +1,239 @@
+"""Detections of a whole set of images, for `val.boxes` or for others: `python main.py detect`."""
+import hashlib
+import json
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from configs.schema import Config
+from datasets.images import ImageError, missing_files, read_image
+from processors.parallel import OneProcess, find_devices
+from processors.person_detector import People, PersonDetector, Prepared, build_detector
+from processors.stop import StopRequest
+from utils.files import write_atomically
+from utils.log import bar, log, on_terminal, show_log
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PERSON = 1              # category id in COCO
+NUMBER = re.compile(r"(?:COCO_\w+_)?(\d{1,18})")     # a file name whose number is the image id
+PORTION = 32            # images that are detected, then written, at once
+LINE_SECONDS = 30       # between lines in a log file
+
+
+def detect(config: Config, images: str | Path, out: str | Path,
+           img_root: str | Path | None = None) -> list[dict]:
+    """`detect_images` by the detector and on the first device of a Config."""
+    show_log()
+    detector = build_detector(config.detector, find_devices(config.gpus)[0])
+    return detect_images(images, out, detector, img_root, workers=config.data.num_workers)
+
+
+def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
+                  img_root: str | Path | None = None, workers: int = 4) -> list[dict]:
+    """Find the people in many images and write them to `out` as a COCO results file.
+
+    images: a COCO annotation file (then `img_root` is the folder of its images), or a folder,
+    whose subfolders count. Image ids are those of the annotation file; in a folder the numbers
+    that the files are called by, as in COCO, or else running numbers from 1 in the order of the
+    names (then each row has `file_name`, too). workers: threads that read images.
+
+    What is done stands in `{out}.part`; after a kill or Ctrl-C the same command goes on there
+    and ends with the same file. Images that cannot be read are named and counted and have no
+    rows. Returns the rows: image_id, category_id, bbox xywh in image pixels, score.
+
+    Raises ValueError or FileNotFoundError where there is nothing to look at, where `{out}.part`
+    is of another command, and where no image at all can be read.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise ValueError(f"{out} is a folder; give the path of a file such as detections.json")
+    listed = list_images(Path(images), Path(img_root) if img_root else None)
+    log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = Part(out.with_name(f"{out.name}.part"), {
+        "images": hashlib.sha256(json.dumps([listed.names, listed.ids]).encode()).hexdigest(),
+        "detector": detector.identity()})
+    _detect_rest(listed, detector, part, workers)
+    rows = _rows(listed, part.found)
+    unreadable = [found for found in part.found if isinstance(found, str)]
+    if len(unreadable) == len(listed.names):
+        part.path.unlink()
+        raise ValueError(f"none of the {len(unreadable)} images can be read; first: "
+                         f"{unreadable[0]}")
+    write_atomically(out, lambda file: file.write(json.dumps(rows).encode()))
+    part.path.unlink()
+    log.info("%d people in %d of %d images: %s", len(rows),
+             len({row["image_id"] for row in rows}), len(listed.names), out)
+    if unreadable:
+        log.warning("%d images could not be read and have no detections: %s%s", len(unreadable),
+                    "; ".join(unreadable[:10]), "; ..." if len(unreadable) > 10 else "")
+    return rows
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images to look at, in this order."""
+    root: Path
+    names: list[str]            # relative to root
+    ids: list[int]
+    about_ids: str              # where the ids come from, for people
+    category: int = PERSON      # what the annotation file calls a person
+    show_names: bool = False    # whether rows need file names, because the ids say nothing
+
+
+def list_images(images: Path, img_root: Path | None = None) -> Images:
+    """The images of a folder or of a COCO annotation file; see `detect_images`."""
+    if images.is_dir():
+        if img_root:
+            raise ValueError(f"{images} is a folder already, with images in it; a folder of "
+                             f"images beside it ({img_root}) belongs to an annotation file")
+        return _in_folder(images)
+    if not images.is_file():
+        raise FileNotFoundError(f"{images} does not exist: give a folder of images or a COCO "
+                                f"annotation file")
+    if img_root is None:
+        raise ValueError(f"{images} is an annotation file; give the folder of its images, too")
+    if not img_root.is_dir():
+        raise FileNotFoundError(f"the folder of images {img_root} does not exist: correct it")
+    return _in_annotations(images, img_root)
+
+
+def _in_folder(folder: Path) -> Images:
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")
+                   if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file())
+    if not names:
+        raise ValueError(f"the folder {folder} holds no images ({', '.join(SUFFIXES)}): give "
+                         f"another one")
+    numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
+    ids = [int(number[1]) for number in numbers if number]
+    if len(set(ids)) == len(names):
+        return Images(folder, names, ids, "image ids are the numbers in the file names")
+    return Images(folder, names, list(range(1, len(names) + 1)),
+                  "image ids are running numbers, for not every file name is another number; "
+                  "file_name tells them apart", show_names=True)
+
+
+def _in_annotations(path: Path, img_root: Path) -> Images:
+    try:
+        content = json.loads(path.read_bytes())
+        names = [str(image["file_name"]) for image in content["images"]]
+        ids = [int(image["id"]) for image in content["images"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a COCO annotation file ({type(error).__name__}: {error}): "
+                         f"it needs a list of images with id and file_name") from error
+    if not names or len(set(ids)) < len(ids):
+        raise ValueError(f"{path} lists {'an image id twice' if names else 'no images'}: correct "
+                         f"it")
+    if len(missing_files(img_root, names)) == len(names):
+        raise FileNotFoundError(f"none of the {len(names)} images of {path} is in {img_root}, "
+                                f"such as {names[0]}: correct the folder")
+    categories = content.get("categories") or [{"name": "person", "id": PERSON}]
+    person = [row["id"] for row in categories if row.get("name") == "person"]
+    return Images(img_root, names, ids, f"image ids are those of {path}",
+                  category=(person or [PERSON])[0])
+
+
+class Part:
+    """What is done so far: JSON lines, first what it is of, then one for each portion.
+
+    A portion is a list with an entry for each image: its people as [x, y, w, h, score], or the
+    reason why it cannot be read.
+    """
+
+    def __init__(self, path: Path, of: dict[str, Any]):
+        self.path, self.found = path, []
+        header = f"{json.dumps(of)}\n".encode()
+        text = path.read_bytes() if path.is_file() else b""
+        lines = text[:text.rfind(b"\n") + 1].splitlines(keepends=True)   # a kill cuts the last
+        if lines and lines[0] != header:
+            raise ValueError(f"{path} is what is left of a command with other images or another "
+                             f"detector: run that one to its end, or remove the file")
+        try:
+            for line in lines[1:]:
+                self.found += json.loads(line)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error}): remove it to start over") from error
+        write_atomically(path, lambda file: file.write(b"".join(lines) or header))
+
+    def add(self, portion: list) -> None:
+        self.found += portion
+        with open(self.path, "ab") as file:
+            file.write(f"{json.dumps(portion)}\n".encode())
+
+
+def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: int) -> None:
+    """Look at all images that `part` does not have; raises SystemExit after a signal."""
+    done = len(part.found)
+    if done:
+        log.info("%d of them were done before: %s", done, part.path)
+    paths = [listed.root / name for name in listed.names[done:]]
+    start = said = time.monotonic()
+    with StopRequest(OneProcess(())) as stop, \
+            bar(None, "detecting", total=len(listed.names)) as progress:
+        progress.update(done)
+        for portion in _portions(paths, detector, workers):
+            part.add(portion)
+            progress.update(len(portion))
+            if stop.asked():
+                stop.leave(part.path)
+            now = time.monotonic()
+            if not on_terminal() and now > said + LINE_SECONDS:
+                said, count = now, len(part.found)
+                log.info("%d of %d images, %.1f images/s", count, len(listed.names),
+                         (count - done) / (now - start))
+
+
+def _portions(paths: list[Path], detector: PersonDetector, workers: int) -> Iterator[list]:
+    """The entries of `Part`, portion by portion.
+
+    Portions begin at the same images after an interruption, too: which images go through the
+    network together decides the last digits of its results.
+    """
+    ahead = _read_ahead(paths, detector, workers)
+    for _ in range(0, len(paths), PORTION):
+        images = list(islice(ahead, PORTION))
+        people = iter(detector.find([image for image in images if not isinstance(image, str)]))
+        yield [image if isinstance(image, str) else _plain(next(people)) for image in images]
+
+
+def _read_ahead(paths: list[Path], detector: PersonDetector,
+                workers: int) -> Iterator[Prepared | str]:
+    """Images as the detector takes them, in order, read by threads while it works; the reason
+    instead of those that cannot be read."""
+    def load(path: Path) -> Prepared | str:
+        try:
+            return detector.prepare(read_image(path))
+        except ImageError as error:
+            return str(error)
+
+    waiting: deque = deque()
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        for path in paths:
+            waiting.append(pool.submit(load, path))
+            if len(waiting) > PORTION:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _plain(people: People) -> list[list[float]]:
+    """[x, y, w, h, score] of each person, pixels to 1/100 and scores to five digits."""
+    return [[*(round(float(number), 2) for number in box), round(float(score), 5)]
+            for box, score in zip(people.boxes, people.scores, strict=True)]
+
+
+def _rows(listed: Images, found: list) -> list[dict]:
+    rows = []
+    for image_id, name, people in zip(listed.ids, listed.names, found, strict=True):
+        for *box, score in people if not isinstance(people, str) else ():
+            rows.append({"image_id": image_id, "category_id": listed.category, "bbox": box,
+                         "score": score})
+            if listed.show_names:
+                rows[-1]["file_name"] = name
+    return rows
