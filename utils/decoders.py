@@ -6,6 +6,7 @@ maximum is not positive says nothing: its coordinates are (0, 0), as in the offi
 `HeatmapCodec.encode` paints what they read.
 """
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 # What OpenCV blurs with at these sizes when no sigma is given; above, sigma follows the size.
@@ -130,7 +131,8 @@ class GaussTaylorKeyPointDecoder:
         first = torch.arange(b * k, device=device) * (h * w) + top * w + left
         starts = first[:, None] + torch.arange(height, device=device) * w
         pieces = heatmaps.view(-1).unfold(0, width, 1)      # a view: a piece from every pixel on
-        matrices = self.matrices.to(device, product_dtype(heatmaps))
+        # double on CUDA, where products of floats may have been set to TF32's 10 bits
+        matrices = self.matrices.to(device, torch.float64 if heatmaps.is_cuda else torch.float32)
         across, down = matrices[:width, :, :width], matrices[:height, :, :height]
         blurred = []
         with torch.autocast(device.type, enabled=False):
@@ -151,37 +153,32 @@ class GaussTaylorKeyPointDecoder:
         It does not change derivatives of the logarithm. So it is left at 1 wherever no needed
         value is so small that DARK would raise it, and only the other maps are blurred in full.
         """
-        small = inside & (blurred.amin(dim=0) <= SMALLEST)
-        h, w = heatmaps.shape[-2:]
-        maps = heatmaps[small].to(product_dtype(heatmaps))
-        across, down = band_matrix(self.taps, w).to(maps), band_matrix(self.taps, h).to(maps)
-        with torch.autocast(heatmaps.device.type, enabled=False):
-            highest = torch.cat([(down @ (part @ across)).amax(dim=(-2, -1))
-                                 for part in maps.split(at_once(h * w))]).float()
-        factor = torch.ones_like(scores)
-        factor[small] = scores[small] / torch.where(highest == 0, 1.0, highest)
-        return factor
+        small = (inside & (blurred.amin(dim=0) <= SMALLEST)).flatten().nonzero().squeeze(-1)
+        maps, factor = heatmaps.flatten(0, 1), torch.ones_like(scores).flatten()
+        for these in small.split(at_once(maps.shape[-2] * maps.shape[-1])):
+            highest = blur(maps.index_select(0, these).float(), self.taps).amax(dim=(-2, -1))
+            factor[these] = scores.flatten()[these] / torch.where(highest == 0, 1.0, highest)
+        return factor.view_as(scores)
 
 
-def product_dtype(heatmaps: Tensor) -> torch.dtype:
-    """double on CUDA, where matrix products of floats may have been set to TF32's 10 bits"""
-    return torch.float64 if heatmaps.is_cuda else torch.float32
-
-
-def band_matrix(taps: Tensor, length: int) -> Tensor:
-    """(length, length), symmetric: times a row or column of pixels it is the blurred one, with 0
-    beyond the border."""
-    pixel, reach = torch.arange(length), len(taps) // 2
-    distance = pixel - pixel[:, None]
-    return torch.where(distance.abs() <= reach, taps[(distance + reach).clamp(0, 2 * reach)], 0.0)
+def blur(maps: Tensor, taps: Tensor) -> Tensor:
+    """(..., h, w) maps filtered by the taps along both sides, with 0 beyond the border."""
+    reach = len(taps) // 2
+    for dim, padding in ((-1, (reach, reach)), (-2, (0, 0, reach, reach))):
+        length, padded = maps.shape[dim], F.pad(maps, padding)
+        maps = torch.zeros_like(maps)
+        for i, tap in enumerate(taps.tolist()):
+            maps.add_(padded.narrow(dim, i, length), alpha=tap)
+    return maps
 
 
 def window_matrices(taps: Tensor) -> Tensor:
     """(n, 5, n), n = len(taps) + 4: [m] @ row is the row, n pixels or less, blurred at m - 2 ..
-    m + 2. For shorter rows the matrices are cut."""
-    n = len(taps) + 4
-    band = band_matrix(taps, n + 4)
-    return torch.stack([band[i:i + n, 2:n + 2] for i in range(5)], dim=1)
+    m + 2, with 0 beyond its ends. For shorter rows the matrices are cut."""
+    pixel, reach = torch.arange(len(taps) + 4), len(taps) // 2
+    target = pixel[:, None] + torch.arange(-2, 3)
+    distance = pixel - target[..., None]
+    return torch.where(distance.abs() <= reach, taps[(distance + reach).clamp(0, 2 * reach)], 0.0)
 
 
 def at_once(pixels: int) -> int:
