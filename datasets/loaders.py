@@ -1,5 +1,8 @@
 """Loaders: from a data set to batches, read by worker processes."""
+import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import torch
@@ -63,10 +66,25 @@ def init_worker(_: int) -> None:
     """One thread a worker: there are as many workers as cores to use.
 
     OpenCV's threads can also hang in a process forked after the parent used them. Ctrl-C is
-    left to the main process, which ends its workers and speaks once; SIGTERM, which the main
-    process may handle, ends a worker as always.
+    left to the main process, which ends its workers and speaks once. So is SIGTERM, which
+    clusters send to all processes of a job, for as long as a checkpoint may take: 30 seconds.
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(30))
+
+
+@contextmanager
+def dead_workers_named() -> Iterator[None]:
+    """Within it, the death of a worker is a ChildProcessError of one sentence."""
+    try:
+        yield
+    except RuntimeError as error:
+        death = re.search(r"DataLoader worker \(pid.*?\) (?:is |exited )([\w :]+)", str(error))
+        if not death:
+            raise
+        raise ChildProcessError(
+            f"a process that reads images died ({death[1].strip()}), as happens when memory or "
+            f"/dev/shm runs out; lower data.num_workers (0 reads in the main process); the same "
+            f"command goes on from the last checkpoint") from error

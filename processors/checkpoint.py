@@ -3,6 +3,7 @@
 Beside `{name}_last.pth` the one before it stays as `{name}_last.prev.pth`, so that a file that
 was damaged on the disk costs one interval and not the run.
 """
+import glob
 import os
 import pickle
 import shutil
@@ -16,6 +17,20 @@ from utils.files import write_atomically
 from utils.log import log
 
 FORMAT = "simplepose 1"
+
+
+def prepare_folder(folder: Path, model_name: str) -> None:
+    """Make the folder of a run, remove what a kill left half written, and try to write, since
+    the first checkpoint is far from the start. Raises OSError with the folder's name."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for rest in folder.glob(f"{glob.escape(model_name)}_*.tmp"):
+            rest.unlink()
+        write_atomically(folder / f"{model_name}_test", lambda file: file.write(b"test"))
+        (folder / f"{model_name}_test").unlink()
+    except OSError as error:
+        raise OSError(f"val.weight_path: the folder {folder} cannot be written "
+                      f"({error.strerror}); make room or permit it, or choose another") from error
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
@@ -77,7 +92,8 @@ def load_last(path: Path) -> dict[str, Any] | None:
             log.warning("%s", error)
             errors.append(str(error))
             continue
-        if errors:
+        if errors:      # out of the way, or the next save would keep it as the one before
+            os.replace(path, path.with_suffix(".damaged.pth"))
             log.warning("going on from the one before it, %s", candidate)
         return state
     if errors:

@@ -1,5 +1,4 @@
 """Evaluation: the validation set of a Config, a network's results on it, and what they tell."""
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,6 +19,7 @@ from processors.coco_evaluator import (
 from processors.inference import Way, concatenate, predict
 from processors.keypoint_eval import person_category, read_dataset
 from processors.parallel import Parallel
+from processors.stop import StopRequest
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import bar
@@ -60,14 +60,14 @@ class Evaluation:
         self.results: list[dict] = []       # of the last `run`, process 0 only
 
     def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
-            check: Callable[[], None] = lambda: None) -> CocoMetrics:
+            stop: StopRequest | None = None) -> CocoMetrics:
         """The ten numbers of a network, the same in all processes.
 
         The results are written to `results_path` before they are judged. dtype: of mixed
-        precision. check: called between batches; it may raise to end the evaluation.
+        precision. stop: asked between batches whether to end the run.
         """
         way = Way(self.codec, self.config.val.flip_test)
-        people = self._predict(net, {"": way}, dtype, check)[""]
+        people = self._predict(net, {"": way}, dtype, stop)[""]
         metrics = None
         if self.parallel.rank == 0:
             self.results = self.to_results(people)
@@ -84,10 +84,11 @@ class Evaluation:
         return {name: self.judge(self.to_results(found)) for name, found in people.items()}
 
     def _predict(self, net: nn.Module, ways: dict[str, Way], dtype: torch.dtype | None,
-                 check: Callable[[], None] = lambda: None) -> dict[str, Predictions]:
+                 stop: StopRequest | None = None) -> dict[str, Predictions]:
         def batches():
             for batch in bar(self.loader, "evaluating", rank=self.parallel.rank):
-                check()
+                if stop and stop.asked():
+                    return      # the shares differ in size, so the others hear of it at the end
                 yield batch
 
         training = net.training
@@ -95,6 +96,8 @@ class Evaluation:
         found = predict(model, batches(), ways, self.skeleton.flip_order,
                         self.config.model.input_format, self.parallel.device, dtype)
         net.train(training)
+        if stop:
+            stop.leave_if_asked()
         return {name: concatenate([part for part in self.parallel.gather(found[name])
                                    if part is not None]) for name in ways}
 

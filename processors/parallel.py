@@ -1,15 +1,17 @@
 """Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
 in one process per device (DistributedDataParallel).
 
-Each form offers the same: `device`, `rank`, `world_size`, `wrap`, `gather`, `share`.
+Both classes offer the same: `device`, `rank`, `world_size`, `wrap`, `no_sync`, `mean`, `gather`,
+`share`, `same_buffers`, `close`.
 """
 import os
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 
 class OneProcess:
@@ -24,6 +26,14 @@ class OneProcess:
         """The callable form of `net`; `net` itself stays the one to save and to optimize."""
         return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
 
+    def no_sync(self, model: nn.Module) -> AbstractContextManager:
+        """For a backward pass whose gradients wait for those of the next one."""
+        return nullcontext()
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes, on the device; the host does not wait for it."""
+        return values
+
     def gather(self, value: Any) -> list[Any]:
         """The value of every process, in the order of their ranks."""
         return [value]
@@ -32,12 +42,15 @@ class OneProcess:
         """The value of process 0."""
         return value
 
+    def same_buffers(self, net: nn.Module) -> None:
+        """Give all processes the batch norm statistics of process 0, which are those saved."""
+
     def close(self) -> None:
-        pass
+        """After the last exchange of a run that ended well."""
 
 
 class ManyProcesses:
-    """One process per device, started by torchrun or by processors/ddp_pose_resnet_solver.py."""
+    """One process per device, started by torchrun or by processors/launch.py."""
 
     def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
         self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -47,17 +60,30 @@ class ManyProcesses:
                              f"machine; start {len(gpus)} processes or name more devices")
         self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
         self.device = self.devices[0]
-        backend = "gloo"
-        if self.device.type == "cuda":
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
             torch.cuda.set_device(self.device)
-            backend = "nccl"
-        dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+        elif "OMP_NUM_THREADS" not in os.environ:
+            local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
+            torch.set_num_threads(max(1, torch.get_num_threads() // local_size))
+        dist.init_process_group("nccl" if on_gpu else "gloo",
+                                timeout=timedelta(minutes=timeout_minutes),
+                                device_id=self.device if on_gpu else None)
 
     def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
         if not train:
             return net
-        ids = [self.device] if self.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(net, device_ids=ids)
+        # training never reads the statistics that broadcast_buffers would send in every step
+        return nn.parallel.DistributedDataParallel(
+            net, device_ids=[self.device] if self.device.type == "cuda" else None,
+            broadcast_buffers=False, gradient_as_bucket_view=True)
+
+    def no_sync(self, model: nn.Module) -> AbstractContextManager:
+        return model.no_sync()
+
+    def mean(self, values: Tensor) -> Tensor:
+        dist.all_reduce(values)
+        return values / self.world_size
 
     def gather(self, value: Any) -> list[Any]:
         values = [None] * self.world_size
@@ -68,6 +94,10 @@ class ManyProcesses:
         box = [value]
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
+
+    def same_buffers(self, net: nn.Module) -> None:
+        for buffer in net.buffers():
+            dist.broadcast(buffer, src=0)
 
     def close(self) -> None:
         dist.destroy_process_group()

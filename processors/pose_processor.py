@@ -11,34 +11,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from configs.loader import config_to_dict
 from configs.schema import Config
 from datasets.coco import MSCOCO
-from datasets.loaders import train_loader
+from datasets.loaders import dead_workers_named, train_loader
 from datasets.sample import Batch
 from datasets.skeleton import load_skeleton
 from datasets.synthetic import ensure_synthetic
-from losses.heatmap import LOSSES
 from nets import build_net
-from processors.checkpoint import load_last, save_checkpoint, set_aside
+from processors.checkpoint import load_last, prepare_folder, save_checkpoint, set_aside
 from processors.coco_evaluator import protocol, table
 from processors.curves import draw_curves
 from processors.ema import AveragedNet
 from processors.evaluation import Evaluation, build_codec
-from processors.optim import build_optimizer
 from processors.parallel import OneProcess, Parallel
 from processors.pictures import draw_results
-from processors.precision import amp_dtype, autocast, grad_scaler
-from processors.preprocess import normalise
+from processors.progress import Progress
+from processors.reports import Report, Reports
 from processors.resume import check_same_run
+from processors.run_log import RunLog
 from processors.schedule import learning_rate
 from processors.stop import StopRequest
-from utils.log import MetricsFile, bar, log, show_log
-from utils.pck import heatmap_accuracy
+from processors.sync_bn import synchronise_batch_norm
+from processors.train_step import TrainStep
+from utils.log import log, show_log
 
 WEIGHTS = {"net": "raw", "ema": "averaged"}
+PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
+OVERFLOWS_IN_A_ROW = 50     # after so many halvings of the scale fp16 is not the reason
 
 
 class PoseProcessor:
@@ -53,11 +54,10 @@ class PoseProcessor:
         torch.manual_seed(config.seed)
         ensure_paths(config)
         self.skeleton = load_skeleton(config.data.skeleton)
-        self.codec = build_codec(config, self.skeleton)
-        self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
+        codec = build_codec(config, self.skeleton)
         self.folder = Path(config.val.weight_path)
         if parallel.rank == 0:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            prepare_folder(self.folder, config.model_name)
             ensure_synthetic(config.data, config.seed)
         parallel.share(None)        # the others wait until the synthetic set is drawn
 
@@ -67,25 +67,21 @@ class PoseProcessor:
             rank=parallel.rank, world_size=parallel.world_size,
             pin_memory=self.device.type == "cuda")
         self.steps_per_epoch = self.loader.sampler.steps_per_epoch
+        ensure_pieces(self.loader.batch_size, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
 
         self.net = build_net(config.model).to(self.device)
         if config.optim.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
         if config.optim.sync_bn:
-            self.net = nn.SyncBatchNorm.convert_sync_batchnorm(self.net)
+            self.net = synchronise_batch_norm(self.net, self.device)
         self.averaged = AveragedNet(self.net, config.optim.ema) if config.optim.ema else None
-        self.optimizer = build_optimizer(self.net, config.optim)
-        self.scaler = grad_scaler(self.dtype, self.device)
-        self.model = parallel.wrap(self.net, train=True)
-        if config.optim.compile:
-            self.model = torch.compile(self.model, dynamic=False)
-        self.joint_weights = (torch.tensor(self.skeleton.joint_weights, device=self.device)
-                              if config.optim.joint_weights else 1.0)
+        self.train_step = TrainStep(config, self.net, self.skeleton, codec, parallel)
 
         self.step = 0               # optimizer steps done
         self.evaluated = 0          # epochs done whose evaluation is settled
         self.skipped = 0            # steps left out for an fp16 overflow
+        self.overflows = 0          # those of them that came last, without a good step between
         self.broken: set[Path] = set()
         self.best: dict[str, Any] = {"AP": -1.0}
         self.run_id = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -93,6 +89,7 @@ class PoseProcessor:
         self.results_path = self.folder / f"{config.model_name}_results.json"
         self.best_path = self.folder / f"{config.model_name}_best.pth"
         self.stop = StopRequest(parallel)
+        self.reports = Reports(parallel)
 
     def _train_set(self) -> MSCOCO:
         data, codec = self.config.data, self.config.codec
@@ -105,11 +102,12 @@ class PoseProcessor:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
         self._resume()
         self._announce()
-        self.metrics = MetricsFile(self.folder / "metrics.jsonl", run=self.run_id,
-                                   model_name=self.config.model_name)
+        self.run_log = RunLog(self.folder, run=self.run_id, model_name=self.config.model_name,
+                              step=self.step, rank=self.parallel.rank,
+                              tensorboard=self.config.log.tensorboard)
         self.loader.sampler.start_step = self.step
         epochs = self.config.optim.epochs
-        with self.stop:
+        with self.stop, dead_workers_named():
             batches = iter(self.loader)
             while True:
                 epoch = self.step // self.steps_per_epoch
@@ -122,35 +120,35 @@ class PoseProcessor:
         return self.best
 
     def _train_epoch(self, epoch: int, batches: Iterator[Batch]) -> None:
-        """From the present step to the end of the epoch, with checkpoints on the way."""
-        start = self.step % self.steps_per_epoch
-        self.model.train()
-        meter = Meter()
-        saved_at = time.monotonic()
-        progress = bar(range(start, self.steps_per_epoch), f"epoch {epoch + 1}",
-                       total=self.steps_per_epoch, rank=self.parallel.rank)
-        for number in progress:
-            waited = time.monotonic()
-            batch = next(batches)
-            meter.waited += time.monotonic() - waited
+        """From the present step to the end of the epoch, with checkpoints on the way.
+
+        What a step says of itself is known one step later (processors/reports.py).
+        """
+        self.net.train()
+        self.saved_at = time.monotonic()
+        first = self.step % self.steps_per_epoch
+        progress = Progress(epoch, first, self.steps_per_epoch, self.config, self.parallel.rank,
+                            self.run_log)
+        for number in range(first + 1, self.steps_per_epoch + 1):
+            with progress.meter.waiting():
+                batch = next(batches)
             self._count_broken(batch)
-            batch = batch.to(self.device)
-            log_now = (number + 1) % self.config.log.every == 0 or (
-                number + 1 == self.steps_per_epoch)
-            loss, accuracy, lr = self._train_step(batch, measure=log_now or not progress.disable)
+            lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
+            numbers = self.train_step(batch.to(self.device), lr, progress.measures(self.step))
+            self.reports.send(self.step, lr, batch.image_id, numbers,
+                              stop=self.stop.asked(), save=self._time_to_save())
+            if self.averaged:
+                self.averaged.update(self.net, self.step)
             self.step += 1
-            meter.add(loss, len(batch) * self.parallel.world_size)
-            if not progress.disable:
-                progress.set_postfix_str(f"loss {loss:.5f} acc {accuracy:.3f} lr {lr:.1e} "
-                                         f"{meter.speed():.0f}/s wait {meter.wait_percent():.0f}%")
-            if log_now:
-                self._log_progress(epoch, number + 1, meter, accuracy, lr)
-            if self.stop.asked():
+            due = self.config.val.save_steps and self.step % self.config.val.save_steps == 0
+            wishes = self._receive(progress)
+            if wishes or due or number == self.steps_per_epoch:
+                wishes |= self._receive(progress, everything=True)
+            if wishes or due:
                 self._save()
+            if "stop" in wishes:
                 self.stop.leave(self.last_path)
-            if self._save_due(saved_at):
-                self._save()
-                saved_at = time.monotonic()
+        progress.close()
 
     def _count_broken(self, batch: Batch) -> None:
         """Name each image that `data.skip_broken` goes on without, the first time it is met."""
@@ -161,47 +159,37 @@ class PoseProcessor:
                 log.warning("going on without the broken image %s (%d so far)", path,
                             len(self.broken))
 
-    def _train_step(self, batch: Batch, measure: bool) -> tuple[float, float, float]:
-        """One optimizer step; returns the loss, the accuracy (if measured) and the rate."""
-        optim = self.config.optim
-        lr = learning_rate(self.step, self.steps_per_epoch, optim)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.zero_grad(set_to_none=True)
-        total, accuracy = torch.zeros((), device=self.device), math.nan
-        for piece in batch.chunks(optim.accumulate):
-            images = normalise(piece.crop, self.config.model.input_format)
-            targets, weights = self.codec.encode(piece.keypoints, piece.visibility)
-            with autocast(self.dtype, self.device):
-                heatmaps = self.model(images)
-            heatmaps = heatmaps.float()
-            loss = LOSSES[optim.loss](heatmaps, targets, weights * self.joint_weights)
-            loss = loss / optim.accumulate
-            self.scaler.scale(loss).backward()
-            total += loss.detach()
-        if measure:
-            accuracy = heatmap_accuracy(heatmaps.detach(), targets).item()
-        self._update(batch, total, lr)
-        return total.item(), accuracy, lr
+    def _receive(self, progress: Progress, everything: bool = False) -> set[str]:
+        """Judge and show what steps said of themselves; returns the wishes among it."""
+        wishes = set()
+        for report in self.reports.receive(everything):
+            self._check(report)
+            progress.add(report, self.loader.sampler.batch_size, self.skipped)
+            wishes |= {name for name in ("stop", "save") if getattr(report, name)}
+        return wishes
 
-    def _update(self, batch: Batch, loss: torch.Tensor, lr: float) -> None:
-        """Clip, step and average, unless the gradient is not finite: an fp16 overflow is skipped
-        and counted, anything else ends the run before it can spoil the weights."""
-        self.scaler.unscale_(self.optimizer)
-        clip = self.config.optim.clip_norm or math.inf
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), clip)
-        if not torch.isfinite(norm + loss):
-            if not (self.scaler.is_enabled() and torch.isfinite(loss)):
-                raise ValueError(
-                    f"training stopped at step {self.step}: loss {loss.item():.3g}, gradient norm "
-                    f"{norm.item():.3g}, learning rate {lr:.2e}, images "
-                    f"{batch.image_id.tolist()}; lower optim.lr or set optim.clip_norm; the "
-                    f"checkpoints hold the weights from before")
+    def _check(self, report: Report) -> None:
+        """Count an fp16 overflow; end the run for any other number that is not finite. The
+        optimizer has left the weights as they were, and no checkpoint has been written since."""
+        if math.isfinite(report.loss) and math.isfinite(report.gradient_norm):
+            self.overflows = 0
+            return
+        self.overflows += 1
+        if (self.train_step.scaler.is_enabled() and math.isfinite(report.loss)
+                and self.overflows < OVERFLOWS_IN_A_ROW):
             self.skipped += 1
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if self.averaged:
-            self.averaged.update(self.net, self.step)
+            return
+        images = sum(self.parallel.gather(report.image_ids.tolist()), [])
+        raise ValueError(
+            f"training stopped at step {report.step}: loss {report.loss:.3g}, gradient norm "
+            f"{report.gradient_norm:.3g}, learning rate {report.lr:.2e}, images {images}; lower "
+            f"optim.lr or set optim.clip_norm; the checkpoints hold the weights from before")
+
+    def _time_to_save(self) -> bool:
+        """By the clock of process 0, which the others hear of by its reports."""
+        minutes = self.config.val.save_minutes
+        return bool(self.parallel.rank == 0 and minutes
+                    and time.monotonic() - self.saved_at > 60 * minutes)
 
     def _finish_epoch(self, epoch: int) -> None:
         """Evaluate if it is due, keep the best, and write the checkpoint of the epoch."""
@@ -213,20 +201,19 @@ class PoseProcessor:
         self.evaluated = epoch
         self._save()
         if self.parallel.rank == 0:
-            draw_curves(self.metrics.read(), self.folder / f"{self.config.model_name}_curves.png")
+            draw_curves(self.run_log.read(), self.folder / f"{self.config.model_name}_curves.png")
 
     def _evaluate(self, epoch: int) -> None:
         nets = {"net": self.net} | ({"ema": self.averaged.net} if self.averaged else {})
         scores = {}
         for kind, net in nets.items():
-            metrics = self.evaluation.run(net, self.results_path, self.dtype,
-                                          check=self.stop.raise_if_asked)
+            self.parallel.same_buffers(net)
+            metrics = self.evaluation.run(net, self.results_path, self.train_step.dtype, self.stop)
             scores[kind] = metrics.values
             log.info("epoch %d, %s weights:\n%s", epoch, WEIGHTS[kind], table(metrics))
-            if self.parallel.rank == 0:
-                self.metrics.add(kind="val", epoch=epoch, step=self.step, weights=kind,
-                                 protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
-                                 **metrics.values)
+            self.run_log.add(kind="val", epoch=epoch, step=self.step, weights=kind,
+                             protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
+                             **metrics.values)
         better = max(scores, key=lambda kind: scores[kind]["AP"])
         if len(scores) > 1:
             log.info("the %s weights are the better ones", WEIGHTS[better])
@@ -234,25 +221,21 @@ class PoseProcessor:
             self.best = scores[better] | {"epoch": epoch, "weights": better}
             self._save_best(nets[better])
 
-    def _save_due(self, saved_at: float) -> bool:
-        val = self.config.val
-        by_steps = val.save_steps and self.step % val.save_steps == 0
-        by_time = val.save_minutes and time.monotonic() - saved_at > val.save_minutes * 60
-        return bool(by_steps or by_time)
-
     def _save(self) -> None:
+        self.saved_at = time.monotonic()
         if self.parallel.rank != 0:
             return
         averaged = self.averaged.net if self.averaged else self.net
         save_checkpoint({
             "net": self.net.state_dict(), "ema": averaged.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict(),
+            "optimizer": self.train_step.optimizer.state_dict(),
+            "scaler": self.train_step.scaler.state_dict(),
             "step": self.step, "steps_per_epoch": self.steps_per_epoch,
             "evaluated": self.evaluated, "skipped": self.skipped, "best": self.best,
             "random": torch.get_rng_state(), "run": self.run_id,
             "config": config_to_dict(self.config)}, self.last_path, keep_previous=True)
 
-    def _save_best(self, net: nn.Module) -> None:
+    def _save_best(self, net: torch.nn.Module) -> None:
         if self.parallel.rank == 0:
             save_checkpoint({"ema": net.state_dict(), "best": self.best, "step": self.step,
                              "config": config_to_dict(self.config)}, self.best_path)
@@ -265,7 +248,8 @@ class PoseProcessor:
                 set_aside(self.best_path)
             self.parallel.share(None)
             return
-        state = load_last(self.last_path)
+        # process 0 reads for all: another machine may not have the file
+        state = self.parallel.share(load_last(self.last_path) if self.parallel.rank == 0 else None)
         if state is None:
             if self.config.resume is True:
                 raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
@@ -275,8 +259,8 @@ class PoseProcessor:
         self.net.load_state_dict(state["net"])
         if self.averaged:
             self.averaged.net.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        self.train_step.optimizer.load_state_dict(state["optimizer"])
+        self.train_step.scaler.load_state_dict(state["scaler"])
         self.step, self.evaluated, self.skipped = (
             state["step"], state["evaluated"], state["skipped"])
         self.best, self.run_id = state["best"], state["run"]
@@ -293,30 +277,14 @@ class PoseProcessor:
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())
         log.info("evaluation:\n%s", protocol(config))
-        log.info("%d epochs of %d steps, batch %d in total, %s lr %g, %s, on %s", optim.epochs,
-                 self.steps_per_epoch, self.loader.sampler.batch_size, optim.optimizer, optim.lr,
-                 {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}[
-                     self.dtype],
+        total, processes = self.loader.sampler.batch_size, self.parallel.world_size
+        log.info("%d epochs of %d steps, batch %d in total%s, %s lr %g for the total batch, %s, "
+                 "on %s", optim.epochs, self.steps_per_epoch, total,
+                 f" in {optim.accumulate} pieces" if optim.accumulate > 1 else "",
+                 optim.optimizer, optim.lr, PRECISION[self.train_step.dtype],
                  ", ".join(map(str, self.parallel.devices)) + (
-                     f" x {self.parallel.world_size} processes"
-                     if self.parallel.world_size > 1 else ""))
-
-    def _log_progress(self, epoch: int, number: int, meter: "Meter", accuracy: float,
-                      lr: float) -> None:
-        left = (self.config.optim.epochs * self.steps_per_epoch - self.step) * (
-            meter.seconds() / max(meter.steps, 1))
-        values = {"loss": meter.mean_loss(), "accuracy": accuracy, "lr": lr,
-                  "images_per_s": meter.speed(), "wait_percent": meter.wait_percent()}
-        log.info("epoch %d step %d/%d loss %.5f accuracy %.3f lr %.2e %.0f images/s, waiting for "
-                 "data %.0f %%, %s left", epoch + 1, number, self.steps_per_epoch, values["loss"],
-                 accuracy, lr, values["images_per_s"], values["wait_percent"], duration(left))
-        if values["wait_percent"] > 20 and meter.steps >= 10:
-            log.info("the network waits for data: raise data.num_workers (now %d)",
-                     self.config.data.num_workers)
-        if self.parallel.rank == 0:
-            self.metrics.add(kind="train", epoch=epoch + 1, step=self.step,
-                             skipped=self.skipped, **values)
-        meter.restart()
+                     f" x {processes} processes of {total // processes} each"
+                     if processes > 1 else ""))
 
     def _farewell(self) -> None:
         if self.parallel.rank != 0:
@@ -332,38 +300,6 @@ class PoseProcessor:
                  self.best_path, name, name)
 
 
-class Meter:
-    """Sums between two lines of the log."""
-
-    def __init__(self):
-        self.restart()
-
-    def restart(self) -> None:
-        self.loss, self.steps, self.images, self.waited = 0.0, 0, 0, 0.0
-        self.since = time.monotonic()
-
-    def add(self, loss: float, images: int) -> None:
-        self.loss, self.steps, self.images = self.loss + loss, self.steps + 1, self.images + images
-
-    def seconds(self) -> float:
-        return max(time.monotonic() - self.since, 1e-9)
-
-    def mean_loss(self) -> float:
-        return self.loss / max(self.steps, 1)
-
-    def speed(self) -> float:
-        return self.images / self.seconds()
-
-    def wait_percent(self) -> float:
-        return 100 * self.waited / self.seconds()
-
-
-def duration(seconds: float) -> str:
-    """Such as 3:05 or 21:00:05."""
-    hours, rest = divmod(int(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
-
-
 def ensure_paths(config: Config) -> None:
     """Raise ValueError for a path that training needs and the YAML does not give."""
     for key in ("train_ann_path", "train_img_root", "val_ann_path", "val_img_root"):
@@ -371,3 +307,8 @@ def ensure_paths(config: Config) -> None:
             raise ValueError(f"data.{key} is not set; write its path into the YAML file")
 
 
+def ensure_pieces(share: int, pieces: int) -> None:
+    """Raise ValueError where a small data set leaves a batch that accumulation cannot cut."""
+    if share % pieces:
+        raise ValueError(f"optim.accumulate is {pieces}, which does not divide the {share} persons "
+                         f"that a process has in a batch; choose a divisor")

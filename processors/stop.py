@@ -1,4 +1,5 @@
-"""SIGTERM (a cluster takes the machine back) and SIGINT (Ctrl-C): finish the step, save, end."""
+"""SIGTERM (a cluster takes the machine back), SIGINT (Ctrl-C) and SIGHUP (the terminal is
+gone): finish the step, save, end."""
 import signal
 import threading
 from pathlib import Path
@@ -6,6 +7,8 @@ from typing import Any
 
 from processors.parallel import Parallel
 from utils.log import log
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Stopped(SystemExit):
@@ -22,8 +25,9 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self.handlers[number] = signal.signal(number, self._remember)
+            for number in SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:      # as nohup sets SIGHUP
+                    self.handlers[number] = signal.signal(number, self._remember)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -37,20 +41,23 @@ class StopRequest:
         self.signal = number
 
     def asked(self) -> bool:
-        """Whether any process got a signal, so that all of them leave at the same step."""
-        return any(number is not None for number in self.parallel.gather(self.signal))
+        """Whether this process got a signal. Others learn it by processors/reports.py."""
+        return self.signal is not None
 
     def leave(self, saved: Path) -> None:
+        """End all processes, which must come here together, after the checkpoint."""
+        numbers = self._numbers()
         log.info("stopped by a signal; saved %s; the same command goes on from there", saved)
-        self._exit()
+        raise Stopped(128 + numbers[0])
 
-    def raise_if_asked(self) -> None:
-        """For the evaluation, which leaves nothing to save: the checkpoint is from before it."""
-        if self.asked():
+    def leave_if_asked(self) -> None:
+        """For the evaluation, which leaves nothing to save: the checkpoint is from before it.
+        All processes must come here together."""
+        numbers = self._numbers()
+        if numbers:
             log.info("stopped by a signal in an evaluation; the same command goes on from the "
                      "last checkpoint")
-            self._exit()
+            raise Stopped(128 + numbers[0])
 
-    def _exit(self) -> None:
-        numbers = [number for number in self.parallel.gather(self.signal) if number is not None]
-        raise Stopped(128 + numbers[0])
+    def _numbers(self) -> list[int]:
+        return [number for number in self.parallel.gather(self.signal) if number is not None]

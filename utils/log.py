@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.files import naming
+
 log = logging.getLogger("simplepose")
 
 
@@ -34,9 +36,10 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def bar(items: Iterable, name: str, total: int | None = None, rank: int = 0) -> tqdm:
+def bar(items: Iterable, name: str, total: int | None = None, rank: int = 0,
+        initial: int = 0) -> tqdm:
     """A progress bar on a terminal; the bare iteration elsewhere and in other processes."""
-    return tqdm(items, desc=name, total=total, leave=False, dynamic_ncols=True,
+    return tqdm(items, desc=name, total=total, initial=initial, leave=False, dynamic_ncols=True,
                 disable=rank != 0 or not on_terminal())
 
 
@@ -48,7 +51,7 @@ class MetricsFile:
 
     def add(self, **values: Any) -> None:
         line = json.dumps(self.common | values)
-        with open(self.path, "ab+") as file:
+        with naming(self.path), open(self.path, "ab+") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":

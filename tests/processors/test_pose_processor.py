@@ -8,6 +8,7 @@ from torch import nn
 from configs.loader import load_config
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.pose_processor import PoseProcessor
+from processors.train_step import TrainStep
 
 SETTINGS = {
     "data.synthetic_train": 6, "data.synthetic_val": 3, "data.batch_size": 4,
@@ -70,17 +71,16 @@ def test_a_run_writes_what_the_readme_promises(tiny, tmp_path):
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_a_resumed_run_ends_with_the_same_weights(tiny, tmp_path, monkeypatch, steps):
     tiny(**{"val.weight_path": tmp_path / "whole"}).run()
-    interrupted = tiny(**{"val.save_steps": 1})
-    original = PoseProcessor._train_step
-
-    def die(self, *args, **kwargs):
-        if self.step == steps:
-            raise RuntimeError("killed")
-        return original(self, *args, **kwargs)
-    monkeypatch.setattr(PoseProcessor, "_train_step", die)
-    with pytest.raises(RuntimeError, match="killed"):
-        interrupted.run()
-    monkeypatch.setattr(PoseProcessor, "_train_step", original)
+    with monkeypatch.context() as patch:
+        def die(*args):
+            if interrupted.step == steps:
+                raise RuntimeError("killed")
+            return TrainStep.__call__(*args)
+        patch.setattr("processors.pose_processor.TrainStep", type("Dying", (TrainStep,), {
+            "__call__": die}))
+        interrupted = tiny(**{"val.save_steps": 1})
+        with pytest.raises(RuntimeError, match="killed"):
+            interrupted.run()
     tiny(**{"val.save_steps": 1, "data.num_workers": 1}).run()
     assert equal(weights(tmp_path / "whole" / "quickstart_last.pth"),
                  weights(tmp_path / "weights" / "quickstart_last.pth"))
@@ -118,8 +118,8 @@ def test_accumulation_equals_the_larger_batch(tiny):
     for pieces in (1, 2):
         processor = tiny(**{"optim.accumulate": pieces})
         batch = next(iter(processor.loader))
-        processor.model.eval()
-        processor._train_step(batch, measure=False)
+        processor.net.eval()
+        processor.train_step(batch, 0.0, measure=False)
         nets.append([p.grad.clone() for p in processor.net.parameters()])
     for one, two in zip(*nets, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,106 @@
+"""Progress: what people see of an epoch, as a bar on a terminal and as lines in a file."""
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from configs.schema import Config
+from processors.reports import Report
+from processors.run_log import RunLog
+from utils.log import bar, log
+
+WAITING_TOO_MUCH = 20       # percent of the time
+
+
+class Progress:
+    """One epoch. `add` gets the report of each step, in order."""
+
+    def __init__(self, epoch: int, first: int, steps_per_epoch: int, config: Config, rank: int,
+                 run_log: RunLog):
+        """epoch: from 0. first: steps of this epoch that are done already."""
+        self.epoch, self.steps_per_epoch = epoch, steps_per_epoch
+        self.every, self.workers = config.log.every, config.data.num_workers
+        self.all_steps = config.optim.epochs * steps_per_epoch
+        self.run_log = run_log
+        self.meter = Meter()
+        self.bar = bar(range(steps_per_epoch), f"epoch {epoch + 1}", rank=rank, initial=first)
+
+    def measures(self, step: int) -> bool:
+        """Whether anyone looks at the accuracy of this step."""
+        return not self.bar.disable or self._is_logged(step)
+
+    def _is_logged(self, step: int) -> bool:
+        number = step % self.steps_per_epoch + 1
+        return number % self.every == 0 or number == self.steps_per_epoch
+
+    def add(self, report: Report, images: int, skipped: int) -> None:
+        """images: of all processes in this step. skipped: fp16 overflows of the run so far."""
+        meter = self.meter
+        meter.add(report.loss, images)
+        left = duration((self.all_steps - report.step - 1) * meter.seconds() / meter.steps)
+        if not self.bar.disable:
+            self.bar.set_postfix_str(
+                f"loss {report.loss:.5f} acc {report.accuracy:.3f} lr {report.lr:.1e} "
+                f"{meter.speed():.0f}/s wait {meter.wait_percent():.0f}% all {left}",
+                refresh=False)
+            self.bar.update()
+        if self._is_logged(report.step):
+            self._write(report, left, skipped)
+            meter.restart()
+
+    def _write(self, report: Report, left: str, skipped: int) -> None:
+        meter = self.meter
+        log.info("epoch %d step %d/%d loss %.5f accuracy %.3f lr %.2e %.0f images/s, waiting for "
+                 "data %.0f %%, %s left%s", self.epoch + 1,
+                 report.step % self.steps_per_epoch + 1, self.steps_per_epoch, meter.mean_loss(),
+                 report.accuracy, report.lr, meter.speed(), meter.wait_percent(), left,
+                 f", {skipped} steps skipped for fp16 overflows" if skipped else "")
+        if meter.wait_percent() > WAITING_TOO_MUCH and meter.steps >= 10:
+            self.run_log.hint("the network waits for data %.0f %% of the time: raise "
+                              "data.num_workers (now %d), or put the images on a faster disk",
+                              meter.wait_percent(), self.workers)
+        self.run_log.add(kind="train", epoch=self.epoch + 1, step=report.step + 1,
+                         skipped=skipped, loss=meter.mean_loss(), accuracy=report.accuracy,
+                         lr=report.lr, images_per_s=meter.speed(),
+                         wait_percent=meter.wait_percent())
+
+    def close(self) -> None:
+        self.bar.close()
+
+
+class Meter:
+    """Sums between two lines of the log."""
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self) -> None:
+        self.loss, self.steps, self.images, self.waited = 0.0, 0, 0, 0.0
+        self.since = time.monotonic()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around the wait for data."""
+        since = time.monotonic()
+        yield
+        self.waited += time.monotonic() - since
+
+    def add(self, loss: float, images: int) -> None:
+        self.loss, self.steps, self.images = self.loss + loss, self.steps + 1, self.images + images
+
+    def seconds(self) -> float:
+        return max(time.monotonic() - self.since, 1e-9)
+
+    def mean_loss(self) -> float:
+        return self.loss / max(self.steps, 1)
+
+    def speed(self) -> float:
+        return self.images / self.seconds()
+
+    def wait_percent(self) -> float:
+        return 100 * self.waited / self.seconds()
+
+
+def duration(seconds: float) -> str:
+    """Such as 3:05 or 21:00:05."""
+    hours, rest = divmod(int(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
