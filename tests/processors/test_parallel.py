@@ -16,6 +16,9 @@ def test_one_process_on_the_cpu():
     assert parallel.device == torch.device("cpu") and parallel.devices == (parallel.device,)
     assert parallel.wrap(net, train=True) is net and parallel.wrap(net) is net
     assert parallel.gather({"a": 1}) == [{"a": 1}] and parallel.share(3) == 3
+    assert parallel.mean(torch.tensor([2.0, 4.0])).tolist() == [2.0, 4.0]
+    with parallel.no_sync(net):
+        parallel.same_buffers(net)
     parallel.close()
 
 
@@ -47,13 +50,20 @@ import torch
 from torch import nn
 from processors.parallel import ManyProcesses
 parallel = ManyProcesses(())
+rank, number = parallel.rank, 1.0 + parallel.rank
 net = nn.Linear(1, 1, bias=False)
-nn.init.constant_(net.weight, 1.0 + parallel.rank)      # DDP takes the weights of process 0
+nn.init.constant_(net.weight, number)      # DDP takes the weights of process 0
+net.register_buffer("statistic", torch.tensor(number))
 model = parallel.wrap(net, train=True)
-model(torch.full((1, 1), 1.0 + parallel.rank)).sum().backward()
-print(parallel.rank, parallel.world_size, parallel.device, parallel.wrap(net) is net,
-      parallel.gather(f"from {parallel.rank}"), parallel.share(parallel.rank + 7),
-      net.weight.item(), net.weight.grad.item())
+net.statistic.fill_(number)
+with parallel.no_sync(model):
+    model(torch.full((1, 1), 10 * number)).sum().backward()
+alone = net.weight.grad.item()
+model(torch.full((1, 1), number)).sum().backward()
+parallel.same_buffers(net)
+print(rank, parallel.world_size, parallel.device, parallel.wrap(net) is net,
+      parallel.gather(f"from {rank}"), parallel.share(rank + 7), net.weight.item(), alone,
+      net.weight.grad.item(), net.statistic.item(), parallel.mean(torch.tensor([number])).item())
 parallel.close()
 """
 
@@ -71,4 +81,4 @@ def test_two_processes_gather_share_and_average_gradients(pytestconfig):
     for rank, work in enumerate(works):
         out, err = work.communicate(timeout=60)
         assert out.split("\n")[0] == (
-            f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 1.5"), err
+            f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 {10.0 * (rank + 1)} 16.5 1.0 1.5"), err

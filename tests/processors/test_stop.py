@@ -6,18 +6,16 @@ from pathlib import Path
 import pytest
 
 from processors.parallel import OneProcess
-from processors.stop import Stopped, StopRequest
+from processors.stop import SIGNALS, Stopped, StopRequest
 from utils.log import log
-
-HANDLED = (signal.SIGTERM, signal.SIGINT)
 
 
 @pytest.fixture(autouse=True)
 def handlers():
     """Put the handlers back, whatever a test did to them."""
-    before = [signal.getsignal(number) for number in HANDLED]
+    before = [signal.getsignal(number) for number in SIGNALS]
     yield before
-    for number, handler in zip(HANDLED, before, strict=True):
+    for number, handler in zip(SIGNALS, before, strict=True):
         signal.signal(number, handler)
 
 
@@ -35,10 +33,11 @@ def send(number: int) -> None:
 def test_without_a_signal_nobody_asks():
     with StopRequest(OneProcess(())) as stop:
         assert not stop.asked()
-        stop.raise_if_asked()
+        stop.leave_if_asked()
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("number, status", [
+    (signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_is_remembered_until_the_loop_asks(number, status, said):
     with StopRequest(OneProcess(())) as stop:
         send(number)
@@ -53,7 +52,7 @@ def test_an_evaluation_is_left_at_once(said):
     with StopRequest(OneProcess(())) as stop:
         send(signal.SIGTERM)
         with pytest.raises(Stopped):
-            stop.raise_if_asked()
+            stop.leave_if_asked()
     assert "goes on from the last checkpoint" in said.text
 
 
@@ -73,15 +72,22 @@ def test_only_a_second_ctrl_c_ends_at_once(first, second, ends):
 
 def test_the_handlers_are_put_back(handlers):
     with pytest.raises(RuntimeError), StopRequest(OneProcess(())):
-        assert [signal.getsignal(number) for number in HANDLED] != handlers
+        assert [signal.getsignal(number) for number in SIGNALS] != handlers
         raise RuntimeError
-    assert [signal.getsignal(number) for number in HANDLED] == handlers
+    assert [signal.getsignal(number) for number in SIGNALS] == handlers
+
+
+def test_under_nohup_a_closed_terminal_means_nothing():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest(OneProcess(())) as stop:
+        send(signal.SIGHUP)
+        assert not stop.asked()
 
 
 def test_in_a_thread_it_leaves_the_signals_alone(handlers):
     def work():
         with StopRequest(OneProcess(())) as stop:
-            found.extend([stop.asked(), [signal.getsignal(number) for number in HANDLED]])
+            found.extend([stop.asked(), [signal.getsignal(number) for number in SIGNALS]])
 
     found: list = []
     thread = threading.Thread(target=work)
@@ -89,13 +95,13 @@ def test_in_a_thread_it_leaves_the_signals_alone(handlers):
     assert found == [False, handlers]
 
 
-def test_all_processes_leave_when_one_is_asked():
+@pytest.mark.parametrize("leave", [lambda stop: stop.leave(Path("x")),
+                                   lambda stop: stop.leave_if_asked()])
+def test_all_processes_leave_with_the_signal_of_the_one_that_was_asked(leave):
     class TwoProcesses(OneProcess):
         def gather(self, value):
             return [value, signal.SIGTERM]
 
-    stop = StopRequest(TwoProcesses(()))
-    assert stop.signal is None and stop.asked()
     with pytest.raises(Stopped) as caught:
-        stop.leave(Path("x"))
+        leave(StopRequest(TwoProcesses(())))
     assert caught.value.code == 143
