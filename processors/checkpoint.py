@@ -24,13 +24,16 @@ def prepare_folder(folder: Path, model_name: str) -> None:
     the first checkpoint is far from the start. Raises OSError with the folder's name."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for rest in folder.glob(f"{glob.escape(model_name)}_*.tmp"):
-            rest.unlink()
-        write_atomically(folder / f"{model_name}_test", lambda file: file.write(b"test"))
-        (folder / f"{model_name}_test").unlink()
+        for name in ("last", "best"):       # no wider: another run may be writing here now
+            for rest in folder.glob(f"{glob.escape(model_name)}_{name}.pth.*.tmp"):
+                rest.unlink()
+        trial = folder / f"{model_name}_last.pth.trial"
+        write_atomically(trial, lambda file: file.write(b"trial"))
+        trial.unlink()
     except OSError as error:
         raise OSError(f"val.weight_path: the folder {folder} cannot be written "
-                      f"({error.strerror}); make room or permit it, or choose another") from error
+                      f"({_first_line(error)}); make room or permit it, or choose "
+                      f"another") from error
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
@@ -115,6 +118,8 @@ def previous(path: Path) -> Path:
 
 
 def _first_line(error: Exception) -> str:
-    """The first sentence of an error."""
+    """The first sentence of an error; without the file, which we name ourselves."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return line.partition(". ")[0].rstrip(".")

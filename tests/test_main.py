@@ -59,6 +59,7 @@ def test_a_wrong_yaml_is_one_sentence(recipe, capsys, wrong, words):
     (["run.yaml", "data.skeleton=cow"], "skeleton"),
     (["run.yaml", "data.train_ann_path=''"], "data.train_ann_path is not set"),
     (["run.yaml", "processor=ddp", "gpus=998,999"], "names devices that are not there"),
+    (["run.yaml", "val.weight_path=run.yaml"], "val.weight_path: the folder run.yaml cannot be"),
     (["evaluate", "none.yaml"], "none.yaml does not exist"),
     (["evaluate", "run.yaml", "--weights", "none.pth"], "none.pth"),
     (["info", "run.yaml", "seed=x"], "the command line: seed is 'x'"),

@@ -10,6 +10,7 @@ from processors import checkpoint
 from processors.checkpoint import (
     load_checkpoint,
     load_last,
+    prepare_folder,
     previous,
     save_checkpoint,
     set_aside,
@@ -76,6 +77,15 @@ def test_a_cut_off_file_costs_one_interval_and_says_so(last, said, share):
     assert load_last(last)["step"] == 1
     assert f"{last} is no whole checkpoint" in said.text
     assert f"going on from the one before it, {previous(last)}" in said.text
+
+
+def test_a_damaged_file_is_not_kept_as_the_one_before(last):
+    save(last, 1, 2)
+    last.write_bytes(b"x")
+    load_last(last)
+    save(last, 3)
+    assert names(last) == {"v1.5_last.pth", "v1.5_last.prev.pth", "v1.5_last.damaged.pth"}
+    assert [load_checkpoint(p)["step"] for p in (last, previous(last))] == [3, 1]
 
 
 def test_damage_in_the_middle_of_a_tensor_is_noticed(last, said):
@@ -172,6 +182,29 @@ def test_a_full_disk_leaves_the_files_whole(last, share):
     message = str(caught.value)
     assert str(last) in message and "File too large" in message and "make room" in message
     assert "\n" not in message and "enforce" not in message
+
+
+def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path):
+    folder = tmp_path / "a" / "b"
+    prepare_folder(folder, "v[1]")
+    kept = {"v[1]_last.pth", "v[1]_big_last.pth.7.tmp", "v1_last.pth.7.tmp", "v[1]_test"}
+    for name in kept | {"v[1]_last.pth.7.tmp", "v[1]_best.pth.8.tmp"}:
+        (folder / name).write_bytes(b"x")
+    prepare_folder(folder, "v[1]")
+    assert {file.name for file in folder.iterdir()} == kept
+
+
+def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OSError, match="^val.weight_path: the folder .* cannot be written"):
+            prepare_folder(folder, "pose")
+
+
+def test_a_disk_that_is_full_at_the_start_is_said_at_the_start(tmp_path):
+    with pytest.raises(OSError, match=r"\(File too large\); make room"), files_up_to(0):
+        prepare_folder(tmp_path, "pose")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path):

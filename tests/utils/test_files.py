@@ -1,3 +1,4 @@
+import errno
 import os
 
 import pytest
@@ -45,6 +46,14 @@ def test_a_disk_that_fails_late_leaves_the_old_file(path, monkeypatch, call):
     with pytest.raises(OSError, match="no space left"):
         write_atomically(path, lambda file: file.write(b"new"))
     assert only_file(path) == b"old"
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file(path):
+    def write(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        write_atomically(path, write)
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_changes(path, monkeypatch):
