@@ -1,19 +1,32 @@
 """Augmentation: how a person is looked at. All numbers come from the generator handed in.
 
 The distributions are those of HRNet and SimpleBaselines: scale and rotation are clipped
-normals, half body shows the upper or the lower part of a person with many visible joints.
-Nothing here touches pixels; a view becomes one affine matrix (utils/geometry.py) and one warp.
+normals, half body shows the upper or the lower part of a person with many visible joints. Box
+errors are AlphaPose's. Nothing here touches pixels: a view becomes one matrix and one warp
+(datasets/warp.py), colours change on the device (processors/colour.py).
 """
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from configs.schema import AugmentConfig
 from datasets.skeleton import Skeleton
 from utils.alignment import get_alignment
-from utils.geometry import SCALE_UNIT
+from utils.geometry import SCALE_UNIT, box_to_center_scale
 
 HALF_BODY_PADDING = 1.5     # the whole body has 1.25
+WHOLE, UPPER, LOWER = range(3)      # what of a person a view shows
+
+# AlphaPose's box errors (DPG): shifts of the left, top, right and bottom edge in box sizes
+EDGE_MEAN = np.array([-0.0142, 0.0043, 0.0154, -0.0013])
+EDGE_STD = np.array([0.1158, 0.0680, 0.1337, 0.0711])
+EDGE_CUT = 3.0              # standard deviations; AlphaPose has no limit, but a pack needs one
+WHOLE_BOX = 0.85            # in the other cases a part of the box, 0.85 to 1 of its size
+SHORTEST_BOX = 2.0          # image pixels
+
+WEAKENED = ("rotation", "scale", "half_body", "box_jitter", "perspective", "brightness",
+            "contrast", "saturation", "hue", "grey", "blur", "dropout")
 
 
 @dataclass(frozen=True)
@@ -23,24 +36,51 @@ class View:
     scale: np.ndarray       # (2,) float32, padded size / 200
     rotation: float = 0.0   # degrees, positive turns the picture counter-clockwise
     flip: bool = False      # mirror the crop
+    tilt: tuple[float, float] = (0.0, 0.0)  # perspective: what is right and below shrinks
+    part: int = WHOLE
 
 
-def draw_view(rng: np.random.Generator, view: View, keypoints: np.ndarray, visibility: np.ndarray,
-              skeleton: Skeleton, input_size: tuple[int, int], alignment: str,
-              config: AugmentConfig) -> View:
-    """Half body, scale, rotation and flip, in this order.
+@dataclass(frozen=True)
+class Subject:
+    """Who is looked at: one person of a data set."""
+    box: np.ndarray             # (4,) xywh, image pixels
+    view: View                  # of the whole person without augmentation
+    keypoints: np.ndarray       # (K, 2) image pixels
+    visibility: np.ndarray      # (K,) above 0 = labelled
+    image_size: np.ndarray      # (width, height)
 
-    view: of the whole person. keypoints (K, 2) image pixels, visibility (K,). Every number is
-    drawn even if it is not used, so that one setting does not change what the others draw.
+
+@lru_cache(maxsize=8)
+def augment_at(config: AugmentConfig, epoch: int, epochs: float) -> AugmentConfig:
+    """The augmentation of an epoch, counted from 0, in a run of `epochs`."""
+    if not config.weak_epochs or epoch < epochs - config.weak_epochs:
+        return config
+    return replace(config, **{name: getattr(config, name) * config.weak for name in WEAKENED})
+
+
+def draw_view(rng: np.random.Generator, subject: Subject, skeleton: Skeleton,
+              input_size: tuple[int, int], alignment: str, config: AugmentConfig) -> View:
+    """Half body or box errors, then scale, rotation, flip and perspective.
+
+    Every number is drawn even if it is not used, so that one setting does not change what the
+    others draw.
     """
     try_half, prefer_upper = rng.random() < config.half_body, rng.standard_normal() < 0.5
-    try_half &= np.count_nonzero(visibility) > skeleton.num_joints // 2     # 9 of COCO's 17
+    try_half &= np.count_nonzero(subject.visibility) > skeleton.num_joints // 2   # 9 of COCO's 17
     scale, rotation = draw_scale(rng, config.scale), draw_rotation(rng, config)
     flip = bool(rng.random() < config.flip)
+    tilt_x, tilt_y, *uniforms = rng.random(5).tolist()
+    normals = rng.standard_normal(4)
+    view = None
     if try_half:
-        view = half_body(keypoints, visibility, skeleton, prefer_upper, input_size,
-                         alignment) or view
-    return replace(view, scale=view.scale * np.float32(scale), rotation=rotation, flip=flip)
+        view = half_body(subject.keypoints, subject.visibility, skeleton, prefer_upper,
+                         input_size, alignment)
+    if view is None and config.box_jitter:
+        box = jitter_box(subject.box, subject.image_size, config.box_jitter, uniforms, normals)
+        view = View(*box_to_center_scale(box, input_size, alignment=alignment))
+    view = view or subject.view
+    tilt = (config.perspective * (2 * tilt_x - 1), config.perspective * (2 * tilt_y - 1))
+    return View(view.center, view.scale * np.float32(scale), rotation, flip, tilt, view.part)
 
 
 def draw_scale(rng: np.random.Generator, factor: float) -> float:
@@ -64,7 +104,8 @@ def half_body(keypoints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton,
     """
     upper = [joint for joint in skeleton.upper_body if visibility[joint] > 0]
     lower = [joint for joint in skeleton.lower_body if visibility[joint] > 0]
-    chosen = upper if (prefer_upper and len(upper) > 2) or len(lower) <= 2 else lower
+    part = UPPER if (prefer_upper and len(upper) > 2) or len(lower) <= 2 else LOWER
+    chosen = upper if part == UPPER else lower
     if len(chosen) < 2:
         return None
     points = keypoints[chosen].astype(np.float64)
@@ -74,4 +115,33 @@ def half_body(keypoints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton,
     if size[0] <= 0:    # all chosen joints on one spot
         return None
     return View(center=points.mean(axis=0).astype(np.float32),
-                scale=(size / SCALE_UNIT * HALF_BODY_PADDING).astype(np.float32))
+                scale=(size / SCALE_UNIT * HALF_BODY_PADDING).astype(np.float32), part=part)
+
+
+def jitter_box(box: np.ndarray, image_size: np.ndarray, strength: float, uniforms: list[float],
+               normals: np.ndarray) -> np.ndarray:
+    """A box as a detector might give it: mostly shifted edges, sometimes a part of the box.
+
+    box: xywh, image pixels. uniforms: which of the two, and where the part lies. normals: (4,).
+    Returns xywh.
+    """
+    which, *place = uniforms
+    if which > WHOLE_BOX:
+        size = box[2:] * max(1 - strength * (1 - which), 0.0)
+        return np.concatenate([box[:2] + place * (box[2:] - size), size])
+    left, top, right, bottom = shift_edges(box, image_size, strength,
+                                           np.clip(normals, -EDGE_CUT, EDGE_CUT))
+    return np.array([left, top, right - left, bottom - top])
+
+
+def shift_edges(boxes: np.ndarray, image_sizes: np.ndarray, strength: float,
+                normals: np.ndarray) -> np.ndarray:
+    """Edges (..., 4) left, top, right and bottom of boxes (..., 4) xywh, moved by normals
+    (..., 4), kept inside images (..., 2) and 2 pixels apart."""
+    sizes = boxes[..., 2:]
+    edges = np.concatenate([boxes[..., :2], boxes[..., :2] + sizes], axis=-1)
+    edges = edges + strength * (EDGE_MEAN + EDGE_STD * normals) * np.concatenate([sizes, sizes], -1)
+    first = np.clip(edges[..., :2], 0, np.maximum(image_sizes - 1 - SHORTEST_BOX, 0))
+    last = np.maximum(np.minimum(edges[..., 2:], image_sizes - 1), first + SHORTEST_BOX)
+    return np.concatenate([first, last], axis=-1)
+

@@ -1,4 +1,5 @@
 """COCO: a data set of persons with keypoints, in the layout of the COCO keypoint task."""
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,16 +8,20 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from configs.schema import AugmentConfig
-from datasets.augment import View, draw_view
-from datasets.boxes import Persons, read_detections, read_ground_truth
+from datasets.annotation_cache import cached_ground_truth
+from datasets.augment import Subject, View, augment_at, draw_view
+from datasets.boxes import Persons, read_detections
+from datasets.colour_draws import RECTANGLES, draw_colour
+from datasets.crop_pack import CropPack, pack_settings
 from datasets.images import ImageError, missing_files, read_image
 from datasets.sample import Sample
 from datasets.skeleton import Skeleton
-from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, box_to_center_scale
+from datasets.warp import map_joints, on_piece, view_matrix, warp
+from utils.geometry import SCALE_UNIT, box_to_center_scale
 
 
 class MSCOCO(Dataset):
-    """One person a sample, cut out of its image by one affine warp.
+    """One person a sample, cut out of its image by one warp.
 
     `dataset[(epoch, index)]` is always the same sample: augmentation draws from a generator
     seeded by (seed, epoch, index). `dataset[index]` is that of epoch 0. Persons of one image
@@ -24,37 +29,47 @@ class MSCOCO(Dataset):
     """
     def __init__(self, ann_path: str | Path, img_root: str | Path, skeleton: Skeleton, *,
                  input_size: tuple[int, int] = (192, 256), alignment: str = "hrnet",
-                 augment: AugmentConfig | None = None, seed: int = 0,
-                 detections: str | Path | None = None, box_score: float = 0.0,
-                 debug: int = 0, skip_broken: bool = False, split: str = "train"):
+                 augment: AugmentConfig | None = None, epochs: float = math.inf, seed: int = 0,
+                 pack: str | Path = "", detections: str | Path | None = None,
+                 box_score: float = 0.0, debug: int = 0, skip_broken: bool = False,
+                 split: str = "train"):
         """
         input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
-        augment: None shows every person as its box says. detections: COCO results file whose
-        boxes replace the annotated ones if their score is at least box_score. debug: use only
-        the first so many persons. skip_broken: persons whose image is missing are left out,
-        those whose image turns out unreadable become broken samples (see `__getitem__`).
-        split: "train" or "val", for the names of settings in messages.
+        augment: None shows every person as its box says. epochs: of the run, whose last ones may
+        have weaker augmentation. pack: a crop pack to read instead of the images, which need not
+        be there then. detections: COCO results file whose boxes replace the annotated ones if
+        their score is at least box_score. debug: use only the first so many persons.
+        skip_broken: persons whose image is missing are left out, those whose image turns out
+        unreadable become broken samples (see `__getitem__`). split: "train" or "val", for the
+        names of settings in messages.
 
         Raises FileNotFoundError or ValueError, one sentence with file and setting.
         """
         ann_key, self._root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
         self.input_size, self.alignment = tuple(input_size), alignment
-        self.augment, self.seed, self.skip_broken = augment, seed, skip_broken
+        self.augment, self.epochs, self.seed = augment, epochs, seed
+        self.skip_broken = skip_broken
         self.source = self.ann_path if detections is None else Path(detections)
         if detections is None:
-            persons = read_ground_truth(ann_path, skeleton, alignment, ann_key)
+            persons = cached_ground_truth(ann_path, skeleton, alignment, ann_key)
         else:
             persons = read_detections(detections, ann_path, skeleton, box_score, ann_key)
         if debug:
             persons = persons.select(slice(0, int(debug)))
-        self.persons = self._with_files(persons)
+        self.persons = persons if pack else self._with_files(persons)
         if not len(self.persons):
             raise ValueError(f"{ann_key if detections is None else 'val.boxes'}: no person is "
                              f"left to use in {self.summary()}")
         self.center, self.scale = box_to_center_scale(self.persons.boxes, self.input_size,
                                                       alignment=alignment)
         self._last_row, self._last_image = -1, None
+        self._joint_order = np.array(skeleton.flip_order)
+        self.pack = CropPack(pack) if pack else None
+        if self.pack:
+            assert detections is None and augment is not None
+            self.pack.check_settings(pack_settings(self.input_size, alignment, augment))
+            self._pack_rows = self.pack.rows(self.persons, self.ann_path)
 
     def _with_files(self, persons: Persons) -> Persons:
         """Persons whose image file exists. Without skip_broken all must."""
@@ -85,39 +100,55 @@ class MSCOCO(Dataset):
         epoch, index = key if isinstance(key, tuple) else (0, key)
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
+        view, draws = self._draw(epoch, index)
         try:
-            image = self._image(int(self.persons.image_rows[index]))
+            return self._cut(index, view, draws)
         except ImageError as error:
             if not self.skip_broken:
                 raise ImageError(f"{error} (data.skip_broken=true goes on without it)") from error
             return self._broken_sample(index)
-        return self._cut(image, index, self._view(epoch, index))
 
-    def _view(self, epoch: int, index: int) -> View:
-        view = View(self.center[index], self.scale[index])
+    def subject(self, index: int) -> Subject:
+        """Who a sample shows, without augmentation."""
+        persons = self.persons
+        return Subject(persons.boxes[index], View(self.center[index], self.scale[index]),
+                       persons.keypoints[index], persons.visibility[index],
+                       persons.image_sizes[persons.image_rows[index]])
+
+    def _draw(self, epoch: int, index: int) -> tuple[View, np.ndarray]:
+        """What the sample shows in an epoch, and its numbers for the colours."""
         if self.augment is None:
-            return view
+            return View(self.center[index], self.scale[index]), np.empty(0, np.float32)
         rng = np.random.default_rng((self.seed, epoch, index))
-        return draw_view(rng, view, self.persons.keypoints[index], self.persons.visibility[index],
-                         self.skeleton, self.input_size, self.alignment, self.augment)
+        config = augment_at(self.augment, epoch, self.epochs)
+        view = draw_view(rng, self.subject(index), self.skeleton, self.input_size, self.alignment,
+                         config)
+        return view, draw_colour(rng, 1.0 if config is self.augment else config.weak)
 
-    def _cut(self, image: np.ndarray, index: int, view: View) -> Sample:
-        """Warp the view out of the image, joints with it."""
-        matrix = affine_matrix(view.center, view.scale, view.rotation, self.input_size,
-                               alignment=self.alignment, flip=view.flip)
-        crop = cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
+    def _cut(self, index: int, view: View, draws: np.ndarray) -> Sample:
+        """Warp the view out of the image or its packed piece, joints with it."""
+        matrix = view_matrix(view, self.input_size, self.alignment)
+        pixels, on_pixels = self._pixels(index, view, matrix)
         labelled = self.persons.visibility[index] > 0
-        keypoints = apply_affine(self.persons.keypoints[index], matrix)
+        keypoints, inside = map_joints(self.persons.keypoints[index], matrix, self.input_size)
         if view.flip:   # the matrix has mirrored the places, left and right change their names
-            order = list(self.skeleton.flip_order)
-            labelled, keypoints = labelled[order], keypoints[order]
-        edge = np.subtract(self.input_size, 0.5)    # pixel 0 reaches from -0.5 to 0.5
-        inside = ((keypoints >= -0.5) & (keypoints < edge)).all(axis=1)
+            labelled, keypoints, inside = (values[self._joint_order] for values in (
+                labelled, keypoints, inside))
+        to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
+                    else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
-            crop=crop, keypoints=(keypoints * labelled[:, None]).astype(np.float32),
+            crop=warp(pixels, on_pixels, self.input_size),
+            keypoints=(keypoints * labelled[:, None]).astype(np.float32),
             visibility=(labelled & inside).astype(np.float32),
-            to_image=cv2.invertAffineTransform(matrix).astype(np.float32),
-            **self._facts(index, view.scale), index=index)
+            to_image=to_image.astype(np.float32), **self._facts(index, view.scale), index=index,
+            draws=draws)
+
+    def _pixels(self, index: int, view: View, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What to cut the view out of, image or packed piece, and the matrix for that."""
+        if self.pack is None:
+            return self.image(int(self.persons.image_rows[index])), matrix
+        row = int(self._pack_rows[index, view.part])
+        return self.pack.read(row), on_piece(matrix, *self.pack.place(row))
 
     def _broken_sample(self, index: int) -> Sample:
         width, height = self.input_size
@@ -126,15 +157,19 @@ class MSCOCO(Dataset):
                       keypoints=np.zeros((joints, 2), np.float32),
                       visibility=np.zeros(joints, np.float32),
                       to_image=np.eye(2, 3, dtype=np.float32),
-                      **self._facts(index, self.scale[index]), index=-1 - index)
+                      **self._facts(index, self.scale[index]), index=-1 - index,
+                      draws=np.zeros(RECTANGLES.stop if self.augment else 0, np.float32))
 
     def _facts(self, index: int, scale: np.ndarray) -> dict:
         return {"image_id": int(self.persons.image_ids[self.persons.image_rows[index]]),
                 "area": float(np.prod(scale * SCALE_UNIT)),
                 "box_score": float(self.persons.scores[index])}
 
-    def _image(self, row: int) -> np.ndarray:
-        """Decoded image of that row, (H, W, 3) uint8 RGB."""
+    def image(self, row: int) -> np.ndarray:
+        """Decoded image of a row of `persons.image_ids`, (H, W, 3) uint8 RGB.
+
+        Raises ImageError.
+        """
         if row != self._last_row:
             path = self.img_root / self.persons.file_names[row]
             image = read_image(path)

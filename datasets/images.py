@@ -43,12 +43,20 @@ def read_image(path: str | Path) -> np.ndarray:
     if data.startswith(JPEG_START) and not _jpeg_has_end(data):
         raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+        pixels = decode(np.frombuffer(data, np.uint8))
     except cv2.error as error:      # more pixels than OpenCV allows, for one
         raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
     if pixels is None:
         raise ImageError(f"image {path} is damaged or is not an image: copy it again")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if _RGB_FLAG is None else pixels
+    return pixels
+
+
+def decode(data: np.ndarray) -> np.ndarray | None:
+    """Content of an image file (N,) uint8 -> (H, W, 3) uint8 RGB; None if it is no image."""
+    pixels = cv2.imdecode(data, _FLAGS)
+    if _RGB_FLAG is None and pixels is not None:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return pixels
 
 
 def _jpeg_has_end(data: bytes) -> bool:

@@ -3,7 +3,7 @@
 A sample carries pixels as uint8 and joints as coordinates; colour, normalisation and heatmaps
 are made in batches on the device (processors/preprocess.py, utils/heatmap_codec.py).
 """
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ class Sample:
     crop: np.ndarray         # (H, W, 3) uint8, RGB
     keypoints: np.ndarray    # (K, 2) float32, pixels of the crop ("input pixels")
     visibility: np.ndarray   # (K,) float32, 1 = labelled and inside the crop, 0 = no loss
-    to_image: np.ndarray     # (2, 3) float32, affine from input pixels to image pixels
+    to_image: np.ndarray     # (2, 3) float32, affine from input pixels to image pixels; NaN for
+                             # training samples with perspective, which no affine undoes
     index: int               # position in the data set
     image_id: int
     area: float              # of the padded box, image pixels squared (what OKS-NMS uses)
     box_score: float         # detector score, 1 for ground-truth boxes
+    draws: np.ndarray = field(      # (R,) float32 for the colours, or (0,) without augmentation
+        default_factory=lambda: np.empty(0, np.float32))
 
 
 @dataclass
@@ -31,6 +34,7 @@ class Batch:
     image_id: torch.Tensor    # (B,) int64
     area: torch.Tensor        # (B,) float32
     box_score: torch.Tensor   # (B,) float32
+    draws: torch.Tensor       # (B, R) float32, see datasets/colour_draws.py
 
     def __len__(self) -> int:
         return len(self.crop)
@@ -64,4 +68,4 @@ def collate(samples: list[Sample]) -> Batch:
     return Batch(crop=stack("crop"), keypoints=stack("keypoints"), visibility=stack("visibility"),
                  to_image=stack("to_image"), index=column("index", torch.int64),
                  image_id=column("image_id", torch.int64), area=column("area", torch.float32),
-                 box_score=column("box_score", torch.float32))
+                 box_score=column("box_score", torch.float32), draws=stack("draws"))

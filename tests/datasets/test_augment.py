@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from configs.schema import AugmentConfig
-from datasets.augment import View, draw_rotation, draw_scale, draw_view, half_body
+from datasets.augment import Subject, View, draw_rotation, draw_scale, draw_view, half_body
 from datasets.skeleton import load_skeleton
 
 COCO = load_skeleton("coco")
@@ -31,16 +31,15 @@ def test_rotation_is_a_clipped_normal_or_none():
     assert abs(turned.mean()) < 1.5
 
 
-def person(seed: int = 0) -> tuple[View, np.ndarray, np.ndarray]:
+def person(seed: int = 0) -> Subject:
     points = np.random.default_rng(seed).uniform(50, 150, (17, 2)).astype(np.float32)
     view = View(np.array([100, 100], np.float32), np.array([0.75, 1], np.float32))
-    return view, points, np.ones(17)
+    return Subject(np.array([40.0, 20, 120, 160]), view, points, np.ones(17), np.array([200, 200]))
 
 
 def views(config: AugmentConfig, count: int = 4000) -> list[View]:
-    rng, (view, points, visible) = np.random.default_rng(1), person()
-    return [draw_view(rng, view, points, visible, COCO, (192, 256), "hrnet", config)
-            for _ in range(count)]
+    rng = np.random.default_rng(1)
+    return [draw_view(rng, person(), COCO, (192, 256), "hrnet", config) for _ in range(count)]
 
 
 def test_flip_and_half_body_come_as_often_as_asked():
@@ -48,15 +47,14 @@ def test_flip_and_half_body_come_as_often_as_asked():
     assert abs(np.mean([view.flip for view in drawn]) - 0.5) < 0.03
     halves = [view for view in drawn if view.center[0] != 100]
     assert abs(len(halves) / len(drawn) - 0.3) < 0.03
-    view, points, visible = person()
-    upper = half_body(points, visible, COCO, True, (192, 256)).center
+    upper = half_body(person().keypoints, np.ones(17), COCO, True, (192, 256)).center
     share = np.mean([np.array_equal(view.center, upper) for view in halves])
     assert abs(share - 0.6915) < 0.05      # a normal draw below 0.5, not an even one
 
 
 def test_everything_off_shows_the_person_as_it_is():
     off = AugmentConfig(flip=0, rotation=0, scale=0, half_body=0)
-    view, *_ = person()
+    view = person().view
     for drawn in views(off, 50):
         assert drawn.rotation == 0 and not drawn.flip
         assert np.array_equal(drawn.center, view.center) and np.array_equal(drawn.scale, view.scale)
@@ -86,8 +84,7 @@ def test_half_body_equals_the_official_code(shared, alignment, half):
 
 
 def test_half_body_takes_the_other_half_if_it_must():
-    _, points, visible = person()
-    no_legs = visible.copy()
+    points, no_legs = person().keypoints, np.ones(17)
     no_legs[11:15] = 0      # two lower joints left, one too few
     view = half_body(points, no_legs, COCO, False, (192, 256))
     np.testing.assert_allclose(view.center, points[:11].mean(axis=0), rtol=1e-6)
@@ -95,15 +92,15 @@ def test_half_body_takes_the_other_half_if_it_must():
 
 
 def test_half_body_needs_joints_in_different_places():
-    _, points, visible = person()
+    points, visible = person().keypoints, np.ones(17)
     assert half_body(np.full_like(points, 50), visible, COCO, True, (192, 256)) is None
     assert half_body(points, visible * 0, COCO, True, (192, 256)) is None
 
 
 @pytest.mark.parametrize("count, tried", [(8, False), (9, True)])
 def test_half_body_is_tried_on_persons_with_more_than_8_joints(count, tried):
-    view, points, visible = person()
-    visible[count:] = 0
-    drawn = draw_view(np.random.default_rng(0), view, points, visible, COCO, (192, 256), "hrnet",
+    subject = person()
+    subject.visibility[count:] = 0
+    drawn = draw_view(np.random.default_rng(0), subject, COCO, (192, 256), "hrnet",
                       AugmentConfig(half_body=1))
-    assert np.array_equal(drawn.center, view.center) != tried
+    assert np.array_equal(drawn.center, subject.view.center) != tried

@@ -213,8 +213,8 @@ def test_image_of_another_size_is_refused(coco_content, write_coco):
 def test_an_image_is_decoded_once_for_its_persons(coco_content, write_coco, monkeypatch):
     read = []
     dataset = MSCOCO(*write_coco(coco_content), COCO)
-    from_file = MSCOCO._image.__globals__["read_image"]
-    monkeypatch.setitem(MSCOCO._image.__globals__, "read_image",
+    from_file = MSCOCO.image.__globals__["read_image"]
+    monkeypatch.setitem(MSCOCO.image.__globals__, "read_image",
                         lambda path: read.append(path.name) or from_file(path))
     for index in range(len(dataset)):
         dataset[index]
@@ -373,9 +373,8 @@ def test_dark_and_turned_crops_equal_the_official_loader(real):
     first = next(int(mine) for mine, theirs in pairs if theirs == golden["crop_idx"][0])
     assert_close(dataset[first].crop, golden["dark_crop_rgb_uint8_first"])
     dataset, golden, pairs = real("hrnet")
-    image = dataset._image(int(dataset.persons.image_rows[first]))
     view = View(dataset.center[first], dataset.scale[first] * np.float32(1.2), rotation=30.0)
-    turned = dataset._cut(image, first, view)
+    turned = dataset._cut(first, view, np.empty(0, np.float32))
     np.testing.assert_allclose(cv2.invertAffineTransform(golden["crop_rot30_scale12_trans"]),
                                turned.to_image, rtol=1e-3)
     assert_close(turned.crop, golden["crop_rot30_scale12_uint8"])

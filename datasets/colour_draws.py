@@ -1,0 +1,23 @@
+"""Colour draws: the random numbers that processors/colour.py spends on the device.
+
+They are drawn with the rest of a sample and travel with it, so a sample looks the same in every
+batch. Weaker augmentation is in the numbers already: the device needs no epoch.
+"""
+import numpy as np
+
+from configs.checks import DROPOUT_MOST
+
+AMOUNTS = {"brightness": 0, "contrast": 1, "saturation": 2, "hue": 3}   # from -1 to 1
+CHANCES = {"grey": 4, "blur": 5, "dropout": 6}      # happens if below the setting
+BLUR_SIGMA, DROPOUT_COUNT = 7, 8                    # from 0 to 1
+RECTANGLES = slice(9, 9 + 4 * DROPOUT_MOST)         # width, height, x, y of each, from 0 to 1
+
+
+def draw_colour(rng: np.random.Generator, weak: float = 1.0) -> np.ndarray:
+    """The numbers of one sample, (RECTANGLES.stop,) float32. weak: 1, or `augment.weak` in its
+    epochs."""
+    draws = rng.random(RECTANGLES.stop, dtype=np.float32)
+    amounts, chances = slice(0, len(AMOUNTS)), list(CHANCES.values())
+    draws[amounts] = (2 * draws[amounts] - 1) * weak
+    draws[chances] /= max(weak, 1e-6)       # below the weakened setting as often as that asks for
+    return draws
