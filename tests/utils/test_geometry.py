@@ -137,7 +137,8 @@ def test_positive_rotation_turns_the_picture_counter_clockwise():
 
 @pytest.mark.parametrize("alignment", ["hrnet", "dark", "udp"])
 def test_flip_gives_the_mirrored_crop(alignment):
-    """Up to one grey level in some of 1,000 pixels, which the rounding of OpenCV leaves."""
+    """But for a pixel in hundreds, where OpenCV rounds otherwise (4.x to 1/32 pixel). A picture
+    shifted by one pixel differs by 2 grey levels on average."""
     rng = np.random.default_rng(2)
     image = cv2.GaussianBlur(rng.integers(0, 256, (300, 400, 3), dtype=np.uint8), (0, 0), 2)
     for box in ([150, 60, 96, 128], [20.3, 10.7, 55.5, 180.1], [-30, 100, 200, 90]):
@@ -148,7 +149,7 @@ def test_flip_gives_the_mirrored_crop(alignment):
                                                     alignment=alignment, flip=flip), (192, 256))
                 for flip in (False, True))
             difference = np.abs(straight[:, ::-1].astype(int) - mirrored)
-            assert difference.max() <= 2 and (difference > 0).mean() < 0.01
+            assert difference.max() <= 8 and difference.mean() < 0.01
 
 
 def test_flip_of_a_crop_on_whole_pixels_is_exact():
