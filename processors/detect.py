@@ -134,7 +134,8 @@ def _in_annotations(path: Path, img_root: Path) -> Images:
         raise FileNotFoundError(f"none of the {len(names)} images of {path} is in {img_root}, "
                                 f"such as {names[0]}: correct the folder")
     categories = content.get("categories") or [{"name": "person", "id": PERSON}]
-    person = [row["id"] for row in categories if row.get("name") == "person"]
+    person = [row["id"] for row in categories
+              if isinstance(row, dict) and row.get("name") == "person" and "id" in row]
     return Images(img_root, names, ids, f"image ids are those of {path}",
                   category=(person or [PERSON])[0])
 
