@@ -237,8 +237,8 @@ def box_iou(boxes, others):
 
 def mismatches(people, rows):
     """How many stored rows have no box of the same place and score, each box used once."""
-    boxes, scores = (np.array([row[key] for row in rows], np.float64).reshape(len(rows), -1)
-                     for key in ("bbox", "score"))
+    boxes = np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4)
+    scores = np.array([row["score"] for row in rows]).reshape(-1, 1)
     fits = (box_iou(boxes, people.boxes.astype(np.float64)) > 0.99) & (
         np.abs(scores - people.scores) < 0.005)
     free, missed = np.ones(len(people.scores), bool), 0
