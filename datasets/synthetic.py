@@ -42,22 +42,23 @@ def ensure_synthetic(data: DataConfig, seed: int) -> None:
     Does nothing for a set that is there, or that `data.synthetic_*` does not ask for.
     Raises ValueError for a missing path and where both sets would write the same images.
     """
-    if data.synthetic_train and data.synthetic_val and (
-            Path(data.train_img_root).resolve() == Path(data.val_img_root).resolve()):
-        raise ValueError(f"data.train_img_root and data.val_img_root are both "
-                         f"{data.train_img_root!r}: give the two synthetic sets a folder each")
-    wanted = {name: count for name, count in (("train", data.synthetic_train),
-                                              ("val", data.synthetic_val)) if count}
+    counts = {"train": data.synthetic_train, "val": data.synthetic_val}
+    wanted = {name: count for name, count in counts.items() if count}
     for name, count in wanted.items():
         if not (getattr(data, f"{name}_ann_path") and getattr(data, f"{name}_img_root")):
             raise ValueError(f"data.synthetic_{name} is {count} but data.{name}_ann_path or "
                              f"data.{name}_img_root is empty: say where to write the set")
+    roots = {Path(getattr(data, f"{name}_img_root")).resolve() for name in wanted}
+    if len(roots) < len(wanted):
+        raise ValueError(f"data.train_img_root and data.val_img_root are both "
+                         f"{data.train_img_root!r}: give the two synthetic sets a folder each")
     for name, count in wanted.items():
         ann_path = Path(getattr(data, f"{name}_ann_path"))
         image_root = Path(getattr(data, f"{name}_img_root"))
         if not ann_path.exists():
             log.info("drawing %d synthetic images into %s", count, image_root)
-            write_synthetic(image_root, ann_path, count, seed=2 * seed + STREAMS[name])
+            write_synthetic(image_root, ann_path, count, seed=2 * seed + STREAMS[name],
+                            skeleton=load_skeleton(data.skeleton))
 
 
 def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: int,
@@ -69,11 +70,7 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     Raises ValueError where a joint has a name that the drawn body does not have.
     """
     skeleton = skeleton or load_skeleton("coco")
-    known = sorted(random_person(np.random.default_rng(0)).joints)
-    unknown = [name for name in skeleton.joint_names if name not in known]
-    if unknown:
-        raise ValueError(f"skeleton {skeleton.name}: joints has {', '.join(unknown)}, which drawn "
-                         f"people lack: use names out of {', '.join(known)}")
+    _check_joints(skeleton)
     root_images, ann_path = Path(root_images), Path(ann_path)
     root_images.mkdir(parents=True, exist_ok=True)
     ann_path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +94,14 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     write_atomically(ann_path, lambda file: file.write(text.encode()))
 
 
+def _check_joints(skeleton: Skeleton) -> None:
+    known = sorted(random_person(np.random.default_rng(0)).joints)
+    unknown = [name for name in skeleton.joint_names if name not in known]
+    if unknown:
+        raise ValueError(f"skeleton {skeleton.name}: joints has {', '.join(unknown)}, which drawn "
+                         f"people lack: use names out of {', '.join(known)}")
+
+
 def draw_scene(rng: np.random.Generator, skeleton: Skeleton) -> Scene:
     """One image of clutter, people and things in front of them, with its annotations."""
     size = (int(rng.integers(320, 481)), int(rng.integers(240, 361)))
@@ -114,11 +119,13 @@ def draw_scene(rng: np.random.Generator, skeleton: Skeleton) -> Scene:
     _finish(rng, scene.image)
     for i, (person, scale, offset) in enumerate(figures):
         keypoints = _keypoints(scene.labels, person, scale, offset, i, skeleton)
+        # unsigned: the labels of others, and of nobody, wrap around to large numbers
         seen = np.count_nonzero((scene.labels - 1 - i * FIRST_OF_PERSON) < FIRST_OF_PERSON)
         area = np.count_nonzero(silhouettes[i])
         if area == 0:
             continue
-        if seen < 0.25 * area or np.count_nonzero(keypoints[:, 2]) < 4:
+        if seen < 0.5 * area or (
+                np.count_nonzero(keypoints[:, 2]) < 0.25 * skeleton.num_joints):
             keypoints[:] = 0               # too little is seen: a person without keypoints
         scene.annotations.append(_annotation(silhouettes[i], keypoints))
     return scene

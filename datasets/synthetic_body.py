@@ -20,22 +20,22 @@ GEAR = {"shoulder": ((240, 200, 40), 0.036), "elbow": ((40, 190, 215), 0.032),
         "wrist": ((35, 65, 235), 0.031), "hip": ((215, 45, 190), 0.034),
         "knee": ((245, 240, 235), 0.038), "ankle": ((60, 195, 80), 0.031)}
 # (yaw, share): towards the viewer, away, to the right, to the left
-VIEWS = ((0.0, 0.64), (np.pi, 0.12), (np.pi / 2, 0.12), (-np.pi / 2, 0.12))
+VIEWS = ((0.0, 0.68), (np.pi, 0.12), (np.pi / 2, 0.10), (-np.pi / 2, 0.10))
 # ranges in radians: thigh forwards, knee bent, trunk bent forwards; share
 LEG_POSES = {
-    "standing": ((-0.10, 0.15), (0.0, 0.2), (-0.05, 0.15), 0.40),
-    "walking": ((-0.50, 0.70), (0.0, 0.9), (-0.05, 0.25), 0.20),
+    "standing": ((-0.10, 0.15), (0.0, 0.2), (-0.05, 0.15), 0.46),
+    "walking": ((-0.50, 0.70), (0.0, 0.8), (-0.05, 0.20), 0.22),
     "sitting": ((1.15, 1.60), (1.1, 1.7), (-0.10, 0.30), 0.16),
-    "crouching": ((1.60, 2.20), (1.9, 2.4), (0.20, 0.70), 0.08),
-    "leaning": ((-0.10, 0.40), (0.0, 0.5), (0.40, 1.10), 0.16),
+    "crouching": ((1.60, 2.20), (1.9, 2.4), (0.20, 0.60), 0.06),
+    "leaning": ((-0.10, 0.40), (0.0, 0.5), (0.30, 0.90), 0.10),
 }
 # ranges in radians: arm away from the body, arm forwards, elbow bent; share
 ARM_POSES = {
-    "hanging": ((0.05, 0.40), (-0.3, 0.4), (0.0, 0.5), 0.40),
-    "raised": ((2.10, 2.90), (-0.2, 0.2), (0.0, 0.8), 0.18),
-    "sideways": ((1.10, 1.90), (-0.2, 0.2), (0.0, 1.2), 0.14),
-    "forwards": ((0.00, 0.30), (0.7, 1.9), (0.0, 0.8), 0.12),
-    "bent": ((0.15, 0.80), (-0.4, 0.5), (1.2, 2.0), 0.16),
+    "hanging": ((0.10, 0.45), (-0.3, 0.3), (0.0, 0.4), 0.46),
+    "raised": ((2.10, 2.80), (-0.2, 0.2), (0.0, 0.6), 0.20),
+    "sideways": ((1.10, 1.80), (-0.2, 0.2), (0.0, 0.9), 0.16),
+    "forwards": ((0.05, 0.30), (0.7, 1.6), (0.0, 0.6), 0.08),
+    "bent": ((0.30, 0.90), (-0.4, 0.3), (1.2, 1.9), 0.10),
 }
 # parts of a limb: from, to, radius at either end, whether it is thicker on stout people, and how
 # much nearer it is painted than its depth says (arms over the trunk, trousers under the shirt)
@@ -48,6 +48,9 @@ LIMB_OF = {"shoulder": "arm", "elbow": "arm", "wrist": "arm", "hip": "leg", "kne
 SIDES = {"left": 1.0, "right": -1.0}
 # (x to the person's left, y down, z forwards) from the middle of the head; ears and eyes: left one
 FACE = {"nose": (0.0, 0.018, 0.088), "eye": (0.033, -0.016, 0.062), "ear": (0.068, 0.0, -0.004)}
+# how far behind the middle of the head a joint of the face can be and still be seen
+FACE_MARGINS = {"nose": 0.0, "left_eye": 0.0, "right_eye": 0.0, "left_ear": 0.03,
+                "right_ear": 0.03}
 
 
 @dataclass
@@ -76,17 +79,9 @@ def random_person(rng: np.random.Generator) -> Person:
     for side in SIDES:
         _add_leg(rng, joints, build, whole, side, leg_pose)
         _add_arm(rng, joints, build, trunk, side, _choose(rng, ARM_POSES))
-    size = build["head"]
-    joints["head"] = joints["neck"] + trunk @ (0.0, -0.05, 0.0) + head @ (0.0, -0.06 * size, 0.02)
-    joints["head_top"] = joints["head"] + head @ (0.0, -0.095 * size, 0.0)
-    away = set()
-    for name, offset in FACE.items():
-        for side, sign in {"": 1.0}.items() if name == "nose" else SIDES.items():
-            arrow = head @ np.multiply(offset, (sign * size, size, size))
-            full_name = f"{side}_{name}" if side else name
-            joints[full_name] = joints["head"] + arrow
-            if arrow[2] < (-0.03 if name == "ear" else 0.0) * size:
-                away.add(full_name)
+    _add_head(joints, build, trunk, head)
+    away = {name for name, margin in FACE_MARGINS.items()
+            if joints[name][2] < joints["head"][2] - margin * build["head"]}
     blobs = _clothed(joints, build, trunk) + _head(joints, build, head, away)
     return Person(joints, sorted(blobs, key=lambda blob: blob.depth), frozenset(away))
 
@@ -134,14 +129,14 @@ def _turn(x: float = 0.0, y: float = 0.0, z: float = 0.0) -> np.ndarray:
 def _random_frames(rng: np.random.Generator, leg_pose: tuple) -> tuple[np.ndarray, ...]:
     """Rotations body -> image of the pelvis, the trunk and the head."""
     yaw = rng.choice([view[0] for view in VIEWS], p=[view[1] for view in VIEWS])
-    yaw += rng.normal(0.0, 0.35)
-    roll = rng.normal(0.0, 0.12)
-    if rng.random() < 0.08:                      # lying, seen from above or from the side
+    yaw += rng.normal(0.0, 0.30)
+    roll = rng.normal(0.0, 0.09)
+    if rng.random() < 0.05:                      # lying, seen from above or from the side
         roll += rng.choice((-1.0, 1.0)) * rng.uniform(1.0, 1.9)
     whole = _turn(x=rng.normal(0.0, 0.08), z=roll) @ _turn(y=yaw)
     bend = rng.uniform(*leg_pose[2])
     trunk = whole @ _turn(x=bend, z=rng.normal(0.0, 0.10))
-    head = trunk @ _turn(x=rng.normal(-0.6 * bend, 0.15), y=rng.normal(0.0, 0.35),
+    head = trunk @ _turn(x=rng.normal(-0.6 * bend, 0.15), y=rng.normal(0.0, 0.25),
                          z=rng.normal(0.0, 0.10))
     return whole, trunk, head
 
@@ -188,6 +183,17 @@ def _add_arm(rng: np.random.Generator, joints: dict, build: dict, frame: np.ndar
     joints[f"{side}_hand"] = joints[f"{side}_wrist"] + 0.035 * (frame @ lower)
 
 
+def _add_head(joints: dict, build: dict, trunk: np.ndarray, head: np.ndarray) -> None:
+    size = build["head"]
+    centre = joints["neck"] + trunk @ (0.0, -0.05, 0.0) + head @ (0.0, -0.06 * size, 0.02)
+    joints["head"], joints["head_top"] = centre, centre + head @ (0.0, -0.095 * size, 0.0)
+    joints["nose"] = centre + size * (head @ FACE["nose"])
+    for side, sign in SIDES.items():
+        for name in ("eye", "ear"):
+            x, y, z = FACE[name]
+            joints[f"{side}_{name}"] = centre + size * (head @ (sign * x, y, z))
+
+
 def _rgb(colour: np.ndarray, factor: float = 1.0) -> tuple[int, int, int]:
     return tuple(int(value) for value in np.clip(np.asarray(colour) * factor, 0, 255))
 
@@ -226,7 +232,7 @@ def _clothed(joints: dict, build: dict, trunk: np.ndarray) -> list[Blob]:
         depths["hip"] = max(depths["hip"], joints[f"{side}_hip"][2] + 0.029)
         for name, (colour, radius) in GEAR.items():
             add(f"{side}_{LIMB_OF[name]}", depths[name] + 0.0001, (f"{side}_{name}",), (radius,),
-                build["gear"] * colour, np.clip(0.75 + trunk[2, 2], 0.45, 1.0), False)
+                build["gear"] * colour, np.clip(0.8 + trunk[2, 2], 0.6, 1.0), False)
     return blobs
 
 
@@ -286,8 +292,8 @@ def _head(joints: dict, build: dict, head: np.ndarray, away: set[str]) -> list[B
             blobs += [blob(0.008, eye, (0.0155,), np.array((240, 240, 240))),
                       blob(0.009, eye, (0.0105,), np.array((25, 25, 35)))]
     if "nose" not in away:
-        blobs += [blob(0.009, ((0, -0.008, 0.080), FACE["nose"]), (0.006, 0.013),
-                       (skin + (235, 90, 50)) / 2),
-                  blob(0.008, ((-0.018, 0.046, 0.06), (0.018, 0.046, 0.06)), (0.006, 0.006),
+        blobs += [blob(0.009, ((0, -0.008, 0.080), FACE["nose"]), (0.006, 0.016),
+                       np.array((235, 90, 60))),
+                  blob(0.008, ((-0.018, 0.052, 0.06), (0.018, 0.052, 0.06)), (0.006, 0.006),
                        np.array((150, 50, 50)))]
     return blobs
