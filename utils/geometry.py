@@ -4,7 +4,8 @@ The four numbers between them are HRNet's: `center` in image pixels and `scale`,
 box size / 200. All functions take single items or stacks of them, and equal the official code of
 the convention (`utils/alignment.py`) they are asked for.
 """
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -66,16 +67,35 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     """
     rules = get_alignment(alignment)
     center, scale = np.asarray(center, np.float64), np.asarray(scale, np.float64)
-    if not (np.isfinite(center).all() and np.isfinite(scale).all()):
+    if not np.isfinite(center.sum() + scale.sum()):
         raise ValueError("a box has a center or scale that is NaN or infinite: remove boxes "
                          "that are not finite before they are cropped")
+    if center.ndim == 1 and np.ndim(rotation) == 0:     # a loader's one sample: floats are quick
+        angle = math.radians(rotation)
+        entries = _affine(*center.tolist(), *scale.tolist(), math.sin(angle), math.cos(angle),
+                          output_size, rules, flip, max, _round32)
+        matrix = np.array(entries).reshape(2, 3)
+    else:
+        angle = np.radians(rotation)
+        entries = _affine(center[..., 0], center[..., 1], scale[..., 0], scale[..., 1],
+                          np.sin(angle), np.cos(angle), output_size, rules, flip, np.maximum,
+                          _round32_array)
+        matrix = _matrix(*entries)
+    return invert_affine(matrix) if inverse else matrix
+
+
+def _affine(x, y, scale_x, scale_y, sin, cos, output_size: tuple[int, int], rules: Alignment,
+            flip: bool, largest: Callable, round32: Callable) -> tuple:
+    """The six entries, row by row, of floats or of arrays with the functions for them."""
+    shortest = largest(SHORTEST_SIDE, 1e-6 * largest(abs(x), abs(y)))
+    # width and height in the image that become the output; the width counts for both unless
+    # the convention scales each axis
+    width = height = largest(scale_x * SCALE_UNIT - rules.source_length, shortest)
+    if rules.per_axis:
+        height = largest(scale_y * SCALE_UNIT - rules.source_length, shortest)
     # three points of the image: the center, one above it, and one to the left of that
-    x, y = center[..., 0], center[..., 1]
-    width, height = _source_lengths(center, scale, rules)
-    angle = np.radians(rotation)
-    sin, cos = np.sin(angle), np.cos(angle)
-    above_x, above_y = _round32(x + sin * height / 2), _round32(y - cos * height / 2)
-    left_x, left_y = _round32(above_x - cos * width / 2), _round32(above_y - sin * width / 2)
+    above_x, above_y = round32(x + sin * height / 2), round32(y - cos * height / 2)
+    left_x, left_y = round32(above_x - cos * width / 2), round32(above_y - sin * width / 2)
     # and where they belong in the output solve for the affine
     target_width = output_size[0] - rules.target_length
     target_height = output_size[1] - rules.target_length
@@ -89,22 +109,15 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     y_offset = target_height / 2 - yx * x - yy * y
     if flip:
         xx, xy, x_offset = -xx, -xy, output_size[0] - 1 - x_offset
-    matrix = _matrix(xx, xy, x_offset, yx, yy, y_offset)
-    return invert_affine(matrix) if inverse else matrix
+    return xx, xy, x_offset, yx, yy, y_offset
 
 
-def _source_lengths(center: np.ndarray, scale: np.ndarray, rules: Alignment) -> tuple:
-    """Width and height in the image that become the output; the width counts for both unless
-    the convention scales each axis."""
-    shortest = np.maximum(SHORTEST_SIDE, 1e-6 * np.abs(center).max(axis=-1))
-    width = np.maximum(scale[..., 0] * SCALE_UNIT - rules.source_length, shortest)
-    if not rules.per_axis:
-        return width, width
-    return width, np.maximum(scale[..., 1] * SCALE_UNIT - rules.source_length, shortest)
-
-
-def _round32(value: np.ndarray) -> np.ndarray:
+def _round32(value: float) -> float:
     """Rounded to float32, as the official points are; it shows on boxes of one pixel."""
+    return float(np.float32(value))
+
+
+def _round32_array(value: np.ndarray) -> np.ndarray:
     return np.asarray(value, np.float32).astype(np.float64)
 
 
