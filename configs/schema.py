@@ -124,8 +124,8 @@ class ValConfig:
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
     type: Literal["yolov5", "torchvision"] = knob("yolov5", "who finds the persons")
-    name: str = knob("", "yolov5n, s, m, l or x (empty: as the weights file says), or one of "
-                         "torchvision's detection models, such as fasterrcnn_resnet50_fpn_v2")
+    name: str = knob("", "yolov5n, s, m, l or x (empty: as the weights file says), or a detection "
+                         "model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
     weights: str = knob("", "path of a weights file; torchvision downloads its own if empty")
     image_size: int = knob(640, "yolov5: longer side of its input, pixels, a multiple of 32")
     confidence: float = knob(0.25, "lowest score of a box; 0.01 for evaluations of AP")
