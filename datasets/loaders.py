@@ -1,6 +1,8 @@
 """Loaders: from a data set to batches, read by worker processes."""
+import os
 import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -65,14 +67,24 @@ def _loader(dataset: MSCOCO, sampler: TrainSampler | range, batch_size: int, num
 def init_worker(_: int) -> None:
     """One thread a worker: there are as many workers as cores to use.
 
-    OpenCV's threads can also hang in a process forked after the parent used them. Ctrl-C is
-    left to the main process, which ends its workers and speaks once. So is SIGTERM, which
-    clusters send to all processes of a job, for as long as a checkpoint may take: 30 seconds.
+    OpenCV's threads can also hang in a process forked after the parent used them. Signals to all
+    processes of a run are left to the main process, which saves, speaks once, and ends its
+    workers: Ctrl-C, a closed terminal, and the SIGTERM of a cluster or a launcher.
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(30))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):      # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_obey_the_parent, daemon=True).start()
+
+
+def _obey_the_parent() -> None:
+    """End when SIGTERM comes from the main process, whose way it is to end its workers."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 @contextmanager
