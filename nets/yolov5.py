@@ -224,7 +224,7 @@ def load_yolov5(path: str | Path, name: str = "") -> YOLOv5:
                          f"or give the file of {name}")
     net = YOLOv5(size, num_classes).eval()
     _fill(net, state, path)
-    net.class_names = class_names
+    net.class_names = class_names if len(class_names) == num_classes else ()
     return net
 
 
@@ -234,12 +234,15 @@ def _first(state: Mapping[str, torch.Tensor], *keys: str) -> torch.Tensor:
 
 def _fill(net: YOLOv5, state: Mapping[str, torch.Tensor], path: Path) -> None:
     """Copy a state_dict by official names or ours into the net; all must be there and fit."""
-    ours = net.state_dict()
+    def weights(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {key: value for key, value in tensors.items()
+                if not key.endswith("num_batches_tracked")}      # only counted in training
+
+    ours = weights(net.state_dict())
     renamed = {official_name(net, key): key for key in ours}
-    given = {renamed.get(key, key): value for key, value in state.items()}
+    given = {renamed.get(key, key): value for key, value in weights(state).items()}
     odd = [key for key, value in ours.items()
-           if not key.endswith("num_batches_tracked")
-           and (key not in given or given[key].shape != value.shape)]
+           if key not in given or given[key].shape != value.shape]
     odd += [key for key in given if key not in ours]
     if odd:
         raise ValueError(f"{path} does not fit {net.name} of release 6 or 7: {len(odd)} tensors "

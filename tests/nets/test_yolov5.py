@@ -196,8 +196,10 @@ def test_a_pickled_module(published, nano):
     net = load_yolov5(published())
     assert same(net, nano) and not net.training and net.class_names[:2] == ("person", "dog")
     assert {value.dtype for value in net.parameters()} == {torch.float32}
-    assert load_yolov5(published({0: "cat", 1: "person"})).class_names == ("cat", "person")
-    assert load_yolov5(published(names=7)).class_names == ()
+    numbered = {number: f"class {number}" for number in range(80)}
+    assert load_yolov5(published(numbered)).class_names == tuple(numbered.values())
+    for names in (7, ["person"], 80 * [1]):
+        assert load_yolov5(published(names)).class_names == ()
 
 
 def test_the_averaged_weights_of_a_training_count(published, nano):
@@ -261,6 +263,8 @@ def test_files_that_are_no_detector(nano, tmp_path):
                    {"stem.norm.bias": torch.ones(1).expand(2 ** 40)}):
         torch.save({**state, **change}, path)
         refused(path, f"1 tensors .* first {next(iter(change))}")
+    torch.save({**state, "stem.norm.num_batches_tracked": torch.ones(5)}, path)
+    assert same(load_yolov5(path), nano)
     del state["stem.norm.bias"]
     torch.save(state, path)
     refused(path, "does not fit yolov5n")
