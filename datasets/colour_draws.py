@@ -3,6 +3,8 @@
 They are drawn with the rest of a sample and travel with it, so a sample looks the same in every
 batch. Weaker augmentation is in the numbers already: the device needs no epoch.
 """
+import random
+
 import numpy as np
 
 from configs.checks import DROPOUT_MOST
@@ -13,11 +15,12 @@ BLUR_SIGMA, DROPOUT_COUNT = 7, 8                    # from 0 to 1
 RECTANGLES = slice(9, 9 + 4 * DROPOUT_MOST)         # width, height, x, y of each, from 0 to 1
 
 
-def draw_colour(rng: np.random.Generator, weak: float = 1.0) -> np.ndarray:
+def draw_colour(rng: random.Random, weak: float = 1.0) -> np.ndarray:
     """The numbers of one sample, (RECTANGLES.stop,) float32. weak: 1, or `augment.weak` in its
     epochs."""
-    draws = rng.random(RECTANGLES.stop, dtype=np.float32)
-    amounts, chances = slice(0, len(AMOUNTS)), list(CHANCES.values())
-    draws[amounts] = (2 * draws[amounts] - 1) * weak
-    draws[chances] /= max(weak, 1e-6)       # below the weakened setting as often as that asks for
+    whole = np.frombuffer(rng.randbytes(4 * RECTANGLES.stop), "<u4") >> 8
+    draws = whole.astype(np.float32) * np.float32(2 ** -24)
+    draws[:len(AMOUNTS)] = (2 * draws[:len(AMOUNTS)] - 1) * weak
+    if weak != 1:       # below the weakened setting as often as that asks for
+        draws[list(CHANCES.values())] /= max(weak, 1e-6)
     return draws

@@ -48,6 +48,11 @@ class CropPack:
         if size != stated:
             raise ValueError(f"{self} is {'cut short' if size < stated else 'damaged'}: it has "
                              f"{size} bytes and should have {stated}; copy or pack it again")
+        columns = {name: self.records[name] for name in RECORD.names}
+        # where a piece lies in its image: first pixel edge, and image pixels per stored pixel
+        self.origins = np.stack([columns["left"], columns["top"]], 1).astype(np.float64)
+        self.steps = np.stack([columns["width"] / columns["stored_width"],
+                               columns["height"] / columns["stored_height"]], 1)
         self._raw = self.header["pack_format"] == "raw"
         self._checked = np.zeros(len(self.records), bool)
         self._buffer = np.empty(0, np.uint8)
@@ -124,13 +129,6 @@ class CropPack:
         if pixels is None:
             raise ImageError(f"{self} has a crop at byte {record['offset']} that is no image")
         return pixels
-
-    def place(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Where a piece lies: origin (x, y) in its image, and image pixels per stored pixel."""
-        record = self.records[row]
-        return (np.array([record["left"], record["top"]], np.float64),
-                np.array([record["width"] / record["stored_width"],
-                          record["height"] / record["stored_height"]]))
 
     def _read_bytes(self, offset: int, size: int) -> np.ndarray:
         """(size,) uint8 in a buffer that is used again."""

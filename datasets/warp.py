@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 
 from datasets.augment import View
-from utils.geometry import affine_matrix, apply_affine
+from utils.geometry import affine_matrix
 
 HORIZON = 0.1   # depth of a tilted view, 1 in the middle; nearly at 0 points fly off
 
@@ -45,14 +45,18 @@ def map_joints(points: np.ndarray, matrix: np.ndarray, input_size: tuple[int, in
     Joints beyond the horizon of a tilted view would come back on the other side: they are
     reported at the origin and outside.
     """
-    mapped = apply_affine(points, matrix[:2])
-    edge = np.subtract(input_size, 0.5)     # pixel 0 reaches from -0.5 to 0.5
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
     if len(matrix) == 2:
-        return mapped, ((mapped >= -0.5) & (mapped < edge)).all(axis=1)
-    depth = points @ matrix[2, :2] + matrix[2, 2]
+        return mapped, _inside(mapped, input_size)
+    depth = mapped[:, 2:]
     seen = depth > HORIZON
-    mapped = np.where(seen[:, None], mapped / np.where(seen, depth, 1)[:, None], 0)
-    return mapped, seen & ((mapped >= -0.5) & (mapped < edge)).all(axis=1)
+    mapped = np.where(seen, mapped[:, :2] / np.where(seen, depth, 1), 0)
+    return mapped, seen[:, 0] & _inside(mapped, input_size)
+
+
+def _inside(points: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+    x, y = points.T     # pixel 0 reaches from -0.5 to 0.5
+    return (x >= -0.5) & (x < input_size[0] - 0.5) & (y >= -0.5) & (y < input_size[1] - 0.5)
 
 
 def on_piece(matrix: np.ndarray, origin: np.ndarray, step: np.ndarray) -> np.ndarray:

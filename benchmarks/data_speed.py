@@ -1,0 +1,118 @@
+"""What a training sample costs, as ratios to bare `cv2.imread` of the same images.
+
+    python benchmarks/data_speed.py [--ann persons.json --images folder]
+
+One JSON line for each bar. Everything is CPU time of one thread, so other programs on the
+machine matter little; repeats and kinds are interleaved, and the median of each counts.
+Without --ann it uses the real images of the tests (tests/conftest.py tells where).
+"""
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from configs.schema import AugmentConfig  # noqa: E402
+from datasets.coco import MSCOCO  # noqa: E402
+from datasets.pack_writer import write_pack  # noqa: E402
+from datasets.sample import Batch, collate  # noqa: E402
+from datasets.skeleton import load_skeleton  # noqa: E402
+from processors.colour import recolour  # noqa: E402
+from processors.preprocess import normalise  # noqa: E402
+from utils.heatmap_codec import HeatmapCodec  # noqa: E402
+
+GEOMETRY = {"rotation": 45.0, "scale": 0.35, "half_body": 0.3}      # HRNet's
+COLOUR = {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 10.0, "grey": 0.1,
+          "blur": 0.1, "dropout": 0.5}
+BARS = {"jpeg": 1.25, "pack_jpeg": 0.42, "pack_raw": 0.22, "device": 0.35}
+CODEC = HeatmapCodec()
+BATCH = 64
+BLOCK = 16      # samples in a row of one kind, as a worker has them
+STEPS = 4       # batches in a row on the device
+
+
+def seconds(function: Callable[[], object]) -> float:
+    start = time.thread_time()
+    function()
+    return time.thread_time() - start
+
+
+def main() -> int:
+    shared = Path(os.environ.get("SIMPLEPOSE_SHARED", ROOT.parent / "shared")) / "data" / "coco"
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--ann", type=Path, default=shared / "annotations" /
+                        "person_keypoints_train2017.json")
+    parser.add_argument("--images", type=Path, default=shared / "train2017")
+    parser.add_argument("--persons", type=int, default=200, help="use at most so many")
+    parser.add_argument("--repeats", type=int, default=7)
+    arguments = parser.parse_args()
+    if not arguments.ann.is_file():
+        print(f"{arguments.ann} does not exist: give --ann and --images", file=sys.stderr)
+        return 2
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    with tempfile.TemporaryDirectory() as folder:
+        times = measure(arguments, Path(folder))
+    base = times.pop("imread")
+    good = True
+    for name, value in times.items():
+        ratio = value / base
+        good &= ratio <= BARS[name]
+        print(json.dumps({"bench": "data_speed", "name": name, "ratio": round(ratio, 3),
+                          "bar": BARS[name], "ok": ratio <= BARS[name],
+                          "us": round(1e6 * value), "imread_us": round(1e6 * base)}), flush=True)
+    return 0 if good else 1
+
+
+def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """Seconds a sample: the mean over blocks of the median over repeats."""
+    common = {"skeleton": load_skeleton("coco"), "debug": arguments.persons}
+    augment = AugmentConfig(**GEOMETRY)
+    plain = MSCOCO(arguments.ann, arguments.images, **common)
+    for form in ("jpeg", "raw"):
+        write_pack(folder / form, plain, augment, form, num_workers=2)
+    packs = {f"pack_{form}": MSCOCO(arguments.ann, arguments.images, augment=augment,
+                                    pack=folder / form, **common) for form in ("jpeg", "raw")}
+    images = MSCOCO(arguments.ann, arguments.images, augment=augment, **common)
+
+    def imread(keys: list[tuple[int, int]]) -> None:
+        for _, index in keys:
+            cv2.imread(str(images.image_path(index)))
+
+    datasets = {"jpeg": images} | packs
+    found: dict[str, list[list[float]]] = {name: [] for name in ("imread", *datasets, "device")}
+    shuffled = np.random.default_rng(0).permutation(len(images)).tolist()
+    for repeat in range(arguments.repeats + 1):     # the first one warms up
+        for times in found.values():
+            times.append([])
+        for first in range(0, len(images), BLOCK):
+            keys = [(repeat, index) for index in shuffled[first:first + BLOCK]]
+            found["imread"][-1].append(seconds(lambda keys=keys: imread(keys)))
+            for name, dataset in datasets.items():
+                found[name][-1].append(seconds(lambda d=dataset, keys=keys: d.__getitems__(keys)))
+        batch = collate([images[repeat, i % len(images)] for i in range(BATCH)])
+        found["device"][-1] += [seconds(lambda batch=batch: on_device(batch))
+                                for _ in range(STEPS)]
+    return {name: float(np.median(times[1:], axis=0).sum()) / (
+        STEPS * BATCH if name == "device" else len(images)) for name, times in found.items()}
+
+
+def on_device(batch: Batch) -> None:
+    """What the training step does with a batch before the network, with everything on."""
+    config = AugmentConfig(**GEOMETRY, **COLOUR)
+    normalise(recolour(batch.crop, batch.draws, config), "rgb_mean_std")
+    CODEC.encode(batch.keypoints, batch.visibility)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
