@@ -11,6 +11,7 @@ from configs.loader import load_config
 from configs.schema import Config
 from nets.pretrained import SOURCES
 from processors.ddp_pose_resnet_solver import DDPProcessor
+from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluate_weights import evaluate_weights
 from processors.model_info import compare, describe
@@ -32,6 +33,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
                      sweep=arguments.sweep, report=arguments.report)
 
 
+def find_people(arguments: argparse.Namespace) -> None:
+    """find the persons in images: boxes in COCO results form, which val.boxes takes"""
+    path, overrides = split(arguments.settings)
+    detect(load_config(path, overrides), arguments.images, arguments.out, arguments.img_root)
+
+
 def info(arguments: argparse.Namespace) -> None:
     """show the network of a YAML file: parts, parameters, compute and memory"""
     path, overrides = split(arguments.settings)
@@ -40,7 +47,7 @@ def info(arguments: argparse.Namespace) -> None:
     print(compare(recipes()))
 
 
-COMMANDS = {"train": train, "evaluate": evaluate, "info": info}
+COMMANDS = {"train": train, "evaluate": evaluate, "detect": find_people, "info": info}
 
 
 def recipes() -> dict[str, Config]:
@@ -82,6 +89,13 @@ def build_parser() -> argparse.ArgumentParser:
                        help="compare all decoders, with and without flip test, from one pass")
     judge.add_argument("--report", type=Path, metavar="DIR",
                        help="write an HTML report with curves, errors and pictures")
+    search = parsers["detect"]
+    search.add_argument("--images", type=Path, required=True, metavar="DIR_or_JSON",
+                        help="a folder of images, or a COCO annotation file")
+    search.add_argument("--img-root", type=Path, metavar="DIR",
+                        help="the folder of the images that an annotation file names")
+    search.add_argument("--out", type=Path, required=True, metavar="FILE",
+                        help="the detections file to write; an interrupted search goes on")
     return parser
 
 

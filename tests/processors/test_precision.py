@@ -15,8 +15,16 @@ def gpu(request, monkeypatch):
     return request.param
 
 
+@pytest.mark.parametrize("flags, wanted", [
+    ("fpu avx512f avx512_bf16 sse", torch.bfloat16), ("asimd bf16", torch.bfloat16),
+    ("fpu avx2 avx512bw", None)])
+def test_true_takes_bf16_only_where_the_cpu_computes_in_it(monkeypatch, flags, wanted):
+    monkeypatch.setattr("pathlib.Path.read_text", lambda self: f"flags : {flags}\n")
+    assert amp_dtype(True, CPU) == wanted
+
+
 @pytest.mark.parametrize("amp, device, devices, wanted", [
-    (False, CPU, 1, None), (False, GPU, 4, None), (True, CPU, 1, torch.bfloat16),
+    (False, CPU, 1, None), (False, GPU, 4, None), ("fp16", CPU, 1, torch.float16),
     ("fp16", GPU, 1, torch.float16), ("bf16", GPU, 1, torch.bfloat16),
     ("bf16", CPU, 1, torch.bfloat16), (True, GPU, 4, torch.float16)])
 def test_the_dtype_of_a_setting(amp, device, devices, wanted, gpu):
