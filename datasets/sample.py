@@ -3,10 +3,12 @@
 A sample carries pixels as uint8 and joints as coordinates; colour, normalisation and heatmaps
 are made in batches on the device (processors/preprocess.py, utils/heatmap_codec.py).
 """
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
+
+ON_DEVICE = ("crop", "keypoints", "visibility", "draws")    # what training computes with
 
 
 @dataclass
@@ -54,7 +56,14 @@ class Batch:
         return self._map(torch.Tensor.pin_memory)
 
     def to(self, device: torch.device) -> "Batch":
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        """The tensors that a device computes with, moved there; ids, areas and scores stay."""
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True)
+                                for name in ON_DEVICE})
+
+    def used_on(self, stream: torch.cuda.Stream) -> None:
+        """Keep the memory until `stream` is done with it, though another stream filled it."""
+        for name in ON_DEVICE:
+            getattr(self, name).record_stream(stream)
 
 
 def collate(samples: list[Sample]) -> Batch:

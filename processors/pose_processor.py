@@ -23,6 +23,7 @@ from nets import build_net
 from processors.checkpoint import load_last, prepare_folder, save_checkpoint, set_aside
 from processors.coco_evaluator import protocol, table
 from processors.curves import draw_curves
+from processors.device_batches import device_batches
 from processors.ema import AveragedNet
 from processors.evaluation import Evaluation, build_codec
 from processors.parallel import OneProcess, Parallel
@@ -95,7 +96,8 @@ class PoseProcessor:
         data, codec = self.config.data, self.config.codec
         return MSCOCO(data.train_ann_path, data.train_img_root, self.skeleton,
                       input_size=codec.input_size, alignment=codec.alignment,
-                      augment=self.config.augment, seed=self.config.seed, debug=data.debug,
+                      augment=self.config.augment, epochs=self.config.optim.epochs,
+                      seed=self.config.seed, pack=data.train_pack, debug=data.debug,
                       skip_broken=data.skip_broken)
 
     def run(self) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class PoseProcessor:
         self.loader.sampler.start_step = self.step
         epochs = self.config.optim.epochs
         with self.stop, dead_workers_named():
-            batches = iter(self.loader)
+            batches = device_batches(self.loader, self.device)
             while True:
                 epoch = self.step // self.steps_per_epoch
                 if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
@@ -134,7 +136,7 @@ class PoseProcessor:
                 batch = next(batches)
             self._count_broken(batch)
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
-            numbers = self.train_step(batch.to(self.device), lr, progress.measures(self.step))
+            numbers = self.train_step(batch, lr, progress.measures(self.step))
             self.reports.send(self.step, lr, batch.image_id, numbers,
                               stop=self.stop.asked(), save=self._time_to_save())
             if self.averaged:

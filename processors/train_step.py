@@ -8,6 +8,7 @@ from configs.schema import Config
 from datasets.sample import Batch
 from datasets.skeleton import Skeleton
 from losses.heatmap import LOSSES
+from processors.colour import recolour
 from processors.optim import build_optimizer
 from processors.parallel import Parallel
 from processors.precision import amp_dtype, autocast, grad_scaler
@@ -54,7 +55,8 @@ class TrainStep:
 
     def _backward(self, piece: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
         """Add the gradient of a piece; returns its part of the loss, and the accuracy."""
-        images = normalise(piece.crop, self.config.model.input_format)
+        crops = recolour(piece.crop, piece.draws, self.config.augment)
+        images = normalise(crops, self.config.model.input_format)
         targets, weights = self.codec.encode(piece.keypoints, piece.visibility)
         with autocast(self.dtype, self.device):
             heatmaps = self.model(images)

@@ -18,7 +18,7 @@ def test_collate_stacks_every_field():
     assert len(batch) == 2
     shapes = {"crop": (2, 8, 6, 3), "keypoints": (2, 4, 2), "visibility": (2, 4),
               "to_image": (2, 2, 3), "index": (2,), "image_id": (2,), "area": (2,),
-              "box_score": (2,)}
+              "box_score": (2,), "draws": (2, 0)}
     for name, shape in shapes.items():
         assert getattr(batch, name).shape == shape
     assert batch.crop.dtype == torch.uint8
@@ -28,9 +28,11 @@ def test_collate_stacks_every_field():
     assert batch.area.tolist() == [7.5, 10.0]
 
 
-def test_batch_moves_as_a_whole():
-    batch = collate([sample(1)]).to(torch.device("cpu"))
-    assert batch.crop.device.type == "cpu" and batch.index.tolist() == [1]
+def test_only_what_is_computed_with_goes_to_the_device():
+    batch = collate([sample(1)]).to(torch.device("meta"))
+    for name in ("crop", "keypoints", "visibility", "draws"):
+        assert getattr(batch, name).device.type == "meta"
+    assert batch.index.tolist() == [1] and batch.image_id.device.type == "cpu"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs a GPU")
