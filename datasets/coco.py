@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from configs.schema import AugmentConfig
 from datasets.annotation_cache import cached_ground_truth
-from datasets.augment import Subject, View, draw_view, sample_generator, weakened
+from datasets.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.boxes import Persons, read_detections
 from datasets.colour_draws import RECTANGLES, draw_colour
 from datasets.crop_pack import CropPack, pack_settings
@@ -32,7 +32,7 @@ class MSCOCO(Dataset):
                  augment: AugmentConfig | None = None, epochs: float = math.inf, seed: int = 0,
                  pack: str | Path = "", detections: str | Path | None = None,
                  box_score: float = 0.0, debug: int = 0, skip_broken: bool = False,
-                 split: str = "train"):
+                 check_files: bool = True, split: str = "train"):
         """
         input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
         augment: None shows every person as its box says. epochs: of the run, whose last ones may
@@ -40,8 +40,8 @@ class MSCOCO(Dataset):
         be there then. detections: COCO results file whose boxes replace the annotated ones if
         their score is at least box_score. debug: use only the first so many persons.
         skip_broken: persons whose image is missing are left out, those whose image turns out
-        unreadable become broken samples (see `__getitem__`). split: "train" or "val", for the
-        names of settings in messages.
+        unreadable become broken samples (see `__getitem__`). check_files: look for missing images
+        at once. split: "train" or "val", for the names of settings in messages.
 
         Raises FileNotFoundError or ValueError, one sentence with file and setting.
         """
@@ -59,7 +59,12 @@ class MSCOCO(Dataset):
             persons = read_detections(detections, ann_path, skeleton, box_score, ann_key)
         if debug:
             persons = persons.select(slice(0, int(debug)))
-        self.persons = persons if pack else self._with_files(persons)
+        self.pack = CropPack(pack) if pack else None
+        if self.pack:
+            persons = self._with_crops(persons)
+        elif check_files:
+            persons = self._with_files(persons)
+        self.persons = persons
         if not len(self.persons):
             raise ValueError(f"{ann_key if detections is None else 'val.boxes'}: no person is "
                              f"left to use in {self.summary()}")
@@ -67,11 +72,23 @@ class MSCOCO(Dataset):
                                                       alignment=alignment)
         self.forget_image()
         self._joint_order = np.array(skeleton.flip_order)
-        self.pack = CropPack(pack) if pack else None
-        if self.pack:
-            assert detections is None and augment is not None
-            self.pack.check_settings(pack_settings(self.input_size, alignment, augment))
-            self._pack_rows = self.pack.rows(self.persons, self.ann_path)
+
+    def _with_crops(self, persons: Persons) -> Persons:
+        """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
+        all must have one."""
+        assert self.augment is not None and self.source == self.ann_path
+        self.pack.check_settings(pack_settings(self.input_size, self.alignment, self.augment))
+        rows = self.pack.rows(persons, self.ann_path)
+        broken = self.pack.records["bytes"][rows[:, WHOLE]] == 0
+        self._pack_rows = rows[~broken]
+        if not broken.any():
+            return persons
+        what = "persons whose image was missing or broken when the pack was made"
+        if not self.skip_broken:
+            raise ValueError(f"{self.pack} has no pixels of {broken.sum()} {what}: mend the images "
+                             f"and pack again, or set data.skip_broken to true")
+        notes = {**persons.notes, f"{what} left out": int(broken.sum())}
+        return replace(persons.select(~broken), notes=notes)
 
     def _with_files(self, persons: Persons) -> Persons:
         """Persons whose image file exists. Without skip_broken all must."""
@@ -203,5 +220,6 @@ class MSCOCO(Dataset):
     def summary(self) -> str:
         """What is in the data set and what was left out, one line."""
         notes = "".join(f"; {count} {what}" for what, count in self.persons.notes.items())
+        crops = f"; crops from {self.pack.summary()}" if self.pack else ""
         return (f"{self.source}: {len(self.persons)} persons in "
-                f"{len(self.persons.image_ids)} images{notes}")
+                f"{len(self.persons.image_ids)} images{notes}{crops}")

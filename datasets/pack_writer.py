@@ -28,6 +28,7 @@ from datasets.crop_pack import (
 from datasets.images import ImageError
 from datasets.loaders import init_worker
 from datasets.room import Piece, pieces
+from utils.files import write_atomically
 from utils.log import bar, log
 
 QUALITY = 95
@@ -97,15 +98,16 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
         "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}", "ann_path": str(dataset.ann_path)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    records = _kept(path, header, jobs) if index_path(path).exists() else _start(path, header)
+    begun = path.exists() and index_path(path).exists()
+    records = _kept(path, header) if begun else _start(path, header)
     done = int((records["part"] == WHOLE).sum())
     if done == len(dataset):
         return CropPack(path)
     if done:
         log.info("going on at person %d of %d in %s", done + 1, len(dataset), path)
     left = range(int(dataset.persons.image_rows[done]), len(jobs))
-    loader = DataLoader(jobs, batch_size=None, sampler=left, num_workers=num_workers,
-                        worker_init_fn=init_worker, collate_fn=_as_is)
+    loader = DataLoader(jobs, batch_size=None, sampler=left, worker_init_fn=init_worker,
+                        num_workers=min(num_workers, len(left)), collate_fn=_as_is)
     with open(path, "ab") as data, open(index_path(path), "ab") as index:
         for new, content in bar(loader, f"packing {path}"):
             new["offset"] += data.tell()
@@ -119,21 +121,23 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
 
 
 def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
-    """An empty pack. The data file is made first: no index, no pack."""
-    if path.exists():
-        raise ValueError(f"data.train_pack: {path} exists and is no crop pack; name another file")
+    """An empty pack. The data file is made first, so an index never stands alone for long."""
+    if path.exists() and (path.is_dir() or path.stat().st_size):
+        raise ValueError(f"data.train_pack: {path} exists and is no crop pack: name another file")
     path.touch()
-    index_path(path).write_bytes(json.dumps(header).encode() + b"\n")
+    line = json.dumps(header).encode() + b"\n"
+    write_atomically(index_path(path), lambda file: file.write(line))
     return np.zeros(0, RECORD)
 
 
-def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
+def _kept(path: Path, header: dict[str, Any]) -> np.ndarray:
     """Records up to the first that is not whole on the disk; both files are cut behind them."""
     made, records = read_index(path)
-    if made != header:
-        differ = ", ".join(key for key in header if made.get(key) != header[key])
-        raise ValueError(f"{path} (data.train_pack) was made with other settings or persons "
-                         f"({differ}): delete it, or name another file")
+    differ = [f"{key} {made.get(key)} instead of {value}" for key, value in header.items()
+              if key != "ann_path" and made.get(key) != value]
+    if differ:
+        raise ValueError(f"{path} (data.train_pack) was made with {', '.join(differ)}: delete it, "
+                         f"or name another file")
     sound = 0
     with open(path, "rb") as data:
         for record in bar(records, f"checking {path}"):
