@@ -109,7 +109,11 @@ def main(words: list[str]) -> int:
     """Run one command; returns the exit status. Errors of the user are one sentence, status 2."""
     if not words or (words[0] not in COMMANDS and words[0] not in ("-h", "--help")):
         words = ["train", *words]
-    arguments = build_parser().parse_args(words)
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(words)
+    if any(word.startswith("-") for word in rest):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    arguments.settings += rest      # argparse leaves settings that stand behind an option
     try:
         arguments.function(arguments)
     except (ValueError, OSError) as error:

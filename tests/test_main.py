@@ -129,3 +129,16 @@ def test_a_developer_can_ask_for_the_traceback(recipe, monkeypatch):
     monkeypatch.setenv("SIMPLEPOSE_TRACEBACK", "1")
     with pytest.raises(ValueError, match="no key sed"):
         main.main([str(recipe), "sed=1"])
+
+
+@pytest.mark.parametrize("words", [
+    ["evaluate", "C.yaml", "--sweep", "val.boxes=b.json", "--weights", "W.pth", "seed=1"],
+    ["evaluate", "--weights", "W.pth", "C.yaml", "val.boxes=b.json", "seed=1", "--sweep"],
+    ["evaluate", "C.yaml", "val.boxes=b.json", "seed=1", "--sweep", "--weights", "W.pth"]])
+def test_settings_may_stand_before_and_behind_options(monkeypatch, words):
+    """argparse alone refuses settings that stand behind an option."""
+    seen = {}
+    monkeypatch.setitem(main.COMMANDS, "evaluate", lambda arguments: seen.update(vars(arguments)))
+    assert main.main(words) == 0
+    assert seen["settings"] == ["C.yaml", "val.boxes=b.json", "seed=1"]
+    assert seen["sweep"] and str(seen["weights"]) == "W.pth"
