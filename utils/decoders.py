@@ -47,7 +47,7 @@ def find_maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     b, k, h, w = heatmaps.shape
     length = max(d for d in range(1, LONGEST_BLOCK + 1) if h * w % d == 0)
-    maps = heatmaps.reshape(b * k, h * w // length, length)
+    maps = heatmaps.contiguous().view(b * k, h * w // length, length)
     highest = maps.amax(dim=-1)
     block = highest.argmax(dim=-1, keepdim=True)
     scores = highest.gather(-1, block)

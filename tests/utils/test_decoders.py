@@ -167,3 +167,13 @@ def test_kernels_are_those_of_opencv():
                                    atol=1e-12)
     with pytest.raises(ValueError, match="odd"):
         GaussTaylorKeyPointDecoder(10)
+
+
+@pytest.mark.parametrize("persons", [1, 3])
+@pytest.mark.parametrize("name", DECODERS)
+def test_the_order_in_memory_changes_nothing(name, persons):
+    """Networks give heatmaps in pixel-major order; a batch of one can then look like a view."""
+    maps = torch.rand(persons, 17, 32, 24, generator=torch.Generator().manual_seed(0))
+    wanted = DECODERS[name](maps)
+    found = DECODERS[name](maps.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
+    assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
