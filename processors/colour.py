@@ -36,7 +36,7 @@ def recolour(crops: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
         steps.append((cover, rectangles(draws, config, *crops.shape[1:3])))
     if not steps:
         return crops
-    size = CHUNK if crops.device.type == "cpu" else len(crops)
+    size = CHUNK if on_cpu(crops) else len(crops)
     parts = []
     for first in range(0, len(crops), size):
         some = slice(first, first + size)
@@ -45,6 +45,10 @@ def recolour(crops: Tensor, draws: Tensor, config: AugmentConfig) -> Tensor:
             pixels = function(pixels, *(value[some] for value in values))
         parts.append(pixels)
     return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def on_cpu(tensor: Tensor) -> bool:
+    return tensor.device.type == "cpu"
 
 
 def colour_matrices(draws: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
@@ -105,8 +109,8 @@ def blur(pixels: Tensor, chosen: Tensor, taps: Tensor) -> Tensor:
     Sums of shifted pictures: a convolution with kernels of its own for each sample may compute
     differently in another batch.
     """
-    if pixels.device.type == "cpu" and not chosen.all():    # a GPU would have to be waited for:
-        picked = chosen.nonzero()[:, 0]                     # there the others get one tap of 1
+    if on_cpu(pixels) and not chosen.all():     # a GPU would have to be waited for: there the
+        picked = chosen.nonzero()[:, 0]         # others go through it with one tap of 1
         if len(picked):
             pixels[picked] = blur(pixels[picked], chosen[picked], taps[picked])
         return pixels

@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 
 from configs.schema import AugmentConfig
-from datasets.augment import Subject, View, draw_rotation, draw_scale, draw_view, half_body
+from datasets.augment import (
+    Subject,
+    View,
+    draw_rotation,
+    draw_scale,
+    draw_view,
+    half_body,
+    jitter_box,
+    sample_generator,
+    weakened,
+)
 from datasets.skeleton import load_skeleton
 
 COCO = load_skeleton("coco")
@@ -106,3 +116,65 @@ def test_half_body_is_tried_on_persons_with_more_than_8_joints(count, tried):
     drawn = draw_view(random.Random(0), subject, COCO, (192, 256), "hrnet",
                       AugmentConfig(half_body=1))
     assert np.array_equal(drawn.center, subject.view.center) != tried
+
+
+# ---- box errors, perspective, weaker epochs
+
+def test_box_errors_have_the_published_shifts():
+    size = np.array([1000, 1000])
+    box = np.array([300.0, 400, 100, 200])
+    mean = jitter_box(box, size, 1.0, [0.0, 0, 0], [0.0] * 4)
+    np.testing.assert_allclose(mean, [300 - 1.42, 400 + 0.86, 100 + 1.42 + 1.54, 200 - 0.26 - 0.86])
+    wide = jitter_box(box, size, 1.0, [0.0, 0, 0], [-1.0, -1, 1, 1])
+    edges = wide[0], wide[1], wide[0] + wide[2], wide[1] + wide[3]
+    np.testing.assert_allclose(edges, [300 - 13.0, 400 - 12.74, 400 + 14.91, 600 + 13.96])
+    half = jitter_box(box, size, 0.5, [0.0, 0, 0], [-1.0, -1, 1, 1])
+    np.testing.assert_allclose(half - box, (wide - box) / 2)
+
+
+def test_a_part_of_a_box_keeps_its_aspect_and_stays_inside():
+    box = np.array([300.0, 400, 100, 200])
+    for place in ([0.0, 0.0], [1.0, 1.0], [0.3, 0.8]):
+        part = jitter_box(box, np.array([1000, 1000]), 1.0, [0.9, *place], [9.0] * 4)
+        np.testing.assert_allclose(part[2:], [90, 180])
+        np.testing.assert_allclose(part[:2], box[:2] + np.multiply(place, [10, 20]))
+
+
+def test_shifted_boxes_stay_in_the_image_and_have_a_size():
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        box = np.concatenate([rng.uniform(0, 90, 2), rng.uniform(1, 60, 2)])
+        x, y, w, h = jitter_box(box, np.array([100, 100]), 2.0, [0.0, 0, 0], rng.normal(0, 3, 4))
+        assert x >= 0 and y >= 0 and x + w <= 99 and y + h <= 99 and min(w, h) >= 2 - 1e-9
+
+
+def test_box_errors_come_only_if_asked_for():
+    off, on = views(AugmentConfig(), 200), views(AugmentConfig(box_jitter=1), 200)
+    assert all(np.array_equal(view.center, [100, 100]) for view in off)
+    assert len({tuple(view.center.tolist()) for view in on}) == 200
+    assert [(v.rotation, v.flip) for v in on] == [(v.rotation, v.flip) for v in off]
+
+
+def test_perspective_is_uniform_within_its_strength():
+    tilts = np.array([view.tilt for view in views(AugmentConfig(perspective=0.2))])
+    assert np.abs(tilts).max() <= 0.2 and np.abs(tilts).max() > 0.199
+    np.testing.assert_allclose(tilts.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(tilts.std(axis=0), 0.2 / 3 ** 0.5, rtol=0.05)
+    assert {view.tilt for view in views(AugmentConfig(), 20)} == {(0.0, 0.0)}
+
+
+def test_weaker_augmentation():
+    strong = AugmentConfig(rotation=40, scale=0.3, half_body=0.4, perspective=0.2, hue=8, weak=0.25)
+    weak = weakened(strong)
+    assert (weak.rotation, weak.scale, weak.half_body) == (10, 0.075, 0.1)
+    assert (weak.perspective, weak.hue) == (0.05, 2)
+    assert (weak.flip, weak.rotation_prob, weak.dropout_size) == (0.5, 0.6, 0.4)
+
+
+def test_generators_of_different_samples_differ():
+    keys = [(seed, epoch, index) for seed in (0, 1, 2 ** 40) for epoch in range(30)
+            for index in range(30)]
+    first = [sample_generator(*key).random() for key in keys]
+    assert len(set(first)) == len(keys)
+    assert abs(np.mean(first) - 0.5) < 0.02 and abs(np.corrcoef(first[:-1], first[1:])[0, 1]) < 0.06
+    assert first == [sample_generator(*key).random() for key in keys]
