@@ -18,8 +18,8 @@ import numpy as np
 
 from datasets.skeleton import Skeleton
 from utils.geometry import clean_box
+from utils.oks import AREA_OF_BOX
 
-AREA_OF_BOX = 0.53      # segment area / box area of a person, where a file gives no area
 FAR_OUTSIDE = 0.1       # a joint further outside than this part of the image size is no joint
 
 

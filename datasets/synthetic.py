@@ -16,6 +16,7 @@ from datasets.skeleton import Skeleton, load_skeleton
 from datasets.synthetic_body import LIMB_OF, Person, random_colour, random_person
 from utils.files import write_atomically
 from utils.log import log
+from utils.oks import AREA_OF_BOX
 
 REGIONS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
 FIRST_OF_PERSON = len(REGIONS)      # labels of person i: 1 + i * FIRST_OF_PERSON + region
@@ -213,12 +214,16 @@ def _own_regions(joint: str) -> tuple[int, ...]:
 
 
 def _annotation(silhouette: np.ndarray, keypoints: np.ndarray) -> dict:
-    """COCO annotation of a silhouette (H, W) bool, whatever hides it, and keypoints (K, 3)."""
+    """COCO annotation of a silhouette (H, W) bool, whatever hides it, and keypoints (K, 3).
+
+    The area is that of a COCO person with such a box, since OKS is measured by it: drawn people
+    are thinner, and by their own area the same error in pixels would count for more.
+    """
     mask = silhouette.astype(np.uint8)
     outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)[0]
     x, y, w, h = cv2.boundingRect(mask)
     polygons = [outline.ravel().tolist() for outline in outlines if len(outline) >= 3]
-    return {"category_id": 1, "iscrowd": 0, "area": int(mask.sum()), "bbox": [x, y, w, h],
+    return {"category_id": 1, "iscrowd": 0, "area": AREA_OF_BOX * w * h, "bbox": [x, y, w, h],
             "segmentation": polygons or [[x, y, x + w, y, x + w, y + h, x, y + h]],
             "keypoints": [int(value) if value == int(value) else float(value)
                           for value in keypoints.ravel()],

@@ -13,7 +13,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-AREA_OF_BOX = 0.53      # area of a person / area of its box, the average of COCO
+from utils.oks import AREA_OF_BOX
 
 
 class KeypointEval(COCOeval):

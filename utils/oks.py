@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+AREA_OF_BOX = 0.53           # area of a person / area of its box, the average of COCO
 MAX_SOFT_KEPT = 20           # soft OKS-NMS of HRNet ends there; COCO judges no more per image
 ELEMENTS_AT_ONCE = 2 ** 17   # joint distances computed together: small enough for the cache
 
