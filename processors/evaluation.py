@@ -59,6 +59,10 @@ class Evaluation:
         self.ground_truth = self._ground_truth()
         self.results: list[dict] = []       # of the last `run`, process 0 only
 
+    def start_workers(self) -> None:
+        """Otherwise the first `run` does, when other threads may make that unsafe."""
+        iter(self.loader)
+
     def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
             stop: StopRequest | None = None) -> CocoMetrics:
         """The ten numbers of a network, the same in all processes.

@@ -1,10 +1,11 @@
 """Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
 in one process per device (DistributedDataParallel).
 
-Both classes offer the same: `device`, `rank`, `world_size`, `wrap`, `no_sync`, `mean`, `gather`,
-`share`, `same_buffers`, `close`.
+Both classes offer the same: `device`, `rank`, `world_size`, `rank_0_first`, `wrap`, `no_sync`,
+`mean`, `gather`, `share`, `same_buffers`, `close`.
 """
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
 
 class OneProcess:
@@ -21,6 +23,10 @@ class OneProcess:
     def __init__(self, gpus: tuple[int, ...]):
         self.devices = find_devices(gpus)
         self.device = self.devices[0]
+
+    def rank_0_first(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns; the others begin it when process 0 has done it."""
+        return work()
 
     def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
         """The callable form of `net`; `net` itself stays the one to save and to optimize."""
@@ -50,7 +56,12 @@ class OneProcess:
 
 
 class ManyProcesses:
-    """One process per device, started by torchrun or by processors/launch.py."""
+    """One process per device, started by torchrun or by processors/launch.py.
+
+    The processes connect when they first exchange something. Data workers must have been forked
+    by then: the threads of gloo and NCCL take locks of Python's, and a process that is forked at
+    such a moment has them locked for ever.
+    """
 
     def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
         self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
@@ -60,47 +71,68 @@ class ManyProcesses:
                              f"machine; start {len(gpus)} processes or name more devices")
         self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
         self.device = self.devices[0]
-        on_gpu = self.device.type == "cuda"
-        if on_gpu:
+        if self.device.type == "cuda":
             torch.cuda.set_device(self.device)
         elif "OMP_NUM_THREADS" not in os.environ:
             local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
             torch.set_num_threads(max(1, torch.get_num_threads() // local_size))
-        dist.init_process_group("nccl" if on_gpu else "gloo",
-                                timeout=timedelta(minutes=timeout_minutes),
-                                device_id=self.device if on_gpu else None)
+        self.timeout = timedelta(minutes=timeout_minutes)
+        self.store, _, _ = next(rendezvous("env://", timeout=self.timeout))
+        self.turns = 0
+
+    def _connect(self) -> None:
+        if not dist.is_initialized():
+            on_gpu = self.device.type == "cuda"
+            dist.init_process_group("nccl" if on_gpu else "gloo", store=self.store,
+                                    rank=self.rank, world_size=self.world_size,
+                                    timeout=self.timeout, device_id=self.device if on_gpu else None)
+
+    def rank_0_first(self, work: Callable[[], Any]) -> Any:
+        self.turns += 1
+        key = f"process 0 has done work {self.turns}"
+        if self.rank != 0:
+            self.store.wait([key], timedelta(hours=1))
+        result = work()
+        if self.rank == 0:
+            self.store.set(key, "done")
+        return result
 
     def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
         if not train:
             return net
-        # training never reads the statistics that broadcast_buffers would send in every step
+        self._connect()
         return nn.parallel.DistributedDataParallel(
             net, device_ids=[self.device] if self.device.type == "cuda" else None,
-            broadcast_buffers=False, gradient_as_bucket_view=True)
+            gradient_as_bucket_view=True)
 
     def no_sync(self, model: nn.Module) -> AbstractContextManager:
         return model.no_sync()
 
     def mean(self, values: Tensor) -> Tensor:
+        self._connect()
         dist.all_reduce(values)
         return values / self.world_size
 
     def gather(self, value: Any) -> list[Any]:
+        self._connect()
         values = [None] * self.world_size
         dist.all_gather_object(values, value)
         return values
 
     def share(self, value: Any) -> Any:
+        self._connect()
         box = [value]
         dist.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
     def same_buffers(self, net: nn.Module) -> None:
+        self._connect()
         for buffer in net.buffers():
             dist.broadcast(buffer, src=0)
 
     def close(self) -> None:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 Parallel = OneProcess | ManyProcesses

@@ -6,7 +6,6 @@ as if nothing had happened.
 """
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from processors.reports import Report, Reports
 from processors.resume import check_same_run
 from processors.run_log import RunLog
 from processors.schedule import learning_rate
-from processors.stop import StopRequest
+from processors.stop import Stopped, StopRequest
 from processors.sync_bn import synchronise_batch_norm
 from processors.train_step import TrainStep
 from utils.log import log, show_log
@@ -57,10 +56,12 @@ class PoseProcessor:
         self.skeleton = load_skeleton(config.data.skeleton)
         codec = build_codec(config, self.skeleton)
         self.folder = Path(config.val.weight_path)
+        self.last_path = self.folder / f"{config.model_name}_last.pth"
+        self.best_path = self.folder / f"{config.model_name}_best.pth"
+        self.results_path = self.folder / f"{config.model_name}_results.json"
         if parallel.rank == 0:
             prepare_folder(self.folder, config.model_name)
-            ensure_synthetic(config.data, config.seed)
-        parallel.share(None)        # the others wait until the synthetic set is drawn
+        parallel.rank_0_first(lambda: ensure_synthetic(config.data, config.seed))
 
         self.train_set = self._train_set()
         self.loader = train_loader(
@@ -70,6 +71,10 @@ class PoseProcessor:
         self.steps_per_epoch = self.loader.sampler.steps_per_epoch
         ensure_pieces(self.loader.batch_size, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
+        state = parallel.rank_0_first(self._stored_state)
+        self.loader.sampler.start_step = state["step"] if state else 0
+        self.batches = device_batches(iter(self.loader), self.device)
+        self.evaluation.start_workers()     # all processes that read images are forked by now
 
         self.net = build_net(config.model).to(self.device)
         if config.optim.channels_last:
@@ -86,11 +91,12 @@ class PoseProcessor:
         self.broken: set[Path] = set()
         self.best: dict[str, Any] = {"AP": -1.0}
         self.run_id = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.last_path = self.folder / f"{config.model_name}_last.pth"
-        self.results_path = self.folder / f"{config.model_name}_results.json"
-        self.best_path = self.folder / f"{config.model_name}_best.pth"
         self.stop = StopRequest(parallel)
         self.reports = Reports(parallel)
+        if state:
+            self._restore(state)
+        ensure_same_step(parallel.gather(self.step), self.folder)
+        self._announce()
 
     def _train_set(self) -> MSCOCO:
         data, codec = self.config.data, self.config.codec
@@ -102,26 +108,22 @@ class PoseProcessor:
 
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
-        self._resume()
-        self._announce()
         self.run_log = RunLog(self.folder, run=self.run_id, model_name=self.config.model_name,
                               step=self.step, rank=self.parallel.rank,
                               tensorboard=self.config.log.tensorboard)
-        self.loader.sampler.start_step = self.step
         epochs = self.config.optim.epochs
         with self.stop, dead_workers_named():
-            batches = device_batches(self.loader, self.device)
             while True:
                 epoch = self.step // self.steps_per_epoch
                 if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
                     self._finish_epoch(epoch)
                 if epoch >= epochs:
                     break
-                self._train_epoch(epoch, batches)
+                self._train_epoch(epoch)
         self._farewell()
         return self.best
 
-    def _train_epoch(self, epoch: int, batches: Iterator[Batch]) -> None:
+    def _train_epoch(self, epoch: int) -> None:
         """From the present step to the end of the epoch, with checkpoints on the way.
 
         What a step says of itself is known one step later (processors/reports.py).
@@ -133,7 +135,7 @@ class PoseProcessor:
                             self.run_log)
         for number in range(first + 1, self.steps_per_epoch + 1):
             with progress.meter.waiting():
-                batch = next(batches)
+                batch = next(self.batches)
             self._count_broken(batch)
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
             numbers = self.train_step(batch, lr, progress.measures(self.step))
@@ -199,7 +201,11 @@ class PoseProcessor:
         if epoch % interval == 0 or epoch == last:
             if self.config.val.save_minutes:
                 self._save()    # an evaluation is long; a kill in it must not cost the epoch
-            self._evaluate(epoch)
+            try:
+                self._evaluate(epoch)
+            except Stopped:
+                self._save()    # of before the evaluation, which is made again
+                raise
         self.evaluated = epoch
         self._save()
         if self.parallel.rank == 0:
@@ -242,22 +248,22 @@ class PoseProcessor:
             save_checkpoint({"ema": net.state_dict(), "best": self.best, "step": self.step,
                              "config": config_to_dict(self.config)}, self.best_path)
 
-    def _resume(self) -> None:
-        """Put the state of the last checkpoint in place, as `resume` asks for it."""
+    def _stored_state(self) -> dict[str, Any] | None:
+        """The last checkpoint, as `resume` asks for it; None to start from the beginning."""
         if self.config.resume is False:
             if self.parallel.rank == 0:
                 set_aside(self.last_path)
                 set_aside(self.best_path)
-            self.parallel.share(None)
-            return
-        # process 0 reads for all: another machine may not have the file
-        state = self.parallel.share(load_last(self.last_path) if self.parallel.rank == 0 else None)
-        if state is None:
-            if self.config.resume is True:
-                raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
-                                        f"set resume=auto to start from the beginning")
-            return
-        check_same_run(state, self.config, self.steps_per_epoch, self.last_path)
+            return None
+        state = load_last(self.last_path)
+        if state:
+            check_same_run(state, self.config, self.steps_per_epoch, self.last_path)
+        elif self.config.resume is True:
+            raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
+                                    f"set resume=auto to start from the beginning")
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
         if self.averaged:
             self.averaged.net.load_state_dict(state["ema"])
@@ -307,6 +313,13 @@ def ensure_paths(config: Config) -> None:
     for key in ("train_ann_path", "train_img_root", "val_ann_path", "val_img_root"):
         if not getattr(config.data, key):
             raise ValueError(f"data.{key} is not set; write its path into the YAML file")
+
+
+def ensure_same_step(steps: list[int], folder: Path) -> None:
+    """Raise ValueError where the processes of several machines have found different checkpoints."""
+    if len(set(steps)) > 1:
+        raise ValueError(f"val.weight_path: the processes found checkpoints of steps {steps} in "
+                         f"{folder}; give a folder that all machines share")
 
 
 def ensure_pieces(share: int, pieces: int) -> None:

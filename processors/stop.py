@@ -51,12 +51,12 @@ class StopRequest:
         raise Stopped(128 + numbers[0])
 
     def leave_if_asked(self) -> None:
-        """For the evaluation, which leaves nothing to save: the checkpoint is from before it.
-        All processes must come here together."""
+        """For the evaluation, which is made again as a whole. All processes must come here
+        together."""
         numbers = self._numbers()
         if numbers:
-            log.info("stopped by a signal in an evaluation; the same command goes on from the "
-                     "last checkpoint")
+            log.info("stopped by a signal; the same command makes the evaluation again and goes "
+                     "on from there")
             raise Stopped(128 + numbers[0])
 
     def _numbers(self) -> list[int]:

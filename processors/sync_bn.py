@@ -2,7 +2,6 @@
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 def synchronise_batch_norm(net: nn.Module, device: torch.device) -> nn.Module:
@@ -25,9 +24,9 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
         values, dims = x.float(), (0, 2, 3)
-        mean = _mean_of_all(values.mean(dims, keepdim=True))
+        mean = _MeanOfAll.apply(values.mean(dims, keepdim=True))
         centred = values - mean
-        variance = _mean_of_all(centred.square().mean(dims, keepdim=True))
+        variance = _MeanOfAll.apply(centred.square().mean(dims, keepdim=True))
         with torch.no_grad():
             count = x.numel() // x.shape[1] * dist.get_world_size()
             unbiased = variance * (count / max(count - 1, 1))
@@ -38,8 +37,18 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
         return (centred * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
 
 
-def _mean_of_all(values: Tensor) -> Tensor:
-    return all_reduce(values) / dist.get_world_size()
+class _MeanOfAll(torch.autograd.Function):
+    """The mean over all processes; so is its gradient, as each process has its own loss."""
+
+    @staticmethod
+    def forward(_context, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total / dist.get_world_size()
+
+    @staticmethod
+    def backward(_context, gradient: Tensor) -> Tensor:
+        return _MeanOfAll.apply(gradient)
 
 
 def _on_cpu(layer: nn.BatchNorm2d) -> CpuSyncBatchNorm:

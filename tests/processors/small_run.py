@@ -1,10 +1,12 @@
 """main.py with a network so small that a run takes a second; for tests that need real processes.
 
-`small_run.py train CONFIG ...` is `main.py train CONFIG ...`. `small_run.py serve` reads one
+`small_run.py train CONFIG ...` is `main.py train CONFIG ...`, also with torchrun; in the
+environment FROZEN_BN=1 freezes the batch norm, and DIE='[HOOK, N, SIGNAL, RANK]' hits process RANK
+of a DDP run at its N-th call of HOOK, a key of HOOKS below. `small_run.py serve` reads one
 JSON request a line and runs each in a process of its own, forked, which saves the time of the
-imports: {"words": [...], "log": FILE, "die": [HOOK, N, SIGNAL], "calls_to": FILE}. At its N-th
-call of HOOK, a key of HOOKS below, the process sends itself the signal. FILE gets the number of
-calls of each hook. "die" and "calls_to" may be null. The answer is a line with the exit status.
+imports: {"words": [...], "log": FILE, "die": [HOOK, N, SIGNAL], "calls_to": FILE}; the last FILE
+gets the number of calls of each hook. "die" and "calls_to" may be null. The answer is a line with
+the exit status.
 """
 import functools
 import io
@@ -20,7 +22,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import main  # noqa: E402
-from processors import checkpoint, evaluation, pose_processor, train_step  # noqa: E402
+from processors import checkpoint, evaluation, launch, pose_processor, train_step  # noqa: E402
 from utils import files  # noqa: E402
 
 # where a run can be hit: name -> owner and name of a function, hit when it is called
@@ -66,9 +68,7 @@ def serve() -> int:
 def run(words: list[str], log: str, die: list | None, calls_to: str | None) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1), os.dup2(output, 2)
-    calls = dict.fromkeys(HOOKS, 0)
-    for hook, (owner, name) in HOOKS.items():
-        setattr(owner, name, watched(hook, getattr(owner, name), calls, die or [None, 0, 0]))
+    calls = watch(die or [None, 0, 0])
     status = 1
     try:
         status = main.main(words)
@@ -79,6 +79,14 @@ def run(words: list[str], log: str, die: list | None, calls_to: str | None) -> N
             Path(calls_to).write_text(json.dumps(calls))
         sys.stdout.flush(), sys.stderr.flush()
         os._exit(status)        # without the second that taking the interpreter down takes
+
+
+def watch(die: list) -> dict[str, int]:
+    """Put a watch on each hook; returns the counts of their calls."""
+    calls = dict.fromkeys(HOOKS, 0)
+    for hook, (owner, name) in HOOKS.items():
+        setattr(owner, name, watched(hook, getattr(owner, name), calls, die))
+    return calls
 
 
 def watched(hook: str, function, calls: dict, die: list):
@@ -100,4 +108,9 @@ def watched(hook: str, function, calls: dict, die: list):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     pose_processor.build_net = small_net
+    launch.MAIN = Path(__file__)
+    if "DIE" in os.environ:
+        *hit, rank = json.loads(os.environ["DIE"])
+        if os.environ.get("RANK") == str(rank):
+            watch(hit)
     sys.exit(serve() if sys.argv[1] == "serve" else main.main(sys.argv[1:]))

@@ -13,7 +13,7 @@ from processors.train_step import TrainStep
 SETTINGS = {
     "data.synthetic_train": 6, "data.synthetic_val": 3, "data.batch_size": 4,
     "data.num_workers": 0, "codec.input_size": [64, 64], "optim.epochs": 2, "optim.ema": 0.9,
-    "optim.warmup_epochs": 0, "log.every": 1, "model.name": "resnet18",
+    "optim.warmup_epochs": 0, "optim.amp": False, "log.every": 1, "model.name": "resnet18",
 }
 
 

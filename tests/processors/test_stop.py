@@ -53,7 +53,7 @@ def test_an_evaluation_is_left_at_once(said):
         send(signal.SIGTERM)
         with pytest.raises(Stopped):
             stop.leave_if_asked()
-    assert "goes on from the last checkpoint" in said.text
+    assert "makes the evaluation again" in said.text
 
 
 @pytest.mark.parametrize("first, second, ends", [

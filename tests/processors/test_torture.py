@@ -35,8 +35,9 @@ class Runs:
         values = {f"data.{split}_{key}": self.folder / split / file for split in ("train", "val")
                   for key, file in (("ann_path", "people.json"), ("img_root", "images"))} | {
             "data.synthetic_train": 8, "data.synthetic_val": 4, "data.batch_size": 4,
-            "codec.input_size": [64, 64], "optim.epochs": 3, "optim.ema": 0.9,
-            "optim.warmup_epochs": 1, "log.every": 1, "val.save_steps": 2, "val.batch_size": 2,
+            "codec.input_size": [64, 64], "optim.epochs": 3, "optim.ema": 0.9, "optim.amp": False,
+            "optim.warmup_epochs": 1, "log.every": 1, "val.save_steps": 2,
+            "val.save_minutes": 10, "val.batch_size": 2,
             "data.num_workers": 0, "val.weight_path": self.folder / name} | settings
         words = ["train", "configs/quickstart.yaml", *(f"{k}={v}" for k, v in values.items())]
         request = {"words": words, "log": str(self.folder / f"{name}.log"), "die": die,

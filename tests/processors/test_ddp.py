@@ -1,0 +1,177 @@
+"""Training in several processes, started as users start it: the same weights as one process
+gives, and an end with one sentence whatever happens to one of them."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("small_run.py")
+ROOT = SCRIPT.parents[2]
+DDP = {"processor": "ddp", "processes": 2}
+KILLED_WITHIN = 60
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("ddp")
+
+
+@pytest.fixture(scope="module")
+def words(folder):
+    """The command line of a run: 20 steps on drawn people."""
+    def words(name: str, **settings) -> list[str]:
+        values = {f"data.{split}_{key}": folder / split / file for split in ("train", "val")
+                  for key, file in (("ann_path", "people.json"), ("img_root", "images"))} | {
+            "data.synthetic_train": 20, "data.synthetic_val": 8, "data.batch_size": 8,
+            "data.num_workers": 1, "codec.input_size": [64, 64], "optim.epochs": 5,
+            "optim.amp": False, "val.batch_size": 2, "val.interval": 4, "val.save_minutes": 10, "log.every": 1,
+            "val.weight_path": folder / name} | settings
+        return ["train", "configs/quickstart.yaml", *(f"{k}={v}" for k, v in values.items())]
+    return words
+
+
+@pytest.fixture(scope="module")
+def run(folder, words):
+    """Runs a command to its end; returns its status and all that it said."""
+    def run(name: str, *, before=(str(SCRIPT),), frozen=False, die=None, **settings):
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        environment |= {"FROZEN_BN": "1"} if frozen else {}
+        environment |= {"DIE": json.dumps(die)} if die else {}
+        done = subprocess.run([sys.executable, *before, *words(name, **settings)], cwd=ROOT,
+                              env=environment, text=True, timeout=KILLED_WITHIN * 3,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return done.returncode, done.stdout
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(folder, run):
+    """State of a finished run, which is made if it is not there."""
+    def finished(name: str, **settings) -> dict:
+        path = folder / name / "quickstart_last.pth"
+        if not path.exists():
+            status, said = run(name, **settings)
+            assert status == 0, said
+            assert "Warning" not in said and "Traceback" not in said
+        return torch.load(path, weights_only=True)
+    return finished
+
+
+def assert_same_weights(one: dict, other: dict, tolerance: float = 1e-5):
+    assert one["step"] == other["step"] == 20
+    for part in ("net", "ema"):
+        torch.testing.assert_close(one[part], other[part], rtol=0, atol=tolerance)
+
+
+def test_synchronised_batch_norm_makes_two_processes_one(finished):
+    assert_same_weights(finished("one"), finished("synced", **DDP, **{"optim.sync_bn": True}))
+
+
+@pytest.mark.parametrize("name, settings", [
+    ("pieces", {"optim.accumulate": 4}), ("two", DDP),
+    ("two_in_pieces", DDP | {"optim.accumulate": 2})])
+def test_with_frozen_batch_norm_pieces_and_processes_change_nothing(finished, name, settings):
+    frozen = finished("frozen", frozen=True)
+    assert_same_weights(frozen, finished(name, frozen=True, **settings))
+    start = finished("frozen_start", frozen=True, **{"optim.lr": 1e-12})
+    with pytest.raises(AssertionError):     # the comparison would see a difference
+        assert_same_weights(frozen, start)
+
+
+def test_two_processes_evaluate_everybody_once(finished, folder):
+    """Shares of unequal size; the same people in the same order as one process has them."""
+    finished("frozen", frozen=True), finished("two", frozen=True, **DDP)
+    one, two = (json.loads((folder / name / "quickstart_results.json").read_text())
+                for name in ("frozen", "two"))
+    assert len(one) > 4 and [p["image_id"] for p in one] == [p["image_id"] for p in two]
+    for a, b in zip(one, two, strict=True):
+        # 20 steps make flat maps, on which the decoder goes far astray
+        assert a["keypoints"] == pytest.approx(b["keypoints"], abs=0.05, rel=1e-3)
+        assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+
+
+def test_two_machines_by_torchrun(folder, words, finished):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1",
+               "--rdzv-id=test", "--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}",
+               "--local-addr=localhost", SCRIPT, *words("nodes", processor="ddp")]
+    nodes = [subprocess.Popen(command, cwd=ROOT, env=os.environ | {
+        "OMP_NUM_THREADS": "1", "FROZEN_BN": "1"}) for _ in range(2)]
+    assert [node.wait(timeout=120) for node in nodes] == [0, 0]
+    assert_same_weights(finished("frozen", frozen=True), finished("nodes"))
+
+
+@pytest.mark.parametrize("name, hook, calls, rank", [
+    ("in a step", "step: update", 11, 1), ("process 0", "step: report", 6, 0),
+    ("in an evaluation", "evaluation: batch", 5, 1), ("saving", "write: half a file", 3, 0)])
+def test_a_killed_process_ends_all_and_the_run_goes_on(run, finished, name, hook, calls, rank):
+    since = time.monotonic()
+    status, said = run(name, die=[hook, calls, signal.SIGKILL, rank], frozen=True, **DDP)
+    assert time.monotonic() - since < KILLED_WITHIN
+    *_, hit, last = said.splitlines()
+    assert status == 2 and hit == f"hit at {hook}", said
+    assert last.startswith(f"error: process {rank} of 2 (pid ") and "killed by SIGKILL" in last
+    assert "Traceback" not in said and said.count("error") == 1
+    assert run(name, frozen=True, **DDP)[0] == 0
+    assert_same_weights(finished("two", frozen=True, **DDP), finished(name), tolerance=0)
+
+
+@pytest.mark.parametrize("name, hook, calls", [
+    ("stopped in a step", "step: update", 6), ("stopped in an evaluation", "evaluation: batch", 1)])
+def test_a_signal_to_one_process_stops_all(run, finished, name, hook, calls):
+    status, said = run(name, die=[hook, calls, signal.SIGTERM, 1], frozen=True, **DDP)
+    assert status == 143 and said.count("stopped by a signal") == 1, said
+    assert "error" not in said and "Traceback" not in said
+    assert run(name, frozen=True, **DDP)[0] == 0
+    assert_same_weights(finished("two", frozen=True, **DDP), finished(name), tolerance=0)
+
+
+def test_the_error_of_a_process_is_one_sentence(run, folder, finished):
+    finished("two", frozen=True, **DDP)
+    status, said = run("x", **DDP, **{"data.val_ann_path": "nowhere.json", "data.synthetic_val": 0})
+    assert (status, said.count("\n")) == (2, 1)
+    assert said.startswith("error: nowhere.json (data.val_ann_path) does not exist")
+    status, said = run("y", **DDP, **{"optim.lr": 1e30, "optim.warmup_epochs": 0})
+    *_, before, last = said.splitlines()
+    assert status == 2 and "error" not in before and "Traceback" not in said
+    assert last.startswith("error: training stopped at step ") and last.count(",") > 8  # 8 images
+
+
+def test_without_their_launcher_processes_end(words, tmp_path):
+    """Or they would go on writing into the folder of the next run."""
+    command = [sys.executable, SCRIPT, *words("orphans", **DDP, **{"optim.epochs": 10 ** 6})]
+    with open(tmp_path / "log", "w") as log:
+        launcher = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    while "epoch 1 step 4" not in (tmp_path / "log").read_text():
+        assert launcher.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.1)
+    launcher.kill()
+    launcher.wait()
+    time.sleep(3)
+    length = (tmp_path / "log").stat().st_size
+    time.sleep(2)
+    assert (tmp_path / "log").stat().st_size == length
+
+
+def test_torchrun_wants_ddp(run):
+    status, said = run("z", before=("-m", "torch.distributed.run", "--nproc-per-node=2",
+                                    str(SCRIPT)), processor="dp")
+    assert status == 1 and "error: processor is dp, which is one process, but 2 were" in said
+
+
+def test_a_run_goes_on_with_another_number_of_processes(run, finished):
+    assert run("changed", frozen=True, **DDP, **{"optim.epochs": 2})[0] == 0
+    status, said = run("changed", frozen=True, **{"optim.epochs": 5})
+    assert status == 0 and "changed since the checkpoint: processes was 2, is 1" in said
+    state = finished("changed")
+    assert state["step"] == 20
