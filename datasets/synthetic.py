@@ -143,7 +143,7 @@ def _place_people(rng: np.random.Generator, width: int, height: int
         low, high = points.min(axis=0) - 0.06, points.max(axis=0) + 0.06
         extent = high - low
         fit = min(width / extent[0], height / extent[1])
-        share = rng.uniform(0.45, 1.0) if count == 1 else rng.uniform(0.22, 0.85)
+        share = rng.uniform(0.45, 1.0) if count == 1 else rng.uniform(0.27, 0.85)
         if rng.random() < 0.12:
             share *= 1.6                   # a close-up, cut off by the border
         scale = max(fit * share, 60 / extent.max())
@@ -306,7 +306,7 @@ def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray
 
 def _finish(rng: np.random.Generator, image: np.ndarray) -> None:
     """Light, blur and grain of the whole picture, in place."""
-    if rng.random() < 0.2:
+    if rng.random() < 0.1:
         cv2.GaussianBlur(image, (3, 3), 0, dst=image)
     cv2.convertScaleAbs(image, image, alpha=rng.uniform(0.7, 1.1), beta=rng.uniform(0, 20))
     grain = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)

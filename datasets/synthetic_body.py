@@ -31,10 +31,10 @@ LEG_POSES = {
 }
 # ranges in radians: arm away from the body, arm forwards, elbow bent; share
 ARM_POSES = {
-    "hanging": ((0.10, 0.45), (-0.3, 0.3), (0.0, 0.4), 0.46),
+    "hanging": ((0.20, 0.55), (-0.3, 0.3), (0.0, 0.4), 0.48),
     "raised": ((2.10, 2.80), (-0.2, 0.2), (0.0, 0.6), 0.20),
     "sideways": ((1.10, 1.80), (-0.2, 0.2), (0.0, 0.9), 0.16),
-    "forwards": ((0.05, 0.30), (0.7, 1.6), (0.0, 0.6), 0.08),
+    "forwards": ((0.05, 0.30), (0.7, 1.6), (0.0, 0.6), 0.06),
     "bent": ((0.30, 0.90), (-0.4, 0.3), (1.2, 1.9), 0.10),
 }
 # parts of a limb: from, to, radius at either end, whether it is thicker on stout people, and how
@@ -104,7 +104,7 @@ def _random_build(rng: np.random.Generator) -> dict:
         "shoulders": rng.uniform(0.85, 1.15), "hips": rng.uniform(0.85, 1.2),
         "trunk": rng.uniform(0.92, 1.08), "arm": rng.uniform(0.9, 1.12),
         "leg": rng.uniform(0.85, 1.1), "width": rng.uniform(1.1, 1.5),
-        "head": rng.uniform(1.2, 1.45), "skin": skin,
+        "head": rng.uniform(1.3, 1.55), "skin": skin,
         "hair": np.array(HAIR[rng.integers(len(HAIR))]),
         "shirt": random_colour(rng, 0.5), "trousers": random_colour(rng, 0.5),
         "shoes": random_colour(rng, 0.6), "trim": random_colour(rng, 0.1),
@@ -285,8 +285,9 @@ def _head(joints: dict, build: dict, head: np.ndarray, away: set[str]) -> list[B
     for sign, side in ((1, "left"), (-1, "right")):
         if f"{side}_ear" not in away:
             x, y, z = FACE["ear"]
-            blobs.append(blob(0.008, ((sign * x, y - 0.008, z), (sign * x, y + 0.008, z)),
-                              (0.015, 0.012), skin * 0.85, True))
+            blobs += [blob(0.007, ((sign * x, y - 0.006, z), (sign * x, y + 0.006, z)),
+                           (0.019, 0.017), skin * 0.9, True),
+                      blob(0.0071, ((sign * x, y, z),), (0.009,), skin * 0.55)]
         if f"{side}_eye" not in away:
             eye = ((sign * FACE["eye"][0], *FACE["eye"][1:]),)
             blobs += [blob(0.008, eye, (0.0155,), np.array((240, 240, 240))),
