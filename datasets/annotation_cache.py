@@ -60,7 +60,7 @@ def checksum(path: Path) -> str:
 def cache_paths(path: Path, skeleton: Skeleton, alignment: str) -> list[Path]:
     """Where the cache may lie, the better place first."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "simplepose"
-    end = f"{skeleton.name}-{alignment}.cache.npz"
+    end = f"{skeleton.num_joints}-{alignment}.cache.npz"
     whole = str(path.resolve()).encode()
     return [path.with_name(f"{path.name}.{end}"),
             folder / f"{path.name}.{hashlib.sha1(whole).hexdigest()[:12]}.{end}"]

@@ -96,6 +96,9 @@ def dead_workers_named() -> Iterator[None]:
         death = re.search(r"DataLoader worker \(pid.*?\) (?:is |exited )([\w :]+)", str(error))
         if not death:
             raise
+        if threading.current_thread() is threading.main_thread():
+            # torch's handler would say the same again, with a traceback, while all is taken down
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise ChildProcessError(
             f"a process that reads images died ({death[1].strip()}), as happens when memory or "
             f"/dev/shm runs out; lower data.num_workers (0 reads in the main process); the same "

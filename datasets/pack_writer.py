@@ -149,10 +149,14 @@ def _kept(path: Path, header: dict[str, Any]) -> np.ndarray:
             sound += 1
     sound = int(np.flatnonzero(records["more"][:sound] == 0).max(initial=-1)) + 1   # whole images
     records = records[:sound]
-    os.truncate(path, int(records["bytes"].sum()))
-    start = index_path(path).read_bytes().index(b"\n") + 1
-    os.truncate(index_path(path), start + records.nbytes)
+    _cut_to(path, int(records["bytes"].sum()))
+    _cut_to(index_path(path), index_path(path).read_bytes().index(b"\n") + 1 + records.nbytes)
     return records
+
+
+def _cut_to(path: Path, size: int) -> None:
+    if path.stat().st_size > size:
+        os.truncate(path, size)
 
 
 def _as_is(item: tuple) -> tuple:

@@ -1,0 +1,108 @@
+"""`python main.py pack`: one command, its sentences, a kill in the middle, and training from it."""
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from configs.loader import load_config
+from datasets.crop_pack import CropPack, index_path
+from main import main
+from processors.crop_packing import make_pack
+from processors.dp_pose_resnet_solver import DPProcessor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CONFIG = str(ROOT / "configs" / "quickstart.yaml")
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Of a few drawn people, as words of the command line."""
+    paths = {f"data.{split}_{name}": tmp_path / split / file for split in ("train", "val")
+             for name, file in (("ann_path", "people.json"), ("img_root", "images"))}
+    values = paths | {"data.synthetic_train": 6, "data.synthetic_val": 2,
+                      "data.train_pack": tmp_path / "packs" / "train.pack"}
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def test_the_command_makes_a_pack_and_then_checks_it(settings, tmp_path, caplog):
+    assert main(["pack", CONFIG, *settings]) == 0
+    path = tmp_path / "packs" / "train.pack"
+    pack = CropPack(path)
+    assert len(pack.records) >= 6 and "jpeg" in pack.summary()
+    before = path.stat().st_mtime_ns
+    assert main(["pack", CONFIG, *settings]) == 0
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("change, words", [
+    ("data.train_pack=''", "data.train_pack is not set"),
+    ("augment.scale=0.9", r"train.pack \(data.train_pack\) was made with augment"),
+    ("data.train_img_root=nowhere", "data.train_img_root"),
+])
+def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
+    assert main(["pack", CONFIG, *settings]) == 0
+    capsys.readouterr()
+    assert main(["pack", CONFIG, *settings, change]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert words.replace("\\", "") in error
+
+
+def test_training_takes_the_pack(settings, tmp_path):
+    make_pack(load_config(CONFIG, settings))
+    processor = DPProcessor(CONFIG, [*settings, f"val.weight_path={tmp_path}"])
+    assert processor.train_set.pack and "crops from" in processor.train_set.summary()
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on(settings, tmp_path):
+    settings[settings.index("data.synthetic_train=6")] = "data.synthetic_train=120"
+    command = [sys.executable, str(ROOT / "main.py"), "pack", CONFIG, *settings]
+    path = tmp_path / "packs" / "train.pack"
+    kills = 0
+    for _ in range(3):
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL,
+                                   start_new_session=True)
+        size = path.stat().st_size if path.exists() else 0
+        while process.poll() is None:
+            if path.exists() and path.stat().st_size > size:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+            time.sleep(0.002)
+        if process.returncode == 0:
+            break
+    assert process.returncode == 0 or subprocess.run(command, cwd=tmp_path).returncode == 0
+    assert kills > 1
+    whole = tmp_path / "whole.pack"
+    make_pack(load_config(CONFIG, [*settings, f"data.train_pack={whole}"]))
+    assert path.read_bytes() == whole.read_bytes()
+    assert index_path(path).read_bytes() == index_path(whole).read_bytes()
+
+
+@pytest.mark.slow
+def test_real_people_are_learnt_as_well_from_the_pack(shared, tmp_path):
+    """A small network overfits to a few real persons from images and from their pack."""
+    coco = shared / "data" / "coco"
+    ann, images = coco / "annotations" / "person_keypoints_train2017.json", coco / "train2017"
+    values = {"data.train_ann_path": ann, "data.val_ann_path": ann, "data.train_img_root": images,
+              "data.val_img_root": images, "data.synthetic_train": 0, "data.synthetic_val": 0,
+              "data.debug": 12, "data.batch_size": 12, "data.num_workers": 0, "optim.epochs": 90,
+              "optim.amp": "false", "codec.input_size": "[64, 96]", "augment.rotation": 10,
+              "augment.scale": 0.1, "augment.flip": 0, "val.weight_path": tmp_path}
+    words = [f"{key}={value}" for key, value in values.items()]
+    make_pack(load_config(CONFIG, [*words, f"data.train_pack={tmp_path / 'people'}"]))
+    found = {}
+    for pack in ("''", tmp_path / "people"):
+        run = DPProcessor(CONFIG, [*words, f"data.train_pack={pack}"])
+        assert bool(run.train_set.pack) == (pack != "''")
+        for batch in run.loader:
+            run.train_step(batch, 1e-3, measure=False)
+        found[pack] = run.evaluation.run(run.net, tmp_path / "results.json").values["AP"]
+    print(found)
+    assert min(found.values()) > 0.85
+    assert max(found.values()) - min(found.values()) < 0.05
