@@ -93,7 +93,7 @@ def dead_workers_named() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        death = re.search(r"DataLoader worker \(pid.*?\) (?:is |exited )([\w :]+)", str(error))
+        death = re.search(r"DataLoader worker \(pid.*?\) (?:is )?([\w :]+)", str(error))
         if not death:
             raise
         if threading.current_thread() is threading.main_thread():

@@ -1,18 +1,23 @@
 """main.py with a network so small that a run takes a second; for tests that need real processes.
 
-`small_run.py train CONFIG ...` is `main.py train CONFIG ...`, also with torchrun; in the
-environment FROZEN_BN=1 freezes the batch norm, and DIE='[HOOK, N, SIGNAL, RANK]' hits process RANK
-of a DDP run at its N-th call of HOOK, a key of HOOKS below. `small_run.py serve` reads one
-JSON request a line and runs each in a process of its own, forked, which saves the time of the
-imports: {"words": [...], "log": FILE, "die": [HOOK, N, SIGNAL], "calls_to": FILE}; the last FILE
-gets the number of calls of each hook. "die" and "calls_to" may be null. The answer is a line with
-the exit status.
+`small_run.py train CONFIG ...` is `main.py train CONFIG ...`, also with torchrun. The environment's
+FROZEN_BN=1 freezes the batch norm, and HIT='[HOOK, N, SIGNAL, WHOM]' with HIT_RANK sends a signal
+from that process of a DDP run, at its N-th call of HOOK, a key of HOOKS below. WHOM is "self",
+"worker" (one that reads images) or "all" (the process and its workers).
+
+`small_run.py serve` reads one JSON request a line and runs each in a process of its own, forked,
+which saves the time of the imports: {"words": [...], "log": FILE, "hit": as above,
+"calls_to": FILE, "limit": BYTES}. The second FILE gets the number of calls of each hook; no file
+may grow beyond the limit. All but the first two may be null. The answer is the exit status.
 """
 import functools
 import io
 import json
+import multiprocessing
 import os
+import resource
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,10 +70,14 @@ def serve() -> int:
     return 0
 
 
-def run(words: list[str], log: str, die: list | None, calls_to: str | None) -> None:
+def run(words: list[str], log: str, hit: list | None, calls_to: str | None, limit: int | None,
+        ) -> None:
+    os.setsid()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1), os.dup2(output, 2)
-    calls = watch(die or [None, 0, 0])
+    calls = watch(hit)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     status = 1
     try:
         status = main.main(words)
@@ -81,26 +90,31 @@ def run(words: list[str], log: str, die: list | None, calls_to: str | None) -> N
         os._exit(status)        # without the second that taking the interpreter down takes
 
 
-def watch(die: list) -> dict[str, int]:
+def watch(hit: list | None) -> dict[str, int]:
     """Put a watch on each hook; returns the counts of their calls."""
     calls = dict.fromkeys(HOOKS, 0)
     for hook, (owner, name) in HOOKS.items():
-        setattr(owner, name, watched(hook, getattr(owner, name), calls, die))
+        setattr(owner, name, watched(hook, getattr(owner, name), calls, hit or [None, 0, 0, ""]))
     return calls
 
 
-def watched(hook: str, function, calls: dict, die: list):
+def watched(hook: str, function, calls: dict, hit: list):
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
         calls[hook] += 1
-        if [hook, calls[hook]] == die[:2]:
-            if hook == "write: half a file" and die[2] == signal.SIGKILL:
+        if [hook, calls[hook]] == hit[:2]:
+            number, whom = hit[2:]
+            if hook == "write: half a file" and number == signal.SIGKILL:
                 whole = io.BytesIO()
                 function(args[0], whole)
                 args[1].write(whole.getvalue()[:len(whole.getvalue()) // 2])
                 args[1].flush()
             print("hit at", hook, flush=True)
-            os.kill(os.getpid(), die[2])
+            if whom == "all":
+                subprocess.run(["kill", f"-{number}", "--", f"-{os.getpgid(0)}"])
+            else:
+                os.kill(os.getpid() if whom == "self" else
+                        multiprocessing.active_children()[0].pid, number)
         return function(*args, **kwargs)
     return wrapper
 
@@ -109,8 +123,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     pose_processor.build_net = small_net
     launch.MAIN = Path(__file__)
-    if "DIE" in os.environ:
-        *hit, rank = json.loads(os.environ["DIE"])
-        if os.environ.get("RANK") == str(rank):
-            watch(hit)
+    if os.environ.get("RANK") == os.environ.get("HIT_RANK", "none"):
+        watch(json.loads(os.environ["HIT"]))
     sys.exit(serve() if sys.argv[1] == "serve" else main.main(sys.argv[1:]))

@@ -32,8 +32,8 @@ def words(folder):
                   for key, file in (("ann_path", "people.json"), ("img_root", "images"))} | {
             "data.synthetic_train": 20, "data.synthetic_val": 8, "data.batch_size": 8,
             "data.num_workers": 1, "codec.input_size": [64, 64], "optim.epochs": 5,
-            "optim.amp": False, "val.batch_size": 2, "val.interval": 4, "val.save_minutes": 10, "log.every": 1,
-            "val.weight_path": folder / name} | settings
+            "optim.amp": False, "val.batch_size": 2, "val.interval": 4, "val.save_minutes": 10,
+            "log.every": 1, "val.weight_path": folder / name} | settings
         return ["train", "configs/quickstart.yaml", *(f"{k}={v}" for k, v in values.items())]
     return words
 
@@ -41,10 +41,10 @@ def words(folder):
 @pytest.fixture(scope="module")
 def run(folder, words):
     """Runs a command to its end; returns its status and all that it said."""
-    def run(name: str, *, before=(str(SCRIPT),), frozen=False, die=None, **settings):
+    def run(name: str, *, before=(str(SCRIPT),), frozen=False, hit=None, rank=0, **settings):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         environment |= {"FROZEN_BN": "1"} if frozen else {}
-        environment |= {"DIE": json.dumps(die)} if die else {}
+        environment |= {"HIT": json.dumps(hit), "HIT_RANK": str(rank)} if hit else {}
         done = subprocess.run([sys.executable, *before, *words(name, **settings)], cwd=ROOT,
                               env=environment, text=True, timeout=KILLED_WITHIN * 3,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -116,7 +116,8 @@ def test_two_machines_by_torchrun(folder, words, finished):
     ("in an evaluation", "evaluation: batch", 5, 1), ("saving", "write: half a file", 3, 0)])
 def test_a_killed_process_ends_all_and_the_run_goes_on(run, finished, name, hook, calls, rank):
     since = time.monotonic()
-    status, said = run(name, die=[hook, calls, signal.SIGKILL, rank], frozen=True, **DDP)
+    hit = [hook, calls, signal.SIGKILL, "self"]
+    status, said = run(name, hit=hit, rank=rank, frozen=True, **DDP)
     assert time.monotonic() - since < KILLED_WITHIN
     *_, hit, last = said.splitlines()
     assert status == 2 and hit == f"hit at {hook}", said
@@ -129,7 +130,7 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(run, finished, name, hook
 @pytest.mark.parametrize("name, hook, calls", [
     ("stopped in a step", "step: update", 6), ("stopped in an evaluation", "evaluation: batch", 1)])
 def test_a_signal_to_one_process_stops_all(run, finished, name, hook, calls):
-    status, said = run(name, die=[hook, calls, signal.SIGTERM, 1], frozen=True, **DDP)
+    status, said = run(name, hit=[hook, calls, signal.SIGTERM, "self"], rank=1, frozen=True, **DDP)
     assert status == 143 and said.count("stopped by a signal") == 1, said
     assert "error" not in said and "Traceback" not in said
     assert run(name, frozen=True, **DDP)[0] == 0

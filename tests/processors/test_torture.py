@@ -5,60 +5,24 @@ small_run.py, some in an epoch, some in an evaluation, some while a checkpoint i
 """
 import hashlib
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-import torch
 
 pytestmark = pytest.mark.slow
 PLACES = ("step", "evaluation", "write")
 
 
-class Runs:
-    """Starts runs in real processes, each in a folder of its own."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        script = Path(__file__).with_name("small_run.py")
-        self.server = subprocess.Popen(
-            [sys.executable, script, "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=script.parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"})
-
-    def __call__(self, name: str, die: list | None = None, calls_to: Path | None = None,
-                 **settings) -> int:
-        """Exit status of the run `name`; `die` as in small_run.py."""
-        values = {f"data.{split}_{key}": self.folder / split / file for split in ("train", "val")
-                  for key, file in (("ann_path", "people.json"), ("img_root", "images"))} | {
-            "data.synthetic_train": 8, "data.synthetic_val": 4, "data.batch_size": 4,
-            "codec.input_size": [64, 64], "optim.epochs": 3, "optim.ema": 0.9, "optim.amp": False,
-            "optim.warmup_epochs": 1, "log.every": 1, "val.save_steps": 2,
-            "val.save_minutes": 10, "val.batch_size": 2,
-            "data.num_workers": 0, "val.weight_path": self.folder / name} | settings
-        words = ["train", "configs/quickstart.yaml", *(f"{k}={v}" for k, v in values.items())]
-        request = {"words": words, "log": str(self.folder / f"{name}.log"), "die": die,
-                   "calls_to": calls_to and str(calls_to)}
-        self.server.stdin.write(json.dumps(request) + "\n")
-        self.server.stdin.flush()
-        return json.loads(self.server.stdout.readline())
-
-    def log(self, name: str) -> str:
-        return (self.folder / f"{name}.log").read_text()
-
-    def end(self, name: str) -> tuple[str, float]:
-        """Fingerprint of all that a finished run would go on from, and its best AP."""
-        state = torch.load(self.folder / name / "quickstart_last.pth", weights_only=True)
-        best = torch.load(self.folder / name / "quickstart_best.pth", weights_only=True)
-        digest = hashlib.sha256()
-        for part in (state["net"], state["ema"], state["optimizer"]["state"], best["ema"]):
-            for key, value in flat(part):
-                digest.update(f"{key}".encode() + value.numpy().tobytes())
-        assert state["step"] == 3 * state["steps_per_epoch"]
-        return digest.hexdigest(), best["best"]["AP"]
+def end(runs, name: str) -> tuple[str, float]:
+    """Fingerprint of all that a finished run would go on from, and its best AP."""
+    state, best = runs.state(name), runs.state(name, "best")
+    digest = hashlib.sha256()
+    for part in (state["net"], state["ema"], state["optimizer"]["state"], best["ema"]):
+        for key, value in flat(part):
+            digest.update(f"{key}".encode() + value.numpy().tobytes())
+    assert state["step"] == 3 * state["steps_per_epoch"]
+    return digest.hexdigest(), best["best"]["AP"]
 
 
 def flat(part, prefix=""):
@@ -70,11 +34,11 @@ def flat(part, prefix=""):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    runs = Runs(tmp_path_factory.mktemp("torture"))
-    yield runs
-    runs.server.stdin.close()
-    assert runs.server.wait(timeout=30) == 0
+def runs(small_runs):
+    small_runs.settings |= {
+        "optim.epochs": 3, "optim.warmup_epochs": 1, "val.save_steps": 2, "val.save_minutes": 10,
+        "val.batch_size": 2}
+    return small_runs
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +47,7 @@ def undisturbed(runs):
     calls = runs.folder / "calls.json"
     assert runs("whole", calls_to=calls) == 0, runs.log("whole")
     assert runs("whole2", **{"data.num_workers": 2}) == 0, runs.log("whole2")
-    assert runs.end("whole") == runs.end("whole2")
+    assert end(runs, "whole") == end(runs, "whole2")
     return json.loads(calls.read_text())
 
 
@@ -100,12 +64,12 @@ def test_killed_runs_end_with_the_weights_of_an_undisturbed_one(runs, undisturbe
     place, name = PLACES[seed % 3], f"killed_{workers}_{seed}"
     hit = draw(undisturbed, place, lot)
     settings = {"data.num_workers": workers}
-    assert runs(name, [*hit, signal.SIGKILL], **settings) == -signal.SIGKILL
+    assert runs(name, [*hit, signal.SIGKILL, "self"], **settings) == -signal.SIGKILL
     assert runs.log(name).rstrip().endswith(f"hit at {hit[0]}")
     again = draw(undisturbed, lot.choice(PLACES), lot)      # and maybe once more on the way
-    if runs(name, [*again, signal.SIGKILL], **settings) != 0:
+    if runs(name, [*again, signal.SIGKILL, "self"], **settings) != 0:
         assert runs(name, **settings) == 0, runs.log(name)
-    assert runs.end(name) == runs.end("whole")
+    assert end(runs, name) == end(runs, "whole")
     assert not list((runs.folder / name).glob("*.tmp"))
 
 
@@ -117,7 +81,7 @@ def test_a_run_told_to_end_saves_and_goes_on(runs, undisturbed, seed, workers):
     # not in the last evaluation, behind which there is nothing left to stop
     hit = draw(undisturbed, "step", lot) if seed else ["evaluation: judge", 1]
     settings = {"data.num_workers": workers}
-    assert runs(name, [*hit, number], **settings) == 128 + number, runs.log(name)
+    assert runs(name, [*hit, number, "self"], **settings) == 128 + number, runs.log(name)
     assert "stopped by a signal" in runs.log(name)
     assert runs(name, **settings) == 0, runs.log(name)
-    assert runs.end(name) == runs.end("whole")
+    assert end(runs, name) == end(runs, "whole")
