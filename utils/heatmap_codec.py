@@ -88,7 +88,9 @@ class HeatmapCodec:
 
     def input_to_heatmap(self, points: Tensor) -> Tensor:
         """(..., 2) input pixels -> heatmap pixels."""
-        return points * points.new_tensor(self._scale) + points.new_tensor(self._offset)
+        # no tensor out of numbers: a GPU would have to be waited for in every step of training
+        parts = zip(points.unbind(-1), self._scale, self._offset, strict=True)
+        return torch.stack([part * scale + offset for part, scale, offset in parts], dim=-1)
 
     def heatmap_to_input(self, points: Tensor) -> Tensor:
         """(..., 2) heatmap pixels -> input pixels."""

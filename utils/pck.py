@@ -14,11 +14,11 @@ def heatmap_accuracy(heatmaps: torch.Tensor, targets: torch.Tensor, threshold: f
     height, width = targets.shape[-2:]
     predicted, wanted = _peaks(heatmaps), _peaks(targets)
     counted = (wanted > 1).all(-1)                                            # (B, K)
-    unit = predicted.new_tensor([height, width]) / 10
-    near = ((predicted - wanted) / unit).norm(dim=-1) < threshold
+    x, y = (predicted - wanted).unbind(-1)
+    near = torch.hypot(x / (height / 10), y / (width / 10)) < threshold
     per_joint = (near & counted).sum(0) / counted.sum(0).clamp(min=1)
     valid = counted.any(0)
-    return per_joint[valid].sum() / valid.sum().clamp(min=1)
+    return (per_joint * valid).sum() / valid.sum().clamp(min=1)
 
 
 def _peaks(heatmaps: torch.Tensor) -> torch.Tensor:
