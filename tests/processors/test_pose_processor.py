@@ -112,6 +112,35 @@ def test_an_infinite_gradient_ends_the_run_before_the_weights_are_spoiled(tiny, 
     assert all(value.isfinite().all() for value in processor.net.parameters())
 
 
+def test_fp16_overflows_are_skipped_and_counted(tiny, tmp_path):
+    processor = tiny(**{"optim.amp": "fp16", "optim.epochs": 8, "val.interval": 8})
+    processor.train_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0 ** 33)
+    processor.run()
+    state = torch.load(tmp_path / "weights" / "quickstart_last.pth", weights_only=True)
+    assert 0 < state["skipped"] < state["step"] == 24
+    assert [row["skipped"] for row in lines(tmp_path / "weights", "train")][-1] == state["skipped"]
+    assert state["scaler"]["scale"] == 2.0 ** (33 - state["skipped"])
+
+
+def test_overflows_without_end_are_no_overflows(tiny, monkeypatch):
+    monkeypatch.setattr("processors.pose_processor.OVERFLOWS_IN_A_ROW", 3)
+    processor = tiny(**{"optim.amp": "fp16"})
+    processor.train_step.loss = lambda heatmaps, *_: (heatmaps * 0).sqrt().sum()    # gradient nan
+    with pytest.raises(ValueError, match="stopped at step 2: loss 0, gradient norm nan"):
+        processor.run()
+
+
+def test_pieces_that_a_small_data_set_cannot_fill_are_refused(tiny):
+    with pytest.raises(ValueError, match="optim.accumulate is 2, which does not divide the"):
+        tiny(**{"data.batch_size": 2 * 10 ** 6, "optim.accumulate": 2})
+
+
+def test_torchrun_with_dp_is_refused(tiny, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="processor is dp, which is one process, but 2 were"):
+        tiny()
+
+
 def test_accumulation_equals_the_larger_batch(tiny):
     """With batch norm in evaluation mode; its statistics are those of the pieces."""
     nets = []
