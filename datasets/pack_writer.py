@@ -82,7 +82,8 @@ def encode(pixels: np.ndarray, raw: bool) -> bytes:
     if raw:
         return pixels.tobytes()
     bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, QUALITY))[1].tobytes()
+    options = (cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
+    return cv2.imencode(".jpg", bgr, options)[1].tobytes()
 
 
 def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format: str,
