@@ -4,6 +4,7 @@ Each command is a function below that takes its parsed arguments; `--help` tells
 """
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -121,6 +122,9 @@ def main(words: list[str]) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:       # before the training began, or the second one in it
+        print("stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 0
 
 
