@@ -49,6 +49,8 @@ def ensure_synthetic(data: DataConfig, seed: int) -> None:
         if not (getattr(data, f"{name}_ann_path") and getattr(data, f"{name}_img_root")):
             raise ValueError(f"data.synthetic_{name} is {count} but data.{name}_ann_path or "
                              f"data.{name}_img_root is empty: say where to write the set")
+    wanted = {name: count for name, count in wanted.items()
+              if not Path(getattr(data, f"{name}_ann_path")).exists()}
     roots = {Path(getattr(data, f"{name}_img_root")).resolve() for name in wanted}
     if len(roots) < len(wanted):
         raise ValueError(f"data.train_img_root and data.val_img_root are both "
@@ -56,10 +58,9 @@ def ensure_synthetic(data: DataConfig, seed: int) -> None:
     for name, count in wanted.items():
         ann_path = Path(getattr(data, f"{name}_ann_path"))
         image_root = Path(getattr(data, f"{name}_img_root"))
-        if not ann_path.exists():
-            log.info("drawing %d synthetic images into %s", count, image_root)
-            write_synthetic(image_root, ann_path, count, seed=2 * seed + STREAMS[name],
-                            skeleton=load_skeleton(data.skeleton))
+        log.info("drawing %d synthetic images into %s", count, image_root)
+        write_synthetic(image_root, ann_path, count, seed=2 * seed + STREAMS[name],
+                        skeleton=load_skeleton(data.skeleton))
 
 
 def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: int,
