@@ -29,7 +29,7 @@ from datasets.images import ImageError
 from datasets.loaders import init_worker
 from datasets.room import Piece, pieces
 from utils.files import write_atomically
-from utils.log import bar, log
+from utils.log import bar, log, on_terminal
 
 QUALITY = 95
 
@@ -110,12 +110,14 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     loader = DataLoader(jobs, batch_size=None, sampler=left, worker_init_fn=init_worker,
                         num_workers=min(num_workers, len(left)), collate_fn=_as_is)
     with open(path, "ab") as data, open(index_path(path), "ab") as index:
-        for new, content in bar(loader, f"packing {path}"):
+        for number, (new, content) in enumerate(bar(loader, f"packing {path}"), 1):
             new["offset"] += data.tell()
             data.write(content)
             data.flush()
             index.write(new.tobytes())
             index.flush()
+            if number % max(len(left) // 10, 1) == 0 and not on_terminal():
+                log.info("%d of %d images packed", number, len(left))
         os.fsync(data.fileno())
         os.fsync(index.fileno())
     return CropPack(path)
