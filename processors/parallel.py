@@ -23,6 +23,8 @@ class OneProcess:
     def __init__(self, gpus: tuple[int, ...]):
         self.devices = find_devices(gpus)
         self.device = self.devices[0]
+        if self.device.type == "cuda":      # or loaders that pin memory would use GPU 0 too
+            torch.cuda.set_device(self.device)
 
     def rank_0_first(self, work: Callable[[], Any]) -> Any:
         """What `work` returns; the others begin it when process 0 has done it."""

@@ -23,9 +23,12 @@ def test_one_process_on_the_cpu():
 
 
 def test_devices_keep_their_numbers_and_order(monkeypatch):
+    used = []
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
     assert find_devices((5, 2)) == (torch.device("cuda", 5), torch.device("cuda", 2))
-    assert OneProcess((5, 2)).device == torch.device("cuda", 5)
+    assert OneProcess((5, 2)).device == torch.device("cuda", 5) and used == [
+        torch.device("cuda", 5)]
 
 
 @pytest.mark.parametrize("count, gpus, words", [
