@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from configs.loader import load_config
 from datasets.crop_pack import CropPack, index_path
@@ -84,25 +85,40 @@ def test_a_killed_command_goes_on(settings, tmp_path):
     assert index_path(path).read_bytes() == index_path(whole).read_bytes()
 
 
+def quick_learner(config) -> nn.Module:
+    """Stands in for a ResNet, which would need minutes."""
+    def layer(before, after, stride=1, shuffle=1):
+        return [nn.Conv2d(before, after * shuffle ** 2, 3, stride, 1, bias=False),
+                nn.PixelShuffle(shuffle), nn.BatchNorm2d(after), nn.ReLU()]
+
+    net = nn.Sequential(*layer(3, 32, 2), *layer(32, 64, 2), *layer(64, 128, 2),
+                        *layer(128, 256, 2), *layer(256, 256), *layer(256, 256),
+                        *layer(256, 128, 1, 2), *layer(128, 64, 1, 2),
+                        nn.Conv2d(64, config.num_joints, 1))
+    nn.init.normal_(net[-1].weight, std=0.001)
+    return net
+
+
 @pytest.mark.slow
-def test_real_people_are_learnt_as_well_from_the_pack(shared, tmp_path):
+def test_real_people_are_learnt_as_well_from_the_pack(shared, tmp_path, monkeypatch):
     """A small network overfits to a few real persons from images and from their pack."""
+    monkeypatch.setattr("processors.pose_processor.build_net", quick_learner)
     coco = shared / "data" / "coco"
     ann, images = coco / "annotations" / "person_keypoints_train2017.json", coco / "train2017"
     values = {"data.train_ann_path": ann, "data.val_ann_path": ann, "data.train_img_root": images,
               "data.val_img_root": images, "data.synthetic_train": 0, "data.synthetic_val": 0,
-              "data.debug": 12, "data.batch_size": 12, "data.num_workers": 0, "optim.epochs": 90,
-              "optim.amp": "false", "codec.input_size": "[64, 96]", "augment.rotation": 10,
-              "augment.scale": 0.1, "augment.flip": 0, "val.weight_path": tmp_path}
+              "data.debug": 12, "data.batch_size": 12, "data.num_workers": 0, "optim.epochs": 100,
+              "optim.amp": "false", "augment.rotation": 0, "augment.scale": 0,
+              "augment.flip": 0, "val.weight_path": tmp_path}
     words = [f"{key}={value}" for key, value in values.items()]
     make_pack(load_config(CONFIG, [*words, f"data.train_pack={tmp_path / 'people'}"]))
     found = {}
     for pack in ("''", tmp_path / "people"):
         run = DPProcessor(CONFIG, [*words, f"data.train_pack={pack}"])
         assert bool(run.train_set.pack) == (pack != "''")
-        for batch in run.loader:
-            run.train_step(batch, 1e-3, measure=False)
+        for step, batch in enumerate(run.loader):
+            run.train_step(batch, 1e-3 if step < 75 else 2e-4, measure=False)
         found[pack] = run.evaluation.run(run.net, tmp_path / "results.json").values["AP"]
     print(found)
-    assert min(found.values()) > 0.85
-    assert max(found.values()) - min(found.values()) < 0.05
+    assert min(found.values()) > 0.75       # coarse heatmaps, and crowded people
+    assert max(found.values()) - min(found.values()) < 0.03
