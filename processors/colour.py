@@ -99,6 +99,7 @@ def blur_taps(draws: Tensor, config: AugmentConfig) -> tuple[Tensor, Tensor]:
     radius = math.ceil(2.5 * config.blur_sigma)
     distance = torch.arange(-radius, radius + 1, device=draws.device)
     taps = torch.exp(distance ** 2 / (-2 * sigma[:, None] ** 2))
+    taps *= distance.abs() <= (2.5 * sigma[:, None]).ceil()
     taps = torch.where(chosen[:, None], taps / taps.sum(1, keepdim=True), (distance == 0).to(taps))
     return chosen, taps
 
@@ -120,6 +121,8 @@ def blur(pixels: Tensor, chosen: Tensor, taps: Tensor) -> Tensor:
         wide = pad(pixels.permute(0, 3, 1, 2), frame, mode="replicate").permute(0, 2, 3, 1)
         pixels = torch.zeros_like(pixels)
         for i, weights in enumerate(taps.T):
+            if on_cpu(pixels) and not weights.any():
+                continue
             pixels.addcmul_(wide.narrow(dim, i, size), weights[:, None, None, None])
     return pixels
 
@@ -152,5 +155,7 @@ def cover(pixels: Tensor, down: Tensor, across: Tensor) -> Tensor:
     1 less the number of rectangles over a pixel, by a product of floats: torch's booleans take
     ten times as long.
     """
+    if on_cpu(pixels) and not down.any():
+        return pixels
     seen = torch.baddbmm(pixels.new_ones(1, 1, 1), down, across, alpha=-1).clamp_(min=0)
     return pixels.flatten(2).mul_(seen).view_as(pixels)
