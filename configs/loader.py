@@ -56,6 +56,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no settings; write keys such as model_name: and data:")
     config = _fill(Config(), raw, str(path), "")
+    return with_overrides(config, overrides, str(path))
+
+
+def with_overrides(config: Config, overrides: Sequence[str], where: str) -> Config:
+    """The Config with `section.key=value` of the command line put in, and all of it checked.
+
+    where: the config comes from, for messages. Raises ConfigError.
+    """
     changed = set()
     for override in overrides:
         key, equals, text = override.partition("=")
@@ -66,7 +74,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         changed.add(key)
     for key, sentence in problems(config):
         overridden = key in changed or key.partition(".")[0] in changed
-        where = "the command line" if overridden else str(path)
+        where = "the command line" if overridden else where
         raise ConfigError(f"{where}: {key} {sentence}")
     return config
 

@@ -90,20 +90,23 @@ class LoadReport:
 
 
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
-                 source: str | None = None, allow_partial: bool = False) -> LoadReport:
+                 source: str | None = None, allow_partial: bool = False,
+                 path: str | Path | None = None) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
     `source`: a name in SOURCES, where keys alone do not tell (see above). A file that does not
     fill the whole trunk, has more trunk than the net, or another kind of head is refused, unless
     `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number of
     joints differs, the last layer is re-initialised. A refused file changes nothing in the net.
+    `path`: of the file that a given state_dict was read from.
     Raises FileNotFoundError or ValueError.
     """
     where, hint, checkpoint = "the given weights", "", weights
     if isinstance(weights, str | Path):
-        path = Path(weights)
+        path, checkpoint = weights, read_weights_file(weights)
+    if path:
+        path = Path(path)
         where, hint = str(path), f"{path.parent.name}/{path.name}".lower()
-        checkpoint = read_weights_file(path)
     state, under_ema = _find_state(checkpoint, where)
     source = source or _recognise(state, hint, under_ema, where)
     if source not in SOURCES:

@@ -16,7 +16,7 @@ from configs.schema import Config
 from datasets.coco import MSCOCO
 from datasets.loaders import dead_workers_named, train_loader
 from datasets.sample import Batch
-from datasets.skeleton import load_skeleton
+from datasets.skeleton import load_skeleton, skeleton_to_dict
 from datasets.synthetic import ensure_synthetic
 from nets import build_net
 from processors.checkpoint import load_last, prepare_folder, save_checkpoint, set_aside
@@ -241,12 +241,17 @@ class PoseProcessor:
             "step": self.step, "steps_per_epoch": self.steps_per_epoch,
             "evaluated": self.evaluated, "skipped": self.skipped, "best": self.best,
             "random": torch.get_rng_state(), "run": self.run_id,
-            "config": config_to_dict(self.config)}, self.last_path, keep_previous=True)
+            **self._what_it_is()}, self.last_path, keep_previous=True)
 
     def _save_best(self, net: torch.nn.Module) -> None:
         if self.parallel.rank == 0:
             save_checkpoint({"ema": net.state_dict(), "best": self.best, "step": self.step,
-                             "config": config_to_dict(self.config)}, self.best_path)
+                             **self._what_it_is()}, self.best_path)
+
+    def _what_it_is(self) -> dict[str, Any]:
+        """What prediction needs beside the weights, on a machine without our YAML files."""
+        return {"config": config_to_dict(self.config),
+                "skeleton": skeleton_to_dict(self.skeleton)}
 
     def _stored_state(self) -> dict[str, Any] | None:
         """The last checkpoint, as `resume` asks for it; None to start from the beginning."""

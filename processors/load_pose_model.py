@@ -1,0 +1,67 @@
+"""load_pose_model: from a file of weights to a network that is ready to predict."""
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from configs.loader import config_from_dict
+from datasets.skeleton import load_skeleton, skeleton_from_dict
+from nets import build_net
+from nets.pretrained import LoadReport, load_weights
+from nets.weights_file import read_weights_file
+from processors.checkpoint import FORMAT
+from processors.evaluate_weights import as_weights_want
+from processors.evaluation import build_codec
+from processors.pose_model import PoseModel, Settings
+from processors.precision import amp_dtype
+
+
+def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
+                    config: str | Path | None = None, overrides: Sequence[str] = (),
+                    ) -> PoseModel:
+    """The network of a checkpoint or an .onnx file, in evaluation mode on the device.
+
+    Checkpoints of this project and what it exported say all that is needed. For other files
+    `config` is the YAML of their network. overrides: `section.key=value`, which win. Raises
+    FileNotFoundError or ValueError in one sentence; code in a file never runs.
+    """
+    settings = Settings(Path(config) if config else None, tuple(overrides))
+    load = LOADERS.get(Path(path).suffix.lower(), load_checkpoint_model)
+    return load(path, settings, torch.device(device))
+
+
+def load_checkpoint_model(path: str | Path, settings: Settings,
+                          device: torch.device) -> PoseModel:
+    """A checkpoint of this project, or of one that nets/pretrained.py knows."""
+    checkpoint = read_weights_file(path)
+    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
+    stored = config_from_dict(checkpoint["config"], str(path)) if ours else None
+    config = settings.resolve(stored, path)
+    net = build_net(replace(config.model, pretrained=False))
+    loaded = load_weights(net, checkpoint, path=path)
+    _ensure_whole(loaded, config.model.num_joints)
+    config = as_weights_want(config, loaded)
+    if ours and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+        skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
+    else:       # another one is asked for, or the file is older than skeletons in checkpoints
+        skeleton = load_skeleton(config.data.skeleton)
+    return PoseModel(
+        network=net.to(device, memory_format=torch.channels_last).eval(),
+        codec=build_codec(config, skeleton), skeleton=skeleton,
+        input_format=config.model.input_format, config=config, device=device,
+        dtype=amp_dtype(config.optim.amp, device))
+
+
+def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
+    """Raise ValueError for weights that can be trained on, but not predicted with."""
+    if loaded.reinitialised:
+        raise ValueError(f"{loaded.where} is for another number of joints than model.num_joints, "
+                         f"which is {num_joints}: set model.num_joints and data.skeleton to what "
+                         f"it was trained with")
+    if any(name.startswith("head.") for name in loaded.missed):
+        raise ValueError(f"{loaded.where} ({loaded.source}) has a trunk but no head that makes "
+                         f"heatmaps: give the weights of a pose network")
+
+
+LOADERS = {}

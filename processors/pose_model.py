@@ -1,0 +1,49 @@
+"""PoseModel: a network with all it takes to use it. See processors/load_pose_model.py."""
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from configs.loader import load_config, with_overrides
+from configs.schema import Config
+from datasets.skeleton import Skeleton
+from utils.heatmap_codec import HeatmapCodec
+
+
+@dataclass(frozen=True)
+class PoseModel:
+    network: Callable[[Tensor], Tensor]     # (B, 3, H, W) float32, normalised, on `device`
+                                            # -> heatmaps (B, K, h, w)
+    codec: HeatmapCodec                     # input size, and heatmaps to keypoints
+    skeleton: Skeleton
+    input_format: str                       # a name in utils/input_format.py
+    config: Config                          # all settings, those of `val` and `detector` too
+    device: torch.device
+    dtype: torch.dtype | None = None        # of mixed precision; None: full precision
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user says beside the weights: a YAML file and `section.key=value` words."""
+    path: Path | None = None
+    overrides: tuple[str, ...] = ()
+
+    def resolve(self, stored: Config | None, weights: str | Path) -> Config:
+        """The Config to use weights with. stored: what their file says, if anything.
+
+        The network, the codec and the data's form are then those stored; the rest is the YAML's;
+        overrides win. Raises ConfigError or FileNotFoundError, and ValueError where neither the
+        file nor a YAML says what the weights are.
+        """
+        if stored is None and self.path is None:
+            raise ValueError(f"{weights} does not say which network it is for, as checkpoints of "
+                             f"this project do: give its YAML file, too (config=... in Python, "
+                             f"--config on the command line)")
+        if self.path is None:
+            return with_overrides(stored, self.overrides, str(weights))
+        config = load_config(self.path)
+        if stored is not None:
+            config = replace(config, model=stored.model, codec=stored.codec, data=stored.data)
+        return with_overrides(config, self.overrides, str(self.path))
