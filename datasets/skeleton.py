@@ -68,30 +68,32 @@ def load_skeleton(name_or_path: str) -> Skeleton:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    return skeleton_from_dict(raw, path, path.stem)
+
+
+def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> Skeleton:
+    """The Skeleton of a YAML's content. where: for messages. name: if `raw` says none."""
     if not isinstance(raw, dict) or not isinstance(raw.get("joints"), list) or not raw["joints"]:
-        raise ValueError(f"{path}: a skeleton needs a list of joints, and may have the keys "
+        raise ValueError(f"{where}: a skeleton needs a list of joints, and may have the keys "
                          f"name, flip_pairs and limbs")
-    return _skeleton(raw, path)
 
-
-def _skeleton(raw: dict[str, Any], path: Path) -> Skeleton:
     def fail(key: str, entry: Any, what: str) -> NoReturn:
-        raise ValueError(f"{path}: {key} has the entry {entry}; {what}")
+        raise ValueError(f"{where}: {key} has the entry {entry}; {what}")
 
     for key in raw:
         if key not in KEYS:
             near = difflib.get_close_matches(str(key), KEYS, n=1)
-            raise ValueError(f"{path}: there is no key {key}; " + (
+            raise ValueError(f"{where}: there is no key {key}; " + (
                 f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
     joints = [_joint(entry, fail) for entry in raw["joints"]]
     names = tuple(joint[0] for joint in joints)
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise ValueError(f"{path}: joints has {', '.join(double)} twice; every joint needs its "
+        raise ValueError(f"{where}: joints has {', '.join(double)} twice; every joint needs its "
                          f"own name")
     limbs = _entries(raw, "limbs", fail)
     return Skeleton(
-        name=str(raw.get("name", path.stem)), joint_names=names,
+        name=str(raw.get("name", name)), joint_names=names,
         sigmas=tuple(DEFAULT_SIGMA if sigma is None else sigma for _, sigma, _, _ in joints),
         joint_weights=tuple(weight for _, _, weight, _ in joints),
         upper_body=tuple(i for i, joint in enumerate(joints) if joint[3] == "upper"),
@@ -100,6 +102,22 @@ def _skeleton(raw: dict[str, Any], path: Path) -> Skeleton:
         limbs=tuple(_pair("limbs", limb[:2], names, fail) for limb in limbs),
         limb_colours=tuple(_colour(limb, fail) for limb in limbs),
         guessed_sigmas=tuple(name for name, sigma, _, _ in joints if sigma is None))
+
+
+def skeleton_to_dict(skeleton: Skeleton) -> dict[str, Any]:
+    """What `skeleton_from_dict` reads; goes into checkpoints, for the YAML may get lost."""
+    names = skeleton.joint_names
+    bodies = {i: body for body, rows in (("upper", skeleton.upper_body),
+                                         ("lower", skeleton.lower_body)) for i in rows}
+    joints = [[name, None if name in skeleton.guessed_sigmas else sigma, weight,
+               bodies.get(i, "neither")]
+              for i, (name, sigma, weight) in enumerate(zip(
+                  names, skeleton.sigmas, skeleton.joint_weights, strict=True))]
+    colours = skeleton.limb_colours or (None,) * len(skeleton.limbs)
+    limbs = [[names[a], names[b], *([list(colour)] if colour else [])]
+             for (a, b), colour in zip(skeleton.limbs, colours, strict=True)]
+    return {"name": skeleton.name, "joints": joints, "limbs": limbs,
+            "flip_pairs": [[names[a], names[b]] for a, b in skeleton.flip_pairs]}
 
 
 def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:

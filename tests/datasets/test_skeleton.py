@@ -1,7 +1,16 @@
 """The skeletons are those of their data sets; a wrong skeleton file is told in a sentence."""
+import json
+
 import pytest
 
-from datasets.skeleton import DEFAULT_SIGMA, SKELETON_DIR, joint_map, load_skeleton
+from datasets.skeleton import (
+    DEFAULT_SIGMA,
+    SKELETON_DIR,
+    joint_map,
+    load_skeleton,
+    skeleton_from_dict,
+    skeleton_to_dict,
+)
 
 NAMES = sorted(path.stem for path in SKELETON_DIR.glob("*.yaml"))
 
@@ -56,6 +65,21 @@ def test_joints_are_mapped_by_name():
         *crowd.joint_names[:13], None]
     with pytest.raises(ValueError, match="mpii and hand21 have no joint name in common"):
         joint_map(mpii, load_skeleton("hand21"))
+
+
+@pytest.mark.parametrize("name", ["coco", "hand21"])
+def test_a_skeleton_travels_as_plain_containers(name):
+    skeleton = load_skeleton(name)
+    raw = json.loads(json.dumps(skeleton_to_dict(skeleton)))
+    assert skeleton_from_dict(raw, "x.pth") == skeleton
+    with pytest.raises(ValueError, match="x.pth: limbs has the entry"):
+        skeleton_from_dict(raw | {"limbs": [["nose", "tail"]]}, "x.pth")
+
+
+def test_guessed_sigmas_are_still_guessed_after_a_journey(tmp_path):
+    (tmp_path / "bare.yaml").write_text("joints: [nose, [tail, 0.1, 2, lower]]")
+    skeleton = load_skeleton(str(tmp_path / "bare.yaml"))
+    assert skeleton_from_dict(skeleton_to_dict(skeleton), "x.pth") == skeleton
 
 
 def test_own_skeleton_by_path(tmp_path):
