@@ -24,12 +24,12 @@ class ImageError(ValueError):
         super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a JPEG, PNG, WebP or whatever else OpenCV reads.
 
     Returns (H, W, 3) uint8 RGB, whatever the file holds (grey, CMYK, alpha, 16 bits). An EXIF
-    orientation is ignored, because the annotations of COCO ignore it. Raises ImageError for a
-    file that is missing, empty, cut short or no image.
+    orientation counts only if `upright`, because the annotations of COCO ignore it. Raises
+    ImageError for a file that is missing, empty, cut short or no image.
     """
     try:
         with open(path, "rb") as file:
@@ -43,7 +43,7 @@ def read_image(path: str | Path) -> np.ndarray:
     if data.startswith(JPEG_START) and not _jpeg_has_end(data):
         raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
     try:
-        pixels = decode(np.frombuffer(data, np.uint8))
+        pixels = decode(np.frombuffer(data, np.uint8), upright)
     except cv2.error as error:      # more pixels than OpenCV allows, for one
         raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
     if pixels is None:
@@ -51,12 +51,12 @@ def read_image(path: str | Path) -> np.ndarray:
     return pixels
 
 
-def decode(data: np.ndarray) -> np.ndarray | None:
+def decode(data: np.ndarray, upright: bool = False) -> np.ndarray | None:
     """Content of an image file (N,) uint8 -> (H, W, 3) uint8 RGB; None if it is no image.
 
     torchvision decodes JPEGs with the same library in the same time (within 2 %).
     """
-    pixels = cv2.imdecode(data, _FLAGS)
+    pixels = cv2.imdecode(data, _FLAGS & ~cv2.IMREAD_IGNORE_ORIENTATION if upright else _FLAGS)
     if _RGB_FLAG is None and pixels is not None:
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return pixels

@@ -66,32 +66,41 @@ SCORE_RULES: dict[str, Callable[[Predictions, ValConfig], np.ndarray]] = {
     "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score}
 
 
-def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
-               category_id: int = 1) -> list[dict]:
-    """Score and suppress predictions; COCO keypoint results, ready for JSON.
+def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float],
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Score and suppress predictions: the rows of `people` that are kept, (M,) int64, and their
+    scores, (M,) float64.
 
-    `val` gives score_rule, joint_score, boxes (gt or detected), nms and nms_threshold. The third
-    column of `keypoints` is the joint's score. Results are ordered by image id, then as the NMS
-    ranks them; equal scores are ordered by coordinates, so the order of `people`, and with it the
-    number of processes it was gathered from, changes nothing.
+    `val` gives score_rule, joint_score, boxes (gt or detected), nms and nms_threshold. Rows are
+    ordered by image id, then as the NMS ranks them; equal scores are ordered by coordinates, so
+    the order of `people`, and with it the number of processes it was gathered from, changes
+    nothing.
     """
     finite = (np.isfinite(people.keypoints).all(axis=(1, 2)) & np.isfinite(people.box_scores)
               & np.isfinite(people.joint_scores).all(axis=1) & np.isfinite(people.areas))
     if not finite.all():
         log.warning("%d of %d predictions hold NaN or infinite numbers and are left out",
                     np.count_nonzero(~finite), len(people))
-        people = people.take(finite)
-    if not len(people):
-        return []
+    rows = np.flatnonzero(finite)
+    if not len(rows):
+        return rows, np.empty(0)
+    people = people.take(rows)
     scores = SCORE_RULES[val.score_rule](people, val).astype(np.float64)
     order = _order(people, scores)
-    people, scores = people.take(order), scores[order]
+    people, scores, rows = people.take(order), scores[order], rows[order]
     keep = nms_per_image(people.image_ids, people.keypoints, scores, people.areas, sigmas,
                          val.nms_threshold, val.nms)
-    people, scores = people.take(keep), scores[keep]
+    return rows[keep], scores[keep]
 
+
+def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
+               category_id: int = 1) -> list[dict]:
+    """`rank_poses` as COCO keypoint results, ready for JSON; in its order. The third column of
+    `keypoints` is the joint's score."""
+    rows, scores = rank_poses(people, val, sigmas)
+    people = people.take(rows)
     table = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
-    table = table.reshape(len(people), -1).astype(np.float64).tolist()
+    table = table.reshape(len(people), np.prod(table.shape[1:])).astype(np.float64).tolist()
     return [{"image_id": image_id, "category_id": category_id, "keypoints": row, "score": score}
             for image_id, row, score in zip(people.image_ids.tolist(), table, scores.tolist(),
                                             strict=True)]
@@ -179,8 +188,7 @@ def protocol(config: Config, weights: str = "") -> str:
         "boxes": boxes,
         "input": f"{codec.input_size[0]}x{codec.input_size[1]} (width x height), "
                  f"{config.model.input_format}",
-        "network": f"{config.model.type} {config.model.name}"
-                   + (" with SE" if config.model.reduction else ""),
+        "network": str(config.model),
         "weights": weights or "not stated",
         "flip test": "heatmaps averaged with those of the mirror image, shifted by "
                      f"{alignment.flip_shift} px" if val.flip_test else "no",

@@ -1,0 +1,190 @@
+"""PosePredictor: people and their joints in images, in one call."""
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from configs.schema import DetectorConfig
+from datasets.augment import View
+from datasets.images import read_image
+from datasets.sample import Batch, Sample, collate
+from datasets.warp import on_piece, view_matrix, warp
+from processors.coco_evaluator import SCORE_RULES, Predictions, rank_poses
+from processors.inference import Way, predict
+from processors.load_pose_model import load_pose_model
+from processors.person_detector import People, PersonDetector, build_detector
+from processors.pose_model import PoseModel
+from utils.draw import draw_people
+from utils.geometry import SCALE_UNIT, box_to_center_scale
+from utils.rgb import as_rgb
+
+IMAGES_AT_ONCE = 16
+PEOPLE_AT_ONCE = 64
+SHRINK_FROM = 4     # image pixels in one of the crop; no image of COCO has so many
+
+Image = str | Path | np.ndarray
+
+
+@dataclass
+class Person:
+    keypoints: np.ndarray   # (K, 2) float32, image pixels
+    scores: np.ndarray      # (K,) float32, of the joints
+    box: np.ndarray         # (4,) float32, xywh, image pixels
+    score: float            # of the whole pose
+    id: int | None = None   # in videos: the same person has the same one
+
+
+class PosePredictor:
+    """`PosePredictor("weights/x_best.pth", detector="weights/yolov5s.pt")("photo.jpg")`.
+
+    weights: a checkpoint of this project or an .onnx file it exported, which say all that is
+    needed, or weights of others with the YAML of their network in `config`; or a PoseModel.
+    detector: a file of YOLOv5 weights, a DetectorConfig, or a detector that is built already.
+    device: such as "cuda:1"; the first GPU if there is one, else the CPU, if not given.
+    flip_test: average with the mirror image, twice the work; if not given, as the settings say.
+    overrides: settings such as "codec.decoder=quarter".
+    Raises FileNotFoundError or ValueError in one sentence for files that cannot be used.
+    """
+
+    def __init__(self, weights: str | Path | PoseModel,
+                 detector: str | Path | DetectorConfig | PersonDetector | None = None, *,
+                 config: str | Path | None = None, device: torch.device | str | None = None,
+                 flip_test: bool | None = None, overrides: Sequence[str] = ()):
+        if not isinstance(weights, PoseModel):
+            device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+            weights = load_pose_model(weights, device, config, overrides)
+        self.model = weights
+        if isinstance(detector, str | Path):
+            detector = DetectorConfig(weights=str(detector))
+        if isinstance(detector, DetectorConfig):
+            detector = build_detector(detector, weights.device)
+        self.detector = detector
+        self.flip_test = weights.config.val.flip_test if flip_test is None else flip_test
+
+    @property
+    def skeleton(self):
+        """Names of the joints, their order, and the limbs between them."""
+        return self.model.skeleton
+
+    def __call__(self, images: Image | Sequence[Image], boxes: Sequence | None = None,
+                 ) -> list[Person] | list[list[Person]]:
+        """The people of an image, best first; of a list of images, a list of such lists.
+
+        images: paths, or arrays (H, W, 3) uint8 RGB; grey, RGBA and 16 bits will do. Files are
+        turned as their EXIF orientation says. boxes: (N, 4) xywh in image pixels, for a list of
+        images a list of such: then there is one person for each box, in their order. Without
+        boxes the detector finds the people and double poses are suppressed as in evaluation.
+        Without a detector as well, the whole image is taken as the box of one person.
+
+        Raises ImageError, a ValueError, for a file that cannot be read; ValueError for other
+        arrays and wrong boxes.
+        """
+        if isinstance(images, str | Path) or hasattr(images, "shape") and len(images.shape) < 4:
+            return self([images], None if boxes is None else [boxes])[0]
+        if boxes is not None and len(boxes) != len(images):
+            raise ValueError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
+                             f"give one array of boxes (N, 4) for each image")
+        found = []
+        for first in range(0, len(images), IMAGES_AT_ONCE):
+            part = slice(first, first + IMAGES_AT_ONCE)
+            pixels = [read_image(image, upright=True) if isinstance(image, str | Path)
+                      else as_rgb(image) for image in images[part]]
+            found += self._predict(pixels, None if boxes is None else boxes[part])
+        return found
+
+    def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3) -> np.ndarray:
+        """A copy of the image, (H, W, 3) uint8 RGB, with the skeletons of people on it. Joints
+        with a score below `threshold` are left out."""
+        image = read_image(image, upright=True) if isinstance(image, str | Path) else as_rgb(image)
+        joints = self.skeleton.num_joints
+        return draw_people(
+            image, np.reshape([person.keypoints for person in people], (-1, joints, 2)),
+            np.reshape([person.scores for person in people], (-1, joints)),
+            self.skeleton.limbs, self.skeleton.joint_names, threshold)
+
+    def _predict(self, images: list[np.ndarray], boxes: Sequence | None) -> list[list[Person]]:
+        """The people of images that are in memory together."""
+        if boxes is not None:
+            people = [_given(rows, image) for rows, image in zip(boxes, images, strict=True)]
+        elif self.detector is not None:
+            people = self.detector.find([self.detector.prepare(image) for image in images])
+        else:
+            people = [_given([(0, 0, *image.shape[1::-1])], image) for image in images]
+        poses = predict(self.model.network, self._batches(images, people),
+                        {"": Way(self.model.codec, self.flip_test)}, self.skeleton.flip_order,
+                        self.model.input_format, self.model.device, self.model.dtype)[""]
+        found: list[list[Person]] = [[] for _ in images]
+        if poses is None:       # nobody anywhere
+            return found
+        all_boxes = np.concatenate([group.boxes for group in people])
+        detected = boxes is None and self.detector is not None
+        for row, score in zip(*self._rank(poses, detected), strict=True):
+            found[poses.image_ids[row]].append(Person(
+                poses.keypoints[row], poses.joint_scores[row], all_boxes[row], float(score)))
+        return found
+
+    def _rank(self, poses: Predictions, detected: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the poses to show, and their scores. People who were asked for all stay."""
+        val = replace(self.model.config.val, boxes="detected" if detected else "gt")
+        if detected:
+            return rank_poses(poses, val, self.skeleton.sigmas)
+        return np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val)
+
+    def _batches(self, images: list[np.ndarray], people: list[People]) -> Iterator[Batch]:
+        """Everybody, one after the other, however many an image has."""
+        batch: list[Sample] = []
+        for number, (image, group) in enumerate(zip(images, people, strict=True)):
+            for box, score in zip(group.boxes, group.scores, strict=True):
+                batch.append(self._sample(image, box, float(score), number))
+                if len(batch) == PEOPLE_AT_ONCE:
+                    yield collate(batch)
+                    batch = []
+        if batch:
+            yield collate(batch)
+
+    def _sample(self, image: np.ndarray, box: np.ndarray, score: float, number: int) -> Sample:
+        codec, joints = self.model.codec, self.skeleton.num_joints
+        center, scale = box_to_center_scale(box, codec.input_size, alignment=codec.alignment.name)
+        matrix = view_matrix(View(center, scale), codec.input_size, codec.alignment.name)
+        return Sample(
+            crop=crop(image, matrix, codec.input_size), keypoints=np.zeros((joints, 2), np.float32),
+            visibility=np.zeros(joints, np.float32),
+            to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
+            image_id=number, area=float(scale[0]) * float(scale[1]) * SCALE_UNIT ** 2,
+            box_score=score)
+
+
+def crop(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
+    """`warp` as in evaluation. Where it would take one of many pixels, as in a photo of 20
+    megapixels, the piece of the image that it looks at is shrunk by averaging first."""
+    step = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / (SHRINK_FROM / 2))
+    if step < 2:
+        return warp(image, matrix, input_size)
+    to_image = cv2.invertAffineTransform(matrix)
+    corners = to_image[:, :2] @ np.array([(0, input_size[0]), (0, input_size[1])]) \
+        + to_image[:, 2:]
+    low = np.clip(np.floor(corners[:, 0]) - step, 0, None).astype(int)
+    high = np.clip(np.ceil(corners[:, 1]) + step, 0, image.shape[1::-1]).astype(int)
+    size = (high - low) // step
+    if (size < 1).any():
+        return warp(image, matrix, input_size)
+    high = low + size * step
+    piece = cv2.resize(image[low[1]:high[1], low[0]:high[0]], tuple(size.tolist()),
+                       interpolation=cv2.INTER_AREA)
+    return warp(piece, on_piece(matrix, low, np.array([step, step])), input_size)
+
+
+def _given(boxes: Sequence, image: np.ndarray) -> People:
+    """Boxes of the caller, checked, with the score 1."""
+    rows = np.asarray(boxes, np.float32)
+    if not rows.size:
+        rows = rows.reshape(0, 4)
+    if rows.ndim != 2 or rows.shape[1] != 4 or not np.isfinite(rows).all() or (
+            rows[:, 2:] <= 0).any():
+        raise ValueError(f"the boxes of an image of {image.shape[1]}x{image.shape[0]} pixels are "
+                         f"{rows.tolist()}: give (N, 4) numbers, x, y, width and height in "
+                         f"pixels, with a width and height above 0")
+    return People(rows, np.ones(len(rows), np.float32))
