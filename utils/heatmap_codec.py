@@ -38,6 +38,7 @@ class HeatmapCodec:
         self.input_size = tuple(input_size)
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
         self.sigma = sigma
+        self.blur_kernel = blur_kernel
         self.flip_shift = self.alignment.flip_shift
         self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)
         self.decoder = self._choose("decoder", decoder, self.alignment.decoders, DECODERS)
