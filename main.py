@@ -17,6 +17,7 @@ from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluate_weights import evaluate_weights
 from processors.model_info import compare, describe
+from processors.predict import predict
 
 QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
 
@@ -41,6 +42,16 @@ def find_people(arguments: argparse.Namespace) -> None:
     detect(load_config(path, overrides), arguments.images, arguments.out, arguments.img_root)
 
 
+def predict_people(arguments: argparse.Namespace) -> None:
+    """draw the people of images, of a video or of a camera, and write where their joints are"""
+    source, *overrides = arguments.settings or [""]
+    if not source or ("=" in source and not Path(source).exists()):
+        raise ValueError("predict needs a source before its settings: an image, a folder, a "
+                         "pattern such as 'photos/*.jpg', a video, or the number of a camera")
+    predict(source, arguments.weights, arguments.out, arguments.config, overrides,
+            smooth=arguments.smooth, legend=arguments.legend)
+
+
 def pack(arguments: argparse.Namespace) -> None:
     """cut the training persons of a YAML file into data.train_pack, for faster training"""
     make_pack(load_config(*split(arguments.settings)))
@@ -54,7 +65,15 @@ def info(arguments: argparse.Namespace) -> None:
     print(compare(recipes()))
 
 
-COMMANDS = {"train": train, "pack": pack, "evaluate": evaluate, "detect": find_people, "info": info}
+COMMANDS = {"train": train, "pack": pack, "evaluate": evaluate, "detect": find_people,
+            "predict": predict_people, "info": info}
+USUAL = ("CONFIG.yaml section.key=value",
+         "a YAML file (configs/quickstart.yaml if none is given), then any number of settings "
+         "that replace the file's")
+POSITIONAL = {"predict": (
+    "SOURCE section.key=value",
+    "an image, a folder, a quoted pattern such as 'photos/*.jpg', a video, or the number of a "
+    "camera; then settings such as detector.weights=yolov5s.pt")}
 
 
 def recipes() -> dict[str, Config]:
@@ -82,9 +101,8 @@ def build_parser() -> argparse.ArgumentParser:
             epilog="All settings with their meaning: configs/schema.py.")
         command.set_defaults(function=function)
         command.add_argument(
-            "settings", nargs="*", metavar="CONFIG.yaml section.key=value",
-            help="a YAML file (configs/quickstart.yaml if none is given), then any number of "
-                 "settings that replace the file's")
+            "settings", nargs="*", metavar=POSITIONAL.get(name, USUAL)[0],
+            help=POSITIONAL.get(name, USUAL)[1])
     judge = parsers["evaluate"]
     judge.add_argument("--weights", type=Path, metavar="FILE",
                        help="a checkpoint of this project or of another one; the best one of the "
@@ -103,6 +121,18 @@ def build_parser() -> argparse.ArgumentParser:
                         help="the folder of the images that an annotation file names")
     search.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the detections file to write; an interrupted search goes on")
+    people = parsers["predict"]
+    people.add_argument("--weights", type=Path, required=True, metavar="FILE",
+                        help="a checkpoint of this project, an .onnx file, or another project's "
+                             "checkpoint with --config")
+    people.add_argument("--out", type=Path, required=True, metavar="DIR_or_FILE",
+                        help="a folder, or for one image or video a .jpg, .png or .mp4 file")
+    people.add_argument("--config", type=Path, metavar="CONFIG.yaml",
+                        help="what the weights do not say themselves, and the detector")
+    people.add_argument("--smooth", action="store_true",
+                        help="calm the joints of a video (one-euro filter)")
+    people.add_argument("--legend", action="store_true",
+                        help="write scores and ids at the people, and what the colours mean")
     return parser
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from configs.loader import load_config, with_overrides
-from configs.schema import Config
+from configs.schema import Config, DetectorConfig
 from datasets.skeleton import Skeleton
 from utils.heatmap_codec import HeatmapCodec
 
@@ -34,14 +34,16 @@ class Settings:
         """The Config to use weights with. stored: what their file says, if anything.
 
         The network, the codec and the data's form are then those stored; the rest is the YAML's;
-        overrides win. Raises ConfigError or FileNotFoundError, and ValueError where neither the
-        file nor a YAML says what the weights are.
+        overrides win. The detector is never the stored one: it was a file of that machine.
+        Raises ConfigError or FileNotFoundError, and ValueError where neither the file nor a YAML
+        says what the weights are.
         """
         if stored is None and self.path is None:
             raise ValueError(f"{weights} does not say which network it is for, as checkpoints of "
                              f"this project do: give its YAML file, too (config=... in Python, "
                              f"--config on the command line)")
         if self.path is None:
+            stored = replace(stored, detector=DetectorConfig())
             return with_overrides(stored, self.overrides, str(weights))
         config = load_config(self.path)
         if stored is not None:
