@@ -70,6 +70,11 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "val.weight_path", "is empty; name the folder for checkpoints, such as weights"
     if config.data.debug is True:
         yield "data.debug", "is true; write the number of samples to use, or false"
+    for number, extra in enumerate(config.data.extra_sets):
+        for name in ("ann_path", "img_root"):
+            if not getattr(extra, name):
+                yield "data.extra_sets", (f"has no {name} in entry {number + 1}; write "
+                                          f"ann_path: and img_root: for each")
     known = HRNETS if model.type == "pose_hrnet" else RESNETS
     if model.name not in known:
         yield "model.name", (f"is '{model.name}', but model.type is {model.type}; "

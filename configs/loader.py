@@ -92,7 +92,7 @@ def config_to_dict(config: Config) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _nested(key: str, override: str, text: str) -> dict:
@@ -146,6 +146,11 @@ def _convert(value: Any, kind: Any, name: str, where: str) -> Any:
     """`value` as `kind`, or ConfigError. A bool is no int; '1e-3', which YAML reads as a
     string, is a float."""
     origin, choices = get_origin(kind), get_args(kind)
+    if is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise ConfigError(f"{where}: {name} is {_shown(value)}; write its keys, "
+                              f"{', '.join(get_type_hints(kind))}, each with a value")
+        return _fill(kind(), value, where, f"{name}.")
     if origin in (Union, UnionType):
         return _convert_any(value, choices, name, where)
     if origin is Literal:
@@ -184,7 +189,8 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
         value = [_number_or_text(part) for part in value.split(",") if part.strip()]
     elif not isinstance(value, (list, tuple)):
         value = [value]
-    items = tuple(_convert(part, item, name, where) for part in value)
+    items = tuple(_convert(part, item, f"{name}[{i}]" if is_dataclass(item) else name, where)
+                  for i, part in enumerate(value))
     if kinds[-1] is not Ellipsis and len(items) != len(kinds):
         raise ConfigError(f"{where}: {name} has {len(items)} values; write {len(kinds)} of them, "
                           f"such as {[192, 256][:len(kinds)]}")

@@ -12,6 +12,14 @@ def knob(default: Any, doc: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExtraSet:
+    ann_path: str = knob("", "COCO keypoints JSON")
+    img_root: str = knob("", "folder of its images")
+    skeleton: str = knob("", "its skeleton, if another one; joints are matched by name")
+    category: str | int = knob("", "its category, if another one than data.category")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataConfig:
     train_ann_path: str = knob("", "COCO keypoints JSON to train on")
     val_ann_path: str = knob("", "COCO keypoints JSON to evaluate on")
@@ -22,6 +30,9 @@ class DataConfig:
     debug: bool | int = knob(False, "a number: use only that many samples of each set")
     skip_broken: bool = knob(False, "go on without images that cannot be read, and count them")
     skeleton: str = knob("coco", "a name in configs/skeletons or the path of a skeleton YAML")
+    category: str | int = knob(
+        "", "name or id in the annotation files, or all; empty: person, or the only one")
+    extra_sets: tuple[ExtraSet, ...] = knob((), "more sets to train on, mixed with the first")
     train_pack: str = knob("", "training crops cut beforehand by `python main.py pack CONFIG`")
     pack_format: Literal["jpeg", "raw"] = knob(
         "jpeg", "how pack stores crops: jpeg of quality 95, or raw, which reads faster")

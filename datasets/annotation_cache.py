@@ -18,29 +18,31 @@ from datasets.skeleton import Skeleton
 from utils.files import write_atomically
 from utils.log import log
 
-VERSION = 1             # raise it when read_ground_truth gives other arrays for the same file
+VERSION = 2             # raise it when read_ground_truth gives other arrays for the same file
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 
-def cached_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str, key: str) -> Persons:
+def cached_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str, key: str,
+                        category: str | int = "") -> Persons:
     """`read_ground_truth`, from the cache if the file is large and still the same.
 
     Raises what that raises. A cache that cannot be read or written is done without.
     """
     path = Path(path)
     if not path.is_file() or path.stat().st_size < SMALLEST:
-        return read_ground_truth(path, skeleton, alignment, key)
+        return read_ground_truth(path, skeleton, alignment, key, category)
     try:
-        made_from = f"{VERSION} {skeleton.num_joints} {alignment} {checksum(path)}"
-    except OSError:
-        return read_ground_truth(path, skeleton, alignment, key)    # which says what is wrong
+        made_from = (f"{VERSION} {' '.join(skeleton.joint_names)} {category!r} {alignment} "
+                     f"{checksum(path)}")
+    except OSError:     # reading it says what is wrong
+        return read_ground_truth(path, skeleton, alignment, key, category)
     places = cache_paths(path, skeleton, alignment)
     for place in places:
         persons = _load(place, made_from)
         if persons is not None:
             return persons
     log.info("reading %s; the next start will find its persons in a cache", path)
-    persons = read_ground_truth(path, skeleton, alignment, key)
+    persons = read_ground_truth(path, skeleton, alignment, key, category)
     for place in places:
         if _save(place, persons, made_from):
             break

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from datasets.category import category_ids, ensure_joint_order
 from datasets.skeleton import Skeleton
 from utils.geometry import clean_box
 from utils.oks import AREA_OF_BOX
@@ -35,6 +36,7 @@ class Persons:
     image_ids: np.ndarray      # (M,) int64
     file_names: np.ndarray     # (M,) str, relative to the image folder
     image_sizes: np.ndarray    # (M, 2) int32, (width, height)
+    sets: np.ndarray           # (M,) int16, number of the set where several are mixed, else 0
     notes: dict[str, int]      # what was left out or changed: how many
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class Persons:
         """The persons of a mask or slice, and only the images that they are in."""
         used, image_rows = np.unique(self.image_rows[keep], return_inverse=True)
         per_person = ("boxes", "keypoints", "visibility", "scores", "ids")
-        per_image = ("image_ids", "file_names", "image_sizes")
+        per_image = ("image_ids", "file_names", "image_sizes", "sets")
         return replace(self, image_rows=image_rows.astype(np.int32),
                        **{name: getattr(self, name)[keep] for name in per_person},
                        **{name: getattr(self, name)[used] for name in per_image})
@@ -64,19 +66,21 @@ def _gc_paused() -> Iterator[None]:
 
 @_gc_paused()
 def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
-                      key: str = "data.train_ann_path") -> Persons:
-    """The annotated persons of a COCO keypoints file.
+                      key: str = "data.train_ann_path", category: str | int = "") -> Persons:
+    """The annotated persons of a COCO keypoints file; see `category_ids` for who is one.
 
     Left out: crowds, persons without labelled joints, boxes without size, not finite or outside
     their image. Boxes are cut to the image by the rule of `alignment`. Raises FileNotFoundError
     or ValueError naming the file, `key` (the setting it came from) and the annotation.
     """
     file = _File(path, key, "annotation")
-    annotations, person, images = _parse_coco(file)
+    content, persons, images = _parse_coco(file, category)
+    ensure_joint_order(content["categories"], persons, skeleton, str(file))
+    annotations = content["annotations"]
     rows, notes = _Rows(len(annotations), skeleton.num_joints), Counter()
     wanted = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
     for number, annotation in enumerate(annotations):
-        if file.value(annotation, "category_id", number) != person:
+        if file.value(annotation, "category_id", number) not in persons:
             continue
         if annotation.get("iscrowd"):
             notes["crowds left out"] += 1
@@ -111,22 +115,24 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
 
 @_gc_paused()
 def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
-                    min_score: float = 0.0, key: str = "data.val_ann_path") -> Persons:
+                    min_score: float = 0.0, key: str = "data.val_ann_path",
+                    category: str | int = "") -> Persons:
     """The persons of a COCO detection results file, in the images of an annotation file.
 
     Boxes are used as they are, also where they leave the image. Left out: scores below
     `min_score`, boxes without size or not finite, images that the annotation file does not
     list. Raises FileNotFoundError or ValueError like `read_ground_truth`.
     """
-    _, person, images = _parse_coco(_File(ann_path, key, "annotation"))
+    _, persons, images = _parse_coco(_File(ann_path, key, "annotation"), category)
     file = _File(path, "val.boxes", "detection")
     detections = file.read()
     if not isinstance(detections, list):
         raise ValueError(f"{file} is not a detections file: it must be a list of entries with "
                          f"image_id, category_id, bbox and score")
-    rows, notes = _Rows(len(detections), skeleton.num_joints), Counter()
+    rows, notes, others = _Rows(len(detections), skeleton.num_joints), Counter(), Counter()
     for number, detection in enumerate(detections):
-        if file.value(detection, "category_id", number) != person:
+        if file.value(detection, "category_id", number) not in persons:
+            others[str(detection["category_id"])] += 1
             continue
         image = images.find(file.value(detection, "image_id", number))
         score = file.numbers(detection, "score", 1, number, "the score of the box")[0]
@@ -139,6 +145,10 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
             notes[f"boxes with a score below {min_score:g} left out"] += 1
         else:
             rows.add(image, box, score, number)
+    if others and sum(others.values()) == len(detections):
+        raise ValueError(f"{file} has no detection of category {persons[0]}, which is that of "
+                         f"{ann_path}, only of {', '.join(sorted(others)[:10])}: set "
+                         f"data.category, or correct category_id in the detections")
     return rows.stack(images, notes)
 
 
@@ -159,19 +169,15 @@ def _clean(box: np.ndarray, area: float, image_size: tuple[int, int], alignment:
     return None if box is None or max(box[2:]) <= 0 else box
 
 
-def _parse_coco(file: "_File") -> tuple[list, Any, "_Images"]:
-    """Annotations as they are, the category id of persons, and the images."""
+def _parse_coco(file: "_File", category: str | int) -> tuple[dict, tuple[int, ...], "_Images"]:
+    """The content as it is, the category ids of persons, and the images."""
     content = file.read()
     lists = ("images", "annotations", "categories")
     if not isinstance(content, dict) or not all(type(content.get(n)) is list for n in lists):
         raise ValueError(f"{file} is not a COCO annotation file: it must hold the lists "
                          f"{', '.join(lists)}")
-    names = {row.get("name"): row.get("id") for row in content["categories"]
-             if isinstance(row, dict)}
-    if "person" not in names and len(names) != 1:
-        raise ValueError(f"{file} has no category named person: give a keypoints file")
-    person = names["person"] if "person" in names else next(iter(names.values()))
-    return content["annotations"], person, _Images(file, content["images"])
+    ids = category_ids(content["categories"], category, str(file))
+    return content, ids, _Images(file, content["images"])
 
 
 @dataclass(frozen=True)
@@ -268,5 +274,5 @@ class _Rows:
             boxes=self.boxes, keypoints=self.points, visibility=self.labelled,
             scores=self.scores, ids=self.ids, image_rows=self.images,
             image_ids=np.array(images.ids, np.int64), file_names=np.array(images.names, np.str_),
-            image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2), notes=dict(notes),
-        ).select(order)
+            image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),
+            sets=np.zeros(len(images.ids), np.int16), notes=dict(notes)).select(order)

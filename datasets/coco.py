@@ -1,5 +1,6 @@
 """COCO: a data set of persons with keypoints, in the layout of the COCO keypoint task."""
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,13 +8,13 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from configs.schema import AugmentConfig
-from datasets.annotation_cache import cached_ground_truth
+from configs.schema import AugmentConfig, ExtraSet
 from datasets.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.boxes import Persons, read_detections
 from datasets.colour_draws import RECTANGLES, draw_colour
 from datasets.crop_pack import CropPack, pack_settings
 from datasets.images import ImageError, missing_files, read_image
+from datasets.mixed import AnnotatedSet, extra_sets, read_sets
 from datasets.sample import Sample
 from datasets.skeleton import Skeleton
 from datasets.warp import map_joints, on_piece, view_matrix, warp
@@ -32,7 +33,8 @@ class MSCOCO(Dataset):
                  augment: AugmentConfig | None = None, epochs: float = math.inf, seed: int = 0,
                  pack: str | Path = "", detections: str | Path | None = None,
                  box_score: float = 0.0, debug: int = 0, skip_broken: bool = False,
-                 check_files: bool = True, split: str = "train"):
+                 check_files: bool = True, split: str = "train", category: str | int = "",
+                 extra: Sequence[ExtraSet] = ()):
         """
         input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
         augment: None shows every person as its box says. epochs: of the run, whose last ones may
@@ -41,12 +43,15 @@ class MSCOCO(Dataset):
         their score is at least box_score. debug: use only the first so many persons.
         skip_broken: persons whose image is missing are left out, those whose image turns out
         unreadable become broken samples (see `__getitem__`). check_files: look for missing images
-        at once. split: "train" or "val", for the names of settings in messages.
+        at once. split: "train" or "val", for the names of settings in messages. category: see
+        `category_ids`. extra: more annotation files whose persons come after these.
 
         Raises FileNotFoundError or ValueError, one sentence with file and setting.
         """
-        ann_key, self._root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
+        ann_key, root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
+        self.sets = [AnnotatedSet(self.ann_path, self.img_root, skeleton, category, ann_key,
+                                  root_key), *extra_sets(extra, skeleton, category)]
         self.input_size, self.alignment = tuple(input_size), alignment
         self.augment, self.seed = augment, seed
         if augment:
@@ -54,11 +59,10 @@ class MSCOCO(Dataset):
         self.skip_broken = skip_broken
         self.source = self.ann_path if detections is None else Path(detections)
         if detections is None:
-            persons = cached_ground_truth(ann_path, skeleton, alignment, ann_key)
+            persons = read_sets(self.sets, skeleton, alignment, debug)
         else:
-            persons = read_detections(detections, ann_path, skeleton, box_score, ann_key)
-        if debug:
-            persons = persons.select(slice(0, int(debug)))
+            persons = read_detections(detections, ann_path, skeleton, box_score, ann_key, category)
+            persons = persons.select(slice(0, int(debug))) if debug else persons
         self.pack = CropPack(pack) if pack else None
         if self.pack:
             persons = self._with_crops(persons)
@@ -92,19 +96,28 @@ class MSCOCO(Dataset):
 
     def _with_files(self, persons: Persons) -> Persons:
         """Persons whose image file exists. Without skip_broken all must."""
-        if not self.img_root.is_dir():
-            raise FileNotFoundError(f"{self._root_key}: the folder {self.img_root} does not exist")
-        missing = missing_files(self.img_root, persons.file_names.tolist())
-        if not missing:
+        gone_images = np.zeros(len(persons.image_ids), bool)
+        for number, part in enumerate(self.sets):
+            mine = persons.sets == number
+            gone_images[mine] = self._missing(part, persons.file_names[mine])
+        if not gone_images.any():
             return persons
-        if not self.skip_broken:
-            raise FileNotFoundError(
-                f"{self._root_key}: {len(missing)} of {len(persons.file_names)} images of "
-                f"{self.source} are not in {self.img_root}, first {', '.join(missing[:3])}; "
-                f"add them, correct the folder, or set data.skip_broken to true")
-        gone = np.isin(persons.file_names, missing)[persons.image_rows]
+        gone = gone_images[persons.image_rows]
         notes = {**persons.notes, "persons whose image file is missing left out": int(gone.sum())}
         return replace(persons.select(~gone), notes=notes)
+
+    def _missing(self, part: AnnotatedSet, names: np.ndarray) -> np.ndarray:
+        """Whether each image of a set is missing, (M,) bool."""
+        if not part.img_root.is_dir():
+            raise FileNotFoundError(f"{part.root_key}: the folder {part.img_root} does not exist")
+        missing = missing_files(part.img_root, names.tolist())
+        if missing and not self.skip_broken:
+            source = self.source if part is self.sets[0] else part.ann_path
+            raise FileNotFoundError(
+                f"{part.root_key}: {len(missing)} of {len(names)} images of {source} are not in "
+                f"{part.img_root}, first {', '.join(missing[:3])}; add them, correct the folder, "
+                f"or set data.skip_broken to true")
+        return np.isin(names, missing)
 
     def __len__(self) -> int:
         return len(self.persons)
@@ -198,12 +211,12 @@ class MSCOCO(Dataset):
         Raises ImageError.
         """
         if row != self._last_row:
-            path = self.img_root / self.persons.file_names[row]
+            part, path = self.sets[self.persons.sets[row]], self._path(row)
             image = read_image(path)
             stated = tuple(self.persons.image_sizes[row].tolist())
             if image.shape[1::-1] != stated:
                 raise ImageError(f"image {path} has {image.shape[1]}x{image.shape[0]} pixels but "
-                                 f"{self.ann_path} says {stated[0]}x{stated[1]}: its joints "
+                                 f"{part.ann_path} says {stated[0]}x{stated[1]}: its joints "
                                  f"would be in the wrong places")
             self._last_row, self._last_image = row, image
         return self._last_image
@@ -215,11 +228,21 @@ class MSCOCO(Dataset):
     def image_path(self, index: int) -> Path:
         """File of a sample; also of a broken one by its negative index."""
         index = index if index >= 0 else -1 - index
-        return self.img_root / self.persons.file_names[self.persons.image_rows[index]]
+        return self._path(int(self.persons.image_rows[index]))
+
+    def _path(self, row: int) -> Path:
+        return self.sets[self.persons.sets[row]].img_root / self.persons.file_names[row]
 
     def summary(self) -> str:
         """What is in the data set and what was left out, one line."""
         notes = "".join(f"; {count} {what}" for what, count in self.persons.notes.items())
         crops = f"; crops from {self.pack.summary()}" if self.pack else ""
-        return (f"{self.source}: {len(self.persons)} persons in "
-                f"{len(self.persons.image_ids)} images{notes}{crops}")
+        parts = []
+        for number, part in enumerate(self.sets):
+            mine = self.persons.sets == number
+            shared = set(part.skeleton.joint_names) & set(self.skeleton.joint_names)
+            joints = (f" ({part.skeleton.name}, {len(shared)} of {self.skeleton.num_joints} "
+                      f"joints)" if part.skeleton.joint_names != self.skeleton.joint_names else "")
+            parts.append(f"{part.ann_path if number else self.source}{joints}: "
+                         f"{mine[self.persons.image_rows].sum()} persons in {mine.sum()} images")
+        return " + ".join(parts) + notes + crops
