@@ -16,6 +16,7 @@ from processors.ddp_pose_resnet_solver import DDPProcessor
 from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluate_weights import evaluate_weights
+from processors.importing import IMPORTERS, import_annotations
 from processors.model_info import compare, describe
 from processors.predict import predict
 
@@ -57,6 +58,14 @@ def pack(arguments: argparse.Namespace) -> None:
     make_pack(load_config(*split(arguments.settings)))
 
 
+def import_labels(arguments: argparse.Namespace) -> None:
+    """turn annotations of another tool into a COCO keypoints file to train on"""
+    if len(arguments.settings) != 1:
+        raise ValueError("import needs one folder or file of annotations before its options")
+    import_annotations(arguments.form, arguments.settings[0], arguments.skeleton, arguments.out,
+                       arguments.images, arguments.category)
+
+
 def info(arguments: argparse.Namespace) -> None:
     """show the network of a YAML file: parts, parameters, compute and memory"""
     path, overrides = split(arguments.settings)
@@ -66,14 +75,16 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 COMMANDS = {"train": train, "pack": pack, "evaluate": evaluate, "detect": find_people,
-            "predict": predict_people, "info": info}
+            "predict": predict_people, "import": import_labels, "info": info}
 USUAL = ("CONFIG.yaml section.key=value",
          "a YAML file (configs/quickstart.yaml if none is given), then any number of settings "
          "that replace the file's")
 POSITIONAL = {"predict": (
     "SOURCE section.key=value",
     "an image, a folder, a quoted pattern such as 'photos/*.jpg', a video, or the number of a "
-    "camera; then settings such as detector.weights=yolov5s.pt")}
+    "camera; then settings such as detector.weights=yolov5s.pt"),
+    "import": ("SOURCE", "a folder of labelme or YOLO-pose labels, an XML file of CVAT (\"CVAT for "
+                         "images 1.1\"), or MPII's train.json or mpii_annotations.json")}
 
 
 def recipes() -> dict[str, Config]:
@@ -133,6 +144,17 @@ def build_parser() -> argparse.ArgumentParser:
                         help="calm the joints of a video (one-euro filter)")
     people.add_argument("--legend", action="store_true",
                         help="write scores and ids at the people, and what the colours mean")
+    reader = parsers["import"]
+    reader.add_argument("--from", dest="form", required=True, choices=sorted(IMPORTERS),
+                        help="the tool or data set that the annotations come from")
+    reader.add_argument("--skeleton", required=True, metavar="NAME_or_YAML",
+                        help="a name in configs/skeletons, or the path of your own")
+    reader.add_argument("--out", type=Path, required=True, metavar="FILE",
+                        help="the COCO keypoints file to write")
+    reader.add_argument("--images", type=Path, metavar="DIR",
+                        help="the folder of the images, if they do not lie beside the annotations")
+    reader.add_argument("--category", default="person", metavar="NAME",
+                        help="what the annotated are called in the file (person)")
     return parser
 
 

@@ -211,7 +211,7 @@ class MSCOCO(Dataset):
         Raises ImageError.
         """
         if row != self._last_row:
-            part, path = self.sets[self.persons.sets[row]], self._path(row)
+            part, path = self.sets[self.persons.sets[row]], self.path(row)
             image = read_image(path)
             stated = tuple(self.persons.image_sizes[row].tolist())
             if image.shape[1::-1] != stated:
@@ -228,9 +228,10 @@ class MSCOCO(Dataset):
     def image_path(self, index: int) -> Path:
         """File of a sample; also of a broken one by its negative index."""
         index = index if index >= 0 else -1 - index
-        return self._path(int(self.persons.image_rows[index]))
+        return self.path(int(self.persons.image_rows[index]))
 
-    def _path(self, row: int) -> Path:
+    def path(self, row: int) -> Path:
+        """File of a row of `persons.image_ids`."""
         return self.sets[self.persons.sets[row]].img_root / self.persons.file_names[row]
 
     def summary(self) -> str:

@@ -97,7 +97,8 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     jobs = ImagePieces(dataset, augment, pack_format)
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
-        "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}", "ann_path": str(dataset.ann_path)}
+        "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}",
+        "ann_path": " + ".join(str(part.ann_path) for part in dataset.sets)}
     path.parent.mkdir(parents=True, exist_ok=True)
     begun = path.exists() and index_path(path).exists()
     records = _kept(path, header) if begun else _start(path, header)

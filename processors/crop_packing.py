@@ -25,7 +25,8 @@ def make_pack(config: Config) -> None:
     ensure_synthetic(data, config.seed)
     dataset = MSCOCO(data.train_ann_path, data.train_img_root, load_skeleton(data.skeleton),
                      input_size=codec.input_size, alignment=codec.alignment,
-                     skip_broken=data.skip_broken, check_files=not data.skip_broken)
+                     skip_broken=data.skip_broken, check_files=not data.skip_broken,
+                     category=data.category, extra=data.extra_sets)
     log.info("%s", dataset.summary())
     path = Path(data.train_pack)
     try:

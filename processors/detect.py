@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.schema import Config
+from datasets.category import category_ids
 from datasets.images import ImageError, missing_files, read_image
 from processors.parallel import OneProcess, find_devices
 from processors.person_detector import People, PersonDetector, Prepared, build_detector
@@ -31,11 +32,13 @@ def detect(config: Config, images: str | Path, out: str | Path,
     """`detect_images` by the detector and on the first device of a Config."""
     show_log()
     detector = build_detector(config.detector, find_devices(config.gpus)[0])
-    return detect_images(images, out, detector, img_root, workers=config.data.num_workers)
+    return detect_images(images, out, detector, img_root, workers=config.data.num_workers,
+                         category=config.data.category)
 
 
 def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
-                  img_root: str | Path | None = None, workers: int = 4) -> list[dict]:
+                  img_root: str | Path | None = None, workers: int = 4,
+                  category: str | int = "") -> list[dict]:
     """Find the people in many images and write them to `out` as a COCO results file.
 
     images: a COCO annotation file (then `img_root` is the folder of its images), or a folder,
@@ -53,7 +56,7 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
     out = Path(out)
     if out.is_dir():
         raise ValueError(f"{out} is a folder; give the path of a file such as detections.json")
-    listed = list_images(Path(images), Path(img_root) if img_root else None)
+    listed = list_images(Path(images), Path(img_root) if img_root else None, category)
     log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = Part(out.with_name(f"{out.name}.part"), {
@@ -87,8 +90,9 @@ class Images:
     show_names: bool = False    # whether rows need file names, because the ids say nothing
 
 
-def list_images(images: Path, img_root: Path | None = None) -> Images:
-    """The images of a folder or of a COCO annotation file; see `detect_images`."""
+def list_images(images: Path, img_root: Path | None = None, category: str | int = "") -> Images:
+    """The images of a folder or of a COCO annotation file; see `detect_images`. category: what
+    the annotation file calls those who are found, see `category_ids`."""
     if images.is_dir():
         if img_root:
             raise ValueError(f"{images} is a folder already, with images in it; a folder of "
@@ -101,7 +105,7 @@ def list_images(images: Path, img_root: Path | None = None) -> Images:
         raise ValueError(f"{images} is an annotation file; give the folder of its images, too")
     if not img_root.is_dir():
         raise FileNotFoundError(f"the folder of images {img_root} does not exist: correct it")
-    return _in_annotations(images, img_root)
+    return _in_annotations(images, img_root, category)
 
 
 def _in_folder(folder: Path) -> Images:
@@ -119,7 +123,7 @@ def _in_folder(folder: Path) -> Images:
                   "file_name tells them apart", show_names=True)
 
 
-def _in_annotations(path: Path, img_root: Path) -> Images:
+def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:
     try:
         content = json.loads(path.read_bytes())
         names = [str(image["file_name"]) for image in content["images"]]
@@ -133,11 +137,9 @@ def _in_annotations(path: Path, img_root: Path) -> Images:
     if len(missing_files(img_root, names)) == len(names):
         raise FileNotFoundError(f"none of the {len(names)} images of {path} is in {img_root}, "
                                 f"such as {names[0]}: correct the folder")
-    categories = content.get("categories") or [{"name": "person", "id": PERSON}]
-    person = [row["id"] for row in categories
-              if isinstance(row, dict) and row.get("name") == "person" and "id" in row]
-    return Images(img_root, names, ids, f"image ids are those of {path}",
-                  category=(person or [PERSON])[0])
+    categories = content.get("categories")
+    chosen = category_ids(categories, category, str(path))[0] if categories else PERSON
+    return Images(img_root, names, ids, f"image ids are those of {path}", category=chosen)
 
 
 class Part:

@@ -6,6 +6,7 @@ from pycocotools.coco import COCO
 from torch import nn
 
 from configs.schema import Config
+from datasets.category import only_category
 from datasets.coco import MSCOCO
 from datasets.loaders import val_loader
 from datasets.skeleton import Skeleton
@@ -22,7 +23,7 @@ from processors.parallel import Parallel
 from processors.stop import StopRequest
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
-from utils.log import bar
+from utils.log import bar, log
 
 
 def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
@@ -51,7 +52,10 @@ class Evaluation:
         self.dataset = MSCOCO(
             data.val_ann_path, data.val_img_root, skeleton, input_size=config.codec.input_size,
             alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
-            box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val")
+            box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val",
+            category=data.category)
+        for note in skeleton.notes():
+            log.warning("%s", note)
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
                                  rank=parallel.rank, world_size=parallel.world_size,
                                  pin_memory=parallel.device.type == "cuda")
@@ -120,9 +124,10 @@ class Evaluation:
         return None
 
     def _ground_truth(self) -> COCO:
-        """The annotation file; with data.debug only what belongs to the chosen samples."""
+        """The annotations of the category; with data.debug only those of the chosen samples."""
         truth, persons = COCO(), self.dataset.persons
         truth.dataset = content = read_dataset(self.config.data.val_ann_path)
+        only_category(content, self.config.data.category, self.config.data.val_ann_path)
         if self.config.data.debug:
             images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
             detected = self.config.val.boxes != "gt"

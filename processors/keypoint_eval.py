@@ -13,6 +13,7 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from datasets.category import category_ids
 from utils.oks import AREA_OF_BOX
 
 
@@ -97,10 +98,9 @@ def read_dataset(ground_truth: COCO | str | Path) -> dict:
 
 
 def person_category(categories: list[dict]) -> int:
-    """Id of the category person, else of the first one that has keypoints, else 1."""
-    named = [c["id"] for c in categories if c.get("name") == "person"]
-    posed = [c["id"] for c in categories if c.get("keypoints")]
-    return (named + posed + [1])[0]
+    """Id of the category to judge, 1 for a file without categories. Where data.category chooses
+    one, processors/evaluation.py has left only that one in the content."""
+    return category_ids(categories)[0] if categories else 1
 
 
 def _complete(source: dict, category: int, num_joints: int, name: str) -> dict:

@@ -25,7 +25,7 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
         poses = np.array([result["keypoints"] for result in results
                           if result["image_id"] == image_id], np.float32)
         poses = poses.reshape(-1, skeleton.num_joints, 3)
-        image = read_image(dataset.img_root / persons.file_names[row])
+        image = read_image(dataset.path(row))
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
                                   skeleton.joint_names, threshold))
         captions.append(str(persons.file_names[row]))

@@ -104,7 +104,8 @@ class PoseProcessor:
                       input_size=codec.input_size, alignment=codec.alignment,
                       augment=self.config.augment, epochs=self.config.optim.epochs,
                       seed=self.config.seed, pack=data.train_pack, debug=data.debug,
-                      skip_broken=data.skip_broken)
+                      skip_broken=data.skip_broken, category=data.category,
+                      extra=data.extra_sets)
 
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
