@@ -9,22 +9,23 @@ dependencies = ["torch", "torchvision"]
 
 
 def pose_resnet_duc(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
-                    weights: str | bool = False) -> PoseNet:
+                    weights: str | bool = False, width: float = 1.0) -> PoseNet:
     """ResNet-18 to 152 and DUC; AlphaPose's FastPose with `reduction=True`.
 
     `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, True for
     torchvision's ImageNet trunk, or False. What was loaded, and how these weights want their
-    images, is in `net.weights_report`. The net comes in training mode, as torchvision's do.
+    images, is in `net.weights_report`. `width`: channels as a part of the original's. The net
+    comes in training mode, as torchvision's do.
     """
     return build_net(type="pose_resnet_duc", name=name, num_joints=num_joints,
-                     reduction=reduction, pretrained=weights)
+                     reduction=reduction, width=width, pretrained=weights)
 
 
 def pose_resnet_dconv(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
-                      weights: str | bool = False) -> PoseNet:
+                      weights: str | bool = False, width: float = 1.0) -> PoseNet:
     """ResNet-18 to 152 and transposed convolutions (SimpleBaselines); see pose_resnet_duc."""
     return build_net(type="pose_resnet_dconv", name=name, num_joints=num_joints,
-                     reduction=reduction, pretrained=weights)
+                     reduction=reduction, width=width, pretrained=weights)
 
 
 def pose_hrnet(name: str = "w32", num_joints: int = 17, weights: str | bool = False) -> PoseNet:

@@ -38,8 +38,8 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
     for key, value, low in at_least:
         if not value >= low:
             yield key, f"is {value}; it must be at least {low}"
-    above_zero = [("optim.lr", config.optim.lr), ("optim.gamma", config.optim.gamma),
-                  ("codec.sigma", config.codec.sigma),
+    above_zero = [("model.width", config.model.width), ("optim.lr", config.optim.lr),
+                  ("optim.gamma", config.optim.gamma), ("codec.sigma", config.codec.sigma),
                   ("augment.blur_sigma", config.augment.blur_sigma)]
     for key, value in above_zero:
         if not 0 < value < float("inf"):
@@ -81,6 +81,11 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                              f"choose {', '.join(known)}")
     if model.reduction and model.type == "pose_hrnet":
         yield "model.reduction", "is true, but pose_hrnet has no SE layers; write false"
+    if model.width != 1 and model.type == "pose_hrnet":
+        yield "model.width", f"is {model.width}, but pose_hrnet has its width in its name; write 1"
+    if model.width != 1 and model.pretrained is True:
+        yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "
+                              f"write 1, or set model.pretrained to false")
     if any(side % 32 or side <= 0 for side in codec.input_size):
         yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
                                    f"multiples of 32, such as [192, 256]")

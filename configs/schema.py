@@ -45,6 +45,8 @@ class ModelConfig:
     type: Literal["pose_resnet_duc", "pose_resnet_dconv", "pose_hrnet"] = knob(
         "pose_resnet_duc", "backbone and head")
     name: str = knob("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
+    width: float = knob(1.0, "channels of a ResNet and its head as a part of the original's: half "
+                             "the width is a quarter of the compute")
     num_joints: int = knob(17, "joints, one heatmap each; must match the skeleton")
     pretrained: bool | str = knob(
         False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint")
@@ -52,6 +54,11 @@ class ModelConfig:
         False, "SE layers in the first block of each ResNet stage that has a downsample")
     input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = knob(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
+
+    def __str__(self) -> str:
+        """The network in words."""
+        return (f"{self.type} {self.name}" + (" with SE" if self.reduction else "")
+                + (f" at {self.width:g} of its width" if self.width != 1 else ""))
 
 
 @dataclass(frozen=True, kw_only=True)

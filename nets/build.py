@@ -15,16 +15,16 @@ from nets.resnet import RESNETS, ResNetTrunk
 
 def pose_resnet_duc(config: ModelConfig) -> PoseNet:
     """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
-    trunk = ResNetTrunk(config.name, config.reduction)
-    return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints))
+    trunk = ResNetTrunk(config.name, config.reduction, config.width)
+    return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints, config.width))
 
 
 def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
     """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
-    trunk = ResNetTrunk(config.name, config.reduction)
+    trunk = ResNetTrunk(config.name, config.reduction, config.width)
     if not config.pretrained:
         init_small(trunk)   # as the official code without ImageNet weights
-    return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints))
+    return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints, config.width))
 
 
 def pose_hrnet(config: ModelConfig) -> PoseNet:

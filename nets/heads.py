@@ -5,7 +5,7 @@ Every head ends in the layer `output`; it alone depends on the number of joints.
 import torch
 from torch import nn
 
-from nets.layers import DUC, init_small
+from nets.layers import DUC, init_small, scaled
 
 
 class Head(nn.Module):
@@ -23,24 +23,26 @@ class Head(nn.Module):
         return self.output(self.upsample(features))
 
 
-def duc_head(in_channels: int, num_joints: int) -> Head:
+def duc_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
     """Pixel shuffle and two DUC layers: the head of AlphaPose's FastPose.
 
-    The DUC layers keep PyTorch's own initialisation, as in AlphaPose.
+    The DUC layers keep PyTorch's own initialisation, as in AlphaPose. `width`: channels between
+    as a part of the original's.
     """
-    upsample = nn.Sequential(nn.PixelShuffle(2), DUC(in_channels // 4, 256), DUC(256, 128))
-    return Head(upsample, nn.Conv2d(128, num_joints, 3, padding=1), upsampling=8)
+    first, second = scaled(width, 256), scaled(width, 128)
+    upsample = nn.Sequential(nn.PixelShuffle(2), DUC(in_channels // 4, first), DUC(first, second))
+    return Head(upsample, nn.Conv2d(second, num_joints, 3, padding=1), upsampling=8)
 
 
-def dconv_head(in_channels: int, num_joints: int) -> Head:
+def dconv_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
     """Three transposed convolutions: Xiao et al., "Simple Baselines for Human Pose Estimation"."""
-    layers: list[nn.Module] = []
-    for channels in (in_channels, 256, 256):
-        layers += [nn.ConvTranspose2d(channels, 256, 4, stride=2, padding=1, bias=False),
-                   nn.BatchNorm2d(256), nn.ReLU(inplace=True)]
+    layers, channels = [], scaled(width, 256)
+    for before in (in_channels, channels, channels):
+        layers += [nn.ConvTranspose2d(before, channels, 4, stride=2, padding=1, bias=False),
+                   nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
     upsample = nn.Sequential(*layers)
     init_small(upsample)
-    return Head(upsample, nn.Conv2d(256, num_joints, 1), upsampling=8)
+    return Head(upsample, nn.Conv2d(channels, num_joints, 1), upsampling=8)
 
 
 def output_head(in_channels: int, num_joints: int) -> Head:

@@ -38,6 +38,11 @@ class DUC(nn.Module):
         return self.shuffle(self.relu(self.bn(self.conv(x))))
 
 
+def scaled(width: float, channels: int) -> int:
+    """Channels of a layer at `width` times the original's: multiples of 8, as devices like."""
+    return max(8, round(width * channels / 8) * 8)
+
+
 def init_small(module: nn.Module) -> None:
     """Weights of all convolutions in `module` from N(0, 0.001), biases 0.
 

@@ -104,6 +104,11 @@ def load_last(path: Path) -> dict[str, Any] | None:
     return None
 
 
+def has_checkpoint(path: Path) -> bool:
+    """Whether there is anything that `load_last` would look at."""
+    return path.is_file() or previous(path).is_file()
+
+
 def set_aside(path: Path) -> None:
     """Rename an older run's file to *.old.pth, so that a new run does not overwrite it."""
     if path.exists():

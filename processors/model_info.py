@@ -128,8 +128,7 @@ def _images_at_once(config: Config) -> int:
 
 
 def _model_text(config: Config) -> str:
-    se = " with SE" if config.model.reduction else ""
-    return f"{config.model.type} {config.model.name}{se}, {config.model.num_joints} joints"
+    return f"{config.model}, {config.model.num_joints} joints"
 
 
 def _bytes_text(count: int) -> str:

@@ -16,10 +16,16 @@ from configs.schema import Config
 from datasets.coco import MSCOCO
 from datasets.loaders import dead_workers_named, train_loader
 from datasets.sample import Batch
-from datasets.skeleton import load_skeleton, skeleton_to_dict
+from datasets.skeleton import load_skeleton, published_joints, skeleton_to_dict
 from datasets.synthetic import ensure_synthetic
 from nets import build_net
-from processors.checkpoint import load_last, prepare_folder, save_checkpoint, set_aside
+from processors.checkpoint import (
+    has_checkpoint,
+    load_last,
+    prepare_folder,
+    save_checkpoint,
+    set_aside,
+)
 from processors.coco_evaluator import protocol, table
 from processors.curves import draw_curves
 from processors.device_batches import device_batches
@@ -59,6 +65,9 @@ class PoseProcessor:
         self.last_path = self.folder / f"{config.model_name}_last.pth"
         self.best_path = self.folder / f"{config.model_name}_best.pth"
         self.results_path = self.folder / f"{config.model_name}_results.json"
+        if config.resume is True and not has_checkpoint(self.last_path):
+            raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
+                                    f"set resume=auto to start from the beginning")
         if parallel.rank == 0:
             prepare_folder(self.folder, config.model_name)
         parallel.rank_0_first(lambda: ensure_synthetic(config.data, config.seed))
@@ -76,7 +85,7 @@ class PoseProcessor:
         self.batches = device_batches(iter(self.loader), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
-        self.net = build_net(config.model).to(self.device)
+        self.net = self._new_net().to(self.device)
         if config.optim.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
         if config.optim.sync_bn:
@@ -107,8 +116,21 @@ class PoseProcessor:
                       skip_broken=data.skip_broken, category=data.category,
                       extra=data.extra_sets)
 
+    def _new_net(self) -> torch.nn.Module:
+        """The network, and what its first weights were, if they came from a file."""
+        model = self.config.model
+        if not isinstance(model.pretrained, str):
+            return build_net(model)
+        net = build_net(model, joint_names=self.skeleton.joint_names,
+                        known_joints=published_joints())
+        log.info("%s", net.weights_report)
+        return net
+
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
+        if self.config.resume is False and self.parallel.rank == 0:
+            set_aside(self.last_path)       # now that everything the new run needs is there
+            set_aside(self.best_path)
         self.run_log = RunLog(self.folder, run=self.run_id, model_name=self.config.model_name,
                               step=self.step, rank=self.parallel.rank,
                               tensorboard=self.config.log.tensorboard)
@@ -257,16 +279,10 @@ class PoseProcessor:
     def _stored_state(self) -> dict[str, Any] | None:
         """The last checkpoint, as `resume` asks for it; None to start from the beginning."""
         if self.config.resume is False:
-            if self.parallel.rank == 0:
-                set_aside(self.last_path)
-                set_aside(self.best_path)
             return None
         state = load_last(self.last_path)
         if state:
             check_same_run(state, self.config, self.steps_per_epoch, self.last_path)
-        elif self.config.resume is True:
-            raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
-                                    f"set resume=auto to start from the beginning")
         return state
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -285,8 +301,7 @@ class PoseProcessor:
     def _announce(self) -> None:
         config, optim = self.config, self.config.optim
         parameters = sum(p.numel() for p in self.net.parameters())
-        log.info("%s: %s %s%s, %.1f M parameters, input %dx%d", config.model_name,
-                 config.model.type, config.model.name, " with SE" * config.model.reduction,
+        log.info("%s: %s, %.1f M parameters, input %dx%d", config.model_name, config.model,
                  parameters / 1e6, *config.codec.input_size)
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())

@@ -7,8 +7,8 @@ from configs.schema import Config
 from utils.log import log
 
 # What the stored tensors or the meaning of `step` depend on. Everything else may change.
-FIXED = ("model.type", "model.name", "model.num_joints", "model.reduction", "optim.optimizer",
-         "data.batch_size")
+FIXED = ("model.type", "model.name", "model.num_joints", "model.reduction", "model.width",
+         "optim.optimizer", "data.batch_size")
 
 
 def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,

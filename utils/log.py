@@ -1,6 +1,7 @@
 """What a person reads: plain lines in files, bars on terminals, and metrics as JSON lines."""
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -50,6 +51,8 @@ class MetricsFile:
         self.path, self.common = path, common
 
     def add(self, **values: Any) -> None:
+        values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                  for name, value in values.items()}     # JSON knows neither NaN nor infinity
         line = json.dumps(self.common | values)
         with naming(self.path), open(self.path, "ab+") as file:
             if file.tell():

@@ -22,7 +22,7 @@ def keys_of(settings: dict) -> list[str]:
     ("val.nms_threshold", 1.5), ("log.every", 0), ("data.debug", True),
     ("optim.milestones", [160, 120]), ("optim.milestones", [5, 5]), ("optim.milestones", [0]),
     ("optim.warmup_epochs", 180), ("model.name", "w32"), ("optim.sync_bn", True),
-    ("optim.accumulate", 3), ("val.weight_path", ""),
+    ("optim.accumulate", 3), ("val.weight_path", ""), ("model.width", 0),
 ])
 def test_one_wrong_value_is_the_one_problem(key, value):
     section, name = key.split(".")
@@ -39,6 +39,8 @@ def test_one_wrong_value_is_the_one_problem(key, value):
     ("processes", {"processes": 2, "processor": "ddp", "gpus": [0, 1]}),
     ("model.name", {"model": {"type": "pose_hrnet", "name": "resnet50"}}),
     ("model.reduction", {"model": {"type": "pose_hrnet", "name": "w32", "reduction": True}}),
+    ("model.width", {"model": {"type": "pose_hrnet", "name": "w32", "width": 0.5}}),
+    ("model.width", {"model": {"pretrained": True, "width": 0.5}}),
     ("optim.accumulate", {"gpus": [0, 1], "data": {"batch_size": 12}, "optim": {"accumulate": 4}}),
     ("optim.amp", {"gpus": [0, 1], "optim": {"amp": "bf16"}}),
 ])

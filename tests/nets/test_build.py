@@ -35,6 +35,16 @@ def test_parameter_counts(kind, name, plain, with_se):
             assert sum(p.numel() for p in net.parameters()) == expected
 
 
+@pytest.mark.parametrize("kind, parameters", [("pose_resnet_duc", 3_400_049),
+                                              ("pose_resnet_dconv", 3_850_417)])
+def test_half_the_width_is_a_quarter_of_the_weights(kind, parameters):
+    net = build_net(type=kind, name="resnet18", width=0.5)
+    assert sum(p.numel() for p in net.parameters()) == parameters
+    assert {net.backbone.conv1.out_channels, net.backbone.layer1[0].conv1.out_channels} == {32}
+    assert net.backbone.out_channels == 256
+    assert net(torch.rand(1, 3, 64, 32)).shape == (1, 17, 16, 8)
+
+
 @pytest.mark.parametrize("kind, name", [("pose_resnet_duc", "resnet18"), ("pose_hrnet", "w32"),
                                         ("pose_resnet_dconv", "resnet50")])
 def test_heatmaps_are_a_quarter_of_the_image(kind, name):

@@ -94,9 +94,18 @@ def test_resume_false_keeps_the_older_run(tiny, tmp_path):
     assert not equal(before, weights(tmp_path / "weights" / "quickstart_last.pth"))
 
 
-def test_resume_true_needs_a_checkpoint(tiny):
+def test_resume_false_that_cannot_start_leaves_the_older_run_where_it_is(tiny, tmp_path):
+    tiny(**{"optim.epochs": 1}).run()
+    with pytest.raises(FileNotFoundError, match="model.pretrained: .*missing.pth"):
+        tiny(**{"resume": False, "model.pretrained": tmp_path / "missing.pth"}).run()
+    assert (tmp_path / "weights" / "quickstart_last.pth").is_file()
+    assert not list((tmp_path / "weights").glob("*.old.pth"))
+
+
+def test_resume_true_needs_a_checkpoint_before_anything_is_written(tiny, tmp_path):
     with pytest.raises(FileNotFoundError, match="resume is true, but .*quickstart_last.pth"):
         tiny(resume=True).run()
+    assert not (tmp_path / "weights").exists()
 
 
 def test_another_network_cannot_go_on(tiny):

@@ -63,6 +63,12 @@ def test_what_was_added_is_read(metrics):
     assert all(json.loads(line) for line in metrics.path.read_text().splitlines())
 
 
+def test_numbers_that_json_does_not_know_are_null(metrics):
+    metrics.add(loss=float("nan"), norm=float("inf"), step=1)
+    assert "NaN" not in metrics.path.read_text()
+    assert metrics.read()[0] | {"step": 1, "loss": None, "norm": None} == metrics.read()[0]
+
+
 def test_only_the_lines_of_this_run_are_read(metrics):
     MetricsFile(metrics.path, run="b", model_name="pose").add(step=1)
     MetricsFile(metrics.path, model_name="pose").add(step=2)
