@@ -20,14 +20,14 @@ GEAR = {"shoulder": ((240, 200, 40), 0.036), "elbow": ((40, 190, 215), 0.032),
         "wrist": ((35, 65, 235), 0.031), "hip": ((215, 45, 190), 0.034),
         "knee": ((245, 240, 235), 0.038), "ankle": ((60, 195, 80), 0.031)}
 # (yaw, share): towards the viewer, away, to the right, to the left
-VIEWS = ((0.0, 0.68), (np.pi, 0.12), (np.pi / 2, 0.10), (-np.pi / 2, 0.10))
+VIEWS = ((0.0, 0.82), (np.pi, 0.08), (np.pi / 2, 0.05), (-np.pi / 2, 0.05))
 # ranges in radians: thigh forwards, knee bent, trunk bent forwards; share
 LEG_POSES = {
-    "standing": ((-0.10, 0.15), (0.0, 0.2), (-0.05, 0.15), 0.46),
-    "walking": ((-0.50, 0.70), (0.0, 0.8), (-0.05, 0.20), 0.22),
-    "sitting": ((1.15, 1.60), (1.1, 1.7), (-0.10, 0.30), 0.16),
-    "crouching": ((1.60, 2.20), (1.9, 2.4), (0.20, 0.60), 0.06),
-    "leaning": ((-0.10, 0.40), (0.0, 0.5), (0.30, 0.90), 0.10),
+    "standing": ((-0.10, 0.15), (0.0, 0.2), (-0.05, 0.15), 0.50),
+    "walking": ((-0.50, 0.70), (0.0, 0.8), (-0.05, 0.20), 0.24),
+    "sitting": ((1.15, 1.60), (1.1, 1.7), (-0.10, 0.30), 0.14),
+    "crouching": ((1.60, 2.20), (1.9, 2.4), (0.20, 0.60), 0.04),
+    "leaning": ((-0.10, 0.40), (0.0, 0.5), (0.30, 0.90), 0.08),
 }
 # ranges in radians: arm away from the body, arm forwards, elbow bent; share
 ARM_POSES = {
