@@ -193,6 +193,12 @@ def _colour(limb: list, fail: Callable) -> tuple[int, int, int] | None:
     return tuple(colour)
 
 
+def published_joints() -> dict[int, tuple[str, ...]]:
+    """The joint names of published checkpoints by their number, which is all they tell of it."""
+    skeletons = [load_skeleton(name) for name in ("coco", "mpii", "crowdpose", "halpe26")]
+    return {skeleton.num_joints: skeleton.joint_names for skeleton in skeletons}
+
+
 def joint_map(source: Skeleton, target: Skeleton) -> tuple[int, ...]:
     """For each joint of `target` the index of the joint with its name in `source`, -1 without.
 

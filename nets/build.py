@@ -1,6 +1,7 @@
 """build_net: from the settings to a network, with the weights it starts from."""
 
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from configs.schema import ModelConfig
@@ -41,9 +42,11 @@ NETS = {
 }
 
 
-def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
+def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] = (),
+              known_joints: Mapping[int, Sequence[str]] | None = None, **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
+    joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
     Raises ValueError for an unknown type or name, for SE layers in HRNet, and for weights that
     cannot be had or do not fit; FileNotFoundError for a missing file.
     """
@@ -62,7 +65,8 @@ def build_net(config: ModelConfig | None = None, **settings) -> PoseNet:
         net.weights_report = replace(report, where="torchvision's ImageNet weights")
     elif config.pretrained:
         try:
-            net.weights_report = load_weights(net, config.pretrained)
+            net.weights_report = load_weights(net, config.pretrained, joint_names=joint_names,
+                                              known_joints=known_joints)
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
     return net

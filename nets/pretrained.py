@@ -8,7 +8,7 @@ Where a file comes from shows in its keys, and decides how the network wants its
 - The original SimplePose's transposed-convolution nets and HRNet have the official keys, too; they
   are known by lying under "ema", or by their SE layers.
 """
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.joint_rows import number_of_joints, rows_by_name, stored_joint_names
 from nets.layers import init_small
 from nets.weights_file import read_weights_file
 
@@ -79,6 +80,8 @@ class LoadReport:
     reinitialised: tuple[str, ...]  # the last layer, where the file has another number of joints
     input_format: str | None        # what these weights want; None: unknown
     alignment: str | None
+    kept_joints: tuple[str, ...] = ()   # of a file for other joints: those with the same name
+    new_joints: tuple[str, ...] = ()    # those that the file does not have
 
     def __str__(self) -> str:
         text = f"{self.where} ({self.source}): {len(self.loaded)} tensors loaded"
@@ -86,20 +89,27 @@ class LoadReport:
                             ("re-initialised for another number of joints", self.reinitialised)):
             if names:
                 text += f"; {what}: {_some(names)}"
+        if self.kept_joints or self.new_joints:
+            text += (f"; it is for other joints: the last layer keeps its weights for "
+                     f"{', '.join(self.kept_joints) or 'none'} and begins anew for "
+                     f"{', '.join(self.new_joints) or 'none'}")
         return text
 
 
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                  source: str | None = None, allow_partial: bool = False,
-                 path: str | Path | None = None) -> LoadReport:
+                 path: str | Path | None = None, joint_names: Sequence[str] = (),
+                 known_joints: Mapping[int, Sequence[str]] | None = None) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
     `source`: a name in SOURCES, where keys alone do not tell (see above). A file that does not
     fill the whole trunk, has more trunk than the net, or another kind of head is refused, unless
     `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number of
     joints differs, the last layer is re-initialised. A refused file changes nothing in the net.
-    `path`: of the file that a given state_dict was read from.
-    Raises FileNotFoundError or ValueError.
+    `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
+    that a file for another skeleton has, too, keep their part of the last layer, and the others
+    keep the net's. `known_joints`: the names by their number, for the files of other projects,
+    which do not say them. Raises FileNotFoundError or ValueError.
     """
     where, hint, checkpoint = "the given weights", "", weights
     if isinstance(weights, str | Path):
@@ -112,6 +122,13 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if source not in SOURCES:
         raise ValueError(f"source is {source!r}; choose one of: {', '.join(SOURCES)}")
 
+    ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
+    if source != "this_project":
+        theirs = tuple((known_joints or {}).get(number_of_joints(state, _renamed), ()))
+    other_skeleton = (bool(ours and theirs and ours != theirs)
+                      and number_of_joints(state, _renamed) == len(theirs))
+    if other_skeleton:
+        state = rows_by_name(state, net.state_dict(), _renamed, theirs, ours)
     match = _match(net.state_dict(), state)
     problem = match.problem(is_imagenet=source == "imagenet", allow_partial=allow_partial)
     if problem:
@@ -127,7 +144,10 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     return LoadReport(where=where, source=source, loaded=tuple(match.fitting),
                       missed=match.missed, left=tuple(match.left.values()),
                       reinitialised=match.other_joints, input_format=input_format,
-                      alignment=alignment)
+                      alignment=alignment,
+                      kept_joints=tuple(n for n in ours if n in theirs) if other_skeleton else (),
+                      new_joints=tuple(n for n in ours if n not in theirs) if other_skeleton
+                      else ())
 
 
 def _find_state(checkpoint: Any, where: str) -> tuple[dict[str, torch.Tensor], bool]:

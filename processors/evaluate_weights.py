@@ -31,6 +31,10 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     net = build_net(replace(config.model, pretrained=False))
     loaded = load_weights(net, weights, source=source)
     log.info("%s", loaded)
+    if loaded.reinitialised:
+        raise ValueError(f"{weights} is for another number of joints than model.num_joints, which "
+                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
+                         f"with")
     config = as_weights_want(config, loaded)
     evaluation = Evaluation(config, skeleton, parallel)
     log.info("validation set: %s", evaluation.dataset.summary())
