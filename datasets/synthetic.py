@@ -23,7 +23,7 @@ FIRST_OF_PERSON = len(REGIONS)      # labels of person i: 1 + i * FIRST_OF_PERSO
 OCCLUDER = 255
 STREAMS = {"train": 0, "val": 1}    # so that the two sets of a seed differ
 MAX_PEOPLE = 5
-PEOPLE_SHARES = (0.42, 0.28, 0.16, 0.09, 0.05)     # of images with 1, 2, ... people
+PEOPLE_SHARES = (0.52, 0.29, 0.11, 0.05, 0.03)     # of images with 1, 2, ... people
 SUBPIXEL = 4                                       # binary places of coordinates OpenCV draws at
 DISC = np.stack([np.cos(angles := np.arange(16) * np.pi / 8), np.sin(angles)], axis=1)
 JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
@@ -144,7 +144,7 @@ def _place_people(rng: np.random.Generator, width: int, height: int
         low, high = points.min(axis=0) - 0.06, points.max(axis=0) + 0.06
         extent = high - low
         fit = min(width / extent[0], height / extent[1])
-        share = rng.uniform(0.45, 1.0) if count == 1 else rng.uniform(0.27, 0.85)
+        share = rng.uniform(0.45, 1.0) if count == 1 else rng.uniform(0.32, 0.90)
         if rng.random() < 0.12:
             share *= 1.6                   # a close-up, cut off by the border
         scale = max(fit * share, 60 / extent.max())

@@ -131,7 +131,7 @@ def _random_frames(rng: np.random.Generator, leg_pose: tuple) -> tuple[np.ndarra
     yaw = rng.choice([view[0] for view in VIEWS], p=[view[1] for view in VIEWS])
     yaw += rng.normal(0.0, 0.30)
     roll = rng.normal(0.0, 0.09)
-    if rng.random() < 0.05:                      # lying, seen from above or from the side
+    if rng.random() < 0.03:                      # lying, seen from above or from the side
         roll += rng.choice((-1.0, 1.0)) * rng.uniform(1.0, 1.9)
     whole = _turn(x=rng.normal(0.0, 0.08), z=roll) @ _turn(y=yaw)
     bend = rng.uniform(*leg_pose[2])
