@@ -24,8 +24,8 @@ class Track:
 class PersonTracker:
     """`update` takes the people of each frame, in order, and gives them ids.
 
-    A person keeps its id as long as it is found again within `patience` frames, near where its
-    velocity would have brought it. The most similar pairs are matched first (greedily). Only
+    A person keeps its id if it is away for at most `patience` frames and comes back near where
+    its velocity would have brought it. The most similar pairs are matched first (greedily). Only
     people with a score of at least `new_score` get a new id; the others have none, -1, until
     they are sure.
     """
