@@ -8,7 +8,8 @@ from utils.oks import AREA_OF_BOX, oks_matrix
 
 LEAST_ALIKE = 0.2       # similarity below which two people are not the same
 BOX_SHARE = 0.5         # of the IoU in the similarity; the rest is the OKS
-VELOCITY_SHARE = 0.5    # of the newest step in a person's velocity
+VELOCITY_SHARE = 0.3    # of the newest step in a person's velocity
+KEPT_VELOCITY = 0.8     # from frame to frame while a person is away: nobody flies on for ever
 
 
 @dataclass
@@ -61,7 +62,8 @@ class PersonTracker:
         """Pairs of a person of this frame and a track, the most similar first."""
         if not self.tracks or not len(boxes):
             return []
-        moves = np.array([track.velocity * track.unseen for track in self.tracks])
+        moves = np.array([track.velocity * (1 - KEPT_VELOCITY ** track.unseen)
+                          / (1 - KEPT_VELOCITY) for track in self.tracks])
         expected = np.array([track.box for track in self.tracks])
         expected[:, :2] += moves
         poses = np.array([track.keypoints for track in self.tracks]) + moves[:, None]

@@ -47,10 +47,19 @@ def test_the_pose_tells_apart_who_share_a_box():
 def test_who_hides_for_a_moment_comes_back_where_the_way_led(away, number):
     tracker = PersonTracker(SIGMAS, patience=6)
     for i in range(8):
-        tracker.update(*people((10 + 10 * i, 20, 40, 90)))
+        tracker.update(*people((10 + 4 * i, 20, 40, 90)))
     for _ in range(away):
         assert tracker.update(*people()).tolist() == []
-    assert tracker.update(*people((80 + 10 * (away + 1), 20, 40, 90))).tolist() == [number]
+    assert tracker.update(*people((38 + 4 * (away + 1), 20, 40, 90))).tolist() == [number]
+
+
+def test_who_stands_still_while_away_is_not_expected_far_off():
+    tracker = PersonTracker(SIGMAS)
+    for i in range(8):
+        tracker.update(*people((10 + 2 * i, 20, 40, 90)))
+    for _ in range(25):
+        tracker.update(*people())
+    assert tracker.update(*people((26, 20, 40, 90))).tolist() == [1]
 
 
 def test_a_jump_is_another_person():
