@@ -27,7 +27,7 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
         poses = poses.reshape(-1, skeleton.num_joints, 3)
         image = read_image(dataset.path(row))
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
-                                  skeleton.joint_names, threshold))
+                                  skeleton.joint_names, threshold, skeleton.limb_colours))
         captions.append(str(persons.file_names[row]))
     sheet = contact_sheet(images, columns=4, cell_size=(320, 260), captions=captions)
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))

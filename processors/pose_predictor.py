@@ -103,7 +103,7 @@ class PosePredictor:
         return draw_people(
             image, np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
-            self.skeleton.limbs, self.skeleton.joint_names, threshold)
+            self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours)
 
     def _predict(self, images: list[np.ndarray], boxes: Sequence | None) -> list[list[Person]]:
         """The people of images that are in memory together."""

@@ -103,7 +103,7 @@ def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:
                           (case.truth, labelled.astype(float))):
         points = table[:, :2] * scale + matrix[:, 2]
         sides.append(draw_people(crop, points[None], scores[None], skeleton.limbs,
-                                 skeleton.joint_names))
+                                 skeleton.joint_names, limb_colours=skeleton.limb_colours))
     gap = np.full((height, 3, 3), 128, np.uint8)
     return np.concatenate([sides[0], gap, sides[1]], axis=1)
 

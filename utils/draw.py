@@ -15,21 +15,26 @@ CAPTION_HEIGHT = 18     # pixels
 
 def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
                 limbs: Sequence[tuple[int, int]], joint_names: Sequence[str] = (),
-                threshold: float = 0.2) -> np.ndarray:
+                threshold: float = 0.2,
+                limb_colours: Sequence[tuple[int, int, int] | None] = ()) -> np.ndarray:
     """Draw skeletons on a copy of `image` (H, W, 3) uint8, RGB.
 
     keypoints (N, K, 2): image pixels. scores (N, K): joints below `threshold`, and those that are
     not finite, are left out together with their limbs. limbs: pairs of joint indices.
-    joint_names: K names; "left_" and "right_" give the colours of the sides. Lines and dots
-    follow the size of each person; N = 0 gives a plain copy.
+    joint_names: K names; "left_" and "right_" give the colours of the sides. limb_colours: an RGB
+    colour for each limb, None where the sides give it. Lines and dots follow the size of each
+    person; N = 0 gives a plain copy.
     """
     canvas = np.ascontiguousarray(image).copy()
     sides = [_side(name) for name in joint_names] or ["middle"] * np.shape(keypoints)[-2]
+    colours = [colour or COLOURS[sides[a] if sides[a] == sides[b] else "middle"]
+               for (a, b), colour in zip(limbs, limb_colours or [None] * len(limbs), strict=True)]
     for points, joint_scores in zip(keypoints, scores, strict=True):
         points = np.asarray(points, np.float64)
         drawn = (np.asarray(joint_scores) >= threshold) & (np.abs(points) < FARTHEST).all(axis=1)
         if drawn.any():
-            lines = [pair for pair in limbs if drawn[pair[0]] and drawn[pair[1]]]
+            lines = [(a, b, colour) for (a, b), colour in zip(limbs, colours, strict=True)
+                     if drawn[a] and drawn[b]]
             _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides)
     return canvas
 
@@ -40,15 +45,14 @@ def _side(name: str) -> str:
 
 
 def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
-                 lines: list[tuple[int, int]], sides: list[str]) -> None:
+                 lines: list[tuple[int, int, tuple]], sides: list[str]) -> None:
     """Outlines first, so that they surround the whole figure and do not cut it up."""
     size = max(np.ptp(points[joints], axis=0).max(), 30.0)
     width = max(1, round(size / 110))
     radius, rim = 0.75 * width + 0.8, max(1.0, 0.35 * width)
     for outline in (True, False):
-        for a, b in lines:
-            colour = OUTLINE if outline else COLOURS[sides[a] if sides[a] == sides[b] else "middle"]
-            cv2.line(canvas, _fixed(points[a]), _fixed(points[b]), colour,
+        for a, b, colour in lines:
+            cv2.line(canvas, _fixed(points[a]), _fixed(points[b]), OUTLINE if outline else colour,
                      round(width + 2 * rim) if outline else width, cv2.LINE_AA, SUBPIXEL)
         for joint in joints:
             _dot(canvas, points[joint], radius + rim if outline else radius,

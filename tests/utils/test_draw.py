@@ -37,6 +37,14 @@ def test_limbs_and_joints_have_the_colour_of_their_side_where_the_joints_are():
     assert (picture[60, 45:55] == GREY).all()               # nothing between the legs
 
 
+def test_a_limb_may_have_a_colour_of_its_own():
+    picture = _draw([POINTS], limb_colours=[None, None, (30, 220, 30), (0, 0, 0)])
+    assert picture[60, 80].tolist() == [30, 220, 30]
+    assert picture[60, 20].tolist() == [0, 0, 0]            # black is a colour, too
+    assert _nearest_side(picture[20, 65]) == "middle"
+    assert (_draw([POINTS], limb_colours=[None] * 4) == _draw([POINTS])).all()
+
+
 def test_a_dark_rim_sets_the_lines_off_from_any_ground():
     row = _draw([POINTS], image=np.full((100, 100, 3), 255, np.uint8))[60, 70:90].max(axis=1)
     assert row.min() < 80
