@@ -91,6 +91,8 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                    f"multiples of 32, such as [192, 256]")
     if codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3:
         yield "codec.blur_kernel", f"is {codec.blur_kernel}; it must be odd and at least 3"
+    if config.val.nms == "soft_oks" and config.val.nms_threshold == 0:
+        yield "val.nms_threshold", "is 0, but val.nms is soft_oks, which divides by it; write 0.9"
     if list(optim.milestones) != sorted(set(optim.milestones)) or min(optim.milestones,
                                                                       default=1) < 1:
         yield "optim.milestones", (f"is {list(optim.milestones)}; write rising epoch numbers, "

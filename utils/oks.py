@@ -74,7 +74,8 @@ def soft_oks_nms(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
     threshold), and comes later; the first 20 are kept.
 
     Returns the kept indices in the order they were taken. As in HRNet, the lowered scores only
-    order the poses; what is written as their score is up to the caller.
+    order the poses; what is written as their score is up to the caller. Raises ValueError for a
+    threshold that is not above 0.
     """
     image_ids = np.zeros(len(scores), np.int64)
     return nms_per_image(image_ids, keypoints, scores, areas, sigmas, threshold, "soft_oks",
@@ -93,6 +94,9 @@ def nms_per_image(image_ids: np.ndarray, keypoints: np.ndarray, scores: np.ndarr
     if kind not in SUPPRESSIONS:
         raise ValueError(f"val.nms is {kind!r}, which is not known: "
                          f"use one of {', '.join(SUPPRESSIONS)}")
+    if kind == "soft_oks" and not threshold > 0:
+        raise ValueError(f"val.nms_threshold is {threshold}: soft_oks divides by it, give a "
+                         f"number above 0, such as 0.9")
     keypoints, scores = np.asarray(keypoints, np.float64), np.asarray(scores, np.float64)
     areas = np.asarray(areas, np.float64)
     order, starts, counts = _by_image_and_score(np.asarray(image_ids), scores)
@@ -147,12 +151,12 @@ def _suppress_softly(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarra
     """Soft OKS-NMS."""
     alike = oks_matrix(keypoints, keypoints, areas, areas, sigmas, visible_above)
     left, images = scores.copy(), np.arange(len(scores))
-    taken = np.full(scores.shape, -1)
+    taken, free = np.full(scores.shape, -1), np.ones(scores.shape, bool)
     for turn in range(min(scores.shape[1], MAX_SOFT_KEPT)):
-        best = left.argmax(axis=1)
+        best = np.where(free, left, -np.inf).argmax(axis=1)
         taken[:, turn] = best
+        free[images, best] = False
         left *= np.exp(-alike[images, best] ** 2 / threshold)
-        left[images, best] = -np.inf
     return taken
 
 

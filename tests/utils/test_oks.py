@@ -2,7 +2,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.oks_speed import random_poses, textbook_nms, textbook_oks, textbook_rescore
+from benchmarks.oks_speed import (
+    random_poses,
+    textbook_nms,
+    textbook_oks,
+    textbook_rescore,
+    textbook_soft_nms,
+)
 from datasets.skeleton import load_skeleton
 from utils.oks import nms_per_image, oks_matrix, oks_nms, rescore, soft_oks_nms
 
@@ -107,16 +113,20 @@ def test_soft_suppression_reorders_and_keeps_at_most_20():
     data = random_poses(1, 30)
     poses, scores, areas = data["keypoints"], data["box_scores"], data["areas"]
     kept = soft_oks_nms(poses, scores, areas, SIGMAS, 0.5)
-    left, lowered, expected = list(range(30)), scores.copy(), []
-    for _ in range(20):
-        best = max(left, key=lambda i: lowered[i])
-        expected.append(best)
-        left.remove(best)
-        for i in left:
-            oks = textbook_oks(poses[best], poses[i], areas[best], areas[i], np.asarray(SIGMAS))
-            lowered[i] *= np.exp(-oks ** 2 / 0.5)
+    expected = textbook_soft_nms(data["image_ids"], poses, scores, areas, SIGMAS, 0.5)
     np.testing.assert_array_equal(kept, expected)
-    assert not np.array_equal(kept, np.argsort(-scores)[:20])
+    assert len(kept) == 20 and not np.array_equal(kept, np.argsort(-scores)[:20])
+
+
+@pytest.mark.filterwarnings("error")
+def test_soft_suppression_at_a_tiny_threshold_takes_nobody_twice():
+    """Equal poses then have scores of 0. At 0 the rule has no meaning."""
+    twice, scores, areas = np.zeros((3, 17, 2)), [0.9, 0.8, 0.7], [100.0] * 3
+    assert sorted(soft_oks_nms(twice, scores, areas, SIGMAS, 1e-4)) == [0, 1, 2]
+    for threshold in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="val.nms_threshold.*above 0"):
+            soft_oks_nms(twice, scores, areas, SIGMAS, threshold)
+    assert len(oks_nms(twice, scores, areas, SIGMAS, 0.0)) == 1
 
 
 def test_no_suppression_keeps_all_by_image_and_score():
