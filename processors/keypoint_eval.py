@@ -65,7 +65,7 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
     annotations, no_area = [], 0
     for source in dataset.get("annotations") or []:
         if source["image_id"] in wanted and source.get("category_id", category) == category:
-            no_area += not source.get("area")
+            no_area += source.get("area") is None
             annotations.append(_complete(source, category, num_joints, name))
     for number, annotation in enumerate(annotations, start=1):
         annotation["id"] = number
@@ -111,13 +111,13 @@ def _complete(source: dict, category: int, num_joints: int, name: str) -> dict:
                          f"{num_joints}: set data.skeleton to the skeleton of this file")
     table = np.asarray(joints, np.float64).reshape(-1, 3)
     labelled = table[table[:, 2] > 0, :2]
-    box = source.get("bbox")
+    box, area = source.get("bbox"), source.get("area")
     if not box:
         low, high = (labelled.min(0), labelled.max(0)) if len(labelled) else (np.zeros(2),) * 2
         box = [*low.tolist(), *(high - low).tolist()]
     return {"image_id": source["image_id"], "category_id": category, "keypoints": joints,
             "num_keypoints": source.get("num_keypoints", len(labelled)), "bbox": box,
-            "area": source.get("area") or AREA_OF_BOX * box[2] * box[3],
+            "area": AREA_OF_BOX * box[2] * box[3] if area is None else area,
             "iscrowd": source.get("iscrowd") or 0}
 
 

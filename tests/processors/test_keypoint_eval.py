@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from datasets.skeleton import load_skeleton
 from processors.coco_evaluator import coco_metrics
@@ -59,6 +60,19 @@ def test_missing_area_is_taken_from_the_box_and_said_once(tmp_path):
     found, notes = numbers(without, results, tmp_path)
     assert found == expected != numbers(truth(), results, tmp_path)[0]
     assert len(notes) == 1 and "3 annotations have no area" in notes[0] and "0.53" in notes[0]
+
+
+def test_an_area_of_zero_is_an_area_as_for_pycocotools(tmp_path):
+    """No pose is near enough to a person without size, and it is in no range of sizes."""
+    dataset = truth()
+    dataset["annotations"][0]["area"] = 0
+    results = results_of(truth())
+    found, notes = numbers(dataset, results, tmp_path)
+    coco = COCO(tmp_path / "truth.json")
+    official = COCOeval(coco, coco.loadRes(copy.deepcopy(results)), "keypoints")
+    official.evaluate(), official.accumulate(), official.summarize()
+    assert notes == () and found == official.stats.tolist()
+    assert found != numbers(truth(), results, tmp_path)[0]
 
 
 @pytest.mark.parametrize("field", ["iscrowd", "num_keypoints", "bbox", "id"])
