@@ -4,6 +4,9 @@ A pickle is a program for a small stack machine, which may call any function of 
 reads it. Here the machine is our own: it knows tensors and plain containers. Classes and
 functions stay names, and what a file wants to make of them becomes an inert `Stub` that keeps
 the state and nothing else. There is no way from a file to an import, a call or an attribute.
+
+It is for YOLOv5, whose files are such objects; all other weights are read by torch's own reader
+(`nets/weights_file.py`), which refuses objects, but knows every format and is kept up by torch.
 """
 import pickletools
 import zipfile

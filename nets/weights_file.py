@@ -1,27 +1,30 @@
-"""Reading a weights file without ever running what is in it."""
+"""Reading a weights file without ever running what is in it.
+
+This is torch's own reader for weights: it knows all formats that torch.save has ever had, and
+refuses a file with objects in it. YOLOv5's files are such objects; for them alone there is a
+second reader, `nets/unpickle.py`, which knows only the present format and builds stubs.
+"""
 import re
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-# Numbers and arrays that the training code of HRNet and mmpose stores beside the weights. These
-# are data; everything else that is not a tensor or a plain Python value is refused.
-_NUMPY_FUNCTIONS = {
-    "_reconstruct": np.empty(0).__reduce__()[0],
-    "scalar": np.float64(0).__reduce__()[0],
-}
-_NUMPY_DATA = [np.ndarray, np.dtype, *{type(np.dtype(kind)) for kind in "?bBhHiIlLqQefdUS"}]
-_NUMPY_DATA += [(function, f"numpy.{package}.multiarray.{name}")
-                for name, function in _NUMPY_FUNCTIONS.items() for package in ("core", "_core")]
+from nets.plain_values import Unread, plain_values
+
+# Code of HRNet and mmpose stores numbers of numpy beside the weights: they are passed over.
+_NUMPY = [(Unread, name) for name in (
+    "numpy.ndarray", "numpy.dtype", "numpy.core.multiarray._reconstruct",
+    "numpy.core.multiarray.scalar", "numpy._core.multiarray._reconstruct",
+    "numpy._core.multiarray.scalar")]
 
 
 def read_weights_file(path: str | Path) -> Any:
     """What a PyTorch file (or a .safetensors file) holds, on the CPU; nothing is executed.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged, of another kind, or holds
+    Only tensors and plain values come back, see `nets/plain_values.py`. Raises FileNotFoundError, or ValueError for a file that is damaged, of another kind, or holds
     objects that only running code could rebuild.
     """
     path = Path(path)
@@ -31,9 +34,9 @@ def read_weights_file(path: str | Path) -> Any:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        with torch.serialization.safe_globals(_NUMPY_DATA), warnings.catch_warnings():
+        with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
             warnings.simplefilter("ignore")    # on odd pickles, which fail right after
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return plain_values(torch.load(path, map_location="cpu", weights_only=True))
     except PermissionError as error:
         raise ValueError(f"{path} cannot be opened: {error.strerror}; change its rights or give "
                          f"another file") from error

@@ -1,11 +1,14 @@
 """Reading weights files: nothing runs, and every bad file is refused with one sentence."""
 import os
 import pickle
+import zipfile
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 
+from nets.plain_values import plain_values
 from nets.weights_file import read_weights_file
 
 
@@ -66,9 +69,60 @@ def test_other_kinds_of_files(tmp_path):
             read_weights_file(path)
 
 
-def test_numbers_of_numpy_beside_the_weights_are_data(tmp_path):
+def test_numbers_of_numpy_beside_the_weights_are_passed_over(tmp_path):
     path = tmp_path / "with_numpy.pth"
-    torch.save({"state_dict": {"a": torch.ones(2)}, "perf": np.float64(0.7),
-                "meta": {"sigmas": np.ones(17, np.float32), "ids": np.arange(3)}}, path)
+    torch.save({"state_dict": {"a": torch.ones(2)}, "perf": np.float64(0.7), "epoch": 3,
+                "meta": {"sigmas": np.ones(17, np.float32), "names": np.array(["a", "b"]),
+                         "objects": np.array([[], {}], dtype=object), "lr": [0.1]}}, path)
     content = read_weights_file(path)
-    assert content["perf"] == 0.7 and content["meta"]["sigmas"].shape == (17,)
+    assert content["state_dict"]["a"].tolist() == [1, 1]
+    del content["state_dict"]
+    assert content == {"perf": None, "epoch": 3, "meta": {"sigmas": None, "names": None,
+                                                          "objects": None, "lr": [0.1]}}
+
+
+def write_program(path, program):
+    """A file of torch.save around a hand-written pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("data.pkl", program), ("version", "3\n"), ("byteorder", "little")):
+            archive.writestr(f"archive/{name}", content)
+
+
+@pytest.mark.parametrize("kind", [b"U8", b"S8", b"f8"])
+def test_an_array_with_a_tampered_dtype_is_never_built(tmp_path, kind):
+    dtype = b"cnumpy\ndtype\n(X" + len(kind).to_bytes(4, "little") + kind + b"\x89\x88tRq\x01"
+    array = b"cnumpy\nndarray\n(K\x01\x85h\x01tR"
+    state = b"(K\x03X\x01\x00\x00\x00<NNNJ" + (2**30).to_bytes(4, "little") + b"K\x01K?tb"
+    path = tmp_path / "tampered.pth"
+    write_program(path, b"\x80\x02](" + dtype + array + b"h\x01" + state + b"e.")
+    assert read_weights_file(path) == [None, None, None]
+
+
+@pytest.mark.parametrize("program", [
+    b"}q\x00X\x05\x00\x00\x00modelh\x00s.", b"]q\x00h\x00a.",
+    b"}X\x05\x00\x00\x00model" * 5000 + b"}" + b"s" * 5000 + b"."])
+def test_containers_without_an_end_are_refused(tmp_path, program):
+    path = tmp_path / "cyclic.pth"
+    write_program(path, b"\x80\x02" + program)
+    refused(path, "cannot be read")
+
+
+def test_a_list_of_a_list_of_a_list_is_read_once(tmp_path):
+    path, nested = tmp_path / "laughs.pth", []
+    for _ in range(40):
+        nested = [nested, nested]
+    torch.save(nested, path)
+    assert len(read_weights_file(path)) == 2
+
+
+def test_only_exact_types_survive(tmp_path):
+    class Odd(str):
+        pass
+
+    tensor = torch.ones(2)
+    tensor.clone = "no method"
+    content = plain_values({"a": tensor, "b": Odd(), "c": {1, 2}, (1, 2): 3, "d": (b"x", True),
+                            "e": OrderedDict(f=torch.nn.Parameter(tensor)), "g": torch.Size([1])})
+    assert content["a"].clone().tolist() == [1, 1] and type(content["e"]["f"]) is torch.Tensor
+    assert [content.get(key) for key in ("b", "c", "d", "g")] == [None, None, (None, True), None]
+    assert type(content["e"]) is dict and (1, 2) not in content
