@@ -39,8 +39,8 @@ def test_limbs_and_joints_have_the_colour_of_their_side_where_the_joints_are():
 
 def test_a_limb_may_have_a_colour_of_its_own():
     picture = _draw([POINTS], limb_colours=[None, None, (30, 220, 30), (0, 0, 0)])
-    assert picture[60, 80].tolist() == [30, 220, 30]
-    assert picture[60, 20].tolist() == [0, 0, 0]            # black is a colour, too
+    assert np.abs(picture[60, 80] - np.array([30, 220, 30])).max() < 40
+    assert picture[60, 20].max() < 40                       # black is a colour, too
     assert _nearest_side(picture[20, 65]) == "middle"
     assert (_draw([POINTS], limb_colours=[None] * 4) == _draw([POINTS])).all()
 
