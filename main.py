@@ -16,6 +16,7 @@ from processors.ddp_pose_resnet_solver import DDPProcessor
 from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluate_weights import evaluate_weights
+from processors.export import export
 from processors.importing import IMPORTERS, import_annotations
 from processors.model_info import compare, describe
 from processors.predict import predict
@@ -53,6 +54,12 @@ def predict_people(arguments: argparse.Namespace) -> None:
             smooth=arguments.smooth, legend=arguments.legend)
 
 
+def export_net(arguments: argparse.Namespace) -> None:
+    """write the network of a checkpoint to an ONNX file, which predict takes in its place"""
+    export(arguments.weights, arguments.out, arguments.config, arguments.settings,
+           decode=arguments.decode, opset=arguments.opset)
+
+
 def pack(arguments: argparse.Namespace) -> None:
     """cut the training persons of a YAML file into data.train_pack, for faster training"""
     make_pack(load_config(*split(arguments.settings)))
@@ -75,7 +82,7 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 COMMANDS = {"train": train, "pack": pack, "evaluate": evaluate, "detect": find_people,
-            "predict": predict_people, "import": import_labels, "info": info}
+            "predict": predict_people, "export": export_net, "import": import_labels, "info": info}
 USUAL = ("CONFIG.yaml section.key=value",
          "a YAML file (configs/quickstart.yaml if none is given), then any number of settings "
          "that replace the file's")
@@ -83,6 +90,8 @@ POSITIONAL = {"predict": (
     "SOURCE section.key=value",
     "an image, a folder, a quoted pattern such as 'photos/*.jpg', a video, or the number of a "
     "camera; then settings such as detector.weights=yolov5s.pt"),
+    "export": ("section.key=value", "settings that replace the checkpoint's, such as "
+                                    "codec.decoder=quarter"),
     "import": ("SOURCE", "a folder of labelme or YOLO-pose labels, an XML file of CVAT (\"CVAT for "
                          "images 1.1\"), or MPII's train.json or mpii_annotations.json")}
 
@@ -144,6 +153,18 @@ def build_parser() -> argparse.ArgumentParser:
                         help="calm the joints of a video (one-euro filter)")
     people.add_argument("--legend", action="store_true",
                         help="write scores and ids at the people, and what the colours mean")
+    writer = parsers["export"]
+    writer.add_argument("--weights", type=Path, required=True, metavar="FILE",
+                        help="a checkpoint of this project, or another project's with --config")
+    writer.add_argument("--out", type=Path, required=True, metavar="FILE.onnx",
+                        help="the file to write, after a check with onnxruntime")
+    writer.add_argument("--config", type=Path, metavar="CONFIG.yaml",
+                        help="the network's YAML, where the weights do not say what they are")
+    writer.add_argument("--decode", action="store_true",
+                        help="put the decoder in the file: it then gives keypoints in input "
+                             "pixels and scores, without flip test")
+    writer.add_argument("--opset", type=int, metavar="N",
+                        help="version of ONNX's operators, 18 or newer (PyTorch's choice)")
     reader = parsers["import"]
     reader.add_argument("--from", dest="form", required=True, choices=sorted(IMPORTERS),
                         help="the tool or data set that the annotations come from")

@@ -13,6 +13,7 @@ from nets.weights_file import read_weights_file
 from processors.checkpoint import FORMAT
 from processors.evaluate_weights import as_weights_want
 from processors.evaluation import build_codec
+from processors.onnx_model import load_onnx_model
 from processors.pose_model import PoseModel, Settings
 from processors.precision import amp_dtype
 
@@ -64,4 +65,4 @@ def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
                          f"heatmaps: give the weights of a pose network")
 
 
-LOADERS = {}
+LOADERS = {".onnx": load_onnx_model}

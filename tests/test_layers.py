@@ -10,7 +10,7 @@ MAY_IMPORT = {"utils": {"utils"}, "configs": {"configs"}}
 MAY_IMPORT |= {name: {name, "configs", "utils"} for name in ("datasets", "nets", "losses")}
 MAY_IMPORT["processors"] = {*MAY_IMPORT, "processors"}
 MAY_IMPORT |= {"main": MAY_IMPORT["processors"], "hubconf": MAY_IMPORT["processors"]}
-OPTIONAL = {"tensorboard", "onnxruntime", "safetensors"}    # extras: may wait inside a function
+OPTIONAL = {"tensorboard", "onnx", "onnxruntime", "safetensors"}   # extras: may wait in a function
 FILES = [file for name in MAY_IMPORT for file in (*ROOT.glob(f"{name}.py"),
                                                   *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):
