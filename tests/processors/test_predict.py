@@ -255,7 +255,7 @@ def test_the_command_from_end_to_end(folder, weights, tmp_path):
 
 @pytest.mark.slow
 def test_the_basketball_video_with_both_real_networks(shared, tmp_path):
-    """Two players: nearly all of the time two ids, and few in total."""
+    """Two players; one of them is hidden for two seconds and comes back as somebody new."""
     pytest.importorskip("onnxruntime")
     data = shared / "data"
     yaml = tmp_path / "net.yaml"
@@ -267,5 +267,6 @@ def test_the_basketball_video_with_both_real_networks(shared, tmp_path):
     rows = lines(tmp_path / "basketball_mmaction2.jsonl")
     assert len(rows) == len(played(tmp_path / "basketball_mmaction2.mp4")) == 300
     seen = [person["id"] for row in rows for person in row["people"] if person["id"]]
-    common = sorted(set(seen), key=seen.count)[-2:]
-    assert sum(seen.count(number) for number in common) > 0.8 * len(seen)
+    common = sorted(set(seen), key=seen.count)[-3:]
+    assert len(seen) > 450 and len(set(seen)) <= 5
+    assert sum(seen.count(number) for number in common) > 0.95 * len(seen)
