@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from nets.weights_file import ensure_file
+
 DTYPES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
     "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
@@ -66,9 +68,7 @@ def read_pickled(path: str | Path) -> Any:
     for PyTorch's format from before version 1.6, which is no zip archive).
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no weights file {path}: give the path of a file such "
-                                f"as weights/yolov5n.pt")
+    ensure_file(path, "weights/yolov5n.pt")
     try:
         with zipfile.ZipFile(path) as archive:
             storages = _Storages(archive)

@@ -24,18 +24,18 @@ _NUMPY = [(Unread, name) for name in (
 def read_weights_file(path: str | Path) -> Any:
     """What a PyTorch file (or a .safetensors file) holds, on the CPU; nothing is executed.
 
-    Only tensors and plain values come back, see `nets/plain_values.py`. Raises FileNotFoundError, or ValueError for a file that is damaged, of another kind, or holds
-    objects that only running code could rebuild.
+    Only tensors and plain values come back, see `nets/plain_values.py`. Raises FileNotFoundError,
+    or ValueError for a file that is damaged, of another kind, or holds objects that only running
+    code could rebuild.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no weights file {path}: give the path of a file such "
-                                f"as weights/pose_best.pth")
+    ensure_file(path, "weights/pose_best.pth")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
         with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
             warnings.simplefilter("ignore")    # on odd pickles, which fail right after
+            _ensure_undamaged(path)
             return plain_values(torch.load(path, map_location="cpu", weights_only=True))
     except PermissionError as error:
         raise ValueError(f"{path} cannot be opened: {error.strerror}; change its rights or give "
@@ -50,6 +50,27 @@ def read_weights_file(path: str | Path) -> Any:
         raise ValueError(f"{path} cannot be read as a PyTorch checkpoint "
                          f"({type(error).__name__}): it is cut short, damaged or was not written "
                          f"by torch.save; get it again") from error
+
+
+def ensure_file(path: Path, example: str) -> None:
+    """Raise FileNotFoundError, or ValueError for a folder."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the path of a weights file in it, such as "
+                         f"{example}")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no weights file {path}: give the path of a file such "
+                                f"as {example}")
+
+
+def _ensure_undamaged(path: Path) -> None:
+    """Raise BadZipFile where a checksum is wrong, for torch itself does not look at them."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":      # the format from before PyTorch 1.6 has none
+            return
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged:
+        raise zipfile.BadZipFile(f"its part {damaged} is damaged")
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:

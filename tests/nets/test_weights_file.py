@@ -64,9 +64,18 @@ def test_other_kinds_of_files(tmp_path):
     tensors = tmp_path / "x.safetensors"
     tensors.write_text("nonsense")
     refused(tensors, "safetensors")
-    for path in (tmp_path, tmp_path / "nothing.pth"):
-        with pytest.raises(FileNotFoundError, match="there is no weights file"):
-            read_weights_file(path)
+    refused(tmp_path, "is a folder")
+    with pytest.raises(FileNotFoundError, match="there is no weights file"):
+        read_weights_file(tmp_path / "nothing.pth")
+
+
+def test_one_wrong_bit_among_the_numbers(tmp_path):
+    path = tmp_path / "rotten.pth"
+    torch.save({"a": torch.ones(5000)}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+    refused(path, "BadZipFile.*damaged")
 
 
 def test_numbers_of_numpy_beside_the_weights_are_passed_over(tmp_path):
