@@ -53,7 +53,7 @@ class FrozenBatchNorm(nn.BatchNorm2d):
         return super().train(False)
 
 
-def small_net(config):
+def small_net(config, **_):
     norm = FrozenBatchNorm if os.environ.get("FROZEN_BN") else nn.BatchNorm2d
     return nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU(),
                          nn.Conv2d(8, config.num_joints, 3, padding=1))

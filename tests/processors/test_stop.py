@@ -12,8 +12,10 @@ from utils.log import log
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """Put the handlers back, whatever a test did to them."""
+    """As in a terminal, though background jobs ignore some; put back behind each test."""
     before = [signal.getsignal(number) for number in SIGNALS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield before
     for number, handler in zip(SIGNALS, before, strict=True):
         signal.signal(number, handler)
