@@ -46,7 +46,8 @@ class MSCOCO(Dataset):
         at once. split: "train" or "val", for the names of settings in messages. category: see
         `category_ids`. extra: more annotation files whose persons come after these.
 
-        Raises FileNotFoundError or ValueError, one sentence with file and setting.
+        Raises FileNotFoundError or ValueError, one sentence with file and setting; also where no
+        annotated person is left to use. No detection left is a data set of nobody.
         """
         ann_key, root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
@@ -69,9 +70,8 @@ class MSCOCO(Dataset):
         elif check_files:
             persons = self._with_files(persons)
         self.persons = persons
-        if not len(self.persons):
-            raise ValueError(f"{ann_key if detections is None else 'val.boxes'}: no person is "
-                             f"left to use in {self.summary()}")
+        if detections is None and not len(self.persons):
+            raise ValueError(f"{ann_key}: no person is left to use in {self.summary()}")
         self.center, self.scale = box_to_center_scale(self.persons.boxes, self.input_size,
                                                       alignment=alignment)
         self.forget_image()

@@ -40,6 +40,14 @@ class Predictions:
                            self.areas[rows], self.image_ids[rows])
 
 
+def nobody(num_joints: int) -> Predictions:
+    """Predictions of no person."""
+    numbers = np.zeros(0, np.float32)
+    return Predictions(np.zeros((0, num_joints, 2), np.float32),
+                       np.zeros((0, num_joints), np.float32), numbers, numbers,
+                       np.zeros(0, np.int64))
+
+
 # ---- from predictions to results ---------------------------------------------------------------
 
 def _hrnet_score(people: Predictions, val: ValConfig) -> np.ndarray:
@@ -117,6 +125,19 @@ def _order(people: Predictions, scores: np.ndarray) -> np.ndarray:
     return np.lexsort((*rest, -scores, people.image_ids))
 
 
+def ensure_writable(path: str | Path) -> None:
+    """Raise OSError where `write_results` could not write `path`: asked before a network runs for
+    an hour. Makes the folder; writes and removes a file beside it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: the results are to be a file of that name; "
+                                f"move the folder away or choose another model_name")
+    probe = path.with_name(f"{path.name}.probe")
+    write_atomically(probe, lambda file: file.write(b"[]"))
+    probe.unlink()
+
+
 def write_results(results: list[dict], path: str | Path) -> Path:
     """Write COCO results JSON, whole or not at all; what the test-dev server takes."""
     path = Path(path)
@@ -170,13 +191,20 @@ def coco_metrics(ground_truth: COCO | str | Path, results: list[dict], sigmas: S
 
 # ---- in words ----------------------------------------------------------------------------------
 
-def protocol(config: Config, weights: str = "") -> str:
-    """Everything AP depends on, in words: belongs beside every AP that is shown."""
+def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
+    """Everything AP depends on, in words: belongs beside every AP that is shown.
+
+    sweep: what is common to all decoders, with and without flip test.
+    """
     codec, val, data = config.codec, config.val, config.data
     alignment = get_alignment(codec.alignment)
     decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
-    if decoder == "gauss_taylor":
+    if sweep:
+        decoder = f"each one (gauss_taylor with kernel {codec.blur_kernel})"
+    elif decoder == "gauss_taylor":
         decoder += f" (kernel {codec.blur_kernel})"
+    mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
+                f"{alignment.flip_shift} px")
     encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
     boxes = ("ground truth" if val.boxes == "gt" else
              f"detections of {val.boxes} with a score of at least {val.box_score:g}"
@@ -190,8 +218,8 @@ def protocol(config: Config, weights: str = "") -> str:
                  f"{config.model.input_format}",
         "network": str(config.model),
         "weights": weights or "not stated",
-        "flip test": "heatmaps averaged with those of the mirror image, shifted by "
-                     f"{alignment.flip_shift} px" if val.flip_test else "no",
+        "flip test": (f"with and without; with: {mirrored}" if sweep else
+                      mirrored if val.flip_test else "no"),
         "decoder": decoder,
         "alignment": f"{codec.alignment}, encoding {encoding}, sigma {codec.sigma:g}",
         "pose score": f"{val.score_rule}: {_score_in_words(val)}",

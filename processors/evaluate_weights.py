@@ -2,12 +2,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from configs.schema import Config
 from datasets.skeleton import load_skeleton
 from nets import build_net
 from nets.pretrained import LoadReport, load_weights
 from processors.coco_evaluator import CocoMetrics, protocol, table
 from processors.evaluation import Evaluation
+from processors.onnx_model import load_to_evaluate
 from processors.parallel import OneProcess
 from processors.precision import amp_dtype
 from processors.report import write_report
@@ -19,30 +22,32 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
                      ) -> dict[str, CocoMetrics]:
     """Evaluate a file of weights as the Config says; never needs the training data.
 
+    weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
     source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
     Returns the ten numbers by name: one evaluation, or all decoders of a sweep. Raises
     ValueError or FileNotFoundError for weights that are missing or do not fit.
     """
+    if sweep and report:
+        raise ValueError("--report shows one evaluation and --sweep makes many: leave one of them "
+                         "out")
     show_log()
     parallel = OneProcess(config.gpus)
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)
-    net = build_net(replace(config.model, pretrained=False))
-    loaded = load_weights(net, weights, source=source)
-    log.info("%s", loaded)
-    if loaded.reinitialised:
-        raise ValueError(f"{weights} is for another number of joints than model.num_joints, which "
-                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
-                         f"with")
-    config = as_weights_want(config, loaded)
+    if weights.suffix.lower() == ".onnx":
+        net, config = load_to_evaluate(weights, config, parallel.device)
+    else:
+        net, config = _load_checkpoint(weights, config, source)
     evaluation = Evaluation(config, skeleton, parallel)
     log.info("validation set: %s", evaluation.dataset.summary())
     net = net.to(parallel.device)
     dtype = amp_dtype(config.optim.amp, parallel.device, len(parallel.devices))
     if sweep:
-        found = evaluation.sweep(net, dtype)
-        log.info("the decoders and the flip test, from one pass:\n%s", table(found))
+        found = evaluation.sweep(net, folder, dtype)
+        log.info("the decoders and the flip test, from one pass; results in %s\n%s\n%s",
+                 folder / f"{config.model_name}_DECODER_FLIP_results.json",
+                 protocol(config, str(weights), sweep=True), table(found))
         return found
     results_path = (report or folder) / f"{config.model_name}_results.json"
     results_path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +61,19 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
                             image_ids=evaluation.image_ids)
         log.info("report in %s", page)
     return {"": metrics}
+
+
+def _load_checkpoint(weights: Path, config: Config, source: str | None,
+                     ) -> tuple[nn.Module, Config]:
+    """The network with its weights, and the Config as they want it."""
+    net = build_net(replace(config.model, pretrained=False))
+    loaded = load_weights(net, weights, source=source)
+    log.info("%s", loaded)
+    if loaded.reinitialised:
+        raise ValueError(f"{weights} is for another number of joints than model.num_joints, which "
+                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
+                         f"with")
+    return net, as_weights_want(config, loaded)
 
 
 def as_weights_want(config: Config, loaded: LoadReport) -> Config:

@@ -14,6 +14,9 @@ from processors.coco_evaluator import (
     CocoMetrics,
     Predictions,
     coco_metrics,
+    ensure_writable,
+    nobody,
+    table,
     to_results,
     write_results,
 )
@@ -40,7 +43,12 @@ def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Heatma
 
 
 class Evaluation:
-    """Built once, run for many weights. Every process does an exact share of the persons."""
+    """Built once, run for many weights. Every process does an exact share of the persons.
+
+    A detections file of which no box is left is a result like another: nobody is found, AP is 0,
+    and a warning says what became of its boxes. Raises ValueError or FileNotFoundError for files
+    that are missing or none, and for annotations in which nobody is left to evaluate.
+    """
 
     def __init__(self, config: Config, skeleton: Skeleton, parallel: Parallel):
         data, val = config.data, config.val
@@ -54,6 +62,9 @@ class Evaluation:
             alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
             box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val",
             category=data.category)
+        if not len(self.dataset):
+            log.warning("val.boxes: no box is left to use, so nobody can be found, in %s",
+                        self.dataset.summary())
         for note in skeleton.notes():
             log.warning("%s", note)
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
@@ -72,24 +83,55 @@ class Evaluation:
         """The ten numbers of a network, the same in all processes.
 
         The results are written to `results_path` before they are judged. dtype: of mixed
-        precision. stop: asked between batches whether to end the run.
+        precision. stop: asked between batches whether to end the run. Raises OSError where the
+        results cannot be written: before the first batch if it shows by then, and otherwise
+        after they have been judged and the numbers said.
         """
         way = Way(self.codec, self.config.val.flip_test)
-        people = self._predict(net, {"": way}, dtype, stop)[""]
-        metrics = None
-        if self.parallel.rank == 0:
-            self.results = self.to_results(people)
-            write_results(self.results, results_path)
-            metrics = self.judge(self.results)
-        return self.parallel.share(metrics)
+        return self._judged(net, {"": way}, {"": results_path}, dtype, stop)[""]
 
-    def sweep(self, net: nn.Module, dtype: torch.dtype | None = None) -> dict[str, CocoMetrics]:
-        """Every decoder with and without flip test, all from one pass over the images."""
-        ways = {f"{decoder}, {'flip' if flip else 'no flip'}":
-                Way(build_codec(self.config, self.skeleton, decoder), flip)
-                for decoder in DECODERS for flip in (False, True)}
-        people = self._predict(net, ways, dtype)
-        return {name: self.judge(self.to_results(found)) for name, found in people.items()}
+    def sweep(self, net: nn.Module, folder: Path, dtype: torch.dtype | None = None,
+              ) -> dict[str, CocoMetrics]:
+        """Every decoder with and without flip test, all from one pass over the images.
+
+        The results of each go to `{model_name}_{decoder}_{flip|noflip}_results.json` in `folder`,
+        otherwise as `run`.
+        """
+        ways, paths = {}, {}
+        for decoder in DECODERS:
+            codec = build_codec(self.config, self.skeleton, decoder)
+            for flip, words in ((False, "no flip"), (True, "flip")):
+                name = f"{decoder}, {words}"
+                ways[name] = Way(codec, flip)
+                paths[name] = folder / (f"{self.config.model_name}_{decoder}_"
+                                        f"{words.replace(' ', '')}_results.json")
+        return self._judged(net, ways, paths, dtype)
+
+    def _judged(self, net: nn.Module, ways: dict[str, Way], paths: dict[str, Path],
+                dtype: torch.dtype | None, stop: StopRequest | None = None,
+                ) -> dict[str, CocoMetrics]:
+        """The numbers of each way, the same in all processes; its results are at its path."""
+        first = self.parallel.rank == 0
+        for path in paths.values() if first else ():
+            ensure_writable(path)
+        people = self._predict(net, ways, dtype, stop)
+        return self.parallel.share(self._write_and_judge(people, paths) if first else None)
+
+    def _write_and_judge(self, people: dict[str, Predictions], paths: dict[str, Path],
+                         ) -> dict[str, CocoMetrics]:
+        metrics, failure = {}, None
+        for name, found in people.items():
+            self.results = self.to_results(found)
+            try:
+                write_results(self.results, paths[name])
+            except OSError as error:
+                log.error("the results cannot be written, they are judged all the same: %s", error)
+                failure = error
+            metrics[name] = self.judge(self.results)
+        if failure:
+            log.error("%s", table(metrics))
+            raise failure
+        return metrics
 
     def _predict(self, net: nn.Module, ways: dict[str, Way], dtype: torch.dtype | None,
                  stop: StopRequest | None = None) -> dict[str, Predictions]:
@@ -106,8 +148,10 @@ class Evaluation:
         net.train(training)
         if stop:
             stop.leave_if_asked()
-        return {name: concatenate([part for part in self.parallel.gather(found[name])
-                                   if part is not None]) for name in ways}
+        none = nobody(self.skeleton.num_joints)     # of a process that had no batch
+        return {name: concatenate([none if part is None else part
+                                   for part in self.parallel.gather(found[name])])
+                for name in ways}
 
     def to_results(self, people: Predictions) -> list[dict]:
         """COCO results: scored, doubles suppressed."""

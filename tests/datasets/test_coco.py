@@ -106,12 +106,19 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
 @pytest.mark.parametrize("rows, words", [
     ({"a": 1}, "not a detections file"), ([detection(), {"image_id": 11}], "row 1 has no category"),
     ([detection(bbox=[1, 2, 3])], "row 0 has 3 numbers in bbox instead of 4"),
-    ([detection(score=None)], "no person is left"), ([], "no person is left"),
 ])
 def test_wrong_detections(coco_content, write_coco, tmp_path, rows, words):
     with pytest.raises(ValueError, match=words) as caught:
         MSCOCO(*write_coco(coco_content), COCO, detections=write_detections(tmp_path, rows))
     assert "val.boxes" in str(caught.value) and "detections.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("rows, words", [
+    ([], "0 persons in 0 images"), ([detection(score=None)], "1 boxes without size or not finite"),
+    ([detection(image_id=77)], "1 boxes in images that the annotation file does not list")])
+def test_a_detector_that_finds_nobody_is_no_error(coco_content, write_coco, tmp_path, rows, words):
+    dataset = MSCOCO(*write_coco(coco_content), COCO, detections=write_detections(tmp_path, rows))
+    assert len(dataset) == 0 and words in dataset.summary()
 
 
 def test_missing_detections_file(coco_content, write_coco, tmp_path):

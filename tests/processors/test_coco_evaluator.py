@@ -301,6 +301,15 @@ def test_protocol_says_all_that_ap_depends_on():
         assert part in words
 
 
+def test_protocol_of_a_sweep_says_what_is_common():
+    words = protocol(Config(codec=CodecConfig(decoder="argmax"), val=ValConfig(flip_test=False)),
+                     "net.pth", sweep=True)
+    for part in ("with and without", "1 px", "each one (gauss_taylor with kernel 11)", "net.pth",
+                 "ground truth"):
+        assert part in words
+    assert "argmax" not in words and "flip test:   no" not in words
+
+
 def test_table_has_a_line_for_each_evaluation(tmp_path):
     truth = make_truth()
     path = as_file(truth, tmp_path)

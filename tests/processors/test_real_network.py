@@ -56,7 +56,7 @@ def test_detected_boxes(shared, net, tmp_path, name, settings, wanted):
 def test_a_sweep_equals_single_evaluations(shared, net, tmp_path):
     """One pass for all decoders gives the numbers that each has alone."""
     judge = evaluation(shared, "data.debug=24")
-    found = judge.sweep(net)
+    found = judge.sweep(net, tmp_path)
     assert len(found) == 6
     alone = judge.run(net, tmp_path / "r.json")
     assert found["gauss_taylor, flip"].values == alone.values

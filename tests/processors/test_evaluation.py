@@ -1,0 +1,160 @@
+"""Evaluation: results before numbers, shares of every size, and nobody found."""
+import json
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from configs.loader import load_config
+from datasets.skeleton import load_skeleton
+from datasets.synthetic import ensure_synthetic
+from processors import evaluation as module
+from processors.evaluation import Evaluation
+from processors.parallel import OneProcess
+
+SKELETON = load_skeleton("coco")
+
+
+class Together(OneProcess):
+    """Two processes as two threads."""
+    world_size = 2
+
+    def __init__(self, rank: int, slots: list, barrier: threading.Barrier):
+        super().__init__(())
+        self.rank, self.slots, self.barrier = rank, slots, barrier
+
+    def gather(self, value):
+        self.slots[self.rank] = value
+        self.barrier.wait(30)
+        values = list(self.slots)
+        self.barrier.wait(30)
+        return values
+
+    def share(self, value):
+        return self.gather(value)[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    ensure_synthetic(settings(folder).data, seed=0)
+    return folder
+
+
+def settings(folder, *more):
+    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
+             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
+    return load_config("configs/quickstart.yaml", [
+        *files, "data.synthetic_train=1", "data.synthetic_val=4", "data.batch_size=4",
+        "data.num_workers=0", "codec.input_size=[64, 64]", f"val.weight_path={folder}", *more])
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 17, 5, 4, 2)
+
+
+def of_one_process(config) -> Evaluation:
+    return Evaluation(config, SKELETON, OneProcess(()))
+
+
+def test_results_are_on_disk_before_they_are_judged(folder, net, tmp_path, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("judging failed")
+
+    for run in ("run", "sweep"):
+        evaluation = of_one_process(settings(folder))
+        monkeypatch.setattr(module, "coco_metrics", fails)
+        with pytest.raises(RuntimeError, match="judging failed"):
+            if run == "run":
+                evaluation.run(net, tmp_path / "r.json")
+            else:
+                evaluation.sweep(net, tmp_path)
+        path = tmp_path / ("r.json" if run == "run" else "quickstart_argmax_noflip_results.json")
+        assert len(json.loads(path.read_text())) == len(evaluation.results) > 0
+
+
+@pytest.mark.parametrize("place", ["a file for its folder", "a folder for it"])
+def test_a_path_that_cannot_be_written_is_said_before_the_first_batch(
+        folder, net, tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / ("file/r.json" if place.startswith("a file") else "folder")
+    monkeypatch.setattr(module, "predict", lambda *_: pytest.fail("a forward pass was made"))
+    with pytest.raises(OSError, match=path.parts[-1] if path.is_dir() else "file"):
+        of_one_process(settings(folder)).run(net, path)
+
+
+def test_the_probe_leaves_nothing_behind(folder, net, tmp_path):
+    (tmp_path / "r.json").write_text("the results of before")
+    module.ensure_writable(tmp_path / "r.json")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["the results of before"]
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_the_file_only(
+        folder, net, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device", "r.json")
+
+    evaluation = of_one_process(settings(folder))
+    metrics = evaluation.run(net, tmp_path / "r.json")
+    monkeypatch.setattr(module, "write_results", full)
+    with pytest.raises(OSError, match="No space left"):
+        evaluation.run(net, tmp_path / "r.json")
+    assert "judged all the same" in caplog.text and module.table(metrics) in caplog.text
+    caplog.clear()
+    with pytest.raises(OSError, match="No space left"):
+        evaluation.sweep(net, tmp_path)
+    assert caplog.text.count("judged all the same") == 6 and "quarter, no flip" in caplog.text
+
+
+def test_a_sweep_writes_a_file_for_each_way(folder, net, tmp_path):
+    evaluation = of_one_process(settings(folder))
+    found = evaluation.sweep(net, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"quickstart_{decoder}_{flip}_results.json" for flip in ("flip", "noflip")
+        for decoder in ("argmax", "quarter", "gauss_taylor"))
+    alone = evaluation.run(net, tmp_path / "r.json")
+    assert found["gauss_taylor, flip"].values == alone.values
+    assert (tmp_path / "r.json").read_bytes() == (
+        tmp_path / "quickstart_gauss_taylor_flip_results.json").read_bytes()
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 6
+
+
+@pytest.mark.parametrize("people", [1, 5])
+def test_processes_with_shares_of_any_size_give_the_results_of_one(folder, net, tmp_path, people):
+    """With one person one of the two processes has nobody."""
+    config = settings(folder, f"data.debug={people}")
+    alone = of_one_process(config).run(net, tmp_path / "one.json")
+    slots, barrier, found = [None, None], threading.Barrier(2), {}
+
+    def work(rank: int):
+        parallel = Together(rank, slots, barrier)
+        found[rank] = Evaluation(config, SKELETON, parallel).run(net, tmp_path / "two.json")
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
+    [thread.start() for thread in threads], [thread.join(60) for thread in threads]
+    assert found[0].values == found[1].values == alone.values
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
+    assert len(one) == people
+    for a, b in zip(one, two, strict=True):
+        assert a["keypoints"] == pytest.approx(b["keypoints"], abs=1e-2)
+
+
+def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):
+    lost = [{"image_id": 10 ** 6, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.9},
+            {"image_id": 1, "category_id": 1, "bbox": [0, 0, 0, 9], "score": 0.9}]
+    boxes = tmp_path / "boxes.json"
+    for rows, words in (([], "0 persons"), (lost, "1 boxes without size")):
+        caplog.clear()
+        boxes.write_text(json.dumps(rows))
+        evaluation = of_one_process(settings(folder, f"val.boxes={boxes}"))
+        assert "no box is left" in caplog.text and words in caplog.text
+        metrics = evaluation.run(net, tmp_path / "r.json")
+        assert metrics["AP"] == metrics["AR"] == 0 and metrics.detections == 0
+        assert json.loads((tmp_path / "r.json").read_text()) == []
+        assert set(found["AP"] for found in evaluation.sweep(net, tmp_path).values()) == {0.0}
+    config = settings(folder, f"val.boxes={boxes}", "val.only_images_with_boxes=true")
+    assert of_one_process(config).run(net, tmp_path / "r.json")["AP"] == -1
