@@ -4,6 +4,10 @@ HRNet's train.json and valid.json have image, center, scale, joints and joints_v
 mpii_annotations.json has img_paths, objpos, scale_provided and joint_self. Both count pixels from
 1, as Matlab does, and scale is the height of a person / 200. The original .mat file is not read:
 scipy would be needed, and both JSON forms are made from it.
+
+PCKh needs the boxes of the heads, which neither list has. They are taken from `head_rect`, the
+corners [x1, y1, x2, y2] (in the .mat x1, y1, x2 and y2 of an annorect, in HRNet's gt_valid.mat
+headboxes_src[:, :, person]), where somebody has put them into the list.
 """
 import json
 from pathlib import Path
@@ -57,6 +61,8 @@ def _person(row: Any, where: str) -> tuple[str, ImportedPerson]:
             name, center, scale = row["image"], row["center"], row["scale"]
             table = np.column_stack([row["joints"], row["joints_vis"]]).astype(np.float64)
         x, y, scale = float(center[0]), float(center[1]), float(scale)
+        head = row.get("head_rect")
+        head = None if head is None else np.array(head, np.float64).reshape(4)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BadFile(f"{where} is no person of MPII ({type(error).__name__}: {error})") from error
     sound = table.shape == (16, 3) and np.isfinite([*table.ravel(), x, y]).all()
@@ -64,6 +70,12 @@ def _person(row: Any, where: str) -> tuple[str, ImportedPerson]:
         raise BadFile(f"{where} needs an image, 16 joints with x, y and visibility, and a scale")
     labelled = (table[:, 2] > 0) & (table[:, :2] > 0).all(axis=1)   # unknown ones are 0 or -1
     joints = np.column_stack([table[:, :2] - 1, VISIBLE * labelled])
+    if head is not None:
+        low, size = head[:2] - 1, head[2:] - head[:2]
+        if not (np.isfinite(head).all() and min(size) > 0):
+            raise BadFile(f"{where} has the head_rect {head.tolist()}: write x1, y1, x2, y2 with "
+                          f"x1 < x2 and y1 < y2")
+        head = [*low, *size]
     side = SCALE_UNIT * scale
     box = [x - 1 - side / 2, y - 1 + DOWN * scale - side / 2, side, side]
-    return name, ImportedPerson(joints, box)
+    return name, ImportedPerson(joints, box, head)

@@ -33,6 +33,7 @@ class BadFile(ValueError):
 class ImportedPerson:
     joints: np.ndarray              # (K, 3) float64: x, y in image pixels, and COCO's v
     box: Sequence[float] | None     # xywh, image pixels; None: it is made around the joints
+    head_box: Sequence[float] | None = None     # xywh, image pixels, for PCKh
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ def _annotation(person: ImportedPerson, size: tuple[int, int], notes: Notes) -> 
         notes.counts["persons with a box only: not trained on, not judged"] += 1
     box = [round(float(value), 3) for value in box]
     joints = np.where(labelled[:, None], person.joints, 0)
-    return {"bbox": box, "area": round(AREA_OF_BOX * box[2] * box[3], 3), "iscrowd": 0,
+    head = {} if person.head_box is None else {
+        "bbox_head": [round(float(value), 3) for value in person.head_box]}
+    return {"bbox": box, **head, "area": round(AREA_OF_BOX * box[2] * box[3], 3), "iscrowd": 0,
             "num_keypoints": int(labelled.sum()),
             "keypoints": [round(value, 3) for value in joints.ravel().tolist()]}
 

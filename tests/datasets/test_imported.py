@@ -142,6 +142,7 @@ def test_both_forms_of_mpii_give_the_crop_of_hrnet(tmp_path):
                  "joint_self": [[*xy, v] for xy, v in zip(joints, vis, strict=True)]}}
     contents = []
     for name, row in forms.items():
+        row["head_rect"] = [241.0, 101.0, 271.0, 141.0]
         (tmp_path / name).write_text(json.dumps([row, {"image": 3}]))
         notes = Notes()
         contents.append(write(read_mpii(tmp_path / name, MPII, tmp_path, notes), tmp_path, MPII,
@@ -154,7 +155,24 @@ def test_both_forms_of_mpii_give_the_crop_of_hrnet(tmp_path):
     center, scale = box_to_center_scale(np.array(person["bbox"]), (256, 256))
     np.testing.assert_allclose(center, [250, 200 + 15 * 1.2], atol=1e-3)
     np.testing.assert_allclose(scale, 1.2 * 1.25, atol=1e-5)
+    assert person["bbox_head"] == [240, 100, 30, 40]
     with pytest.raises(ValueError, match="--skeleton mpii"):
         read_mpii(tmp_path / "train.json", load_skeleton("coco"), tmp_path, Notes())
     with pytest.raises(ValueError, match="give --images"):
         read_mpii(tmp_path / "train.json", MPII, None, Notes())
+
+
+@pytest.mark.parametrize("head, part", [
+    ([5, 5, 5, 9], "has the head_rect"), ([1, 2, 3], "no person of MPII"),
+    ([1, 2, 3, float("nan")], "has the head_rect"), (None, "")])
+def test_head_boxes_of_mpii_are_whole_or_not_there(tmp_path, head, part):
+    cv2.imwrite(str(tmp_path / "p.jpg"), np.zeros((400, 500, 3), np.uint8))
+    row = {"image": "p.jpg", "center": [251.0, 201.0], "scale": 1.2, "joints": [[9.0, 9.0]] * 16,
+           "joints_vis": [1] * 16, "head_rect": head}
+    (tmp_path / "train.json").write_text(json.dumps([row]))
+    notes = Notes()
+    found = read_mpii(tmp_path / "train.json", MPII, tmp_path, notes)
+    if part:
+        assert part in notes.bad[0] and not found[0]
+    else:
+        assert "bbox_head" not in write(found, tmp_path, MPII, notes)["annotations"][0]
