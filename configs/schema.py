@@ -71,7 +71,8 @@ class CodecConfig:
         "default", "target centre: real-valued or rounded to whole heatmap pixels")
     decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = knob(
         "default", "heatmap to coordinates; default is gauss_taylor (DARK)")
-    blur_kernel: int = knob(11, "side of the Gaussian that gauss_taylor blurs with, odd pixels")
+    blur_kernel: int = knob(
+        0, "side of the Gaussian that gauss_taylor blurs with, odd pixels; 0: from sigma, 11 for 2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,9 @@ class OptimConfig:
     compile: bool = knob(False, "torch.compile the network: slow start, faster steps")
 
 
+Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ValConfig:
     interval: int = knob(1, "epochs between evaluations; the last epoch is always evaluated")
@@ -137,6 +141,9 @@ class ValConfig:
     joint_score: float = knob(0.2, "joints above this score count in the hrnet rule")
     nms: Literal["oks", "soft_oks", "none"] = knob("oks", "suppression of double poses")
     nms_threshold: float = knob(0.9, "OKS above which two poses are the same person")
+    metrics: tuple[Metric, ...] = knob(
+        ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
+                   "auc, crowdpose (processors/metrics.py)")
 
 
 @dataclass(frozen=True, kw_only=True)
