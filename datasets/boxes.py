@@ -53,7 +53,7 @@ class Persons:
 
 
 @contextmanager
-def _gc_paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Half of the time to read a large file would go into looking for garbage in it."""
     was_on = gc.isenabled()
     gc.disable()
@@ -64,7 +64,7 @@ def _gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-@_gc_paused()
+@gc_paused()
 def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
                       key: str = "data.train_ann_path", category: str | int = "") -> Persons:
     """The annotated persons of a COCO keypoints file; see `category_ids` for who is one.
@@ -113,7 +113,7 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
     return rows.stack(images, notes)
 
 
-@_gc_paused()
+@gc_paused()
 def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
                     min_score: float = 0.0, key: str = "data.val_ann_path",
                     category: str | int = "") -> Persons:

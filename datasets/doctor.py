@@ -1,0 +1,115 @@
+"""The doctor: what is wrong with a data set, and what it costs; `python main.py check CONFIG`.
+
+Unlike training it does not stop at the first fault: it reads what can be read, asks every check,
+and gives all they find.
+"""
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from configs.schema import Config
+from datasets.check_images import MOST_HEADERS, image_sizes, missing_images, overlap
+from datasets.check_places import (
+    boxes,
+    boxes_hold,
+    joints_outside,
+    nobody,
+    unlabelled_joints,
+    visibility,
+)
+from datasets.check_rows import (
+    annotation_ids,
+    areas,
+    duplicates,
+    image_ids,
+    joint_count,
+    joint_names,
+    num_keypoints,
+)
+from datasets.check_sides import flip_pairs, mirrored_persons
+from datasets.finding import Finding
+from datasets.mixed import AnnotatedSet, extra_sets
+from datasets.raw_labels import RawLabels, read_raw
+from datasets.skeleton import Skeleton
+
+# What is asked of each set. Reading itself finds two more: "file" and "category".
+CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
+    "joint_names": joint_names, "joint_count": joint_count, "image_ids": image_ids,
+    "annotation_ids": annotation_ids, "areas": areas, "num_keypoints": num_keypoints,
+    "nobody": nobody, "unlabelled_joints": unlabelled_joints, "visibility": visibility,
+    "joints_outside": joints_outside, "boxes": boxes, "boxes_hold": boxes_hold,
+    "duplicates": duplicates, "flip_pairs": flip_pairs, "mirrored_persons": mirrored_persons,
+    "missing_images": missing_images, "image_sizes": image_sizes}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    findings: tuple[Finding, ...]
+    training: tuple[RawLabels, ...]     # data.train_ann_path and data.extra_sets
+    val: RawLabels
+
+    @property
+    def serious(self) -> bool:
+        return any(finding.serious for finding in self.findings)
+
+    def __str__(self) -> str:
+        lines = [summary(labels) for labels in (*self.training, self.val)]
+        lines += [""] + [str(finding) for finding in self.findings]
+        wrong = sum(finding.serious for finding in self.findings)
+        lines.append(f"{wrong} thing{'s' * (wrong != 1)} wrong" if wrong else "nothing wrong found")
+        return "\n".join(lines)
+
+
+def examine(config: Config, skeleton: Skeleton) -> Diagnosis:
+    """Look at all sets of a Config. Raises ValueError only for data.extra_sets whose skeleton
+    cannot be used."""
+    data = config.data
+    sets = {"training set": AnnotatedSet(
+        Path(data.train_ann_path), Path(data.train_img_root), skeleton, data.category,
+        "data.train_ann_path", "data.train_img_root")}
+    sets |= {part.ann_key.partition(".ann")[0]: part for part in extra_sets(
+        data.extra_sets, skeleton, data.category)}
+    sets["validation set"] = AnnotatedSet(
+        Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
+        "data.val_ann_path", "data.val_img_root")
+    *training, val = (read_raw(part, name) for name, part in sets.items())
+    findings = [*settings(config, skeleton)]
+    for labels in (*training, val):
+        findings += labels.faults
+        for name, check in CHECKS.items():
+            if not (name == "missing_images" and data.train_pack and labels is not val):
+                findings += check(labels)
+    findings += overlap(training, val)
+    findings = sorted(merged(findings), key=lambda finding: not finding.serious)
+    return Diagnosis(tuple(findings), tuple(training), val)
+
+
+def merged(findings: list[Finding]) -> list[Finding]:
+    """What is the same in several sets said once, as wrong flip pairs are."""
+    places: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        places[finding.check, finding.sentence].append(finding)
+    return [replace(same[0], where=" and ".join(finding.where for finding in same))
+            for same in places.values()]
+
+
+def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
+    """What is wrong between the YAML and the skeleton."""
+    if config.model.num_joints != skeleton.num_joints:
+        yield Finding("num_joints", "model.num_joints", f"it is {config.model.num_joints}, but the "
+                      f"skeleton {skeleton.name} has {skeleton.num_joints} joints", "training "
+                      "refuses it: make them equal")
+    for note in skeleton.notes():
+        yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
+                      "labelled; too large ones make AP look better, too small ones worse: write "
+                      "them into the skeleton if they are known", len(skeleton.guessed_sigmas),
+                      serious=False)
+
+
+def summary(labels: RawLabels) -> str:
+    """A set in one line, with how much of it was looked at."""
+    images = len(labels.file_names)
+    return (f"{labels.name}: {labels.part.ann_path}: {images} images, {len(labels.ids)} "
+            f"annotations, {int(labels.persons.sum())} persons with joints; sizes read from "
+            f"{min(images, MOST_HEADERS)} images")
