@@ -129,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
                             "YAML's run if not given")
     judge.add_argument("--source", choices=sorted(SOURCES),
                        help="the project the checkpoint comes from, where its keys do not tell "
-                            "(see nets/pretrained.py)")
+                            "(see nets/sources.py)")
     judge.add_argument("--sweep", action="store_true",
                        help="compare all decoders, with and without flip test, from one pass")
     judge.add_argument("--report", type=Path, metavar="DIR",

@@ -3,7 +3,7 @@
 The last layer has a row of weights for each joint. A network for another skeleton starts better
 with the rows of the joints that both skeletons have than with none.
 """
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -21,24 +21,23 @@ def stored_joint_names(checkpoint: Any) -> tuple[str, ...]:
                  and joint else str(joint) for joint in joints)
 
 
-def number_of_joints(theirs: Mapping[str, Tensor], renamed: Callable[[str], str]) -> int:
-    """Rows of the last layer of a state_dict, 0 without one. renamed: their key -> ours."""
+def number_of_joints(theirs: Mapping[str, Tensor]) -> int:
+    """Rows of the last layer of a state_dict by our names, 0 without one."""
     rows = [len(value) for key, value in theirs.items()
-            if renamed(key).startswith(LAST_LAYER) and value.ndim]
+            if key.startswith(LAST_LAYER) and value.ndim]
     return rows[0] if rows else 0
 
 
 def rows_by_name(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor],
-                 renamed: Callable[[str], str], their_names: Sequence[str],
-                 our_names: Sequence[str]) -> dict[str, Tensor]:
+                 their_names: Sequence[str], our_names: Sequence[str]) -> dict[str, Tensor]:
     """`theirs` with a last layer of our joints: their rows by name, our values for the rest.
 
-    A last layer of another kind is left as it is. renamed: their key -> ours.
+    A last layer of another kind is left as it is. Both by our names.
     """
     state = dict(theirs)
     for key, value in theirs.items():
-        own = ours.get(renamed(key))
-        fits = (own is not None and renamed(key).startswith(LAST_LAYER)
+        own = ours.get(key)
+        fits = (own is not None and key.startswith(LAST_LAYER)
                 and value.ndim and value.shape[1:] == own.shape[1:]
                 and (len(value), len(own)) == (len(their_names), len(our_names)))
         if fits:

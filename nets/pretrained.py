@@ -1,14 +1,9 @@
 """load_weights: published and own checkpoints into our nets, whatever their keys are called.
 
-Where a file comes from shows in its keys, and decides how the network wants its images (see
-`utils/input_format.py`) and in which geometry it was trained. Some sources share their keys:
-- DarkPose and AlphaPose's HRNet have exactly the keys of the official pose_resnet and pose_hrnet.
-  They are told apart by "dark" or "alphapose" in the name of the file or of its folder, or by the
-  caller: `load_weights(net, path, source="darkpose_hrnet")`.
-- The original SimplePose's transposed-convolution nets and HRNet have the official keys, too; they
-  are known by lying under "ema", or by their SE layers.
+Which code base a file comes from is told in `nets/sources.py`; what is looked at before anything
+is copied, in `nets/checked_state.py`.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +11,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.checked_state import (
+    COUNTERS,
+    LAST_LAYER,
+    by_new_names,
+    ensure_finite,
+    ensure_plain_numbers,
+    find_state,
+)
 from nets.joint_rows import number_of_joints, rows_by_name, stored_joint_names
 from nets.layers import init_small
+from nets.sources import SOURCES, recognise, some
 from nets.weights_file import read_weights_file
+from utils.alignment import ALIGNMENTS
+from utils.input_format import INPUT_FORMATS
 
 # Beginning of a key in the file -> in our nets; the first row that fits counts.
 RENAMES = (
@@ -40,33 +46,10 @@ RENAMES = (
 )
 
 
-@dataclass(frozen=True)
-class Source:
-    """What the weights of a code base want; None: the files do not say."""
-    input_format: str | None   # a name in utils/input_format.py
-    alignment: str | None      # a value of codec.alignment
-
-
-SOURCES = {
-    "this_project": Source(None, None),     # told by the settings inside the checkpoint
-    "original_simplepose": Source("rgb_mean", None),
-    "pose_resnet": Source("bgr_mean_std", "hrnet"),
-    "pose_hrnet": Source("rgb_mean_std", "hrnet"),
-    "darkpose_resnet": Source("bgr_mean_std", "dark"),
-    "darkpose_hrnet": Source("rgb_mean_std", "dark"),
-    "alphapose": Source("alphapose", "hrnet"),
-    "mmpose": Source("rgb_mean_std", "hrnet"),
-    "mmpose_udp": Source("rgb_mean_std", "udp"),
-    "imagenet": Source("rgb_mean_std", None),
-}
-
-WRAPPERS = ("ema", "state_dict", "model", "net")   # where a checkpoint keeps its weights
-PREFIXES = ("module.", "_orig_mod.", "model.")     # from DataParallel, torch.compile, a wrapper
 # What an ImageNet trunk may have that a pose network has no use for: the classifier, and HRNet's
 # outputs of the coarse branches.
 IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incre_modules.",
                  "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.")
-COUNTERS = ("num_batches_tracked", "n_averaged")   # no weights; old files have none
 
 
 @dataclass(frozen=True)
@@ -82,18 +65,19 @@ class LoadReport:
     alignment: str | None
     kept_joints: tuple[str, ...] = ()   # of a file for other joints: those with the same name
     new_joints: tuple[str, ...] = ()    # those that the file does not have
+    assumed: str = ""               # on what the source rests, where the keys leave a choice
 
     def __str__(self) -> str:
         text = f"{self.where} ({self.source}): {len(self.loaded)} tensors loaded"
         for what, names in (("not in the file", self.missed), ("left over", self.left),
                             ("re-initialised for another number of joints", self.reinitialised)):
             if names:
-                text += f"; {what}: {_some(names)}"
+                text += f"; {what}: {some(names)}"
         if self.kept_joints or self.new_joints:
             text += (f"; it is for other joints: the last layer keeps its weights for "
                      f"{', '.join(self.kept_joints) or 'none'} and begins anew for "
                      f"{', '.join(self.new_joints) or 'none'}")
-        return text
+        return f"{text}; {self.assumed}" if self.assumed else text
 
 
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
@@ -102,7 +86,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                  known_joints: Mapping[int, Sequence[str]] | None = None) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
-    `source`: a name in SOURCES, where keys alone do not tell (see above). A file that does not
+    `source`: a name in SOURCES, where keys alone do not tell (`nets/sources.py`). A file that does not
     fill the whole trunk, has more trunk than the net, or another kind of head is refused, unless
     `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number of
     joints differs, the last layer is re-initialised. A refused file changes nothing in the net.
@@ -111,91 +95,46 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     keep the net's. `known_joints`: the names by their number, for the files of other projects,
     which do not say them. Raises FileNotFoundError or ValueError.
     """
-    where, hint, checkpoint = "the given weights", "", weights
+    where, checkpoint = "the given weights", weights
     if isinstance(weights, str | Path):
         path, checkpoint = weights, read_weights_file(weights)
-    if path:
-        path = Path(path)
-        where, hint = str(path), f"{path.parent.name}/{path.name}".lower()
-    state, under_ema = _find_state(checkpoint, where)
-    source = source or _recognise(state, hint, under_ema, where)
+    where = str(path) if path else where
+    state, under_ema = find_state(checkpoint, where)
+    assumed = ""
+    if source is None:
+        source, assumed = recognise(state, Path(path or "").name, under_ema, where)
     if source not in SOURCES:
         raise ValueError(f"source is {source!r}; choose one of: {', '.join(SOURCES)}")
+    input_format, alignment = SOURCES[source].input_format, SOURCES[source].alignment
+    if source == "this_project":
+        input_format = _setting(checkpoint, "model", "input_format", INPUT_FORMATS, where)
+        alignment = _setting(checkpoint, "codec", "alignment", ALIGNMENTS, where)
+    state, file_names = by_new_names(state, _renamed, where)
+    ensure_plain_numbers(state, net.state_dict(), where)
 
     ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
     if source != "this_project":
-        theirs = tuple((known_joints or {}).get(number_of_joints(state, _renamed), ()))
+        theirs = tuple((known_joints or {}).get(number_of_joints(state), ()))
     other_skeleton = (bool(ours and theirs and ours != theirs)
-                      and number_of_joints(state, _renamed) == len(theirs))
+                      and number_of_joints(state) == len(theirs))
     if other_skeleton:
-        state = rows_by_name(state, net.state_dict(), _renamed, theirs, ours)
+        state = rows_by_name(state, net.state_dict(), theirs, ours)
     match = _match(net.state_dict(), state)
     problem = match.problem(is_imagenet=source == "imagenet", allow_partial=allow_partial)
     if problem:
         raise ValueError(f"{where} ({source}) does not fit this network: {problem}; check "
                          f"model.type, model.name and model.reduction")
+    ensure_finite(match.fitting, net.state_dict(), where)
     net.load_state_dict(match.fitting, strict=False)
     if match.other_joints:
         init_small(net.head.output)
-    input_format, alignment = SOURCES[source].input_format, SOURCES[source].alignment
-    if source == "this_project":
-        input_format = _setting(checkpoint, "model", "input_format")
-        alignment = _setting(checkpoint, "codec", "alignment")
     return LoadReport(where=where, source=source, loaded=tuple(match.fitting),
-                      missed=match.missed, left=tuple(match.left.values()),
+                      missed=match.missed, left=tuple(file_names[key] for key in match.left),
                       reinitialised=match.other_joints, input_format=input_format,
-                      alignment=alignment,
+                      alignment=alignment, assumed=assumed,
                       kept_joints=tuple(n for n in ours if n in theirs) if other_skeleton else (),
                       new_joints=tuple(n for n in ours if n not in theirs) if other_skeleton
                       else ())
-
-
-def _find_state(checkpoint: Any, where: str) -> tuple[dict[str, torch.Tensor], bool]:
-    """The tensors by their keys without wrappers' prefixes; and whether they lay under "ema"."""
-    under_ema = False
-    while isinstance(checkpoint, Mapping):
-        state = {key: value for key, value in checkpoint.items()
-                 if isinstance(key, str) and isinstance(value, torch.Tensor)}
-        inner = next((key for key in WRAPPERS
-                      if isinstance(checkpoint.get(key), Mapping) and checkpoint[key]), None)
-        if inner is None and state:
-            return {_unwrapped(key): value for key, value in state.items()}, under_ema
-        under_ema = under_ema or inner == "ema"
-        checkpoint = checkpoint.get(inner)
-    raise ValueError(f"{where} holds no weights: give a state_dict, or a checkpoint with one under "
-                     f"one of the keys {', '.join(WRAPPERS)}")
-
-
-def _unwrapped(key: str) -> str:
-    for prefix in PREFIXES * 2:    # such as module._orig_mod.
-        key = key.removeprefix(prefix)
-    return key
-
-
-def _recognise(state: Mapping[str, Any], hint: str, under_ema: bool, where: str) -> str:
-    """The name in SOURCES; `hint` is the file's folder and name in lower case."""
-    def has(*beginnings: str) -> bool:
-        return any(key.startswith(beginnings) for key in state)
-
-    if has("head.output."):
-        return "this_project"
-    if has("preact."):
-        return "alphapose"
-    if has("keypoint_head.", "head.final_layer."):
-        return "mmpose_udp" if "udp" in hint else "mmpose"
-    if has("duc_layers.") or (has("deconv_layers.") and any(".se.fc." in key for key in state)):
-        return "original_simplepose"
-    if "final_layer.weight" in state and has("deconv_layers.", "stage4."):
-        if under_ema:
-            return "original_simplepose"
-        if "alphapose" in hint:
-            return "alphapose"
-        owner = "darkpose" if "dark" in hint else "pose"
-        return f"{owner}_resnet" if has("deconv_layers.") else f"{owner}_hrnet"
-    if has("layer4.", "stage4.", "backbone.layer4.", "backbone.stage4."):
-        return "imagenet"
-    raise ValueError(f"{where}: no code base that is known here names its layers {_some(state)}; "
-                     f"known are: {', '.join(SOURCES)}")
 
 
 def _renamed(key: str) -> str:
@@ -210,7 +149,7 @@ class _Match:
     wrong_shape: tuple[str, ...]    # these are among `missed` and `left`, too
     other_joints: tuple[str, ...]
     missed: tuple[str, ...]
-    left: dict[str, str]            # our name -> the name in the file
+    left: tuple[str, ...]
 
     def problem(self, is_imagenet: bool, allow_partial: bool) -> str:
         """Why this is no match good enough to load; empty if it is."""
@@ -225,40 +164,38 @@ class _Match:
             left = [key for key in left if not key.startswith(IMAGENET_ONLY)]
         faults = {"of another shape": self.wrong_shape, "not in the file": missed,
                   "in the file only": left}
-        return ", ".join(f"{what}: {_some(keys)}"
+        return ", ".join(f"{what}: {some(keys)}"
                          for what, names in faults.items()
                          if (keys := [key for key in names if not key.endswith(COUNTERS)]))
 
 
 def _match(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]) -> _Match:
-    fitting, wrong_shape, other_joints, left = {}, [], [], {}
-    for name, value in theirs.items():
-        key = _renamed(name)
-        if key not in ours:
-            left[key] = name
-            continue
-        shape = ours[key].shape
+    fitting, wrong_shape, other_joints = {}, [], []
+    for key in [key for key in theirs if key in ours]:
+        value, shape = theirs[key], ours[key].shape
         if value.ndim == 2 and shape == (*value.shape, 1, 1):
             value = value[..., None, None]      # AlphaPose's SE: Linear -> 1x1 convolution
         if value.shape == shape:
             fitting[key] = value
-        elif key.startswith("head.output.") and value.shape[1:] == shape[1:]:
+        elif key in LAST_LAYER and value.ndim and value.shape[1:] == shape[1:]:
             other_joints.append(key)
         else:
             wrong_shape.append(key)
-            left[key] = name
     missed = tuple(key for key in ours if key not in fitting and key not in other_joints)
+    left = tuple(key for key in theirs if key not in ours or key in wrong_shape)
     return _Match(fitting, tuple(wrong_shape), tuple(other_joints), missed, left)
 
 
-def _setting(checkpoint: Any, section: str, key: str) -> str | None:
-    """A setting out of the "config" that our own checkpoints carry."""
+def _setting(checkpoint: Any, section: str, key: str, choices: Collection[str], where: str
+             ) -> str | None:
+    """A setting out of the "config" that our own checkpoints carry; None: it has none."""
     for name in ("config", section):
         checkpoint = checkpoint.get(name) if isinstance(checkpoint, Mapping) else None
-    return checkpoint.get(key) if isinstance(checkpoint, Mapping) else None
-
-
-def _some(names: Any) -> str:
-    """The first names, and how many more there are."""
-    names = list(names)
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    if not isinstance(checkpoint, Mapping) or key not in checkpoint:
+        return None
+    value = checkpoint[key]
+    if type(value) is not str or value not in choices:
+        said = repr(value[:40]) if type(value) is str else f"of the type {type(value).__name__}"
+        raise ValueError(f"{where}: {section}.{key} in its settings is {said}, which is none of "
+                         f"{', '.join(choices)}: the file is damaged or of a newer version")
+    return value

@@ -1,10 +1,15 @@
 """load_weights: where weights come from, what they fill, and what is refused."""
+import re
+
+import numpy as np
 import pytest
 import torch
 import torchvision
 
 from nets import build_net
-from nets.pretrained import RENAMES, SOURCES, load_weights
+from nets.pretrained import RENAMES, load_weights
+from nets.sources import SOURCES, WORDS
+from utils.alignment import ALIGNMENTS
 from utils.input_format import INPUT_FORMATS
 
 
@@ -79,22 +84,69 @@ def test_own_checkpoint_goes_round_and_carries_its_settings(tmp_path):
     assert str(path) in str(report)
 
 
-def test_names_of_files_and_the_caller_tell_sources_with_equal_keys_apart(tmp_path):
-    file = spelled(make("pose_resnet_dconv").state_dict(), *OFFICIAL)
-    (tmp_path / "DarkPose").mkdir()
-    torch.save(file, tmp_path / "DarkPose" / "res18_256x192.pth")
-    report = load_weights(make("pose_resnet_dconv"), tmp_path / "DarkPose" / "res18_256x192.pth")
-    assert (report.source, report.input_format, report.alignment) == (
-        "darkpose_resnet", "bgr_mean_std", "dark")
-    report = load_weights(make("pose_resnet_dconv"), file, source="original_simplepose")
-    assert report.input_format == "rgb_mean"
+@pytest.mark.parametrize("name, source, alignment", [
+    ("DarkPose/res18_256x192.pth", "pose_resnet", "hrnet"),     # a folder says nothing
+    ("w/res18_256x192_dark.pth", "darkpose_resnet", "dark"),
+    ("w/DarkPose-res18.pth", "darkpose_resnet", "dark"),
+    ("w/alphapose_res18.pth", "alphapose", "hrnet"),
+    ("w/darker_udp_res18.pth", "pose_resnet", "hrnet"),         # whole words, of these keys
+])
+def test_words_in_names_of_files_tell_sources_with_equal_keys_apart(name, source, alignment):
+    file = spelled(make("pose_resnet_dconv", width=0.1).state_dict(), *OFFICIAL)
+    report = load_weights(make("pose_resnet_dconv", width=0.1), file, path=name)
+    assert (report.source, report.alignment) == (source, alignment)
+
+
+@pytest.mark.parametrize("wrapper, name, words", [
+    (None, "", "pose_resnet, since nothing says otherwise.*darkpose_resnet, original_simplepose"),
+    ("ema", "", 'original_simplepose, since it lies under "ema".*: pose_resnet, darkpose_resnet'),
+    (None, "x_dark.pth", 'darkpose_resnet, since the file\'s name has the word "dark".*: pose_res'),
+])
+def test_what_the_keys_leave_open_is_said_and_the_caller_decides(wrapper, name, words):
+    file = spelled(make("pose_resnet_dconv", width=0.1).state_dict(), *OFFICIAL)
+    file = {wrapper: file} if wrapper else file
+    net = make("pose_resnet_dconv", width=0.1)
+    assert re.search(f"assumed to be of {words}", str(load_weights(net, file, path=name)))
+    report = load_weights(net, file, path=name, source="alphapose")
+    assert (report.source, report.input_format) == ("alphapose", "alphapose")
+    assert "assumed" not in str(report)
     with pytest.raises(ValueError, match="choose one of: this_project"):
-        load_weights(make("pose_resnet_dconv"), file, source="openpose")
+        load_weights(net, file, source="openpose")
+
+
+def test_udp_nets_of_mmpose_are_known_by_the_name_of_the_file():
+    file = spelled(make("pose_resnet_dconv", width=0.1).state_dict(), *MMPOSE_1)
+    for name, source in (("w32_coco_udp-aba0be42_2021.pth", "mmpose_udp"), ("udp/a.pth", "mmpose")):
+        report = load_weights(make("pose_resnet_dconv", width=0.1), file, path=name)
+        assert (report.source, "assumed" in str(report)) == (source, True)
+
+
+@pytest.mark.parametrize("rows", [OFFICIAL, MMPOSE_0, MMPOSE_1, (("", ""),)])
+def test_a_pose_network_without_its_last_layer_is_no_imagenet_trunk(rows):
+    file = {key: value for key, value in make("pose_resnet_dconv", width=0.1).state_dict().items()
+            if "head.output" not in key}
+    net = make("pose_resnet_dconv", width=0.1)
+    with pytest.raises(ValueError, match="not in the file: head.output.weight"):
+        load_weights(net, spelled(file, *rows))
+    assert load_weights(net, spelled(file, *rows), allow_partial=True).missed == (
+        "head.output.weight", "head.output.bias")
 
 
 def test_formats_are_names_that_exist():
     for source in SOURCES.values():
         assert source.input_format is None or source.input_format in INPUT_FORMATS
+        assert source.alignment is None or source.alignment in ALIGNMENTS
+    assert all(any(name.startswith(owner) for name in SOURCES) for owner in WORDS.values())
+
+
+@pytest.mark.parametrize("section, key", [("model", "input_format"), ("codec", "alignment")])
+@pytest.mark.parametrize("value", ["nonsense", 3, None, ["hrnet"], np.array(["hrnet"])])
+def test_settings_of_own_checkpoints_must_be_known(section, key, value):
+    net = make(width=0.1)
+    checkpoint = {"ema": net.state_dict(), "config": {section: {key: value}}}
+    with pytest.raises(ValueError, match=f"{section}.{key} in its settings is .*none of") as caught:
+        load_weights(net, checkpoint)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_every_rename_can_be_reached():
