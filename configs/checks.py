@@ -89,8 +89,9 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if any(side % 32 or side <= 0 for side in codec.input_size):
         yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
                                    f"multiples of 32, such as [192, 256]")
-    if codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3:
-        yield "codec.blur_kernel", f"is {codec.blur_kernel}; it must be odd and at least 3"
+    if codec.blur_kernel and (codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3):
+        yield "codec.blur_kernel", (f"is {codec.blur_kernel}; it must be odd and at least 3, or 0 "
+                                    f"to take it from codec.sigma")
     if config.val.nms == "soft_oks" and config.val.nms_threshold == 0:
         yield "val.nms_threshold", "is 0, but val.nms is soft_oks, which divides by it; write 0.9"
     if list(optim.milestones) != sorted(set(optim.milestones)) or min(optim.milestones,

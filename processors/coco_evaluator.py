@@ -5,7 +5,7 @@ before AP is computed, so an evaluation that fails afterwards has lost nothing.
 """
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from pycocotools.coco import COCO
 from configs.schema import Config, ValConfig
 from processors.keypoint_eval import read_ground_truth, run_evaluation, usable_results
 from utils.alignment import get_alignment
+from utils.decoders import kernel_for
 from utils.files import write_atomically
 from utils.log import log
 from utils.oks import nms_per_image, rescore
 
 METRICS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
+MATCH = 0.1             # OKS from which a pose is one of a person at all, where joints are compared
 SIZES = ("all", "medium", "large")      # pycocotools' area ranges for keypoints, in its order
 
 
@@ -30,6 +32,8 @@ class Predictions:
     box_scores: np.ndarray    # (N,) float32, detector score, 1 for ground-truth boxes
     areas: np.ndarray         # (N,) float32, of the padded box, image pixels squared
     image_ids: np.ndarray     # (N,) int64
+    index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    #                           (N,) int64, positions in a data set; (0,) if they are not of one
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -37,7 +41,8 @@ class Predictions:
     def take(self, rows: np.ndarray) -> "Predictions":
         """The persons at these indices (or of this mask)."""
         return Predictions(self.keypoints[rows], self.joint_scores[rows], self.box_scores[rows],
-                           self.areas[rows], self.image_ids[rows])
+                           self.areas[rows], self.image_ids[rows],
+                           self.index[rows] if len(self.index) else self.index)
 
 
 def nobody(num_joints: int) -> Predictions:
@@ -151,7 +156,8 @@ def write_results(results: list[dict], path: str | Path) -> Path:
 
 @dataclass(frozen=True)
 class CocoMetrics:
-    """The ten numbers in official order, and what they were computed from.
+    """The ten numbers in official order, then those of `val.metrics`, and what they were computed
+    from.
 
     A number is -1 where it is undefined: no person of that size is labelled.
     """
@@ -161,6 +167,7 @@ class CocoMetrics:
     people: int                # labelled and evaluated
     detections: int
     notes: tuple[str, ...]     # what was missing or left out, one sentence each
+    by_joint: dict[str, np.ndarray] = field(default_factory=dict)   # (K,) of processors/metrics.py
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]
@@ -199,10 +206,11 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     codec, val, data = config.codec, config.val, config.data
     alignment = get_alignment(codec.alignment)
     decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
+    kernel = codec.blur_kernel or kernel_for(codec.sigma)
     if sweep:
-        decoder = f"each one (gauss_taylor with kernel {codec.blur_kernel})"
+        decoder = f"each one (gauss_taylor with kernel {kernel})"
     elif decoder == "gauss_taylor":
-        decoder += f" (kernel {codec.blur_kernel})"
+        decoder += f" (kernel {kernel})"
     mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
                 f"{alignment.flip_shift} px")
     encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
@@ -225,6 +233,10 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         "pose score": f"{val.score_rule}: {_score_in_words(val)}",
         "NMS": nms,
     }
+    if set(val.metrics) - {"coco", "crowdpose"}:
+        lines["joints"] = (
+            "compared in each annotated box, before NMS" if val.boxes == "gt" else
+            f"compared in pairs of person and pose, by falling OKS down to {MATCH:g}")
     if data.debug:
         lines["people"] = f"only the first {int(data.debug)} (data.debug)"
     return "\n".join(f"{name + ':':<13}{text}" for name, text in lines.items())
@@ -239,11 +251,21 @@ def _score_in_words(val: ValConfig) -> str:
 
 
 def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
-    """The ten numbers, a line for each named evaluation; "-" where a number is undefined."""
+    """All numbers, a line for each named evaluation; "-" where a number is undefined.
+
+    Those of `val.metrics` follow below the ten.
+    """
     rows = {"": metrics} if isinstance(metrics, CocoMetrics) else metrics
-    width = max(map(len, rows), default=0)
-    lines = [" " * width + "".join(f"{name:>8}" for name in METRICS)]
-    for name, row in rows.items():
-        cells = (f"{row[key]:>8.4f}" if row[key] >= 0 else f"{'-':>8}" for key in METRICS)
-        lines.append(f"{name:<{width}}" + "".join(cells))
-    return "\n".join(lines)
+    more = [name for row in list(rows.values())[:1] for name in row.values if name not in METRICS]
+    return "\n".join(_lines(rows, METRICS) + (_lines(rows, more) if more else []))
+
+
+def _lines(rows: dict[str, CocoMetrics], names: Sequence[str]) -> list[str]:
+    left = max(map(len, rows), default=0)
+    widths = {name: max(8, len(name) + 2) for name in names}
+    lines = [" " * left + "".join(f"{name:>{width}}" for name, width in widths.items())]
+    for title, row in rows.items():
+        cells = (f"{row[name]:>{width}.4f}" if row[name] >= 0 else f"{'-':>{width}}"
+                 for name, width in widths.items())
+        lines.append(f"{title:<{left}}" + "".join(cells))
+    return lines

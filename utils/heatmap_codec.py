@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from utils.alignment import get_alignment
-from utils.decoders import DECODERS, GaussTaylorKeyPointDecoder
+from utils.decoders import DECODERS, GaussTaylorKeyPointDecoder, kernel_for
 
 
 class HeatmapCodec:
@@ -22,13 +22,14 @@ class HeatmapCodec:
     encoding: exact (real-valued centre, DARK and UDP) | rounded (centre on a whole pixel, cut at
     3 sigma, HRNet). decoder: gauss_taylor | quarter | argmax. "default" is what the alignment
     has; the official HRNet protocol is hrnet, rounded, quarter. Parts that do not fit the
-    alignment are used as asked and warned about. blur_kernel: of gauss_taylor, odd pixels.
+    alignment are used as asked and warned about. blur_kernel: of gauss_taylor, odd pixels; 0:
+    from sigma (`decoders.kernel_for`).
     Raises ValueError for names and sizes that cannot be.
     """
 
     def __init__(self, input_size: tuple[int, int] = (192, 256), stride: int = 4,
                  sigma: float = 2.0, decoder: str = "default", alignment: str = "hrnet",
-                 encoding: str = "default", blur_kernel: int = 11):
+                 encoding: str = "default", blur_kernel: int = 0):
         if any(side % stride for side in input_size):
             raise ValueError(f"codec.input_size is {tuple(input_size)}: both sides must be "
                              f"multiples of the network's stride {stride}")
@@ -38,12 +39,12 @@ class HeatmapCodec:
         self.input_size = tuple(input_size)
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
         self.sigma = sigma
-        self.blur_kernel = blur_kernel
+        self.blur_kernel = blur_kernel or kernel_for(sigma)
         self.flip_shift = self.alignment.flip_shift
         self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)
         self.decoder = self._choose("decoder", decoder, self.alignment.decoders, DECODERS)
-        self._decode = (GaussTaylorKeyPointDecoder(blur_kernel) if self.decoder == "gauss_taylor"
-                        else DECODERS[self.decoder])
+        self._decode = (GaussTaylorKeyPointDecoder(self.blur_kernel)
+                        if self.decoder == "gauss_taylor" else DECODERS[self.decoder])
         self._scale, self._offset = self.alignment.input_to_heatmap(
             self.input_size, self.heatmap_size)
 

@@ -16,7 +16,8 @@ def keys_of(settings: dict) -> list[str]:
     ("optim.weight_decay", -0.1), ("optim.clip_norm", -1), ("optim.accumulate", 0),
     ("optim.lr", 0), ("optim.lr", -1), ("optim.lr", float("nan")), ("optim.lr", float("inf")),
     ("optim.gamma", 0), ("optim.ema", 1.1), ("codec.sigma", 0), ("codec.blur_kernel", 10),
-    ("codec.blur_kernel", 1), ("codec.input_size", [192, 250]), ("codec.input_size", [0, 256]),
+    ("codec.blur_kernel", 1), ("codec.blur_kernel", -3),
+    ("codec.input_size", [192, 250]), ("codec.input_size", [0, 256]),
     ("augment.flip", 2), ("augment.scale", 1), ("augment.scale", -0.1),
     ("augment.rotation", -1), ("val.interval", 0), ("val.batch_size", -1),
     ("val.nms_threshold", 1.5), ("log.every", 0), ("data.debug", True),
@@ -55,6 +56,7 @@ def test_settings_that_contradict_each_other(key, settings):
     {"processor": "ddp", "gpus": [0, 1], "optim": {"amp": "bf16", "sync_bn": True}},
     {"model": {"type": "pose_hrnet", "name": "w48"}}, {"val": {"save_minutes": 0}},
     {"optim": {"warmup_epochs": 0.5, "epochs": 1}}, {"val": {"nms_threshold": 0}},
+    {"codec": {"blur_kernel": 0}}, {"codec": {"blur_kernel": 17, "sigma": 3}},
 ])
 def test_what_works_is_not_refused(settings):
     assert keys_of(settings) == []

@@ -294,6 +294,8 @@ def test_protocol_says_all_that_ap_depends_on():
                  "weights/net.pth", "mirror image", "1 px", "gauss_taylor (kernel 11)", "hrnet",
                  "exact", "joint scores above 0.2", "OKS-NMS at 0.9"):
         assert part in words
+    for codec, kernel in ((CodecConfig(sigma=3), 17), (CodecConfig(sigma=3, blur_kernel=5), 5)):
+        assert f"gauss_taylor (kernel {kernel})" in protocol(Config(codec=codec))
     dark = Config(codec=CodecConfig(alignment="dark", decoder="argmax"),
                   val=ValConfig(flip_test=False, nms="none", score_rule="alphapose"))
     words = protocol(dark)

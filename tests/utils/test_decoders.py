@@ -10,6 +10,7 @@ from utils.decoders import (
     decode_quarter,
     find_maxima,
     gaussian_taps,
+    kernel_for,
 )
 
 KINDS = ["clean", "low noise", "strong noise", "two peaks", "merged peaks", "near border",
@@ -58,6 +59,11 @@ def random_maps(count: int, h: int, w: int, seed: int = 0) -> torch.Tensor:
             noise = rng.normal(size=(h, w)) * (0.3 if j == 5 else 0.02 if j == 4 else 1e-3)
             maps[i, j] = (bump if j < 5 else 0) + noise
     return torch.from_numpy(maps)
+
+
+@pytest.mark.parametrize("sigma, size", [(0.3, 3), (0.8, 3), (1, 5), (1.5, 7), (2, 11), (3, 17)])
+def test_the_kernel_follows_sigma(sigma, size):
+    assert kernel_for(sigma) == size
 
 
 @pytest.mark.parametrize("name", "abc")

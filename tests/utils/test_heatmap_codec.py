@@ -8,6 +8,7 @@ import torch
 
 from datasets.skeleton import load_skeleton
 from utils.alignment import ALIGNMENTS
+from utils.decoders import GaussTaylorKeyPointDecoder
 from utils.geometry import affine_matrix, apply_affine, box_to_center_scale
 from utils.heatmap_codec import HeatmapCodec
 
@@ -108,12 +109,12 @@ def test_without_a_shift_the_mirrored_joints_come_back_exactly(alignment):
 @pytest.mark.parametrize("alignment", ALIGNMENTS)
 @pytest.mark.parametrize("input_size, sigma", [((192, 256), 2.0), ((288, 384), 3.0)])
 def test_decoding_what_was_encoded_gives_the_joints(alignment, input_size, sigma):
-    """Off by less than 0.01 heatmap pixels from 4 pixels (5 for sigma 3) inside the border on,
+    """Off by less than 0.01 heatmap pixels from 4 pixels (7 for sigma 3) inside the border on,
     where zeros beyond it enter the blur; nearer it grows to half a pixel at 1.5 pixels."""
     codec = HeatmapCodec(input_size, sigma=sigma, alignment=alignment)
     generator = torch.Generator().manual_seed(0)
     size = torch.tensor(codec.heatmap_size)
-    border = 4.0 if sigma == 2 else 5.0
+    border = 4.0 if sigma == 2 else 7.0
     points = border + torch.rand(100, 17, 2, generator=generator) * (size - 1 - 2 * border)
     joints = codec.heatmap_to_input(points)
     decoded, scores = codec.decode(codec.encode(joints, torch.ones(100, 17))[0])
@@ -169,6 +170,14 @@ def test_rounding_is_to_the_nearest_pixel():
     points = torch.tensor([[[5.45, 7.55], [5.5, 7.49], [3.0, 2.95]]])
     heatmaps, _ = codec.encode(codec.heatmap_to_input(points), torch.ones(1, 3))
     assert [divmod(int(m.argmax()), 16)[::-1] for m in heatmaps[0]] == [(5, 8), (6, 7), (3, 3)]
+
+
+@pytest.mark.parametrize("sigma, given, used", [(2, 0, 11), (3, 0, 17), (3, 11, 11)])
+def test_the_kernel_comes_from_sigma_unless_it_is_given(sigma, given, used):
+    codec = HeatmapCodec((192, 256), sigma=sigma, blur_kernel=given)
+    heatmaps = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    wanted = codec.heatmap_to_input(GaussTaylorKeyPointDecoder(used)(heatmaps)[0])
+    assert codec.blur_kernel == used and torch.equal(codec.decode(heatmaps)[0], wanted)
 
 
 def test_names_that_do_not_fit_warn_and_unknown_ones_stop():
