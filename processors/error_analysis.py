@@ -28,7 +28,7 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from datasets.skeleton import Skeleton
-from processors.coco_evaluator import SIZES
+from processors.coco_evaluator import MATCH, SIZES
 from processors.keypoint_eval import (
     as_coco,
     read_ground_truth,
@@ -40,7 +40,6 @@ from processors.keypoint_eval import (
 CLASSES = ("good", "jitter", "inversion", "swap", "miss")
 ERRORS = ("miss", "swap", "inversion", "jitter", "score", "false positive", "missed person")
 JOINT_ERRORS = frozenset(CLASSES[1:])
-MATCH = 0.1                   # OKS from which a detection is one of a person at all
 JITTER, GOOD = 0.5, 0.85      # keypoint similarity from which a joint is jittered, good
 MEDIUM, LARGE = 32 ** 2, 96 ** 2
 UNLABELLED = -1

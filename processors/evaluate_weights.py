@@ -10,28 +10,29 @@ from nets import build_net
 from nets.pretrained import LoadReport, load_weights
 from processors.coco_evaluator import CocoMetrics, protocol, table
 from processors.evaluation import Evaluation
+from processors.first_weights import disagreements
+from processors.metrics import joint_table
 from processors.onnx_model import load_to_evaluate
-from processors.parallel import OneProcess
+from processors.parallel import OneProcess, Parallel
 from processors.precision import amp_dtype
 from processors.report import write_report
 from utils.log import log, show_log
 
 
 def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
-                     sweep: bool = False, report: Path | None = None
-                     ) -> dict[str, CocoMetrics]:
+                     sweep: bool = False, report: Path | None = None,
+                     parallel: Parallel | None = None) -> dict[str, CocoMetrics]:
     """Evaluate a file of weights as the Config says; never needs the training data.
 
     weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
     source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
-    Returns the ten numbers by name: one evaluation, or all decoders of a sweep. Raises
-    ValueError or FileNotFoundError for weights that are missing or do not fit.
+    parallel: the processes that share the work; one if not given. Returns the ten numbers by
+    name, the same in all processes: one evaluation, or all decoders of a sweep. Raises ValueError
+    or FileNotFoundError for weights that are missing or do not fit.
     """
-    if sweep and report:
-        raise ValueError("--report shows one evaluation and --sweep makes many: leave one of them "
-                         "out")
-    show_log()
-    parallel = OneProcess(config.gpus)
+    ensure_one_kind(sweep, report)
+    parallel = parallel or OneProcess(config.gpus)
+    show_log(parallel.rank)
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)
@@ -50,11 +51,12 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
                  protocol(config, str(weights), sweep=True), table(found))
         return found
     results_path = (report or folder) / f"{config.model_name}_results.json"
-    results_path.parent.mkdir(parents=True, exist_ok=True)
     metrics = evaluation.run(net, results_path, dtype)
     words = protocol(config, str(weights))
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
-    if report:
+    if metrics.by_joint:
+        log.info("by joint:\n%s", joint_table(metrics, skeleton))
+    if report and parallel.rank == 0:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
                             results=evaluation.results, ground_truth=evaluation.ground_truth,
                             img_root=config.data.val_img_root, skeleton=skeleton,
@@ -76,13 +78,20 @@ def _load_checkpoint(weights: Path, config: Config, source: str | None,
     return net, as_weights_want(config, loaded)
 
 
+def ensure_one_kind(sweep: bool, report: Path | None) -> None:
+    """Raise ValueError for a report of a sweep."""
+    if sweep and report:
+        raise ValueError("--report shows one evaluation, but --sweep makes six: leave one of the "
+                         "two out")
+
+
 def as_weights_want(config: Config, loaded: LoadReport) -> Config:
     """The Config with the input format and the alignment that the weights were trained with;
     says aloud where the YAML has another one."""
-    for section, key in (("model", "input_format"), ("codec", "alignment")):
-        wanted, part = getattr(loaded, key), getattr(config, section)
-        if wanted is not None and wanted != getattr(part, key):
-            log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used",
-                        section, key, getattr(part, key), loaded.where, wanted)
-            config = replace(config, **{section: replace(part, **{key: wanted})})
+    for (section, key), wanted in disagreements(loaded, config).items():
+        part = getattr(config, section)
+        log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used%s",
+                    section, key, getattr(part, key), loaded.where, wanted,
+                    f" ({loaded.assumed})" if loaded.assumed else "")
+        config = replace(config, **{section: replace(part, **{key: wanted})})
     return config

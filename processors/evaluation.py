@@ -22,6 +22,8 @@ from processors.coco_evaluator import (
 )
 from processors.inference import Way, concatenate, predict
 from processors.keypoint_eval import person_category, read_dataset
+from processors.matched_people import match_by_id, match_by_oks
+from processors.metrics import Evaluated, ensure_metrics, with_metrics
 from processors.parallel import Parallel
 from processors.stop import StopRequest
 from utils.decoders import DECODERS
@@ -72,6 +74,7 @@ class Evaluation:
                                  pin_memory=parallel.device.type == "cuda")
         self.image_ids = self._image_ids()
         self.ground_truth = self._ground_truth()
+        ensure_metrics(val.metrics, self.ground_truth.dataset, skeleton, data.val_ann_path)
         self.results: list[dict] = []       # of the last `run`, process 0 only
 
     def start_workers(self) -> None:
@@ -80,7 +83,7 @@ class Evaluation:
 
     def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
             stop: StopRequest | None = None) -> CocoMetrics:
-        """The ten numbers of a network, the same in all processes.
+        """The ten numbers of a network and those of val.metrics, the same in all processes.
 
         The results are written to `results_path` before they are judged. dtype: of mixed
         precision. stop: asked between batches whether to end the run. Raises OSError where the
@@ -127,7 +130,7 @@ class Evaluation:
             except OSError as error:
                 log.error("the results cannot be written, they are judged all the same: %s", error)
                 failure = error
-            metrics[name] = self.judge(self.results)
+            metrics[name] = self.judge(self.results, found)
         if failure:
             log.error("%s", table(metrics))
             raise failure
@@ -158,8 +161,28 @@ class Evaluation:
         category = person_category(self.ground_truth.dataset["categories"])
         return to_results(people, self.config.val, self.skeleton.sigmas, category)
 
-    def judge(self, results: list[dict]) -> CocoMetrics:
-        return coco_metrics(self.ground_truth, results, self.skeleton.sigmas, self.image_ids)
+    def judge(self, results: list[dict], people: Predictions) -> CocoMetrics:
+        """results: of `to_results(people)`."""
+        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas, self.image_ids)
+        names = self.config.val.metrics
+        if not set(names) - {"coco"}:
+            return coco
+        return with_metrics(coco, names, self._evaluated(results, people))
+
+    def _evaluated(self, results: list[dict], people: Predictions) -> Evaluated:
+        content = self.ground_truth.dataset
+        if self.image_ids is not None:
+            wanted = set(self.image_ids)
+            content = {**content,
+                       "images": [row for row in content["images"] if row["id"] in wanted],
+                       "annotations": [row for row in content["annotations"]
+                                       if row["image_id"] in wanted]}
+        if self.config.val.boxes == "gt":
+            ids = self.dataset.persons.ids[people.index]
+            matched = match_by_id(content["annotations"], people, ids, self.skeleton.num_joints)
+        else:
+            matched = match_by_oks(content["annotations"], results, self.skeleton.sigmas)
+        return Evaluated(matched, self.skeleton, content, results)
 
     def _image_ids(self) -> list[int] | None:
         """The images to judge; None for all of the annotation file."""

@@ -51,12 +51,12 @@ def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Prediction
     keypoints = keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
     people = Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
                          box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
-                         image_ids=batch.image_id.numpy())
+                         image_ids=batch.image_id.numpy(), index=batch.index.numpy())
     return people.take(batch.index.numpy() >= 0)    # without those whose image is broken
 
 
 def concatenate(parts: list[Predictions]) -> Predictions:
     """All persons of several Predictions, in their order."""
-    names = ("keypoints", "joint_scores", "box_scores", "areas", "image_ids")
+    names = ("keypoints", "joint_scores", "box_scores", "areas", "image_ids", "index")
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts])
                           for name in names})

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from processors.coco_evaluator import Predictions
+from processors.coco_evaluator import MATCH, Predictions
 from utils.oks import AREA_OF_BOX, oks_matrix
 
-MATCH = 0.1                 # OKS from which a pose is one of a person, as in error_analysis
 HEAD_KEY = "bbox_head"      # xywh of the head in an annotation, as PoseTrack 2018 called it
 
 

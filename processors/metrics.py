@@ -6,7 +6,7 @@ annotation, before NMS; with detected ones as `match_by_oks` says. A person who 
 no joint right in PCK and AUC, and is left out of EPE and NME.
 """
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -152,14 +152,17 @@ def ensure_metrics(names: Sequence[str], content: dict[str, Any], skeleton: Skel
 
     content: of the annotation file `where`.
     """
+    people = labelled_people(content.get("annotations") or [])
+    if set(names) - {"coco", "crowdpose"} and any("id" not in row for row in people):
+        raise ValueError(f"val.metrics compares people with their boxes by id, but {where} has "
+                         f"annotations without id: number them")
     if "pck_torso" in names:
         missing = {joint for pair in TORSO for joint in pair} - set(skeleton.joint_names)
         if missing:
             raise ValueError(f"val.metrics names pck_torso, but the skeleton {skeleton.name} has "
                              f"no joint {', '.join(sorted(missing))}: use pck, which measures by "
                              f"the box")
-    if "pckh" in names and not any(row.get(HEAD_KEY) for row in
-                                   labelled_people(content.get("annotations") or [])):
+    if "pckh" in names and not any(row.get(HEAD_KEY) for row in people):
         raise ValueError(f"val.metrics names pckh, but no person in {where} has a head box: give "
                          f"the annotations {HEAD_KEY}: [x, y, width, height] (for MPII import a "
                          f"list whose persons have head_rect), or use pck, which measures by the "
@@ -182,10 +185,15 @@ def scores_of(names: Sequence[str], found: Evaluated) -> dict[str, Score]:
     return {name: score for metric in names for name, score in METRICS[metric](found).items()}
 
 
+def with_metrics(coco: CocoMetrics, names: Sequence[str], found: Evaluated) -> CocoMetrics:
+    """`coco` with the numbers of the named metrics behind its ten."""
+    scores = scores_of(names, found)
+    return replace(coco, values=coco.values | {name: s.value for name, s in scores.items()},
+                   by_joint={name: s.joints for name, s in scores.items() if s.joints is not None})
+
+
 def joint_table(metrics: CocoMetrics, skeleton: Skeleton) -> str:
-    """A line for each joint; "" where no metric has numbers of joints."""
-    if not metrics.by_joint:
-        return ""
+    """A line for each joint with its part of the numbers, if there are any."""
     columns = {name: max(8, len(name) + 2) for name in metrics.by_joint}
     wide = max(map(len, skeleton.joint_names))
     lines = [" " * wide + "".join(f"{name:>{width}}" for name, width in columns.items())]

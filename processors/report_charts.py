@@ -4,7 +4,7 @@ from html import escape
 
 import numpy as np
 
-from processors.coco_evaluator import METRICS, SIZES, CocoMetrics
+from processors.coco_evaluator import SIZES, CocoMetrics
 from processors.error_analysis import CLASSES, ErrorAnalysis
 
 # CSS variables of the template
@@ -16,9 +16,10 @@ LABEL_STEP = 27                # pixels between two lines of the legend
 
 
 def tiles(metrics: CocoMetrics) -> str:
-    """The ten numbers as tiles, AP first and marked."""
+    """All numbers as tiles, AP first and marked."""
     return "".join(f'<div class="tile{" main" if name == "AP" else ""}"><b>'
-                   f'{number(metrics[name])}</b><span>{name}</span></div>' for name in METRICS)
+                   f'{number(metrics[name])}</b><span>{name}</span></div>'
+                   for name in metrics.values)
 
 
 def number(value: float, form: str = ".3f") -> str:

@@ -1,15 +1,23 @@
 """Numbers by hand on a small set, pairing by box and by OKS, and what is refused beforehand."""
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
-from configs.loader import ConfigError, with_overrides
+from configs.loader import ConfigError, load_config, with_overrides
 from configs.schema import Config, Metric
 from datasets.skeleton import load_skeleton, skeleton_from_dict
-from processors.coco_evaluator import Predictions
+from datasets.synthetic import ensure_synthetic
+from processors import evaluation as evaluation_module
+from processors.coco_evaluator import METRICS as TEN
+from processors.coco_evaluator import Predictions, protocol, table
+from processors.evaluation import Evaluation
 from processors.matched_people import match_by_id, match_by_oks
-from processors.metrics import METRICS, Evaluated, ensure_metrics, scores_of
+from processors.metrics import METRICS, Evaluated, ensure_metrics, joint_table, scores_of
+from processors.parallel import OneProcess
 from utils.joint_error import UNDEFINED
 
 STICK = skeleton_from_dict({"joints": ["left_shoulder", "right_hip", "right_shoulder", "left_hip"]},
@@ -194,3 +202,99 @@ def test_every_name_of_the_yaml_is_a_metric_and_others_are_refused():
         with_overrides(Config(), ["val.metrics=[coco,pkc]"], "test")
     config = with_overrides(Config(), ["val.metrics=pck,epe"], "test")
     assert config.val.metrics == ("pck", "epe")
+
+
+# ---- in an evaluation
+
+JOINT_METRICS = "val.metrics=[coco,pck,pck_torso,epe,nme,auc]"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    ensure_synthetic(settings(folder).data, seed=0)
+    return folder
+
+
+def settings(folder, *more):
+    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
+             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
+    return load_config("configs/quickstart.yaml", [
+        *files, "data.synthetic_train=1", "data.synthetic_val=4", "data.batch_size=4",
+        "data.num_workers=0", "codec.input_size=[64, 64]", f"val.weight_path={folder}", *more])
+
+
+def evaluation_of(folder, *more):
+    return Evaluation(settings(folder, *more), load_skeleton("coco"), OneProcess(()))
+
+
+def moved_truth(evaluation, shift):
+    """Predictions that are `shift` off, in an order of their own."""
+    persons = evaluation.dataset.persons
+    index = np.random.default_rng(0).permutation(len(persons))
+    points = persons.keypoints[index] + np.float32(shift)
+    n = len(persons)
+    return Predictions(points, np.ones(points.shape[:2], np.float32), np.ones(n, np.float32),
+                       np.full(n, 1e4, np.float32),
+                       persons.image_ids[persons.image_rows[index]], index)
+
+
+def test_with_ground_truth_boxes_each_prediction_meets_its_own_person(folder):
+    evaluation = evaluation_of(folder, JOINT_METRICS)
+    people = moved_truth(evaluation, [3, 4])
+    metrics = evaluation.judge(evaluation.to_results(people), people)
+    assert tuple(metrics.values)[:10] == TEN
+    assert metrics["EPE"] == pytest.approx(5, abs=1e-4)
+    assert metrics["AUC"] == pytest.approx((16 - 0.5) / 19)     # 5 px is above 4 of 20 thresholds
+    assert "AP75" in table(metrics) and "torso PCK@0.05" in table(metrics)
+    lines = joint_table(metrics, evaluation.skeleton).splitlines()
+    assert len(lines) == 18 and lines[1].split()[0] == "nose" and "5.0000" in lines[1]
+    assert "joints:      compared in each annotated box" in protocol(evaluation.config)
+
+
+def test_with_detected_boxes_the_nearest_pose_is_the_persons(folder, tmp_path):
+    content = json.loads((folder / "val" / "people.json").read_text())
+    (tmp_path / "boxes.json").write_text(json.dumps([
+        {"image_id": row["image_id"], "category_id": 1, "bbox": row["bbox"], "score": 0.9}
+        for row in content["annotations"]]))
+    truth = evaluation_of(folder)
+    evaluation = evaluation_of(folder, JOINT_METRICS, "val.nms=none",
+                               f"val.boxes={tmp_path / 'boxes.json'}")
+    people = moved_truth(truth, [1, 0])
+    metrics = evaluation.judge(evaluation.to_results(people), people)
+    assert metrics["EPE"] == pytest.approx(1, abs=1e-4) and metrics["PCK@0.2"] == 1
+    assert "pairs of person and pose" in protocol(evaluation.config)
+    half = people.take(np.arange(len(people)) % 2 == 0)
+    metrics = evaluation.judge(evaluation.to_results(half), half)
+    assert metrics["EPE"] == pytest.approx(1, abs=1e-4) and 0.3 < metrics["PCK@0.2"] < 0.7
+
+
+def test_predictions_of_a_network_know_whose_they_are(folder, tmp_path, monkeypatch):
+    met = []
+
+    def spy(annotations, people, ids, num_joints):
+        met.append((annotations, people, ids))
+        return match_by_id(annotations, people, ids, num_joints)
+
+    monkeypatch.setattr(evaluation_module, "match_by_id", spy)
+    torch.manual_seed(0)
+    evaluation = evaluation_of(folder, JOINT_METRICS)
+    metrics = evaluation.run(nn.Conv2d(3, 17, 5, 4, 2), tmp_path / "r.json")
+    (annotations, people, ids), = met
+    images = {row["id"]: row["image_id"] for row in annotations}
+    assert sorted(ids.tolist()) == sorted(evaluation.dataset.persons.ids.tolist())
+    assert [images[i] for i in ids.tolist()] == people.image_ids.tolist()
+    assert 0 < metrics["EPE"] < 1000 and np.isfinite(list(metrics.values.values())).all()
+
+
+def test_without_a_choice_there_are_the_ten_numbers_alone(folder):
+    evaluation = evaluation_of(folder)
+    people = moved_truth(evaluation, 0)
+    metrics = evaluation.judge(evaluation.to_results(people), people)
+    assert tuple(metrics.values) == TEN and not metrics.by_joint
+    assert "joints" not in protocol(evaluation.config) and len(table(metrics).splitlines()) == 2
+
+
+def test_a_metric_that_cannot_be_computed_stops_before_the_first_image(folder):
+    with pytest.raises(ValueError, match="people.json.* bbox_head"):
+        evaluation_of(folder, "val.metrics=pckh")
