@@ -86,10 +86,10 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                  known_joints: Mapping[int, Sequence[str]] | None = None) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
-    `source`: a name in SOURCES, where keys alone do not tell (`nets/sources.py`). A file that does not
-    fill the whole trunk, has more trunk than the net, or another kind of head is refused, unless
-    `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number of
-    joints differs, the last layer is re-initialised. A refused file changes nothing in the net.
+    `source`: a name in SOURCES, where keys alone do not tell (`nets/sources.py`). A file that does
+    not fill the whole trunk, has more trunk than the net, or another kind of head is refused,
+    unless `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number
+    of joints differs, the last layer is re-initialised. A refused file changes nothing.
     `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
     that a file for another skeleton has, too, keep their part of the last layer, and the others
     keep the net's. `known_joints`: the names by their number, for the files of other projects,

@@ -31,6 +31,7 @@ from processors.curves import draw_curves
 from processors.device_batches import device_batches
 from processors.ema import AveragedNet
 from processors.evaluation import Evaluation, build_codec
+from processors.first_weights import say_first_weights
 from processors.parallel import OneProcess, Parallel
 from processors.pictures import draw_results
 from processors.progress import Progress
@@ -118,12 +119,10 @@ class PoseProcessor:
 
     def _new_net(self) -> torch.nn.Module:
         """The network, and what its first weights were, if they came from a file."""
-        model = self.config.model
-        if not isinstance(model.pretrained, str):
-            return build_net(model)
-        net = build_net(model, joint_names=self.skeleton.joint_names,
+        net = build_net(self.config.model, joint_names=self.skeleton.joint_names,
                         known_joints=published_joints())
-        log.info("%s", net.weights_report)
+        if self.config.model.pretrained:
+            say_first_weights(net.weights_report, self.config)
         return net
 
     def run(self) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""First weights: what a training starts from is said, and where they were made for other input."""
+from configs.schema import Config
+from nets.pretrained import LoadReport
+from utils.log import log
+
+SETTINGS = (("model", "input_format"), ("codec", "alignment"))
+
+
+def disagreements(loaded: LoadReport, config: Config) -> dict[tuple[str, str], str]:
+    """What weights want and the Config has otherwise: (section, key) -> the value they want."""
+    return {(section, key): wanted for section, key in SETTINGS
+            if (wanted := getattr(loaded, key)) not in (None, getattr(getattr(config, section),
+                                                                      key))}
+
+
+def say_first_weights(loaded: LoadReport, config: Config) -> None:
+    """Log what was loaded; warn where training, which keeps to the YAML, is at odds with it."""
+    log.info("%s", loaded)
+    wanted = disagreements(loaded, config)
+    if wanted:
+        log.warning(
+            "the weights %s were trained with %s, and training goes on with what the YAML says, "
+            "as fine-tuning may want; to keep to the weights, write %s into the YAML",
+            loaded.where, " and ".join(f"{section}.{key}={value}"
+                                       for (section, key), value in wanted.items()),
+            "it" if len(wanted) == 1 else "them")
