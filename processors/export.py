@@ -105,6 +105,8 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
                          f"newer PyTorch, onnx and onnxscript may") from error
     program.model.metadata_props.update(to_metadata(model.config, model.skeleton, decode))
     written = program.model_proto
+    for node in written.graph.node:
+        del node.metadata_props[:]      # the lines of code it comes from, with their folders
     found = max(row.version for row in written.opset_import if not row.domain)
     if opset is not None and found != opset:
         raise ValueError(f"--opset {opset} cannot be had of this network, PyTorch wrote {found}: "

@@ -122,6 +122,23 @@ def load_onnx_model(path: str | Path, settings: Settings | None = None,
                      input_format=config.model.input_format, config=config, device=device)
 
 
+def load_to_evaluate(path: Path, config: Config, device: torch.device,
+                     ) -> tuple[OnnxNetwork, Config]:
+    """The network of an .onnx file, and the Config to evaluate it with: the network and the
+    codec, but for the decoder, are those of a file of ours; for others the Config says them."""
+    network = OnnxNetwork(path, device)
+    stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    if stored is not None:
+        if stored.decoded:
+            raise ValueError(f"{path} decodes by itself, and evaluation wants heatmaps: export it "
+                             f"without --decode")
+        codec = replace(stored.config.codec, decoder=config.codec.decoder)
+        config = replace(config, model=stored.config.model, codec=codec)
+    skeleton = load_skeleton(config.data.skeleton)
+    _try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
+    return network, config
+
+
 def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:
     """An onnxruntime.InferenceSession of a file, or of a file's content."""
     if isinstance(source, Path) and not source.is_file():
