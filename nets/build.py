@@ -1,8 +1,7 @@
 """build_net: from the settings to a network, with the weights it starts from."""
-
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from configs.schema import ModelConfig
 from nets.heads import dconv_head, duc_head, output_head
@@ -47,13 +46,14 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
-    Raises ValueError for an unknown type or name, for SE layers in HRNet, and for weights that
-    cannot be had or do not fit; FileNotFoundError for a missing file.
+    Raises ValueError for impossible settings and for weights that cannot be had or do not fit;
+    FileNotFoundError for a missing file.
     """
     assert config is None or not settings, "give a ModelConfig or its fields, not both"
     config = config or ModelConfig(**settings)
     if config.type not in NETS:
         raise ValueError(f"model.type is {config.type!r}; choose one of: {', '.join(NETS)}")
+    _ensure_sensible(config)
     builder, names = NETS[config.type]
     if config.name not in names:
         raise ValueError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
@@ -70,3 +70,13 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         except (FileNotFoundError, ValueError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
     return net
+
+
+def _ensure_sensible(config: ModelConfig) -> None:
+    """What the loader of YAML files sees to, for those who call without one."""
+    joints, pretrained = config.num_joints, config.pretrained
+    if type(joints) is not int or joints < 1:
+        raise ValueError(f"model.num_joints is {joints!r}; write a whole number from 1")
+    if not isinstance(pretrained, bool | str | Path) or pretrained == "":
+        raise ValueError(f"model.pretrained (`weights` in torch.hub) is {pretrained!r}; write the "
+                         f"path of a checkpoint, true for torchvision's ImageNet weights, or false")

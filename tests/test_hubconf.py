@@ -20,3 +20,8 @@ def test_entries_build_networks_with_weights(tmp_path, entry, settings):
     assert net.weights_report.where == str(path)
     assert all(torch.equal(value, first.state_dict()[key])
                for key, value in net.state_dict().items())
+
+
+def test_no_weights_are_false():
+    with pytest.raises(ValueError, match="`weights` in torch.hub.* is None"):
+        torch.hub.load(ROOT, "pose_resnet_duc", source="local", name="resnet18", weights=None)

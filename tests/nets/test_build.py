@@ -103,11 +103,20 @@ def test_offline_says_which_file_goes_where(tmp_path, monkeypatch):
     (dict(type="pose_hrnet", name="w32", pretrained=True), "torchvision has no weights for w32"),
     (dict(type="pose_hrnet", name="w32", reduction=True), "no SE layers"),
     (dict(type="pose_hrnet", name="resnet50"), "pose_hrnet knows: w32, w48"),
+    (dict(num_joints=0), "model.num_joints is 0; write"),
+    (dict(num_joints=-1), "model.num_joints is -1"),
+    (dict(num_joints=True), "model.num_joints is True"),
+    (dict(num_joints="17"), "model.num_joints is '17'"),
+    (dict(pretrained=""), "model.pretrained .* is ''; write the path"),
+    (dict(pretrained=None), "model.pretrained .* is None"),
+    (dict(pretrained=1), "model.pretrained .* is 1"),
+    (dict(pretrained=Path(__file__).parent), "model.pretrained: .*nets is a folder"),
     (dict(type="pose_resnet"), "pose_resnet_duc, pose_resnet_dconv, pose_hrnet"),
 ])
 def test_impossible_settings(settings, words):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as caught:
         build_net(**settings)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_a_path_that_does_not_exist_names_the_key(tmp_path):
