@@ -11,11 +11,12 @@ from pathlib import Path
 from configs.loader import load_config
 from configs.schema import Config
 from nets.pretrained import SOURCES
+from processors.check_data import check_data
 from processors.crop_packing import make_pack
 from processors.ddp_pose_resnet_solver import DDPProcessor
 from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.evaluate_weights import evaluate_weights
+from processors.evaluate import evaluate as evaluate_processes
 from processors.export import export
 from processors.importing import IMPORTERS, import_annotations
 from processors.model_info import compare, describe
@@ -33,9 +34,8 @@ def train(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """judge a checkpoint on the validation set of a YAML file"""
-    path, overrides = split(arguments.settings)
-    evaluate_weights(load_config(path, overrides), arguments.weights, source=arguments.source,
-                     sweep=arguments.sweep, report=arguments.report)
+    evaluate_processes(*split(arguments.settings), arguments.weights, arguments.source,
+                       sweep=arguments.sweep, report=arguments.report)
 
 
 def find_people(arguments: argparse.Namespace) -> None:
@@ -73,6 +73,11 @@ def import_labels(arguments: argparse.Namespace) -> None:
                        arguments.images, arguments.category)
 
 
+def check(arguments: argparse.Namespace) -> int:
+    """say what is wrong with the data of a YAML file, and what it costs; status 1 if anything is"""
+    return int(check_data(load_config(*split(arguments.settings)), arguments.report).serious)
+
+
 def info(arguments: argparse.Namespace) -> None:
     """show the network of a YAML file: parts, parameters, compute and memory"""
     path, overrides = split(arguments.settings)
@@ -82,7 +87,8 @@ def info(arguments: argparse.Namespace) -> None:
 
 
 COMMANDS = {"train": train, "pack": pack, "evaluate": evaluate, "detect": find_people,
-            "predict": predict_people, "export": export_net, "import": import_labels, "info": info}
+            "predict": predict_people, "export": export_net, "import": import_labels,
+            "check": check, "info": info}
 USUAL = ("CONFIG.yaml section.key=value",
          "a YAML file (configs/quickstart.yaml if none is given), then any number of settings "
          "that replace the file's")
@@ -141,6 +147,11 @@ def build_parser() -> argparse.ArgumentParser:
                         help="the folder of the images that an annotation file names")
     search.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the detections file to write; an interrupted search goes on")
+    parsers["check"].add_argument("--report", type=Path, metavar="DIR",
+                                  help="write an HTML page: the training crops as the network "
+                                       "will see them, histograms, the upper bound of AP")
+    parsers["check"].epilog = ("Status 0: nothing is wrong; 1: something is; 2: a setting is "
+                               "wrong. " + parsers["check"].epilog)
     people = parsers["predict"]
     people.add_argument("--weights", type=Path, required=True, metavar="FILE",
                         help="a checkpoint of this project, an .onnx file, or another project's "
@@ -189,7 +200,7 @@ def main(words: list[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings += rest      # argparse leaves settings that stand behind an option
     try:
-        arguments.function(arguments)
+        status = arguments.function(arguments)
     except (ValueError, OSError) as error:
         if os.environ.get("SIMPLEPOSE_TRACEBACK"):
             raise
@@ -198,7 +209,7 @@ def main(words: list[str]) -> int:
     except KeyboardInterrupt:       # before the training began, or the second one in it
         print("stopped", file=sys.stderr)
         return 128 + signal.SIGINT
-    return 0
+    return status or 0
 
 
 if __name__ == "__main__":

@@ -53,12 +53,17 @@ class Diagnosis:
     def serious(self) -> bool:
         return any(finding.serious for finding in self.findings)
 
-    def __str__(self) -> str:
-        lines = [summary(labels) for labels in (*self.training, self.val)]
-        lines += [""] + [str(finding) for finding in self.findings]
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return tuple(summary(labels) for labels in (*self.training, self.val))
+
+    @property
+    def verdict(self) -> str:
         wrong = sum(finding.serious for finding in self.findings)
-        lines.append(f"{wrong} thing{'s' * (wrong != 1)} wrong" if wrong else "nothing wrong found")
-        return "\n".join(lines)
+        return f"{wrong} thing{'s' * (wrong != 1)} wrong" if wrong else "nothing wrong found"
+
+    def __str__(self) -> str:
+        return "\n".join([*self.sets, "", *map(str, self.findings), self.verdict])
 
 
 def examine(config: Config, skeleton: Skeleton) -> Diagnosis:

@@ -1,0 +1,25 @@
+"""Checking data: `python main.py check CONFIG [--report DIR]`."""
+from pathlib import Path
+
+from configs.schema import Config
+from datasets.doctor import Diagnosis, examine
+from datasets.skeleton import load_skeleton
+from datasets.synthetic import ensure_synthetic
+from processors.doctor_report import write_doctor_report
+from utils.log import log, show_log
+
+
+def check_data(config: Config, report: Path | None = None) -> Diagnosis:
+    """Say what is wrong with the data of a Config and what it costs; draw it into `report`.
+
+    Raises FileNotFoundError or ValueError only for a skeleton that cannot be used and, with
+    data.synthetic_*, for paths that training refuses as well.
+    """
+    show_log()
+    skeleton = load_skeleton(config.data.skeleton)
+    ensure_synthetic(config.data, config.seed)
+    diagnosis = examine(config, skeleton)
+    print(diagnosis)
+    if report:
+        log.info("report in %s", write_doctor_report(report, config, skeleton, diagnosis))
+    return diagnosis

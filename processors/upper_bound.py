@@ -1,0 +1,65 @@
+"""The upper bound: the AP that perfect heatmaps reach, which no network at this input can pass."""
+from dataclasses import replace
+
+import numpy as np
+import torch
+from pycocotools.coco import COCO
+
+from configs.schema import Config
+from datasets.category import only_category
+from datasets.coco import MSCOCO
+from datasets.skeleton import Skeleton
+from processors.coco_evaluator import CocoMetrics, Predictions, coco_metrics, to_results
+from processors.evaluation import build_codec
+from processors.inference import concatenate
+from processors.keypoint_eval import person_category, read_dataset
+from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, invert_affine
+from utils.heatmap_codec import HeatmapCodec
+from utils.log import bar
+
+CHUNK = 64      # persons at once
+
+
+def upper_bound(config: Config, skeleton: Skeleton) -> CocoMetrics:
+    """Encode the joints of the validation set, decode and judge them, with ground-truth boxes.
+
+    What is missing to 1 is lost to the resolution and the decoder, to joints outside of their
+    crop, and to people whom the NMS takes for one; images are not read. Raises ValueError or
+    FileNotFoundError as an evaluation does.
+    """
+    data, codec = config.data, build_codec(config, skeleton)
+    dataset = MSCOCO(data.val_ann_path, data.val_img_root, skeleton,
+                     input_size=config.codec.input_size, alignment=config.codec.alignment,
+                     check_files=False, split="val", category=data.category)
+    truth = COCO()
+    truth.dataset = content = read_dataset(data.val_ann_path)
+    only_category(content, data.category, data.val_ann_path)
+    rows = np.arange(len(dataset))
+    found = concatenate([_decoded(dataset, codec, rows[first:first + CHUNK])
+                         for first in bar(range(0, len(rows), CHUNK), "upper bound")])
+    results = to_results(found, replace(config.val, boxes="gt"), skeleton.sigmas,
+                         person_category(content.get("categories") or []))
+    return coco_metrics(truth, results, skeleton.sigmas)
+
+
+@torch.inference_mode()
+def _decoded(dataset: MSCOCO, codec: HeatmapCodec, rows: np.ndarray) -> Predictions:
+    """The persons of these rows, through their heatmaps and back."""
+    persons, size = dataset.persons, np.array(codec.input_size)
+    matrix = affine_matrix(dataset.center[rows], dataset.scale[rows], np.zeros(len(rows)),
+                           codec.input_size, alignment=dataset.alignment)
+    points = apply_affine(persons.keypoints[rows], matrix)
+    inside = ((points >= -0.5) & (points < size - 0.5)).all(axis=2)
+    heatmaps, _ = codec.encode(torch.from_numpy(points),
+                               torch.from_numpy(persons.visibility[rows] * inside))
+    joints, scores = codec.decode(heatmaps)
+    return Predictions(
+        keypoints=apply_affine(joints.numpy(), invert_affine(matrix)).astype(np.float32),
+        joint_scores=scores.numpy(), box_scores=np.ones(len(rows), np.float32),
+        areas=_areas(dataset.scale[rows]),
+        image_ids=persons.image_ids[persons.image_rows[rows]])
+
+
+def _areas(scale: np.ndarray) -> np.ndarray:
+    """(N, 2) scale of padded boxes -> (N,) float32 area, image pixels squared."""
+    return np.prod(scale.astype(np.float64) * SCALE_UNIT, axis=1).astype(np.float32)
