@@ -143,6 +143,19 @@ def test_by_oks_the_best_pairs_come_first_and_each_pose_serves_once():
     assert np.isnan(people.predicted[2]).all() and people.found == 2
 
 
+def test_by_oks_one_pose_is_not_two_people():
+    people = match_by_oks([person(1), person(2, shift=6.0)], [result(PLACES + 2)], STICK.sigmas)
+    np.testing.assert_allclose(people.predicted[0], PLACES + 2)
+    assert np.isnan(people.predicted[1]).all()
+
+
+@pytest.mark.parametrize("shift, found", [(12, 1), (15, 0)])
+def test_by_oks_a_pose_too_far_off_is_nobodys(shift, found):
+    # OKS exp(-2 * shift^2 / (2 * (2 * 0.067)^2 * 5000)): 0.20 and 0.08
+    people = match_by_oks([person(1)], [result(PLACES + shift)], STICK.sigmas)
+    assert people.found == found
+
+
 def test_by_oks_only_labelled_joints_count():
     annotations = [person(1, visible=(2, 0, 0, 0))]
     far = PLACES + [[0, 0], [300, 300], [300, 300], [300, 300]]
