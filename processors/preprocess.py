@@ -6,16 +6,17 @@ import torch
 from utils.input_format import INPUT_FORMATS
 
 
-def normalise(crops: torch.Tensor, input_format: str) -> torch.Tensor:
+def normalise(crops: torch.Tensor, input_format: str, out: torch.Tensor | None = None,
+              ) -> torch.Tensor:
     """(B, H, W, 3) RGB from 0 to 255 -> (B, 3, H, W) float32 in the named format.
 
     crops: uint8, or float32, whose memory is used for the result. The result keeps the
     pixel-major order of the crops in memory, which is torch's channels_last: convolutions like
-    it and no copy is made.
+    it and no copy is made. out: (B, H, W, 3) float32, memory for the result.
     """
     if INPUT_FORMATS[input_format].order == "bgr":
         crops = crops.flip(-1)
-    pixels = crops.float()
+    pixels = crops.float() if out is None else out.copy_(crops)
     factor, offset = _rows(input_format, pixels.shape[2], pixels.device)
     rows = pixels.flatten(2)
     torch.addcmul(offset, rows, factor, out=rows)

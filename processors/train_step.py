@@ -29,6 +29,7 @@ class TrainStep:
         self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
                               if config.optim.joint_weights else 1.0)
         self.parameters = list(net.parameters())
+        self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
         self.model = parallel.wrap(net, train=True)
@@ -55,8 +56,9 @@ class TrainStep:
 
     def _backward(self, piece: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
         """Add the gradient of a piece; returns its part of the loss, and the accuracy."""
-        crops = recolour(piece.crop, piece.draws, self.config.augment)
-        images = normalise(crops, self.config.model.input_format)
+        memory = self._memory(piece.crop)
+        crops = recolour(piece.crop, piece.draws, self.config.augment, memory)
+        images = normalise(crops, self.config.model.input_format, memory)
         targets, weights = self.codec.encode(piece.keypoints, piece.visibility)
         with autocast(self.dtype, self.device):
             heatmaps = self.model(images)
@@ -67,6 +69,15 @@ class TrainStep:
         accuracy = (heatmap_accuracy(heatmaps.detach(), targets) if measure
                     else loss.new_full((), math.nan))
         return loss.detach(), accuracy
+
+    def _memory(self, crops: Tensor) -> Tensor | None:
+        """The same memory for the images of every step on a CPU, where fresh memory is slow. GPUs
+        have an allocator of their own."""
+        if self.device.type != "cpu":
+            return None
+        if self.images is None or self.images.shape != crops.shape:
+            self.images = torch.empty_like(crops, dtype=torch.float32)
+        return self.images
 
     def _update(self) -> Tensor:
         """Clip and step; returns the norm of the gradient. The fused optimizers themselves leave

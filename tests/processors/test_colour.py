@@ -152,3 +152,9 @@ def test_values_stay_colours(crops, draws):
     wild = replace(ALL, brightness=1.0, contrast=1.0, saturation=1.0, hue=180)
     found = recolour(crops, draws, wild)
     assert found.min() >= 0 and found.max() <= 255 and found.isfinite().all()
+
+
+def test_the_result_lies_in_the_memory_given(crops):
+    memory = torch.empty(crops.shape)
+    wanted = recolour(crops, draws := fixed(), ALL)
+    assert recolour(crops, draws, ALL, memory) is memory and torch.equal(memory, wanted)

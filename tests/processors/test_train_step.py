@@ -31,7 +31,7 @@ def batch() -> Batch:
 
 @pytest.fixture(autouse=True)
 def plain_colours(monkeypatch):
-    monkeypatch.setattr(train_step, "recolour", lambda crops, draws, config: crops)
+    monkeypatch.setattr(train_step, "recolour", lambda crops, draws, config, out: crops)
 
 
 def make(**optim) -> TrainStep:
