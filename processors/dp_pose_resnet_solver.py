@@ -1,9 +1,9 @@
 """DPProcessor: training in one process, on the CPU, one GPU, or several by DataParallel."""
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from configs.loader import load_config
+from processors.launch import ensure_started_once
 from processors.pose_processor import PoseProcessor
 
 
@@ -12,8 +12,5 @@ class DPProcessor(PoseProcessor):
 
     def __init__(self, cfg_path: str | Path, overrides: Sequence[str] = ()):
         config = load_config(cfg_path, ["processor=dp", *overrides])
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
-        if processes > 1:
-            raise ValueError(f"processor is dp, which is one process, but {processes} were "
-                             f"started; set processor: ddp, or start it without torchrun")
+        ensure_started_once()
         super().__init__(config)

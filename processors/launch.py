@@ -6,27 +6,33 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch.distributed.launcher.api as torch_launcher
 from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.elastic.multiprocessing.errors import (
+    ChildFailedError,
+    ProcessFailure,
+    record,
+)
 
+from processors.parallel import ManyProcesses
 from processors.stop import Stopped
 
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
 RUN_ID = "simplepose"           # by which a process knows that it was started here
 USER_ERROR = 2                  # exit status of a process that left a sentence in its error file
 STOPPED = {128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP}
+TRAIN_ON = "the same command goes on from the last checkpoint"
 
 
-def launch(cfg_path: str, overrides: Sequence[str], processes: int) -> None:
-    """Train in that many processes; returns when all have finished.
+def launch(words: Sequence[str], processes: int, again: str = TRAIN_ON) -> None:
+    """Run `main.py` with these words in that many processes; returns when all have finished.
 
-    Raises Stopped after a signal, and ChildProcessError with the reason if a process failed; all
-    are ended by then.
+    again: what the same command does after a failure. Raises Stopped after a signal, and
+    ChildProcessError with the reason if a process failed; all are ended by then.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         # nohup: the launcher would handle the signal all the same, but not while it is blocked
@@ -36,13 +42,46 @@ def launch(cfg_path: str, overrides: Sequence[str], processes: int) -> None:
         min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=0, run_id=RUN_ID,
         rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",
         monitor_interval=0.5)
-    command = ("-u", str(MAIN), "train", cfg_path, "processor=ddp", *overrides)
     try:
-        torch_launcher.elastic_launch(config, sys.executable)(*command)
+        torch_launcher.elastic_launch(config, sys.executable)("-u", str(MAIN), *words)
     except SignalException as error:
         raise Stopped(128 + error.sigval) from None
     except ChildFailedError as error:
-        _raise_reason(list(error.failures.values()), processes)
+        _raise_reason(list(error.failures.values()), processes, again)
+
+
+def run_rank(gpus: tuple[int, ...], work: Callable[[ManyProcesses], Any]) -> Any:
+    """`work` in one of the processes; what it returns."""
+    die_with_launcher()
+    try:
+        return _recorded(gpus, work)
+    except (ValueError, OSError):
+        if launched_here():
+            sys.exit(USER_ERROR)        # the sentence is in the error file: said once for all
+        raise
+
+
+@record
+def _recorded(gpus: tuple[int, ...], work: Callable[[ManyProcesses], Any]) -> Any:
+    parallel = ManyProcesses(gpus)
+    try:
+        result = work(parallel)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("Connection closed", "Connection reset",
+                                                     "Broken pipe")):
+            raise
+        raise ConnectionError(f"process {parallel.rank} {LOST_PARTNER} of the run, which ended "
+                              f"first and tells why") from error
+    parallel.close()        # not after an error: the others may not answer any more
+    return result
+
+
+def ensure_started_once() -> None:
+    """Raise ValueError where torchrun has started several processes for processor: dp."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        raise ValueError(f"processor is dp, which is one process, but {processes} were "
+                         f"started; set processor: ddp, or start it without torchrun")
 
 
 def launched_here() -> bool:
@@ -57,7 +96,8 @@ def die_with_launcher() -> None:
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
 
 
-def _raise_reason(failures: list[ProcessFailure], processes: int) -> NoReturn:
+def _raise_reason(failures: list[ProcessFailure], processes: int, again: str = TRAIN_ON,
+                  ) -> NoReturn:
     """The failure that came first in the chain of causes: a kill, then an error of the user's,
     then anything else; processes that lost their partners follow from these."""
     stopped = [failure.exitcode for failure in failures if failure.exitcode in STOPPED]
@@ -71,10 +111,9 @@ def _raise_reason(failures: list[ProcessFailure], processes: int) -> NoReturn:
     if failure.exitcode < 0:
         name = signal.Signals(-failure.exitcode).name
         raise ChildProcessError(
-            f"{who} was killed by {name}, as happens when memory runs out; all are ended; the "
-            f"same command goes on from the last checkpoint")
+            f"{who} was killed by {name}, as happens when memory runs out; all are ended; {again}")
     raise ChildProcessError(f"{who} failed with status {failure.exitcode}, for the reason above; "
-                            f"all are ended; the same command goes on from the last checkpoint")
+                            f"all are ended; {again}")
 
 
 def _rank_of_cause(failure: ProcessFailure) -> int:
