@@ -31,7 +31,7 @@ def sizes(sets: list[RawLabels], input_size: tuple[int, int]) -> bytes:
     shape.axvline(input_size[0] / input_size[1], color="black", linewidth=1, linestyle=":")
     shape.set(title="Shape of the box", xscale="log", xlabel="width / height; dotted: the input's")
     crowd.set(title="Persons in an image", xlabel="persons with joints (15: or more)")
-    height.legend(frameon=False)
+    crowd.legend(frameon=False)
     return _png(figure)
 
 
@@ -47,10 +47,10 @@ def visibilities(labels: RawLabels) -> bytes:
         share = chosen.mean(axis=0) if len(value) else left * 0
         joints.barh(range(len(names)), share, left=left, color=colour, label=name)
         left = left + share
-    joints.set(title="Visibility", xlabel="part of all persons with joints", xlim=(0, 1),
+    joints.set(xlabel="part of all persons with joints", xlim=(0, 1),
                ylim=(len(names) - 0.4, -0.6))
     joints.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
-    joints.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.08))
+    joints.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     people.hist((value > 0).sum(axis=1), np.arange(0.5, len(names) + 1.5), color="#2a9d6f",
                 rwidth=0.85)
     people.set(title="Labelled joints of a person", xlabel="joints", ylabel="persons")

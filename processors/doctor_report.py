@@ -22,7 +22,7 @@ from utils.files import write_atomically
 from utils.log import log
 
 TEMPLATE = Path(__file__).with_name("doctor_template.html")
-OF_BOUND = ("annotations", "input", "decoder", "alignment", "pose score", "NMS")
+OF_BOUND = ("annotations", "input", "decoder", "alignment", "pose score")
 
 
 def write_doctor_report(folder: Path, config: Config, skeleton: Skeleton,
@@ -66,15 +66,17 @@ def _finding(finding: Finding) -> str:
 
 def _bound(config: Config, skeleton: Skeleton) -> str:
     try:
-        metrics = upper_bound(config, skeleton)
+        bound = upper_bound(config, skeleton)
     except (ValueError, OSError) as error:
         return _without("the upper bound", error)
-    log.info("upper bound: AP %.4f with perfect heatmaps at %dx%d", metrics["AP"],
-             *config.codec.input_size)
+    log.info("upper bound: AP %.4f with perfect heatmaps at %dx%d; %d of %d labelled joints lie "
+             "outside their crop", bound.metrics["AP"], *config.codec.input_size, bound.outside,
+             bound.labelled)
     rows = (line.partition(":") for line in protocol(config).splitlines())
     facts = "".join(f"<dt>{escape(name.strip())}</dt><dd>{escape(words.strip())}</dd>"
                     for name, _, words in rows if name.strip() in OF_BOUND)
-    return f'<div class="tiles">{tiles(metrics)}</div><dl>{facts}</dl>'
+    return (f'<div class="tiles">{tiles(bound.metrics)}</div><p>{bound.outside} of '
+            f'{bound.labelled} labelled joints lie outside their crop.</p><dl>{facts}</dl>')
 
 
 def _sheet(config: Config, skeleton: Skeleton) -> bytes:
