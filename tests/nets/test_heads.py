@@ -11,8 +11,11 @@ def test_duc_lays_four_channels_out_as_two_by_two_pixels():
         duc.conv.weight.zero_()
         duc.bn.bias.copy_(torch.arange(12.0))
         out = duc(torch.zeros(1, 2, 2, 2))
+        duc.bn.bias.fill_(-1)
+        nothing = duc(torch.zeros(1, 2, 2, 2))
     assert out.shape == (1, 3, 4, 4)
     assert out[0, 1, :2, :2].tolist() == [[4, 5], [6, 7]]
+    assert nothing.count_nonzero() == 0     # a ReLU before the shuffle
 
 
 def test_head_sizes():

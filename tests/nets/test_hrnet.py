@@ -20,7 +20,7 @@ def test_fusion_is_the_sum_of_all_branches_then_relu():
 def test_paths_between_branches():
     up = fuse_path(2, 0, [4, 8, 16])
     assert [type(layer).__name__ for layer in up] == ["Conv2d", "BatchNorm2d", "Upsample"]
-    assert up[2].scale_factor == 4
+    assert (up[2].scale_factor, up[2].mode) == (4, "nearest")
     down = fuse_path(0, 2, [4, 8, 16])
     assert [len(link) for link in down] == [3, 2]     # a ReLU on all links but the last
     assert [link[0].out_channels for link in down] == [4, 16]
@@ -35,3 +35,26 @@ def test_official_names_and_number_of_entries():
                 "stage4.2.branches.3.3.bn2.bias", "stage4.2.fuse_layers.0.3.0.weight"):
         assert key in state
     assert not any(key.startswith("stage4.2.fuse_layers.1") for key in state)
+
+
+def test_the_trunk_runs_its_parts_in_order():
+    """Against the same walk written out here."""
+    torch.manual_seed(0)
+    trunk = HRNetTrunk("w32").eval()
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        out = trunk(image)
+        x = trunk.bn1(trunk.conv1(image)).clamp(min=0)
+        x = trunk.layer1(trunk.bn2(trunk.conv2(x)).clamp(min=0))
+        xs = [trunk.transition1[0](x), trunk.transition1[1](x)]
+        for module in trunk.stage2:
+            xs = module(xs)
+        xs = [*xs, trunk.transition2[2](xs[1])]
+        for module in trunk.stage3:
+            xs = module(xs)
+        xs = [*xs, trunk.transition3[3](xs[2])]
+        for module in trunk.stage4:
+            xs = module(xs)
+    assert len(xs) == 1 and out.shape == (1, 32, 8, 8)
+    assert out.std() > 0
+    torch.testing.assert_close(out, xs[0])

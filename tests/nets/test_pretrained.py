@@ -44,6 +44,7 @@ MMPOSE_1 = (("backbone.", "backbone."), ("head.upsample.", "head.deconv_layers."
      "hrnet"),
     ("pose_resnet_dconv", OFFICIAL, "ema", "", "original_simplepose", "rgb_mean", None),
     ("pose_resnet_duc", DUC_ORIGINAL, None, "module.", "original_simplepose", "rgb_mean", None),
+    ("pose_resnet_duc", FASTPOSE, "net", "module._orig_mod.", "alphapose", "alphapose", "hrnet"),
     ("pose_resnet_duc", FASTPOSE, "model", "", "alphapose", "alphapose", "hrnet"),
     ("pose_resnet_dconv", MMPOSE_0, "state_dict", "", "mmpose", "rgb_mean_std", "hrnet"),
     ("pose_resnet_dconv", MMPOSE_1, "state_dict", "module.", "mmpose", "rgb_mean_std", "hrnet"),
