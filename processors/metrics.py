@@ -25,6 +25,7 @@ from utils.joint_error import (
     mean_side,
     torso_size,
 )
+from utils.log import log
 from utils.pck import area_under_pck, pck
 
 PCK_AT, PCKH_AT = (0.05, 0.1, 0.2), (0.5, 0.1)      # parts of the box or the torso, of the head
@@ -162,7 +163,11 @@ def ensure_metrics(names: Sequence[str], content: dict[str, Any], skeleton: Skel
             raise ValueError(f"val.metrics names pck_torso, but the skeleton {skeleton.name} has "
                              f"no joint {', '.join(sorted(missing))}: use pck, which measures by "
                              f"the box")
-    if "pckh" in names and not any(row.get(HEAD_KEY) for row in people):
+    headless = sum(not row.get(HEAD_KEY) for row in people)
+    if "pckh" in names and 0 < headless < len(people):
+        log.warning("%d of %d people in %s have no %s; PCKh does not count them", headless,
+                    len(people), where, HEAD_KEY)
+    if "pckh" in names and headless == len(people):
         raise ValueError(f"val.metrics names pckh, but no person in {where} has a head box: give "
                          f"the annotations {HEAD_KEY}: [x, y, width, height] (for MPII import a "
                          f"list whose persons have head_rect), or use pck, which measures by the "

@@ -209,6 +209,12 @@ def test_what_a_metric_needs_is_missed_before_a_network_runs(name, part):
     ensure_metrics([name], whole, STICK, "val.json")
 
 
+def test_people_without_a_head_box_are_counted_aloud(caplog):
+    annotations = [person(1, bbox_head=[1, 2, 3, 4]), person(2)]
+    ensure_metrics(["pckh"], {"images": [], "annotations": annotations}, STICK, "val.json")
+    assert "1 of 2 people in val.json have no bbox_head" in caplog.text
+
+
 def test_every_name_of_the_yaml_is_a_metric_and_others_are_refused():
     assert set(METRICS) == set(Metric.__args__)
     with pytest.raises(ConfigError, match="val.metrics is 'pkc'; choose coco or pck or"):
