@@ -35,6 +35,8 @@ def _ranges(config: Config) -> Iterator[tuple[str, str]]:
         ("augment.hue", config.augment.hue, 0),
         ("augment.weak_epochs", config.augment.weak_epochs, 0),
     ]
+    if config.seed >= 2 ** 63:
+        yield "seed", f"is {config.seed}; it must be below 2 ** 63"
     for key, value, low in at_least:
         if not value >= low:
             yield key, f"is {value}; it must be at least {low}"

@@ -24,8 +24,15 @@ class _StrictYaml(yaml.SafeLoader):
     """Safe YAML that refuses a key written twice, where plain YAML silently takes the last."""
 
 
+MERGE = "tag:yaml.org,2002:merge"
+
+
 def _mapping_without_doubles(loader: _StrictYaml, node: yaml.MappingNode) -> dict:
-    keys = [loader.construct_object(key) for key, _ in node.value]
+    keys = [MERGE if key.tag == MERGE else loader.construct_object(key)
+            for key, _ in node.value]
+    if MERGE in keys:
+        raise ConfigError(f"line {node.start_mark.line + 1} on merges other settings in (<<), "
+                          f"which is not allowed here; write the settings out")
     double = {str(key) for key in keys if keys.count(key) > 1}
     if double:
         raise ConfigError(f"line {node.start_mark.line + 1} on has the key "

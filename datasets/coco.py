@@ -109,7 +109,8 @@ class MSCOCO(Dataset):
     def _missing(self, part: AnnotatedSet, names: np.ndarray) -> np.ndarray:
         """Whether each image of a set is missing, (M,) bool."""
         if not part.img_root.is_dir():
-            raise FileNotFoundError(f"{part.root_key}: the folder {part.img_root} does not exist")
+            raise FileNotFoundError(f"{part.root_key}: the folder {part.img_root} does not exist; "
+                                    f"correct the path")
         missing = missing_files(part.img_root, names.tolist())
         if missing and not self.skip_broken:
             source = self.source if part is self.sets[0] else part.ann_path

@@ -27,4 +27,4 @@ def imagenet_state(name: str) -> dict[str, torch.Tensor]:
         reason = " ".join(str(error).split())[:100]
         raise ValueError(f"model.pretrained is true, but the ImageNet weights of {name} cannot be "
                          f"downloaded or read ({reason}): put the file {weights.url} into "
-                         f"{folder}, or set model.pretrained to its path or to false") from error
+                         f"{folder}, or set model.pretrained to its path or to false") from None

@@ -61,6 +61,7 @@ def test_later_overrides_win_and_leave_the_rest(write):
     ("seed: !!python/object/apply:os.getcwd []", "not valid YAML"), ("\0", "not valid YAML"),
     ("seed: 1\nseed: 2", "has the key seed twice"),
     ("optim: {lr: 1, lr: 2}", "has the key lr twice"),
+    ("data: &a {batch_size: 4}\noptim:\n  <<: *a", "line 3 on merges other settings in (<<)"),
     ("sed: 1", "no key sed; did you mean seed?"),
     ("optim: {mile_stones: [1]}", "optim.mile_stones; did you mean optim.milestones?"),
     ("batch_size: 3", "no key batch_size; did you mean data.batch_size?"),
