@@ -86,7 +86,7 @@ def test_two_processes_give_every_number_of_one(words):
         for old in folder.glob("*_results.json"):
             old.unlink()
         done = subprocess.run([sys.executable, *start, "main.py", *command, *more], cwd=ROOT,
-                              env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, timeout=180,
+                              env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, timeout=600,
                               capture_output=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -105,7 +105,7 @@ def test_two_processes_give_every_number_of_one(words):
 def test_the_error_of_a_process_is_one_sentence(words, tmp_path):
     done = subprocess.run(
         [sys.executable, "main.py", "evaluate", *words, "processor=ddp", "processes=2",
-         f"--weights={tmp_path / 'no.pth'}"], cwd=ROOT, capture_output=True, text=True, timeout=120,
+         f"--weights={tmp_path / 'no.pth'}"], cwd=ROOT, capture_output=True, text=True, timeout=600,
         env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert len(re.findall(r"no\.pth", done.stderr)) == 1
