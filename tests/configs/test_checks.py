@@ -31,7 +31,8 @@ def test_one_wrong_value_is_the_one_problem(key, value):
 
 
 @pytest.mark.parametrize("key, settings", [
-    ("seed", {"seed": -1}), ("seed", {"seed": 2 ** 63}), ("processes", {"processes": 0, "processor": "ddp"}),
+    ("seed", {"seed": -1}), ("seed", {"seed": 2 ** 63}),
+    ("processes", {"processes": 0, "processor": "ddp"}),
     ("model_name", {"model_name": ""}), ("model_name", {"model_name": "a/b"}),
     ("gpus", {"gpus": [1, 1]}), ("gpus", {"gpus": [-1]}),
     ("data.batch_size", {"gpus": [0, 1, 2]}),
