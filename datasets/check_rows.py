@@ -117,6 +117,7 @@ def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
     """num_keypoints that is not the number of labelled joints."""
     counted = (labels.keypoints[..., 2] > 0).sum(axis=1)
     wrong = ~labels.crowd & ~np.isnan(labels.stated) & (labels.stated != counted)
+    wrong &= labels.lengths == 3 * labels.part.skeleton.num_joints
     if wrong.any():
         ignored = int((wrong & (labels.stated == 0)).sum())
         yield Finding("num_keypoints", labels.name, f"{wrong.sum()} of {len(wrong)} annotations "
@@ -131,7 +132,8 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
     """The same box with the same joints twice in an image."""
     rows = np.flatnonzero(labels.placed)
     table = np.concatenate([labels.image_rows[rows, None], labels.boxes[rows],
-                            labels.keypoints[rows].reshape(len(rows), -1)], axis=1)
+                            labels.keypoints[rows].reshape(
+                                len(rows), 3 * labels.keypoints.shape[1])], axis=1)
     # to a tenth of a pixel; + 0 makes -0.0 and 0.0 the same bytes
     table = np.nan_to_num(np.round(table, 1)) + 0.0
     seen: set[bytes] = set()

@@ -31,33 +31,32 @@ FLAT = 0.2
 def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
     """Flip pairs that are not each other's mirror in the data or by their names."""
     skeleton = labels.part.skeleton
-    names, wrong = skeleton.joint_names, []
-    order, mended = list(skeleton.flip_order), better_order(skeleton, distances(labels))
-    unmirrored = [joint for joint, (old, new) in enumerate(zip(order, mended, strict=True))
-                  if old != new]
-    for joint in unmirrored:
-        wrong.append(f"{names[joint]} belongs with {_partner(names, joint, mended)}, not with "
-                     f"{_partner(names, joint, order)}")
-    sides = [_other_side(name) for name in names]
-    for joint, side in enumerate(sides):
-        if joint not in unmirrored and side in names and order[joint] != names.index(side):
-            wrong.append(f"by the names {names[joint]} belongs with {side}, not with "
-                         f"{_partner(names, joint, order)}")
-    if wrong:
+    names, order = skeleton.joint_names, skeleton.flip_order
+    mended = better_order(skeleton, distances(labels))
+    wrong = {joint for joint in range(len(names)) if order[joint] != mended[joint]}
+    true_pairs = {tuple(sorted((joint, mended[joint]))) for joint in wrong}
+    for joint, name in enumerate(names):
+        other = names.index(side) if (side := _other_side(name)) in names else joint
+        if other != joint and not {joint, other} & wrong and order[joint] != other:
+            true_pairs.add(tuple(sorted((joint, other))))
+    if true_pairs:
+        words = [f"{names[a]} and {names[b]} are a pair" if a != b else
+                 f"{names[a]} is in the middle" for a, b in sorted(true_pairs)]
         yield Finding("flip_pairs", labels.name, f"flip_pairs of the skeleton {skeleton.name} do "
-                      f"not mirror people: {'; '.join(wrong)}", "the half of all training samples "
+                      f"not mirror people: {', '.join(words)}", "the half of all training samples "
                       "that is mirrored teaches one joint in the place of the other, and the flip "
-                      "test averages both: correct flip_pairs", len(wrong))
+                      "test averages both: correct flip_pairs", len(true_pairs))
     for left, right in skeleton.flip_pairs:
         share, count = agreement(labels, left, right)
-        if {left, right} & set(unmirrored) or count < ENOUGH or share >= SAME_SIDE:
+        if {left, right} & wrong or count < ENOUGH or share >= SAME_SIDE:
             continue
         if _other_side(names[left]) == names[right]:
             yield Finding("flip_pairs", labels.name, f"{names[left]} and {names[right]} are "
-                          f"exchanged: in {1 - share:.0%} of {count} persons they lie the other "
-                          f"way round than the other pairs", "the network learns the names as "
+                          f"exchanged: in most persons they lie the other way round than the "
+                          f"other pairs", "the network learns the names as "
                           "they are, but weights and data of others name them correctly: "
-                          "exchange the two in the annotations", count)
+                          "exchange the two in the annotations", count,
+                          (f"{1 - share:.0%} of {count} persons",))
 
 
 def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:
@@ -164,10 +163,6 @@ def turns(labels: RawLabels, a: int, b: int, c: int) -> np.ndarray:
     longest = np.maximum.reduce([(side ** 2).sum(axis=1) for side in (u, v, w)])
     known = labels.labelled[:, [a, b, c]].all(axis=1) & (np.abs(cross) > FLAT * longest)
     return np.where(known, np.sign(cross), 0)
-
-
-def _partner(names: tuple[str, ...], joint: int, order: list[int]) -> str:
-    return "nothing" if order[joint] == joint else names[order[joint]]
 
 
 def _other_side(name: str, left: str = "left", right: str = "right") -> str:

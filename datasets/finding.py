@@ -2,7 +2,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-ODD = 0.001         # fewer than one in a thousand is the noise of any labelling by hand
+ODD = 1e-4          # fewer than one in ten thousand cost less than any AP can show
 EXAMPLES = 5
 
 
