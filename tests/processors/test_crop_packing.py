@@ -85,7 +85,7 @@ def test_a_killed_command_goes_on(settings, tmp_path):
     assert index_path(path).read_bytes() == index_path(whole).read_bytes()
 
 
-def quick_learner(config) -> nn.Module:
+def quick_learner(config, **_) -> nn.Module:
     """Stands in for a ResNet, which would need minutes."""
     def layer(before, after, stride=1, shuffle=1):
         return [nn.Conv2d(before, after * shuffle ** 2, 3, stride, 1, bias=False),
