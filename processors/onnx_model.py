@@ -152,6 +152,8 @@ def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3          # errors
+    # waiting threads leave the processors to those that read images
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = ["CPUExecutionProvider"]
     if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         # TF32 has 10 bits, too few for the logarithm of a decoder in the file

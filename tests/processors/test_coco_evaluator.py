@@ -125,6 +125,12 @@ def test_nms_takes_the_better_of_two_equal_poses():
     assert [r["score"] for r in to_results(people, ValConfig(nms="none"), SIGMAS)] == [.9, .5, .7]
 
 
+def test_the_threshold_of_the_nms_is_the_configs():
+    people = make_predictions(make_truth(), noise=6)
+    kept = [len(to_results(people, ValConfig(nms_threshold=t), SIGMAS)) for t in (0.0, 0.5, 1.0)]
+    assert kept[0] < kept[1] < kept[2] == len(people)
+
+
 def test_the_order_of_predictions_changes_nothing_not_even_with_equal_scores(tmp_path):
     truth = make_truth()
     people = make_predictions(truth, noise=1.0)
