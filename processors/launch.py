@@ -101,7 +101,8 @@ def _raise_reason(failures: list[ProcessFailure], processes: int, again: str = T
     """The failure that came first in the chain of causes: a kill, then an error of the user's,
     then anything else; processes that lost their partners follow from these."""
     stopped = [failure.exitcode for failure in failures if failure.exitcode in STOPPED]
-    if len(stopped) == len(failures):
+    ended = [failure for failure in failures if failure.exitcode == -signal.SIGTERM]
+    if stopped and len(stopped) + len(ended) == len(failures):      # all had saved by then
         raise Stopped(stopped[0])
     failure = min(failures, key=_rank_of_cause)
     who = f"process {failure.local_rank} of {processes} (pid {failure.pid})"

@@ -51,5 +51,7 @@ def test_processes_that_were_stopped_are_no_error(failure):
     with pytest.raises(Stopped) as caught:
         _raise_reason([failure(0, 143), failure(1, 143)], 2)
     assert caught.value.code == 143
+    with pytest.raises(Stopped):    # the launcher ends the other one while it is leaving
+        _raise_reason([failure(1, 143), failure(0, -signal.SIGTERM)], 2)
     with pytest.raises(ChildProcessError, match="killed by SIGKILL"):
         _raise_reason([failure(0, 143), failure(1, -signal.SIGKILL)], 2)
