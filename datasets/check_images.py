@@ -107,9 +107,8 @@ def same_files(train: RawLabels, val: RawLabels) -> set[int]:
 
     Content is compared by length and both ends only: no two photographs share these.
     """
-    paths = {os.path.realpath(path) for path in _paths(train)}
-    theirs = list(_paths(val))
-    same = {row for row, path in enumerate(theirs) if os.path.realpath(path) in paths}
+    paths, theirs = set(_paths(train)), list(_paths(val))
+    same = {row for row, path in enumerate(theirs) if path in paths}
     by_length = defaultdict(list)
     for path, length in _lengths(train):
         by_length[length].append(path)
@@ -138,7 +137,7 @@ def _poses(labels: RawLabels) -> Iterator[tuple[bytes, int]]:
 
 
 def _paths(labels: RawLabels) -> Iterator[str]:
-    root = os.fspath(labels.part.img_root)
+    root = os.path.realpath(labels.part.img_root)
     return (os.path.join(root, name) for name in labels.file_names.tolist())
 
 
