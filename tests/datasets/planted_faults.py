@@ -138,13 +138,21 @@ def eyes_with_ears(sets):
     return "flip_pairs", 2, "left_eye and right_eye are a pair"
 
 
-def forgotten_pair(sets):
-    """In a skeleton whose names tell nothing, so only the people can."""
+def without_names(sets, flip_pairs):
+    """A skeleton whose names tell nothing, so only the people can."""
     names = tuple(f"joint{i}" for i in range(17))
-    sets.skeleton = replace(COCO, joint_names=names, flip_pairs=tuple(
-        pair for pair in COCO.flip_pairs if pair != WRISTS))
+    sets.skeleton = replace(COCO, joint_names=names, flip_pairs=flip_pairs)
     for content in (sets.train, sets.val):
         del content["categories"][0]["keypoints"]
+
+
+def nameless_eyes_with_ears(sets):
+    without_names(sets, ((1, 4), (3, 2)) + COCO.flip_pairs[2:])
+    return "flip_pairs", 2, "joint1 and joint2 are a pair, joint3 and joint4 are a pair"
+
+
+def forgotten_pair(sets):
+    without_names(sets, tuple(pair for pair in COCO.flip_pairs if pair != WRISTS))
     return "flip_pairs", 1, "joint9 and joint10 are a pair"
 
 
@@ -325,7 +333,7 @@ def other_num_joints(sets):
 
 FAULTS = [no_image, no_folder, image_id_twice, lost_annotation, file_twice, annotation_id_twice,
           joint_outside, relative_joints, wrong_box, corner_boxes, no_box, eyes_with_ears,
-          forgotten_pair, forgotten_pairs, exchanged_wrists, mirrored_people, guessed_sigma,
+          nameless_eyes_with_ears, forgotten_pair, forgotten_pairs, exchanged_wrists, mirrored_people, guessed_sigma,
           no_areas, areas_of_another_size, other_category, unknown_category, stray_category,
           same_photograph, same_person, same_set, invisible_joint, nobody_labelled,
           hidden_as_unlabelled, scores_as_visibility, lying_size, turned_images, cut_image,
