@@ -333,7 +333,8 @@ def other_num_joints(sets):
 
 FAULTS = [no_image, no_folder, image_id_twice, lost_annotation, file_twice, annotation_id_twice,
           joint_outside, relative_joints, wrong_box, corner_boxes, no_box, eyes_with_ears,
-          nameless_eyes_with_ears, forgotten_pair, forgotten_pairs, exchanged_wrists, mirrored_people, guessed_sigma,
+          nameless_eyes_with_ears, forgotten_pair, forgotten_pairs, exchanged_wrists,
+          mirrored_people, guessed_sigma,
           no_areas, areas_of_another_size, other_category, unknown_category, stray_category,
           same_photograph, same_person, same_set, invisible_joint, nobody_labelled,
           hidden_as_unlabelled, scores_as_visibility, lying_size, turned_images, cut_image,
