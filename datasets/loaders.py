@@ -93,7 +93,9 @@ def dead_workers_named() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        death = re.search(r"DataLoader worker \(pid.*?\) (?:is )?([\w :]+)", str(error))
+        # "worker (pid 7) is killed by ..." or, when that was seen first, "worker (pid(s) 7, 8) ..."
+        death = re.search(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is )?([\w :]+)",
+                          str(error))
         if not death:
             raise
         if threading.current_thread() is threading.main_thread():

@@ -8,7 +8,13 @@ import torch
 from configs.schema import AugmentConfig, DataConfig
 from datasets.coco import MSCOCO
 from datasets.images import ImageError
-from datasets.loaders import init_worker, share_of, train_loader, val_loader
+from datasets.loaders import (
+    dead_workers_named,
+    init_worker,
+    share_of,
+    train_loader,
+    val_loader,
+)
 from datasets.skeleton import load_skeleton
 
 COCO = load_skeleton("coco")
@@ -119,3 +125,21 @@ def test_workers_run_on_one_thread(dataset):
     before = cv2.getNumThreads()
     list(loader)
     assert cv2.getNumThreads() == before        # the main process keeps its threads
+
+
+@pytest.mark.parametrize("sentence, reason", [
+    ("DataLoader worker (pid 7) is killed by signal: Killed. ", "killed by signal: Killed"),
+    ("DataLoader worker (pid(s) 7) exited unexpectedly", "exited unexpectedly"),
+    ("DataLoader worker (pid(s) 7, 8) exited unexpectedly", "exited unexpectedly")])
+def test_a_dead_worker_is_named_by_its_reason(sentence, reason, monkeypatch):
+    """torch says it in one way or the other, by who sees the death first."""
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(ChildProcessError, match=rf"images died \({reason}\), as"):
+        with dead_workers_named():
+            raise RuntimeError(sentence)
+
+
+def test_other_errors_pass():
+    with pytest.raises(RuntimeError, match="^out of memory$"):
+        with dead_workers_named():
+            raise RuntimeError("out of memory")
