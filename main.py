@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from configs.loader import load_config
+from configs.reference import reference
 from configs.schema import Config
 from nets.pretrained import SOURCES
 from processors.check_data import check_data
@@ -80,6 +81,9 @@ def check(arguments: argparse.Namespace) -> int:
 
 def info(arguments: argparse.Namespace) -> None:
     """show the network of a YAML file: parts, parameters, compute and memory"""
+    if arguments.keys:
+        print(reference(), end="")
+        return
     path, overrides = split(arguments.settings)
     print(describe(load_config(path, overrides)))
     print()
@@ -124,7 +128,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, function in COMMANDS.items():
         parsers[name] = command = commands.add_parser(
             name, help=function.__doc__, description=function.__doc__,
-            epilog="All settings with their meaning: configs/schema.py.")
+            epilog="All settings with their meaning: docs/configuration.md.")
         command.set_defaults(function=function)
         command.add_argument(
             "settings", nargs="*", metavar=POSITIONAL.get(name, USUAL)[0],
@@ -152,6 +156,8 @@ def build_parser() -> argparse.ArgumentParser:
                                        "will see them, histograms, the upper bound of AP")
     parsers["check"].epilog = ("Status 0: nothing is wrong; 1: something is; 2: a setting is "
                                "wrong. " + parsers["check"].epilog)
+    parsers["info"].add_argument("--keys", action="store_true",
+                                 help="show every key of the YAML instead, as Markdown")
     people = parsers["predict"]
     people.add_argument("--weights", type=Path, required=True, metavar="FILE",
                         help="a checkpoint of this project, an .onnx file, or another project's "

@@ -1,0 +1,86 @@
+"""The page of all settings, docs/configuration.md, from the schema.
+
+Made again by `python main.py info --keys > docs/configuration.md`.
+"""
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from configs.schema import Config
+
+HEAD = """\
+# Every key of the YAML
+
+Write keys in a YAML file, a section's keys indented below its name, or on the command line as
+`section.key=value`; what you leave out has the default below. A key that does not exist, a wrong
+type or a contradiction stops before anything is built. Paths are relative to the folder that the
+command runs in.
+
+This page is made from [configs/schema.py](../configs/schema.py) by
+`python main.py info --keys > docs/configuration.md`.
+"""
+ABOUT = {
+    "data": "What to train and evaluate on, and how images are read.",
+    "model": "The network, and the weights it starts from.",
+    "codec": "How joints become heatmaps and heatmaps joints; training, evaluation and prediction "
+             "share it.",
+    "augment": "Random changes of training samples.",
+    "optim": "The recipe of training.",
+    "val": "How evaluation is done, and where a run's files go.",
+    "detector": "Who finds persons for `detect` and `predict`.",
+    "log": "What a run tells.",
+}
+NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
+         NoneType: "empty"}
+
+
+def reference() -> str:
+    """All keys as a Markdown page: a table of key, type, default and meaning for each section."""
+    sections = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
+    parts = [HEAD, _table("The top of the file", "", Config)]
+    for name, kind in sections.items():
+        parts.append(_table(f"`{name}`", ABOUT[name], kind))
+        parts += [_table(f"Each entry of `{name}.{key}`", "", entry)
+                  for key, entry in _entries(kind).items()]
+    return "\n".join(parts)
+
+
+def _table(title: str, about: str, section: type) -> str:
+    types = get_type_hints(section)
+    rows = [f"| `{knob.name}` | {_type_text(types[knob.name])} | {_default_text(knob.default)} | "
+            f"{_escaped(knob.metadata['doc'])} |"
+            for knob in fields(section) if "doc" in knob.metadata]
+    return "\n".join([f"## {title}\n", *([f"{about}\n"] if about else []),
+                      "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _entries(section: type) -> dict[str, type]:
+    """Keys of a section that hold lists of mappings, with the dataclass of these."""
+    return {key: get_args(kind)[0] for key, kind in get_type_hints(section).items()
+            if get_origin(kind) is tuple and is_dataclass(get_args(kind)[0])}
+
+
+def _type_text(kind: Any) -> str:
+    origin, choices = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return ", or ".join(map(_type_text, choices))
+    if origin is Literal:
+        return ", ".join(f"`{choice}`" for choice in choices)
+    if origin is tuple and choices[-1] is Ellipsis:
+        return ("list of mappings" if is_dataclass(choices[0])
+                else f"list of: {_type_text(choices[0])}")
+    if origin is tuple:
+        return f"list of {len(choices)}: {_type_text(choices[0])}"
+    return NAMES[kind]
+
+
+def _default_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`" if value != "" else "empty"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("*", "\\*")
