@@ -1,0 +1,71 @@
+"""The pages tell of things that are there: messages, files, and headings."""
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PACKAGES = ("configs", "datasets", "losses", "nets", "processors", "utils")
+TABLE_OF_MESSAGES = re.compile(r"^\| message \|.*\n\|[-| ]+\n((?:\|.*\n)+)", re.MULTILINE)
+GAP = "\0"      # stands in for what differs from one message to the next
+
+
+def test_every_quoted_message_is_one_of_the_code():
+    said = messages_of_the_code()
+    quoted = [(page.name, message) for page in PAGES
+              for message in quoted_messages(page.read_text(encoding="utf-8"))]
+    assert len(quoted) > 40
+    unknown = [entry for entry in quoted if not any(map(pattern(entry[1]).search, said))]
+    assert not unknown
+
+
+@pytest.mark.parametrize("message, found", [
+    ("image ... is too old", False), ("image ... is cut short", True),
+    ("image is cut short", False), ("is missing: copy ... image", False)])
+def test_a_message_is_found_by_all_its_fixed_parts(message, found):
+    code = f"image {GAP} is cut short, its end is missing: copy it again"
+    assert bool(pattern(message).search(code)) == found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, heading = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), f"{target} is not there"
+        assert not heading or heading in headings(file.read_text(encoding="utf-8")), target
+
+
+def messages_of_the_code() -> list[str]:
+    """All text of the packages and of main.py, with a gap for each value that is put in."""
+    files = [ROOT / "main.py", *(path for name in PACKAGES for path in ROOT.glob(f"{name}/*.py"))]
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
+    plain = [re.sub("%[sdrf]", GAP, node.value) for node in nodes
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return plain + ["".join(part.value if isinstance(part, ast.Constant) else GAP
+                            for part in node.values)
+                    for node in nodes if isinstance(node, ast.JoinedStr)]
+
+
+def quoted_messages(text: str) -> list[str]:
+    """The first column of every table that is headed "message"."""
+    rows = [row for table in TABLE_OF_MESSAGES.findall(text) for row in table.splitlines()]
+    return [re.match(r"\| `(.+?)` \|", row)[1] for row in rows]
+
+
+def pattern(message: str) -> re.Pattern:
+    """Finds the message in the text of the code; "..." may be any text with a gap in it."""
+    parts = [re.escape(part.strip("' ")) for part in re.split(r"\.{3}(?!\.)", message)
+             if part.strip("' .")]
+    return re.compile(f"[^{GAP}]*{GAP}.*?".join(parts), re.DOTALL)
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
