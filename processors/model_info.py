@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from configs.schema import Config
+from configs.schema import Config, ModelConfig
 from nets import PoseNet, build_net
 
 
@@ -22,8 +22,8 @@ class Cost:
 
 def describe(config: Config) -> str:
     """The tree of parts with parameters, GMACs and output shapes, and the memory of training."""
-    net = _shape_only_net(config)
-    cost = _cost(net, config.codec.input_size)
+    net = shape_only_net(config.model)
+    cost = cost_of(net, config.codec.input_size)
     rows = [("part", "parameters", "GMACs", "output")]
     for name, count in cost.parameters.items():
         depth = name.count(".") + 1 if name else 0
@@ -54,8 +54,8 @@ def compare(configs: Mapping[str, Config]) -> str:
     """One line for each recipe, by its name: size, work and memory side by side."""
     rows = [("recipe", "network", "input", "parameters", "GMACs", "images/device", "activations")]
     for name, config in configs.items():
-        net = _shape_only_net(config)
-        cost = _cost(net, config.codec.input_size)
+        net = shape_only_net(config.model)
+        cost = cost_of(net, config.codec.input_size)
         at_once = _images_at_once(config)
         activations = _activation_bytes(net, config.codec.input_size, at_once)
         width, height = config.codec.input_size
@@ -64,13 +64,15 @@ def compare(configs: Mapping[str, Config]) -> str:
     return _table(rows, left=(0, 1))
 
 
-def _shape_only_net(config: Config) -> PoseNet:
+def shape_only_net(model: ModelConfig) -> PoseNet:
+    """A network on the meta device."""
     with torch.device("meta"):
-        return build_net(replace(config.model, pretrained=False))
+        return build_net(replace(model, pretrained=False))
 
 
-def _cost(net: PoseNet, input_size: tuple[int, int]) -> Cost:
-    """Parameters, MACs and output shapes of every module of a net on the meta device."""
+def cost_of(net: PoseNet, input_size: tuple[int, int]) -> Cost:
+    """Parameters, MACs and output shapes of every module of a net on the meta device, for an
+    input of (width, height) pixels."""
     own_macs: dict[str, int] = {}
     shapes: dict[str, str] = {}
 

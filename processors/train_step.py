@@ -28,6 +28,7 @@ class TrainStep:
         self.loss = LOSSES[config.optim.loss]
         self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
                               if config.optim.joint_weights else 1.0)
+        torch.backends.cudnn.benchmark = True       # all batches have one size
         self.parameters = list(net.parameters())
         self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)

@@ -1,0 +1,155 @@
+"""What one GPU does with the networks of the recipes, our loop and our data path.
+
+    python benchmarks/gpu.py [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc dconv hrnet]
+
+Needs nothing but the project: it draws its own images. Prints one JSON line a measurement and
+appends it to FILE at once.
+
+`train`: persons a second of forward, loss, backward and step at 256x192, on a batch that lies
+ready on the device, in four forms, from what the classic codes do to all that the project offers;
+`loop`, `reading`, `evaluation`: see benchmarks/gpu_loop.py; `decode`: heatmaps to joints. What
+would begin later than --minutes is left out and said so.
+"""
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.gpu_common import (  # noqa: E402
+    INPUT,
+    Report,
+    ready_batch,
+    recipe_hours,
+    seconds_a_call,
+    step,
+)
+from benchmarks.gpu_loop import measure_loop  # noqa: E402
+from configs.schema import ModelConfig, OptimConfig  # noqa: E402
+from nets import build_net  # noqa: E402
+from processors.model_info import cost_of, shape_only_net  # noqa: E402
+from processors.optim import build_optimizer  # noqa: E402
+from utils.decoders import DECODERS  # noqa: E402
+from utils.heatmap_codec import HeatmapCodec  # noqa: E402
+
+NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
+        "se_duc": ModelConfig(type="pose_resnet_duc", name="resnet50", reduction=True),
+        "dconv": ModelConfig(type="pose_resnet_dconv", name="resnet50"),
+        "hrnet": ModelConfig(type="pose_hrnet", name="w32")}
+# dtype, channels_last, compiled, batches to try; the last form takes the best batch of the third
+FORMS = {"fp32 eager": (None, False, False, (64, 128, 256)),
+         "bf16": (torch.bfloat16, False, False, (256,)),
+         "bf16 channels_last": (torch.bfloat16, True, False, (128, 256, 512)),
+         "bf16 channels_last compile": (torch.bfloat16, True, True, ())}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, help="append the JSON lines to this file")
+    parser.add_argument("--minutes", type=float, default=8, help="begin nothing after so many")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--images", type=int, default=2400, help="images to draw for the loop")
+    arguments = parser.parse_args()
+    if not torch.cuda.is_available():
+        print("error: this machine has no CUDA device; benchmarks/all.py measures its CPU",
+              file=sys.stderr)
+        return 2
+    torch.backends.cudnn.benchmark = True       # as the classic codes have it, and our loop
+    report = Report(arguments.out)
+    report("card", **card())
+    peak = matrix_rate()
+    report("matrix product", tflops=round(peak / 1e12))
+    with tempfile.TemporaryDirectory() as folder:
+        jobs: dict[str, Callable[[], None]] = {
+            name: lambda name=name: measure_net(name, peak, report) for name in arguments.nets}
+        jobs["loop"] = lambda: measure_loop(Path(folder), arguments.images, report)
+        jobs["decode"] = lambda: measure_decoders(report)
+        for name in sorted(jobs, key=lambda name: name in arguments.nets[1:]):
+            if time.monotonic() - report.began > 60 * arguments.minutes:
+                report("left out", name=name, why=f"{arguments.minutes:g} minutes are over")
+                continue
+            jobs[name]()
+            torch.compiler.reset()
+            torch.cuda.empty_cache()
+    return 0 if report.good else 1
+
+
+def card() -> dict:
+    return {"card": torch.cuda.get_device_name(), "date": time.strftime("%Y-%m-%d"),
+            "memory_gib": round(torch.cuda.get_device_properties(0).total_memory / 2**30),
+            "torch": torch.__version__, "cudnn": torch.backends.cudnn.version(),
+            "python": sys.version.split()[0]}
+
+
+def matrix_rate() -> float:
+    """FLOP/s of a large matrix product in bf16, of random numbers."""
+    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    return 2 * 8192**3 / seconds_a_call(lambda: a @ b, calls=20)
+
+
+def measure_net(name: str, peak: float, report: Report) -> None:
+    """One network in all forms, each at its best batch. peak: FLOP/s of the card."""
+    rates: dict[str, float] = {}
+    best_batch = 0
+    flops = 6 * cost_of(shape_only_net(NETS[name]), INPUT).macs[""]     # backward costs twice
+    for form, (dtype, channels_last, compiled, batches) in FORMS.items():
+        tried = {}
+        for batch in batches or (best_batch,):
+            try:
+                tried[batch] = measure_form(NETS[name], dtype, channels_last, compiled, batch)
+            except torch.OutOfMemoryError:
+                continue
+        best_batch = max(tried, key=lambda batch: tried[batch]["persons_s"])
+        rates[form] = rate = tried[best_batch]["persons_s"]
+        report("train", net=name, form=form, batch=best_batch, **tried[best_batch],
+               matrix_peak=round(flops * rate / peak, 3), classic_recipe_h=recipe_hours(rate),
+               tried={batch: found["persons_s"] for batch, found in tried.items()})
+    report.judge("train", "compile / fp32 eager",
+                 rates["bf16 channels_last compile"] / rates["fp32 eager"], net=name)
+
+
+def measure_form(model: ModelConfig, dtype: torch.dtype | None, channels_last: bool,
+                 compiled: bool, batch: int) -> dict[str, float]:
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    since = time.monotonic()
+    seconds = seconds_a_call(training_step(model, dtype, channels_last, compiled, batch))
+    return {"persons_s": round(batch / seconds),
+            "peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 1),
+            "with_warm_up_s": round(time.monotonic() - since)}
+
+
+def training_step(model: ModelConfig, dtype: torch.dtype | None, channels_last: bool,
+                  compiled: bool, batch: int) -> Callable[[], None]:
+    """A step of a new network and its optimizer on one batch that lies ready."""
+    net = build_net(model).cuda().train()
+    if channels_last:
+        net = net.to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(net, OptimConfig())
+    else:
+        optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    ready = ready_batch(batch, channels_last)
+    called = torch.compile(net, dynamic=False) if compiled else net
+    return lambda: step(called, optimizer, *ready, dtype)
+
+
+def measure_decoders(report: Report, persons: int = 512) -> None:
+    """Decoding of (512, 17, 64, 48) noisy Gaussians on the device."""
+    codec = HeatmapCodec(INPUT)
+    joints = torch.rand(persons, 17, 2, device="cuda") * torch.tensor(INPUT, device="cuda")
+    heatmaps, _ = codec.encode(joints, torch.ones(persons, 17, device="cuda"))
+    heatmaps += 0.02 * torch.rand_like(heatmaps)
+    codecs = {name: HeatmapCodec(INPUT, decoder=name) for name in DECODERS}
+    report("decode", persons=persons, persons_s={
+        name: round(persons / seconds_a_call(lambda codec=codec: codec.decode(heatmaps)))
+        for name, codec in codecs.items()})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

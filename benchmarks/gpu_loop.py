@@ -1,0 +1,138 @@
+"""How near the training loop comes to the GPU's own rate when the real loader feeds it.
+
+Called by benchmarks/gpu.py. ResNet-50 + DUC at 256x192 in bf16, compiled, with HRNet's
+augmentation and averaged weights, on drawn images. `reading`: what the loader yields with nobody
+computing, from image files and from both kinds of pack. `loop`: the loop of `main.py train` from
+the raw pack, as a ratio to bare steps of its own compiled network on a batch that lies ready.
+`evaluation`: with flip test and DARK, whole, and its computing alone.
+"""
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from benchmarks.gpu_common import (
+    STEPS,
+    Report,
+    ready_batch,
+    recipe_hours,
+    seconds_a_call,
+    step,
+)
+from configs.loader import load_config
+from configs.schema import Config
+from datasets.coco import MSCOCO
+from datasets.loaders import train_loader
+from datasets.skeleton import load_skeleton
+from processors.crop_packing import cores, make_pack
+from processors.dp_pose_resnet_solver import DPProcessor
+from processors.evaluation import Evaluation
+from processors.inference import Way, predict
+
+QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
+EPOCHS, SKIPPED = 8, 3      # the first epochs compile and fill the queues
+WORKERS = max(1, cores() - 2)
+
+
+class TimedProcessor(DPProcessor):
+    """Training that keeps the time of each epoch and leaves evaluations out."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.epoch_seconds: list[float] = []
+
+    def _train_epoch(self, epoch: int) -> None:
+        since = time.perf_counter()
+        super()._train_epoch(epoch)
+        torch.cuda.synchronize()
+        self.epoch_seconds.append(time.perf_counter() - since)
+
+    def _finish_epoch(self, epoch: int) -> None:
+        self.evaluated = epoch
+
+    def _farewell(self) -> None:
+        pass
+
+
+def measure_loop(folder: Path, images: int, report: Report, batch: int = 256) -> None:
+    """folder: for the drawn images, the packs and the checkpoints."""
+    configs = {"image files": config_for(folder, images, batch, "")}
+    for form in ("jpeg", "raw"):
+        configs[f"{form} pack"] = config = config_for(folder, images, batch, form)
+        make_pack(config)
+    for source, config in configs.items():
+        report("reading", source=source, workers=WORKERS, persons_s=round(reading_rate(config)))
+    processor = TimedProcessor(QUICKSTART, settings(folder, images, batch, "raw"))
+    processor.run()
+    seconds = processor.epoch_seconds[SKIPPED:]
+    rate = processor.steps_per_epoch * batch * len(seconds) / sum(seconds)
+    bare = batch / seconds_a_call(bare_step(processor), calls=3 * STEPS)
+    report.judge("loop", "loop / ready batches", rate / bare, net="duc", batch=batch,
+                 source="raw pack", persons_s=round(rate), ready_batches_persons_s=round(bare),
+                 steps_an_epoch=processor.steps_per_epoch, classic_recipe_h=recipe_hours(rate),
+                 peak_memory_gib=round(torch.cuda.max_memory_allocated() / 2**30, 1))
+    measure_evaluation(processor.evaluation, processor.net, report)
+
+
+def settings(folder: Path, images: int, batch: int, pack: str) -> list[str]:
+    """What makes a full-size recipe of the quickstart. pack: jpeg, raw, or "" for image files."""
+    paths = [f"data.{split}_{key}={folder / split}{end}" for split in ("train", "val")
+             for key, end in (("ann_path", ".json"), ("img_root", ""))]
+    stored = [f"data.train_pack={folder / pack}.pack", f"data.pack_format={pack}"] if pack else []
+    return [*paths, *stored, f"data.synthetic_train={images}",
+            f"data.synthetic_val={images // 4}", f"data.batch_size={batch}",
+            f"data.num_workers={WORKERS}", "model.name=resnet50", "model.width=1",
+            "codec.input_size=[192,256]", "codec.sigma=2", "codec.blur_kernel=11",
+            "augment.rotation=45", "augment.scale=0.35", "augment.half_body=0.3",
+            "optim.amp=bf16", "optim.compile=true", "optim.ema=0.999", f"optim.epochs={EPOCHS}",
+            "log.every=1000", f"val.weight_path={folder / 'weights'}", "gpus=0", "resume=false"]
+
+
+def config_for(folder: Path, images: int, batch: int, pack: str) -> Config:
+    return load_config(QUICKSTART, settings(folder, images, batch, pack))
+
+
+def reading_rate(config: Config) -> float:
+    """Persons a second that the loader yields into pinned memory, with nobody computing."""
+    data = config.data
+    dataset = MSCOCO(data.train_ann_path, data.train_img_root, load_skeleton(data.skeleton),
+                     input_size=config.codec.input_size, augment=config.augment,
+                     pack=data.train_pack)
+    loader = train_loader(dataset, data, seed=0, epochs=EPOCHS, pin_memory=True)
+    batches = iter(loader)
+    for _ in range(SKIPPED * loader.sampler.steps_per_epoch):
+        next(batches)
+    since = time.perf_counter()
+    persons = sum(len(batch) for batch in batches)
+    return persons / (time.perf_counter() - since)
+
+
+def bare_step(processor: DPProcessor) -> Callable[[], None]:
+    """A step of the processor's own network and optimizer, on one batch that lies ready."""
+    make = processor.train_step
+    ready = ready_batch(processor.loader.batch_size, channels_last=True)
+    processor.net.train()
+    return lambda: step(make.model, make.optimizer, *ready, make.dtype)
+
+
+def measure_evaluation(evaluation: Evaluation, net: nn.Module, report: Report) -> None:
+    """In bf16, not compiled."""
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(2):      # the first one starts workers
+            since = time.perf_counter()
+            evaluation.run(net, Path(folder) / "results.json", torch.bfloat16)
+            seconds = time.perf_counter() - since
+    batch = next(iter(evaluation.loader))
+    way = {"": Way(evaluation.codec, True)}
+    net.eval()
+
+    def compute() -> None:
+        predict(net, [batch], way, evaluation.skeleton.flip_order, "rgb_mean_std",
+                evaluation.parallel.device, torch.bfloat16)
+
+    report("evaluation", persons=len(evaluation.dataset), batch=len(batch),
+           persons_s=round(len(evaluation.dataset) / seconds),
+           computing_persons_s=round(len(batch) / seconds_a_call(compute)))
