@@ -71,12 +71,13 @@ def import_labels(arguments: argparse.Namespace) -> None:
     if len(arguments.settings) != 1:
         raise ValueError("import needs one folder or file of annotations before its options")
     import_annotations(arguments.form, arguments.settings[0], arguments.skeleton, arguments.out,
-                       arguments.images, arguments.category)
+                       arguments.images, arguments.category, arguments.val)
 
 
 def check(arguments: argparse.Namespace) -> int:
     """say what is wrong with the data of a YAML file, and what it costs; status 1 if anything is"""
-    return int(check_data(load_config(*split(arguments.settings)), arguments.report).serious)
+    config = load_config(*split(arguments.settings))
+    return int(check_data(config, arguments.report, arguments.repeated).serious)
 
 
 def info(arguments: argparse.Namespace) -> None:
@@ -154,6 +155,9 @@ def build_parser() -> argparse.ArgumentParser:
     parsers["check"].add_argument("--report", type=Path, metavar="DIR",
                                   help="write an HTML page: the training crops as the network "
                                        "will see them, histograms, the upper bound of AP")
+    parsers["check"].add_argument("--repeated", type=Path, metavar="FILE",
+                                  help="COCO keypoints of some of the images, labelled by "
+                                       "somebody else: estimates the sigmas of the skeleton")
     parsers["check"].epilog = ("Status 0: nothing is wrong; 1: something is; 2: a setting is "
                                "wrong. " + parsers["check"].epilog)
     parsers["info"].add_argument("--keys", action="store_true",
@@ -189,6 +193,9 @@ def build_parser() -> argparse.ArgumentParser:
                         help="a name in configs/skeletons, or the path of your own")
     reader.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the COCO keypoints file to write")
+    reader.add_argument("--val", type=Path, metavar="FILE",
+                        help="a second file, for validation: the last fifth of the images in the "
+                             "order of their names goes there instead")
     reader.add_argument("--images", type=Path, metavar="DIR",
                         help="the folder of the images, if they do not lie beside the annotations")
     reader.add_argument("--category", default="person", metavar="NAME",

@@ -31,6 +31,7 @@ from datasets.check_sides import flip_pairs, mirrored_persons
 from datasets.finding import Finding
 from datasets.mixed import AnnotatedSet, extra_sets
 from datasets.raw_labels import RawLabels, read_raw
+from datasets.repeated import Repeated, estimate_sigmas
 from datasets.skeleton import Skeleton
 
 # What is asked of each set. Reading itself finds two more: "file" and "category".
@@ -48,6 +49,7 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     training: tuple[RawLabels, ...]     # data.train_ann_path and data.extra_sets
     val: RawLabels
+    repeated: Repeated | None = None    # sigmas, if there are labels to compare with
 
     @property
     def serious(self) -> bool:
@@ -63,12 +65,14 @@ class Diagnosis:
         return f"{wrong} thing{'s' * (wrong != 1)} wrong" if wrong else "nothing wrong found"
 
     def __str__(self) -> str:
-        return "\n".join([*self.sets, "", *map(str, self.findings), self.verdict])
+        sigmas = ["", str(self.repeated)] if self.repeated else []
+        return "\n".join([*self.sets, "", *map(str, self.findings), self.verdict, *sigmas])
 
 
-def examine(config: Config, skeleton: Skeleton) -> Diagnosis:
-    """Look at all sets of a Config. Raises ValueError only for data.extra_sets whose skeleton
-    cannot be used."""
+def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) -> Diagnosis:
+    """Look at all sets of a Config. repeated: annotations of some of the same images by somebody
+    else, to estimate sigmas from. Raises ValueError only for data.extra_sets whose skeleton
+    cannot be used, and for a `repeated` that says nothing."""
     data = config.data
     sets = {"training set": AnnotatedSet(
         Path(data.train_ann_path), Path(data.train_img_root), skeleton, data.category,
@@ -87,7 +91,8 @@ def examine(config: Config, skeleton: Skeleton) -> Diagnosis:
                 findings += check(labels)
     findings += overlap(training, val)
     findings = sorted(merged(findings), key=lambda finding: not finding.serious)
-    return Diagnosis(tuple(findings), tuple(training), val)
+    sigmas = estimate_sigmas((*training, val), repeated) if repeated else None
+    return Diagnosis(tuple(findings), tuple(training), val, sigmas)
 
 
 def merged(findings: list[Finding]) -> list[Finding]:
@@ -108,7 +113,8 @@ def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
     for note in skeleton.notes():
         yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
                       "labelled; too large ones make AP look better, too small ones worse: write "
-                      "them into the skeleton if they are known", len(skeleton.guessed_sigmas),
+                      "them into the skeleton, or have some images labelled by a second person "
+                      "and estimate them (check --repeated)", len(skeleton.guessed_sigmas),
                       serious=False)
 
 

@@ -1,4 +1,4 @@
-"""Checking data: `python main.py check CONFIG [--report DIR]`."""
+"""Checking data: `python main.py check CONFIG [--report DIR] [--repeated FILE]`."""
 from pathlib import Path
 
 from configs.schema import Config
@@ -9,16 +9,18 @@ from processors.doctor_report import write_doctor_report
 from utils.log import log, show_log
 
 
-def check_data(config: Config, report: Path | None = None) -> Diagnosis:
+def check_data(config: Config, report: Path | None = None,
+               repeated: Path | None = None) -> Diagnosis:
     """Say what is wrong with the data of a Config and what it costs; draw it into `report`.
 
-    Raises FileNotFoundError or ValueError only for a skeleton that cannot be used and, with
-    data.synthetic_*, for paths that training refuses as well.
+    repeated: an annotation file of somebody else for some of the images, to estimate sigmas from.
+    Raises FileNotFoundError or ValueError only for a skeleton or repeated labels that cannot be
+    used and, with data.synthetic_*, for paths that training refuses as well.
     """
     show_log()
     skeleton = load_skeleton(config.data.skeleton)
     ensure_synthetic(config.data, config.seed)
-    diagnosis = examine(config, skeleton)
+    diagnosis = examine(config, skeleton, repeated)
     print(diagnosis)
     if report:
         log.info("report in %s", write_doctor_report(report, config, skeleton, diagnosis))

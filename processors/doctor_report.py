@@ -43,8 +43,8 @@ def write_doctor_report(folder: Path, config: Config, skeleton: Skeleton,
         title=escape(config.model_name), style=_style(), verdict=escape(diagnosis.verdict),
         sets="".join(f"<p>{escape(line)}</p>" for line in diagnosis.sets),
         findings="".join(map(_finding, diagnosis.findings)) or '<p class="soft">Nothing.</p>',
-        bound=_bound(config, skeleton), sheet=shown["training.jpg"], sizes=shown["sizes.png"],
-        visibilities=shown["visibility.png"], poses=shown["poses.png"])
+        sigmas=_sigmas(diagnosis), bound=_bound(config, skeleton), sheet=shown["training.jpg"],
+        sizes=shown["sizes.png"], visibilities=shown["visibility.png"], poses=shown["poses.png"])
     write_atomically(folder / "doctor.txt", lambda file: file.write(f"{diagnosis}\n".encode()))
     write_atomically(folder / "doctor.html", lambda file: file.write(page.encode()))
     return folder / "doctor.html"
@@ -62,6 +62,12 @@ def _finding(finding: Finding) -> str:
     return (f'<div class="finding {kind}"><p><b>{escape(finding.where)}</b>: '
             f'{escape(finding.sentence)}.</p><p class="soft">{escape(finding.cost)}.</p>'
             + (f'<p class="soft">{escape(examples)}</p>' if finding.examples else "") + "</div>")
+
+
+def _sigmas(diagnosis: Diagnosis) -> str:
+    if diagnosis.repeated is None:
+        return ""
+    return f"<h2>Sigmas</h2><pre>{escape(str(diagnosis.repeated))}</pre>"
 
 
 def _bound(config: Config, skeleton: Skeleton) -> str:

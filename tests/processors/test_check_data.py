@@ -1,4 +1,5 @@
 """`main.py check`: exit status, pictures, page, and the upper bound of AP."""
+import json
 from dataclasses import replace
 
 import cv2
@@ -85,3 +86,19 @@ def test_heatmaps_glow_where_they_are_high():
     shown = glow(crop, heatmaps)
     y, x = np.unravel_index(shown[..., 0].argmax(), (64, 48))
     assert abs(y - 17.5) <= 2 and abs(x - 33.5) <= 2 and shown[60, 4].tolist() == [75, 75, 75]
+
+
+def test_labels_made_twice_give_sigmas_in_text_and_page(recipe, capsys):
+    assert main.main(["check", "run.yaml", "data.synthetic_train=24"]) == 0
+    content = json.loads((recipe / "train.json").read_text(encoding="utf-8"))
+    for row in content["annotations"]:
+        row["keypoints"][0::3] = [x + 2 * (v > 0) for x, v in zip(
+            row["keypoints"][0::3], row["keypoints"][2::3], strict=True)]
+    (recipe / "again.json").write_text(json.dumps(content), encoding="utf-8")
+    words = ["check", "run.yaml", "--repeated", "again.json"]
+    assert main.main([*words, "--report", "page"]) == 0
+    out = capsys.readouterr().out
+    assert "whom again.json labels again" in out and "- [nose, 0.0" in out
+    page = (recipe / "page" / "doctor.html").read_text(encoding="utf-8")
+    assert "<h2>Sigmas</h2>" in page and "- [nose, 0.0" in page
+    assert main.main([*words[:3], "run.yaml"]) == 2

@@ -1,5 +1,6 @@
 """A data set of nine joints, made by hand in each form, trains and evaluates without new code."""
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import cv2
@@ -166,3 +167,29 @@ def test_what_is_not_there_is_named(folder, monkeypatch, capsys, words, options,
     monkeypatch.chdir(folder)
     assert run_import(folder, "cvat", words, *options) == 2
     assert part in capsys.readouterr().err
+
+
+# ---- a validation set kept apart
+
+def test_the_last_fifth_is_kept_for_validation(folder):
+    """Seven images: six for training, one for validation, in the order of their names."""
+    words = labelme(folder)
+    for name in ("e.png", "f.png", "g.png"):
+        content = json.loads((folder / "images" / "d.json").read_text()) | {"imagePath": name}
+        (folder / "images" / name).with_suffix(".json").write_text(json.dumps(content))
+        cv2.imwrite(str(folder / "images" / name), cv2.imread(str(folder / "images" / "d.png")))
+    assert run_import(folder, "labelme", words, "--val", str(folder / "val.json")) == 0
+    train, val = (json.loads((folder / name).read_text()) for name in ("kites.json", "val.json"))
+    assert [row["file_name"] for row in train["images"]] == [f"{c}.png" for c in "abcdef"]
+    assert [row["file_name"] for row in val["images"]] == ["g.png"]
+    assert [row["image_id"] for row in val["annotations"]] == [val["images"][0]["id"]]
+    assert train["categories"] == val["categories"]
+
+
+@pytest.mark.parametrize("val, part", [("val.json", "4 annotated images, too few to keep a fifth"),
+                                       ("kites.json", "--out and --val are both"),
+                                       ("images", "--val is .*images, which would be overwritten")])
+def test_a_validation_set_that_cannot_be(folder, capsys, val, part):
+    assert run_import(folder, "labelme", labelme(folder), "--val", str(folder / val)) == 2
+    assert re.search(part, capsys.readouterr().err)
+    assert not (folder / "kites.json").exists()
