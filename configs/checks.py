@@ -5,6 +5,7 @@ from configs.schema import Config
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 HRNETS = ("w32", "w48")
+NAMES = {"pose_resnet_duc": RESNETS, "pose_resnet_dconv": RESNETS, "pose_hrnet": HRNETS}
 DROPOUT_MOST = 8        # numbers for so many rectangles travel with every training sample
 
 
@@ -77,14 +78,14 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
             if not getattr(extra, name):
                 yield "data.extra_sets", (f"has no {name} in entry {number + 1}; write "
                                           f"ann_path: and img_root: for each")
-    known = HRNETS if model.type == "pose_hrnet" else RESNETS
+    known = NAMES[model.type]
     if model.name not in known:
         yield "model.name", (f"is '{model.name}', but model.type is {model.type}; "
                              f"choose {', '.join(known)}")
-    if model.reduction and model.type == "pose_hrnet":
-        yield "model.reduction", "is true, but pose_hrnet has no SE layers; write false"
-    if model.width != 1 and model.type == "pose_hrnet":
-        yield "model.width", f"is {model.width}, but pose_hrnet has its width in its name; write 1"
+    if model.reduction and known is not RESNETS:
+        yield "model.reduction", f"is true, but {model.type} has no SE layers; write false"
+    if model.width != 1 and known is not RESNETS:
+        yield "model.width", f"is {model.width}, but only ResNets have other widths; write 1"
     if model.width != 1 and model.pretrained is True:
         yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "
                               f"write 1, or set model.pretrained to false")

@@ -57,8 +57,9 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     builder, names = NETS[config.type]
     if config.name not in names:
         raise ValueError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
-    if config.type == "pose_hrnet" and config.reduction:
-        raise ValueError("model.reduction is true, but HRNet has no SE layers; set it to false")
+    if config.reduction and names is not RESNETS:
+        raise ValueError(f"model.reduction is true, but {config.type} has no SE layers; set it to "
+                         f"false")
     net = builder(config)
     if config.pretrained is True:
         report = load_weights(net, imagenet_state(config.name))
