@@ -6,9 +6,11 @@ computing, from image files and from both kinds of pack. `loop`: the loop of `ma
 the raw pack, as a ratio to bare steps of its own compiled network on a batch that lies ready.
 `evaluation`: with flip test and DARK, whole, and its computing alone.
 """
+import multiprocessing
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -33,6 +35,7 @@ from processors.evaluation import Evaluation
 from processors.inference import Way, predict
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
+BATCH = 256
 EPOCHS, SKIPPED = 8, 3      # the first epochs compile and fill the queues
 WORKERS = max(1, cores() - 2)
 
@@ -57,42 +60,67 @@ class TimedProcessor(DPProcessor):
         pass
 
 
-def measure_loop(folder: Path, images: int, report: Report, batch: int = 256) -> None:
-    """folder: for the drawn images, the packs and the checkpoints."""
-    configs = {"image files": config_for(folder, images, batch, "")}
-    for form in ("jpeg", "raw"):
-        configs[f"{form} pack"] = config = config_for(folder, images, batch, form)
-        make_pack(config)
-    for source, config in configs.items():
-        report("reading", source=source, workers=WORKERS, persons_s=round(reading_rate(config)))
-    processor = TimedProcessor(QUICKSTART, settings(folder, images, batch, "raw"))
+@contextmanager
+def drawing(folder: Path, images: int) -> Iterator[Callable[[], Path]]:
+    """Draw and pack in a process of its own; gives the function that waits for its end.
+
+    It is forked before the GPU is used, and takes one of many cores from what is measured
+    meanwhile.
+    """
+    process = multiprocessing.get_context("fork").Process(target=draw, args=(folder, images))
+    process.start()
+
+    def wait() -> Path:
+        process.join()
+        if process.exitcode:
+            raise ValueError(f"drawing and packing {images} images in {folder} failed")
+        return folder
+
+    try:
+        yield wait
+    finally:
+        process.kill()
+        process.join()
+
+
+def draw(folder: Path, images: int) -> None:
+    for pack in ("jpeg", "raw"):
+        make_pack(config_for(folder, pack, f"data.synthetic_train={images}",
+                             f"data.synthetic_val={images // 8}"))
+
+
+def measure_loop(folder: Path, report: Report) -> None:
+    """folder: with the drawn images and the packs."""
+    for source, pack in (("image files", ""), ("jpeg pack", "jpeg"), ("raw pack", "raw")):
+        report("reading", source=source, workers=WORKERS,
+               persons_s=round(reading_rate(config_for(folder, pack))))
+    processor = TimedProcessor(QUICKSTART, settings(folder, "raw"))
     processor.run()
     seconds = processor.epoch_seconds[SKIPPED:]
-    rate = processor.steps_per_epoch * batch * len(seconds) / sum(seconds)
-    bare = batch / seconds_a_call(bare_step(processor), calls=3 * STEPS)
-    report.judge("loop", "loop / ready batches", rate / bare, net="duc", batch=batch,
+    rate = processor.steps_per_epoch * BATCH * len(seconds) / sum(seconds)
+    bare = BATCH / seconds_a_call(bare_step(processor), calls=3 * STEPS)
+    report.judge("loop", "loop / ready batches", rate / bare, net="duc", batch=BATCH,
                  source="raw pack", persons_s=round(rate), ready_batches_persons_s=round(bare),
                  steps_an_epoch=processor.steps_per_epoch, classic_recipe_h=recipe_hours(rate),
                  peak_memory_gib=round(torch.cuda.max_memory_allocated() / 2**30, 1))
     measure_evaluation(processor.evaluation, processor.net, report)
 
 
-def settings(folder: Path, images: int, batch: int, pack: str) -> list[str]:
+def settings(folder: Path, pack: str) -> list[str]:
     """What makes a full-size recipe of the quickstart. pack: jpeg, raw, or "" for image files."""
     paths = [f"data.{split}_{key}={folder / split}{end}" for split in ("train", "val")
              for key, end in (("ann_path", ".json"), ("img_root", ""))]
     stored = [f"data.train_pack={folder / pack}.pack", f"data.pack_format={pack}"] if pack else []
-    return [*paths, *stored, f"data.synthetic_train={images}",
-            f"data.synthetic_val={images // 4}", f"data.batch_size={batch}",
-            f"data.num_workers={WORKERS}", "model.name=resnet50", "model.width=1",
-            "codec.input_size=[192,256]", "codec.sigma=2", "codec.blur_kernel=11",
-            "augment.rotation=45", "augment.scale=0.35", "augment.half_body=0.3",
-            "optim.amp=bf16", "optim.compile=true", "optim.ema=0.999", f"optim.epochs={EPOCHS}",
-            "log.every=1000", f"val.weight_path={folder / 'weights'}", "gpus=0", "resume=false"]
+    return [*paths, *stored, f"data.batch_size={BATCH}", f"data.num_workers={WORKERS}",
+            "model.name=resnet50", "model.width=1", "codec.input_size=[192,256]", "codec.sigma=2",
+            "codec.blur_kernel=11", "augment.rotation=45", "augment.scale=0.35",
+            "augment.half_body=0.3", "optim.amp=bf16", "optim.compile=true", "optim.ema=0.999",
+            f"optim.epochs={EPOCHS}", "log.every=1000", f"val.weight_path={folder / 'weights'}",
+            "gpus=0", "resume=false"]
 
 
-def config_for(folder: Path, images: int, batch: int, pack: str) -> Config:
-    return load_config(QUICKSTART, settings(folder, images, batch, pack))
+def config_for(folder: Path, pack: str, *more: str) -> Config:
+    return load_config(QUICKSTART, [*settings(folder, pack), *more])
 
 
 def reading_rate(config: Config) -> float:
@@ -101,9 +129,9 @@ def reading_rate(config: Config) -> float:
     dataset = MSCOCO(data.train_ann_path, data.train_img_root, load_skeleton(data.skeleton),
                      input_size=config.codec.input_size, augment=config.augment,
                      pack=data.train_pack)
-    loader = train_loader(dataset, data, seed=0, epochs=EPOCHS, pin_memory=True)
+    loader = train_loader(dataset, data, seed=0, epochs=4, pin_memory=True)
     batches = iter(loader)
-    for _ in range(SKIPPED * loader.sampler.steps_per_epoch):
+    for _ in range(2 * loader.sampler.steps_per_epoch):     # longer than the queues
         next(batches)
     since = time.perf_counter()
     persons = sum(len(batch) for batch in batches)
