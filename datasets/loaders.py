@@ -3,6 +3,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ from configs.schema import DataConfig
 from datasets.coco import MSCOCO
 from datasets.sample import collate
 from datasets.samplers import TrainSampler, val_shard
+
+PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
 
 
 def train_loader(dataset: MSCOCO, config: DataConfig, *, seed: int, epochs: int,
@@ -75,15 +78,21 @@ def init_worker(_: int) -> None:
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if hasattr(signal, "sigwaitinfo"):      # not on macOS
+    if hasattr(signal, "sigtimedwait"):     # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        threading.Thread(target=_obey_the_parent, daemon=True).start()
+    threading.Thread(target=_obey_the_parent, args=(os.getppid(),), daemon=True).start()
 
 
-def _obey_the_parent() -> None:
-    """End when SIGTERM comes from the main process, whose way it is to end its workers."""
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
+def _obey_the_parent(parent: int) -> None:
+    """End when SIGTERM comes from the main process, whose way it is to end its workers, or when
+    that process was killed: a worker would wait for ever to hand over its last batch."""
+    while os.getppid() == parent:
+        if not hasattr(signal, "sigtimedwait"):
+            time.sleep(PARENT_LOOK)
+            continue
+        came = signal.sigtimedwait({signal.SIGTERM}, PARENT_LOOK)
+        if came and came.si_pid == parent:
+            break
     os._exit(0)
 
 

@@ -1,5 +1,10 @@
 """Loaders: the same batches for any number of workers, and errors that arrive."""
 import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import cv2
 import pytest
@@ -125,6 +130,44 @@ def test_workers_run_on_one_thread(dataset):
     before = cv2.getNumThreads()
     list(loader)
     assert cv2.getNumThreads() == before        # the main process keeps its threads
+
+
+MAIN_PROCESS = """
+from torch.utils.data import DataLoader
+from datasets.loaders import init_worker
+batches = iter(DataLoader([bytes(10 ** 6)] * 9, batch_size=None, num_workers=2,
+                          collate_fn=bytes, worker_init_fn=init_worker))
+next(batches)
+print(*(worker.pid for worker in batches._workers), flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
+def test_workers_end_with_their_parent():
+    """Even where nobody takes their batches any more and SIGKILL told them nothing."""
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", MAIN_PROCESS], cwd=root, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        workers = [int(pid) for pid in process.stdout.readline().split()]
+        process.kill()
+        assert len(workers) == 2
+        for _ in range(100):
+            alive = [pid for pid in workers if running(pid)]
+            if not alive:
+                break
+            time.sleep(0.1)
+        for pid in alive:
+            os.kill(pid, 9)
+        assert not alive
+
+
+def running(pid: int) -> bool:
+    """Whether a process is there and no zombie, which nobody may collect in a container."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("sentence, reason", [
