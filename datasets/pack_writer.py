@@ -3,9 +3,13 @@
 What is on the disk is always the beginning of the finished pack: pieces in the order of the
 persons, first the pixels of an image's persons, then their records.
 """
+import fcntl
 import json
 import os
+import time
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +30,18 @@ from datasets.crop_pack import (
     read_index,
 )
 from datasets.images import ImageError
-from datasets.loaders import init_worker
+from datasets.loaders import PARENT_LOOK, init_worker
 from datasets.room import Piece, pieces
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
 
 QUALITY = 95
+MOST_NAMED = 10     # broken images that are named one by one
 
 
 class ImagePieces(Dataset):
-    """Item r: the pieces of all persons of image r of a data set, as (records, bytes)."""
+    """Item r: the pieces of all persons of image r of a data set, as (records, bytes, problem);
+    problem: why there are no pixels, or empty."""
 
     def __init__(self, dataset: MSCOCO, augment: AugmentConfig, pack_format: str):
         self.dataset, self.augment, self.raw = dataset, augment, pack_format == "raw"
@@ -44,16 +50,12 @@ class ImagePieces(Dataset):
     def __len__(self) -> int:
         return len(self.dataset.persons.image_ids)
 
-    def __getitem__(self, row: int) -> tuple[np.ndarray, bytes]:
-        """Offsets of the records count from the first byte. Raises ImageError."""
+    def __getitem__(self, row: int) -> tuple[np.ndarray, bytes, str]:
+        """Offsets of the records count from the first byte. Raises ImageError, unless the data
+        set skips broken images."""
         dataset = self.dataset
         first, last = np.searchsorted(dataset.persons.image_rows, [row, row + 1]).tolist()
-        try:
-            image = dataset.image(row)
-        except ImageError:
-            if not dataset.skip_broken:
-                raise
-            image = None
+        image, problem = self._read(row)
         records, stored = [], []
         for index in range(first, last):
             for piece in pieces(dataset.subject(index), dataset.skeleton, dataset.input_size,
@@ -65,7 +67,20 @@ class ImagePieces(Dataset):
                 stored.append(content)
         records = np.array(records, RECORD)
         records["more"] = np.arange(len(records))[::-1]
-        return records, b"".join(stored)
+        return records, b"".join(stored), problem
+
+    def _read(self, row: int) -> tuple[np.ndarray | None, str]:
+        """An image, or None and what is wrong with it."""
+        try:
+            return self.dataset.image(row), ""
+        except ImageError as error:
+            if not self.dataset.skip_broken:
+                raise
+            return None, str(error)
+
+    def mended(self, index: int) -> bool:
+        """Whether the image of person `index`, broken when it was packed, can be read now."""
+        return self._read(int(self.dataset.persons.image_rows[index]))[0] is not None
 
 
 def cut(image: np.ndarray, piece: Piece) -> np.ndarray:
@@ -100,55 +115,105 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
         "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}",
         "ann_path": " + ".join(str(part.ann_path) for part in dataset.sets)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    begun = path.exists() and index_path(path).exists()
-    records = _kept(path, header) if begun else _start(path, header)
-    done = int((records["part"] == WHOLE).sum())
-    if done == len(dataset):
+    with _held(path):
+        records = _kept(path, header, jobs) if path.stat().st_size else _start(path, header)
+        done = int((records["part"] == WHOLE).sum())
+        if done < len(dataset):
+            if done:
+                log.info("going on at person %d of %d in %s", done + 1, len(dataset), path)
+            _append(path, jobs, int(dataset.persons.image_rows[done]), num_workers)
         return CropPack(path)
-    if done:
-        log.info("going on at person %d of %d in %s", done + 1, len(dataset), path)
-    left = range(int(dataset.persons.image_rows[done]), len(jobs))
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Keep other processes that want to write this pack away; makes the file if there is none.
+
+    A killed writer's workers hold the lock until they notice (datasets/loaders.py), so the next
+    one tries for a little longer. Raises ValueError if it is in vain.
+    """
+    if path.is_dir():
+        raise ValueError(f"data.train_pack: {path} is a folder: name a file")
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    try:
+        last = time.monotonic() + 3 * PARENT_LOOK
+        while not _locked(handle, path):
+            if time.monotonic() > last:
+                raise ValueError(f"data.train_pack: another process is packing {path}: wait for "
+                                 f"it, or name another file")
+            time.sleep(0.1)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, path: Path) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): see to it that nobody else packs it meanwhile",
+                    path, error.strerror)
+    return True
+
+
+def _append(path: Path, jobs: ImagePieces, first: int, num_workers: int) -> None:
+    """Pack the images from row `first` on."""
+    left = range(first, len(jobs))
     loader = DataLoader(jobs, batch_size=None, sampler=left, worker_init_fn=init_worker,
                         num_workers=min(num_workers, len(left)), collate_fn=_as_is)
+    broken = 0
     with open(path, "ab") as data, open(index_path(path), "ab") as index:
-        for number, (new, content) in enumerate(bar(loader, f"packing {path}"), 1):
+        for number, (new, content, problem) in enumerate(bar(loader, f"packing {path}"), 1):
             new["offset"] += data.tell()
             data.write(content)
             data.flush()
             index.write(new.tobytes())
             index.flush()
+            broken += bool(problem)
+            if problem and broken <= MOST_NAMED:
+                log.warning("left out: %s", problem)
             if number % max(len(left) // 10, 1) == 0 and not on_terminal():
                 log.info("%d of %d images packed", number, len(left))
         os.fsync(data.fileno())
         os.fsync(index.fileno())
-    return CropPack(path)
+    if broken > MOST_NAMED:
+        log.warning("left out: %d images in all", broken)
 
 
 def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
-    """An empty pack. The data file is made first, so an index never stands alone for long."""
-    if path.exists() and (path.is_dir() or path.stat().st_size):
-        raise ValueError(f"data.train_pack: {path} exists and is no crop pack: name another file")
-    path.touch()
+    """An empty pack, in an empty file that is there."""
     line = json.dumps(header).encode() + b"\n"
     write_atomically(index_path(path), lambda file: file.write(line))
     return np.zeros(0, RECORD)
 
 
-def _kept(path: Path, header: dict[str, Any]) -> np.ndarray:
-    """Records up to the first that is not whole on the disk; both files are cut behind them."""
+def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
+    """Records up to the first that has to be made again; both files are cut behind them.
+
+    That is one that is not whole on the disk, or whose image was broken and no longer is.
+    """
+    if not index_path(path).exists():
+        raise ValueError(f"data.train_pack: {path} exists and is no crop pack: name another file")
     made, records = read_index(path)
     differ = [f"{key} {made.get(key)} instead of {value}" for key, value in header.items()
               if key != "ann_path" and made.get(key) != value]
     if differ:
         raise ValueError(f"{path} (data.train_pack) was made with {', '.join(differ)}: delete it, "
                          f"or name another file")
+    persons = np.cumsum(records["part"] == WHOLE) - 1       # of each record
     sound = 0
     with open(path, "rb") as data:
-        for record in bar(records, f"checking {path}"):
+        for record, person in zip(bar(records, f"checking {path}"), persons, strict=True):
             content = data.read(int(record["bytes"]))
             if len(content) != record["bytes"] or zlib.crc32(content) != record["crc"]:
                 log.warning("%s is damaged or cut short at byte %d; it is made again from there",
                             path, record["offset"])
+                break
+            if not content and jobs.mended(int(person)):
+                log.info("%s is whole now; %s is made again from there",
+                         jobs.dataset.image_path(int(person)), path)
                 break
             sound += 1
     sound = int(np.flatnonzero(records["more"][:sound] == 0).max(initial=-1)) + 1   # whole images

@@ -1,5 +1,6 @@
 """Packs give the crops of the images, go on after an interruption, and refuse what cannot be."""
 import dataclasses
+import fcntl
 import json
 import pickle
 import shutil
@@ -191,6 +192,33 @@ def test_a_broken_image_stops_packing_or_is_left_out(make, files):
     dataset = packed(files, path, skip_broken=True)
     assert len(dataset) == 4 and "4 persons whose image was missing or broken" in dataset.summary()
     assert [dataset[i].image_id for i in range(4)] == [10, 10, 14, 14]
+
+
+def test_mended_images_are_packed_when_it_is_made_again(make, files, caplog):
+    whole = make(name="whole")
+    image = files[1] / "000012.jpg"
+    content = image.read_bytes()
+    image.write_bytes(content[:500])
+    path = make(skip_broken=True, check_files=False)
+    assert "left out: image " in caplog.text and "000012.jpg is cut short" in caplog.text
+    before = path.read_bytes()
+    assert make(skip_broken=True, check_files=False).read_bytes() == before
+    with pytest.raises(ImageError, match="000012.jpg is cut short"):
+        make()
+    image.write_bytes(content)
+    make()
+    assert path.read_bytes() == whole.read_bytes()
+    assert len(packed(files, path)) == 8
+
+
+def test_one_process_packs_at_a_time(make, monkeypatch):
+    monkeypatch.setattr("datasets.pack_writer.PARENT_LOOK", 0.1)
+    path = make()
+    with open(path, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)        # as another process holds it
+        with pytest.raises(ValueError, match="another process is packing .*pack: wait for it"):
+            make()
+    make()
 
 
 # ---- refusals
