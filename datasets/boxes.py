@@ -246,8 +246,8 @@ class _Images:
         self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
 
     def find(self, image_id: Any) -> int | None:
-        """Row of an image."""
-        return self._rows.get(image_id)
+        """Row of an image; None for whatever is no id of one."""
+        return self._rows.get(image_id) if isinstance(image_id, int) else None
 
 
 class _Rows:

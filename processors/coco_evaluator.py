@@ -134,7 +134,11 @@ def ensure_writable(path: str | Path) -> None:
     """Raise OSError where `write_results` could not write `path`: asked before a network runs for
     an hour. Makes the folder; writes and removes a file beside it."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise NotADirectoryError(f"{error.filename} is a file, and the folder of the results is to "
+                                 f"be there: choose another one") from error
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: the results are to be a file of that name; "
                                 f"move the folder away or choose another model_name")

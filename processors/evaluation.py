@@ -21,7 +21,7 @@ from processors.coco_evaluator import (
     write_results,
 )
 from processors.inference import Way, concatenate, predict
-from processors.keypoint_eval import person_category, read_dataset
+from processors.keypoint_eval import person_category, read_dataset, read_ground_truth
 from processors.matched_people import match_by_id, match_by_oks
 from processors.metrics import Evaluated, ensure_metrics, with_metrics
 from processors.parallel import Parallel
@@ -191,10 +191,15 @@ class Evaluation:
         return None
 
     def _ground_truth(self) -> COCO:
-        """The annotations of the category; with data.debug only those of the chosen samples."""
+        """The annotations of the category; with data.debug only those of the chosen samples.
+
+        Detected boxes are used without a look at the annotations, so what cannot be judged is said
+        here, before the network runs."""
         truth, persons = COCO(), self.dataset.persons
-        truth.dataset = content = read_dataset(self.config.data.val_ann_path)
-        only_category(content, self.config.data.category, self.config.data.val_ann_path)
+        path = self.config.data.val_ann_path
+        truth.dataset = content = read_dataset(path)
+        only_category(content, self.config.data.category, path)
+        read_ground_truth(truth, self.skeleton.num_joints, name=f"{path} (data.val_ann_path)")
         if self.config.data.debug:
             images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
             detected = self.config.val.boxes != "gt"

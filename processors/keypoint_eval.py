@@ -47,14 +47,17 @@ class KeypointEval(COCOeval):
 
 
 def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
-                      image_ids: Iterable[int] | None = None) -> tuple[COCO, tuple[str, ...]]:
+                      image_ids: Iterable[int] | None = None, name: str = "the ground truth",
+                      ) -> tuple[COCO, tuple[str, ...]]:
     """A copy of the annotations of the evaluated images with every field pycocotools reads.
 
-    Also gives the notes: one sentence for everything that had to be filled in. Annotations are
-    numbered anew from 1, because pycocotools takes a person with the id 0 for no match.
+    name: of a COCO object in messages. Also gives the notes: one sentence for everything that had
+    to be filled in. Annotations are numbered anew from 1, because pycocotools takes a person with
+    the id 0 for no match. Raises ValueError for numbers that are none: pycocotools takes a NaN
+    for a match.
     """
     dataset = read_dataset(ground_truth)
-    name = "the ground truth" if isinstance(ground_truth, COCO) else str(ground_truth)
+    name = name if isinstance(ground_truth, COCO) else str(ground_truth)
     category = person_category(dataset.get("categories") or [])
     known = {image["id"] for image in dataset["images"]}
     wanted = known if image_ids is None else {int(i) for i in image_ids}
@@ -63,7 +66,10 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
         notes.append(f"{len(wanted - known)} of the {len(wanted)} images to evaluate are not in "
                      f"{name}; they are left out")
     annotations, no_area = [], 0
-    for source in dataset.get("annotations") or []:
+    for row, source in enumerate(dataset.get("annotations") or []):
+        if not isinstance(source, dict) or not isinstance(source.get("image_id"), int):
+            raise ValueError(f"{name}: the annotation in row {row} has no image_id that is a whole "
+                             f"number; correct or remove it")
         if source["image_id"] in wanted and source.get("category_id", category) == category:
             no_area += source.get("area") is None
             annotations.append(_complete(source, category, num_joints, name))
@@ -104,21 +110,44 @@ def person_category(categories: list[dict]) -> int:
 
 
 def _complete(source: dict, category: int, num_joints: int, name: str) -> dict:
-    """One annotation with the fields pycocotools needs, all of them defined."""
-    joints = source.get("keypoints") or [0] * (3 * num_joints)
+    """One annotation with the fields pycocotools needs, all of them defined.
+
+    Nobody without labelled joints is judged, whatever num_keypoints says: pycocotools would
+    compare a pose with the box.
+    """
+    joints = _numbers(source, "keypoints", name)
+    if joints is None:
+        joints = np.zeros(3 * num_joints)
     if len(joints) != 3 * num_joints:
         raise ValueError(f"{name} has people with {len(joints) // 3} joints and the skeleton has "
                          f"{num_joints}: set data.skeleton to the skeleton of this file")
-    table = np.asarray(joints, np.float64).reshape(-1, 3)
+    table = joints.reshape(-1, 3)
     labelled = table[table[:, 2] > 0, :2]
-    box, area = source.get("bbox"), source.get("area")
-    if not box:
+    box, area = _numbers(source, "bbox", name, 4), _numbers(source, "area", name, 1)
+    if box is None:
         low, high = (labelled.min(0), labelled.max(0)) if len(labelled) else (np.zeros(2),) * 2
-        box = [*low.tolist(), *(high - low).tolist()]
-    return {"image_id": source["image_id"], "category_id": category, "keypoints": joints,
-            "num_keypoints": source.get("num_keypoints", len(labelled)), "bbox": box,
-            "area": AREA_OF_BOX * box[2] * box[3] if area is None else area,
+        box = np.concatenate([low, high - low])
+    return {"image_id": source["image_id"], "category_id": category, "keypoints": joints.tolist(),
+            "num_keypoints": 0 if source.get("num_keypoints") == 0 else len(labelled),
+            "bbox": box.tolist(),
+            "area": float(AREA_OF_BOX * box[2] * box[3] if area is None else area[0]),
             "iscrowd": source.get("iscrowd") or 0}
+
+
+def _numbers(source: dict, key: str, name: str, count: int | None = None) -> np.ndarray | None:
+    """A field of `count` finite numbers, (count,) float64; None if it is missing or empty."""
+    value = source.get(key)
+    if value is None or value == []:
+        return None
+    try:
+        numbers = np.array(value, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if not np.isfinite(numbers).all() or len(numbers) != (count or len(numbers)):
+        raise ValueError(f"{name}: {key} of annotation {source.get('id', 'without id')} must be "
+                         f"{count or 'only'} finite number{'s' * (count != 1)}; correct or remove "
+                         f"it")
+    return numbers
 
 
 def usable_results(results: list[dict], truth: COCO, num_joints: int

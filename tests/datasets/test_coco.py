@@ -89,6 +89,7 @@ def detection(**changes) -> dict:
 def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     rows = [detection(), detection(image_id=13, score=0.9), detection(image_id=11, score=0.25),
             detection(category_id=2), detection(score=0.1), detection(image_id=77),
+            detection(image_id=[11]),
             detection(bbox=[1, 2, 0, 4]), detection(bbox=[1, 2, float("nan"), 4]),
             detection(bbox=[1, 2, 3, -4])]
     dataset = MSCOCO(*write_coco(coco_content), COCO, split="val", box_score=0.2,
@@ -99,7 +100,7 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     assert dataset[0].visibility.sum() == 0
     assert dataset[0].area == pytest.approx(45 * 60 * 1.25 ** 2, rel=1e-5)
     for words in ("1 boxes with a score below 0.2", "3 boxes without size or not finite",
-                  "1 boxes in images that the annotation file does not list"):
+                  "2 boxes in images that the annotation file does not list"):
         assert words in dataset.summary()
 
 

@@ -83,8 +83,25 @@ def test_a_path_that_cannot_be_written_is_said_before_the_first_batch(
     (tmp_path / "folder").mkdir()
     path = tmp_path / ("file/r.json" if place.startswith("a file") else "folder")
     monkeypatch.setattr(module, "predict", lambda *_: pytest.fail("a forward pass was made"))
-    with pytest.raises(OSError, match=path.parts[-1] if path.is_dir() else "file"):
+    words = "folder is a folder" if path.is_dir() else "file is a file.*choose another one"
+    with pytest.raises(OSError, match=words):
         of_one_process(settings(folder)).run(net, path)
+
+
+@pytest.mark.parametrize("key, value", [
+    ("keypoints", [1.0] * 48), ("area", float("nan")), ("image_id", None)])
+def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
+        folder, tmp_path, key, value):
+    """Detected boxes need no annotation until the end."""
+    content = json.loads((folder / "val" / "people.json").read_text())
+    boxes, truth = tmp_path / "boxes.json", tmp_path / "truth.json"
+    boxes.write_text(json.dumps([
+        {name: row[name] for name in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for row in content["annotations"]]))
+    content["annotations"][-1][key] = value
+    truth.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{key}|16 joints"):
+        of_one_process(settings(folder, f"val.boxes={boxes}", f"data.val_ann_path={truth}"))
 
 
 def test_the_probe_leaves_nothing_behind(folder, net, tmp_path):

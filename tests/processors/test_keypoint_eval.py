@@ -101,6 +101,32 @@ def test_people_without_keypoints_are_ignored(tmp_path):
     assert numbers(dataset, results, tmp_path)[0] == expected
 
 
+@pytest.mark.parametrize("keypoints", [None, [], [0] * 51, [5, 5, 0] * 17])
+def test_nobody_is_judged_without_labelled_joints_whatever_the_file_counts(tmp_path, keypoints):
+    dataset = truth()
+    results = results_of(dataset)
+    expected = numbers(dataset, results, tmp_path)[0]
+    dataset["annotations"].append(person(2, 500, 9, keypoints=keypoints, num_keypoints=17))
+    assert numbers(dataset, results, tmp_path)[0] == expected
+
+
+@pytest.mark.parametrize("key, value, words", [
+    ("area", float("nan"), "area of annotation 2 must be 1 finite number;"),
+    ("area", "large", "area of annotation 2 must be 1 finite number;"),
+    ("area", [1, 2], "area of annotation 2 must be 1 finite number;"),
+    ("bbox", [0, 0, float("inf"), 5], "bbox of annotation 2 must be 4 finite numbers;"),
+    ("bbox", [0, 0, 5], "bbox of annotation 2 must be 4 finite numbers;"),
+    ("keypoints", [float("nan"), 5, 2] * 17, "keypoints of annotation 2 must be only finite"),
+    ("keypoints", "many", "keypoints of annotation 2 must be only finite"),
+    ("image_id", None, "row 1 has no image_id"), ("image_id", [1], "row 1 has no image_id")])
+def test_numbers_that_are_none_are_said_with_file_and_annotation(tmp_path, key, value, words):
+    """pycocotools takes NaN for a match: such a file would get a good AP."""
+    dataset = truth()
+    dataset["annotations"][1][key] = value
+    with pytest.raises(ValueError, match=rf"truth\.json.*{words}.*correct or remove it"):
+        numbers(dataset, results_of(truth()), tmp_path)
+
+
 def test_persons_may_have_another_category_id_beside_other_things(tmp_path):
     dataset = truth()
     results = results_of(dataset)
