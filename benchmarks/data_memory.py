@@ -6,15 +6,13 @@ Needs Linux. Blows a small annotation file up to 150,000 persons (the images are
 again), then prints one JSON line for each bar: seconds from the command to the first training
 step, without and with the annotation cache, and the memory of four workers over five epochs. Of
 a worker's memory only the private part is its own; the resident size (rss) counts the pages of
-torch and of the arrays that all processes share once more in each of them.
+torch and of the arrays that all processes share once more in each of them. Without --ann it uses
+the real images of the tests, or drawn ones where those are not there.
 """
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from torch.utils.data import DataLoader
@@ -22,31 +20,28 @@ from torch.utils.data import DataLoader
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from configs.schema import AugmentConfig  # noqa: E402
-from datasets.coco import MSCOCO  # noqa: E402
-from datasets.loaders import init_worker  # noqa: E402
-from datasets.sample import collate  # noqa: E402
-from datasets.samplers import epoch_order  # noqa: E402
-from datasets.skeleton import load_skeleton  # noqa: E402
+from benchmarks.common import add_images, example_set, say
+from benchmarks.startup import until_first_step
+from configs.schema import AugmentConfig
+from datasets.coco import MSCOCO
+from datasets.loaders import init_worker
+from datasets.sample import collate
+from datasets.samplers import epoch_order
+from datasets.skeleton import load_skeleton
 
 PERSONS, WORKERS, EPOCHS, BATCH = 150_000, 4, 5, 32
-START_BARS = {"first_start": 15.0, "second_start": 5.0}
+START_BARS = {"first start": 15.0, "second start": 5.0}
 MEMORY_BAR, GROWTH_BAR = 400.0, 1.05    # MB a worker; last epoch / first epoch
 
 
 def main() -> int:
-    shared = Path(os.environ.get("SIMPLEPOSE_SHARED", ROOT.parent / "shared")) / "data" / "coco"
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--ann", type=Path, default=shared / "annotations" /
-                        "person_keypoints_train2017.json")
-    parser.add_argument("--images", type=Path, default=shared / "train2017")
+    add_images(parser)
     parser.add_argument("--samples", type=int, default=2000, help="samples of an epoch to read")
     arguments = parser.parse_args()
-    if not arguments.ann.is_file():
-        print(f"{arguments.ann} does not exist: give --ann and --images", file=sys.stderr)
-        return 2
     with tempfile.TemporaryDirectory() as folder:
         large = Path(folder) / "large.json"
+        arguments.ann, arguments.images, _ = example_set(arguments, Path(folder))
         blow_up(arguments.ann, large)
         good = [start(name, large, arguments, Path(folder)) for name in START_BARS]
         good.append(memory(large, arguments))
@@ -76,29 +71,11 @@ def start(name: str, large: Path, arguments: argparse.Namespace, folder: Path) -
         "data.train_ann_path": large, "data.train_img_root": arguments.images,
         "data.val_ann_path": arguments.ann, "data.val_img_root": arguments.images,
         "data.synthetic_train": 0, "data.synthetic_val": 0,
-        "data.num_workers": 2, "data.batch_size": 4, "log.every": 1, "resume": "false",
-        "val.weight_path": folder / "weights"}
-    begin = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), "train", str(ROOT / "configs/quickstart.yaml"),
-         *(f"{key}={value}" for key, value in settings.items())],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if " step 1/" in line:
-            break
-    else:
-        print("".join(lines), file=sys.stderr)
-        raise SystemExit("training did not start")
-    seconds = time.monotonic() - begin
-    ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    cpu = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-    process.terminate()
-    process.communicate()
-    return report(name, seconds <= START_BARS[name], seconds=round(seconds, 1),
-                  bar=START_BARS[name], cpu_seconds_of_main_process=round(cpu, 1),
-                  file_mb=round(large.stat().st_size / 1e6))
+        "data.num_workers": 2, "data.batch_size": 4, "val.weight_path": folder / "weights"}
+    seconds, cpu = until_first_step([f"{key}={value}" for key, value in settings.items()])
+    return say("data_memory", name, seconds, unit="s", at_most=START_BARS[name],
+               cpu_seconds_of_main_process=round(cpu, 1),
+               file_mb=round(large.stat().st_size / 1e6))
 
 
 def memory(large: Path, arguments: argparse.Namespace) -> bool:
@@ -114,9 +91,10 @@ def memory(large: Path, arguments: argparse.Namespace) -> bool:
             workers = [sizes(worker.pid) for worker in batches._workers]
             epochs.append({kind: round(max(w[kind] for w in workers), 1) for kind in workers[0]})
     growth = epochs[-1]["private"] / epochs[0]["private"]
-    return report("memory", growth <= GROWTH_BAR and epochs[-1]["pss"] <= MEMORY_BAR,
-                  persons=len(dataset), growth=round(growth, 3), growth_bar=GROWTH_BAR,
-                  pss_bar=MEMORY_BAR, mb_of_largest_worker=epochs)
+    grown = say("data_memory", "worker's own memory, last epoch / first", growth,
+                at_most=GROWTH_BAR, mb_of_largest_worker=epochs)
+    return say("data_memory", "worker's memory", epochs[-1]["pss"], unit="MB", at_most=MEMORY_BAR,
+               persons=len(dataset)) and grown
 
 
 def sizes(pid: int) -> dict[str, float]:
@@ -125,11 +103,6 @@ def sizes(pid: int) -> dict[str, float]:
     kb = {line.split(":")[0]: int(line.split()[1]) for line in text}
     return {"private": (kb["Private_Clean"] + kb["Private_Dirty"]) / 1024, "pss": kb["Pss"] / 1024,
             "rss": kb["Rss"] / 1024}
-
-
-def report(name: str, good: bool, **values) -> bool:
-    print(json.dumps({"bench": "data_memory", "name": name, "ok": bool(good)} | values), flush=True)
-    return good
 
 
 if __name__ == "__main__":

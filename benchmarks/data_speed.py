@@ -4,11 +4,9 @@
 
 One JSON line for each bar. Everything is CPU time of one thread, so other programs on the
 machine matter little; repeats and kinds are interleaved, and the median of each counts.
-Without --ann it uses the real images of the tests (tests/conftest.py tells where).
+Without --ann it uses the real images of the tests, or drawn ones where those are not there.
 """
 import argparse
-import json
-import os
 import sys
 import tempfile
 import time
@@ -22,14 +20,15 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from configs.schema import AugmentConfig  # noqa: E402
-from datasets.coco import MSCOCO  # noqa: E402
-from datasets.pack_writer import write_pack  # noqa: E402
-from datasets.sample import Batch, collate  # noqa: E402
-from datasets.skeleton import load_skeleton  # noqa: E402
-from processors.colour import recolour  # noqa: E402
-from processors.preprocess import normalise  # noqa: E402
-from utils.heatmap_codec import HeatmapCodec  # noqa: E402
+from benchmarks.common import add_images, example_set, say
+from configs.schema import AugmentConfig
+from datasets.coco import MSCOCO
+from datasets.pack_writer import write_pack
+from datasets.sample import Batch, collate
+from datasets.skeleton import load_skeleton
+from processors.colour import recolour
+from processors.preprocess import normalise
+from utils.heatmap_codec import HeatmapCodec
 
 GEOMETRY = {"rotation": 45.0, "scale": 0.35, "half_body": 0.3}      # HRNet's
 COLOUR = {"brightness": 0.3, "contrast": 0.3, "saturation": 0.3, "hue": 10.0, "grey": 0.1,
@@ -48,42 +47,35 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def main() -> int:
-    shared = Path(os.environ.get("SIMPLEPOSE_SHARED", ROOT.parent / "shared")) / "data" / "coco"
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--ann", type=Path, default=shared / "annotations" /
-                        "person_keypoints_train2017.json")
-    parser.add_argument("--images", type=Path, default=shared / "train2017")
+    add_images(parser)
     parser.add_argument("--persons", type=int, default=200, help="use at most so many")
     parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
-    if not arguments.ann.is_file():
-        print(f"{arguments.ann} does not exist: give --ann and --images", file=sys.stderr)
-        return 2
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     with tempfile.TemporaryDirectory() as folder:
-        times = measure(arguments, Path(folder))
+        *where, kind = example_set(arguments, Path(folder))
+        times = measure(*where, arguments, Path(folder))
     base = times.pop("imread")
     good = True
     for name, value in times.items():
-        ratio = value / base
-        good &= ratio <= BARS[name]
-        print(json.dumps({"bench": "data_speed", "name": name, "ratio": round(ratio, 3),
-                          "bar": BARS[name], "ok": ratio <= BARS[name],
-                          "us": round(1e6 * value), "imread_us": round(1e6 * base)}), flush=True)
+        good &= say("data_speed", f"{name} / imread", value / base, at_most=BARS[name], images=kind,
+                    us=round(1e6 * value), imread_us=round(1e6 * base))
     return 0 if good else 1
 
 
-def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
+def measure(ann: Path, root: Path, arguments: argparse.Namespace, folder: Path,
+            ) -> dict[str, float]:
     """Seconds a sample: the median over repeats of each block, or of all batches."""
     common = {"skeleton": load_skeleton("coco"), "debug": arguments.persons}
     augment = AugmentConfig(**GEOMETRY)
-    plain = MSCOCO(arguments.ann, arguments.images, **common)
+    plain = MSCOCO(ann, root, **common)
     for form in ("jpeg", "raw"):
         write_pack(folder / form, plain, augment, form, num_workers=2)
-    packs = {f"pack_{form}": MSCOCO(arguments.ann, arguments.images, augment=augment,
+    packs = {f"pack_{form}": MSCOCO(ann, root, augment=augment,
                                     pack=folder / form, **common) for form in ("jpeg", "raw")}
-    images = MSCOCO(arguments.ann, arguments.images, augment=augment, **common)
+    images = MSCOCO(ann, root, augment=augment, **common)
 
     def imread(keys: list[tuple[int, int]]) -> None:
         for _, index in keys:

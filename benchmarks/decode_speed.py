@@ -1,6 +1,6 @@
 """What decoding costs, as a multiple of numpy.argmax over the same heatmaps.
 
-    python -m benchmarks.decode_speed [--persons 512] [--repeats 15]
+    python benchmarks/decode_speed.py [--persons 512] [--repeats 15]
 
 One thread. Times are CPU seconds of this process, so that other work on the machine counts as
 little as it can; decoders take turns, and medians are compared. One JSON line per measurement;
@@ -8,14 +8,15 @@ the bar is on gauss_taylor: at most 4 times numpy.argmax. Maps of nothing but no
 the worst there is: DARK's floor under the logarithm then asks for a full blur of half of them.
 """
 import argparse
-import json
-import statistics
-import time
-from collections.abc import Callable
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import medians, say
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
 
@@ -39,23 +40,13 @@ def noise_heatmaps(persons: int) -> torch.Tensor:
     return torch.randn(persons, JOINTS, HEIGHT, WIDTH, generator=generator)
 
 
-def medians(calls: dict[str, Callable], repeats: int) -> dict[str, float]:
-    """CPU seconds of each call; they take turns, after a first round that does not count."""
-    seconds = {name: [] for name in calls}
-    for _ in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.process_time()
-            call()
-            seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
-
-
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--persons", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    good = True
     for maps, make in (("persons", person_heatmaps), ("noise", noise_heatmaps)):
         heatmaps = make(options.persons)
         flat = heatmaps.numpy().reshape(-1, HEIGHT * WIDTH)
@@ -64,14 +55,12 @@ def main() -> None:
             calls[name] = lambda decode=decode, heatmaps=heatmaps: decode(heatmaps)
         seconds = medians(calls, options.repeats)
         for name in DECODERS:
-            ratio = seconds[name] / seconds["numpy.argmax"]
-            line = {"benchmark": "decode_speed", "maps": maps, "decoder": name,
-                    "persons": options.persons, "milliseconds": round(seconds[name] * 1e3, 2),
-                    "times_numpy_argmax": round(ratio, 2)}
-            if (maps, name) == ("persons", "gauss_taylor"):
-                line |= {"at_most": BAR, "met": ratio <= BAR}
-            print(json.dumps(line), flush=True)
+            judged = (maps, name) == ("persons", "gauss_taylor")
+            good &= say("decode_speed", f"{name}, {maps}", seconds[name] / seconds["numpy.argmax"],
+                        at_most=BAR if judged else None, persons=options.persons,
+                        milliseconds=round(seconds[name] * 1e3, 2))
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from processors.dp_pose_resnet_solver import DPProcessor  # noqa: E402
+from processors.dp_pose_resnet_solver import DPProcessor
 
 
 def main() -> int:

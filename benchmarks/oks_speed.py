@@ -1,18 +1,21 @@
 """How much faster suppression of a whole set is than the textbook rule, pair by pair.
 
-    python -m benchmarks.oks_speed [--images 1000] [--persons 10] [--repeats 5]
+    python benchmarks/oks_speed.py [--images 1000] [--persons 10] [--repeats 5]
 
 One thread, CPU seconds of this process, medians of runs that take turns. One JSON line per
 measurement. Bar: rescoring and OKS-NMS together at least 10 times as fast as the loop below;
 soft OKS-NMS is compared with a loop of its own. The tests use both loops as the reference.
 """
 import argparse
-import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from benchmarks.decode_speed import medians
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.common import medians, say
 from datasets.skeleton import load_skeleton
 from utils.oks import MAX_SOFT_KEPT, nms_per_image, rescore
 
@@ -98,7 +101,7 @@ def random_poses(images: int, persons: int, seed: int = 0) -> dict[str, np.ndarr
             "joint_scores": joint_scores.astype(np.float32)}
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--persons", type=int, default=10)
@@ -125,18 +128,16 @@ def main() -> None:
                        "textbook soft_oks": lambda: textbook("soft_oks"),
                        "oks": lambda: vectorised("oks"),
                        "soft_oks": lambda: vectorised("soft_oks")}, options.repeats)
+    good = True
     for kind in loops:
         textbook_seconds = seconds[f"textbook {kind}"]
-        ratio = textbook_seconds / seconds[kind]
-        line = {"benchmark": "oks_speed", "nms": kind, "images": options.images,
-                "persons_per_image": options.persons,
-                "milliseconds": round(seconds[kind] * 1e3, 2),
-                "textbook_milliseconds": round(textbook_seconds * 1e3, 1),
-                "times_as_fast": round(ratio, 1)}
-        if kind == "oks":
-            line |= {"at_least": BAR, "met": ratio >= BAR}
-        print(json.dumps(line), flush=True)
+        good &= say("oks_speed", f"times as fast as the loop, {kind}",
+                    textbook_seconds / seconds[kind], at_least=BAR if kind == "oks" else None,
+                    images=options.images, persons_per_image=options.persons,
+                    milliseconds=round(seconds[kind] * 1e3, 2),
+                    textbook_milliseconds=round(textbook_seconds * 1e3, 1))
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -10,7 +10,6 @@ JSON line: `ratio` is the median over the epochs of loop / bare in wall time, `c
 in CPU time of the main process, which other programs on the machine disturb less. What reading
 costs is measured by benchmarks/data_speed.py.
 """
-import json
 import os
 import sys
 import tempfile
@@ -24,13 +23,14 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from datasets.sample import Batch  # noqa: E402
-from losses.heatmap import LOSSES  # noqa: E402
-from nets import build_net  # noqa: E402
-from processors.dp_pose_resnet_solver import DPProcessor  # noqa: E402
-from processors.optim import build_optimizer  # noqa: E402
-from processors.precision import autocast  # noqa: E402
-from processors.preprocess import normalise  # noqa: E402
+from benchmarks.common import say
+from datasets.sample import Batch
+from losses.heatmap import LOSSES
+from nets import build_net
+from processors.dp_pose_resnet_solver import DPProcessor
+from processors.optim import build_optimizer
+from processors.precision import autocast
+from processors.preprocess import normalise
 
 BAR = 1.03
 
@@ -95,13 +95,12 @@ def main() -> int:
     times = processor.times[1:]         # the first epoch starts workers and warms up
     wall, cpu = (median((loop[i] / bare[i]).item() for loop, bare in times) for i in (0, 1))
     steps = processor.steps_per_epoch
-    print(json.dumps({
-        "benchmark": "train_speed", "ratio": round(wall, 4), "cpu_ratio": round(cpu, 4), "bar": BAR,
-        "pairs": len(times), "steps_a_pair": steps, "device": str(processor.device),
-        "dtype": str(processor.train_step.dtype),
-        "bare_ms_a_step": round(1000 * median(bare[0].item() for _, bare in times) / steps, 1),
-        "cores": os.cpu_count()}))
-    return 0
+    return 0 if say(
+        "train_speed", "loop / bare step", wall, at_most=BAR, cpu_ratio=round(cpu, 4),
+        pairs=len(times), steps_a_pair=steps, device=str(processor.device),
+        dtype=str(processor.train_step.dtype),
+        bare_ms_a_step=round(1000 * median(bare[0].item() for _, bare in times) / steps, 1),
+        cores=os.cpu_count()) else 1
 
 
 if __name__ == "__main__":

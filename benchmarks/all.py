@@ -1,0 +1,98 @@
+"""All benchmarks of speed, one after the other, and their ratios in one table.
+
+    python -m benchmarks.all [--write]
+
+Takes less than ten minutes on two cores and needs no data; nothing else should run beside it.
+--write keeps the lines in results/speed.jsonl and puts the table into docs/results.md. The status
+is 0 if every ratio keeps its bar. benchmarks/systems.py and benchmarks/gpu.py are not among them:
+they take longer, and need a GPU.
+"""
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
+
+BENCHMARKS = {      # name -> arguments
+    "data_speed": ["--repeats", "4"],
+    "data_memory": ["--samples", "800"],
+    "train_speed": ["optim.epochs=5"],
+    "decode_speed": [],
+    "oks_speed": [],
+    "evaluation_speed": [],
+    "detector_speed": [],
+    "startup": [],
+}
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true", help="keep the lines and the table")
+    arguments = parser.parse_args(words)
+    begin, lines, failed = time.monotonic(), [], []
+    for name, options in BENCHMARKS.items():
+        print(f"# {name}", file=sys.stderr, flush=True)
+        found, good = run(name, options)
+        lines += found
+        failed += [] if good else [name]
+    minutes = (time.monotonic() - begin) / 60
+    print(f"\n{plain_table(lines)}\n\n{minutes:.1f} minutes")
+    for name in failed:
+        print(f"{name} ended before it was done: see above", file=sys.stderr)
+    if arguments.write and not failed:
+        write(lines, minutes, RESULTS, PAGE)
+    return 0 if not failed and all(line["ok"] for line in lines) else 1
+
+
+def run(name: str, options: list[str]) -> tuple[list[dict], bool]:
+    """The lines of a benchmark, and whether it came to its end; what else it says is passed on."""
+    process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *options],
+                               cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    lines = []
+    for text in process.stdout:
+        print(text, end="", flush=True)
+        if text.startswith('{"benchmark"'):
+            lines.append(json.loads(text))
+    good = all(line["ok"] for line in lines)
+    return lines, bool(lines) and process.wait() == (0 if good else 1)
+
+
+def cells(lines: list[dict]) -> list[tuple[str, ...]]:
+    """The head and a row for each line: benchmark, name, value, bar, whether it is kept."""
+    rows = [("benchmark", "what", "value", "bar", "ok")]
+    for line in lines:
+        bars = [f"{words} {line[key]:g}" for key, words in (("at_most", "at most"),
+                                                            ("at_least", "at least"))
+                if key in line]
+        unit = f" {line['unit']}" if line["unit"] else ""
+        rows.append((line["benchmark"], line["name"], f"{line['value']:.3g}{unit}",
+                     "".join(bars) or "-", ("yes" if line["ok"] else "NO") if bars else "-"))
+    return rows
+
+
+def plain_table(lines: list[dict]) -> str:
+    rows = cells(lines)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+                     .rstrip() for row in rows)
+
+
+def write(lines: list[dict], minutes: float, results: Path, page: Path) -> None:
+    """Keep the lines in results/speed.jsonl, and their table in the page."""
+    where = circumstances()
+    text = "".join(f"{json.dumps(line | where)}\n" for line in lines)
+    (results / "speed.jsonl").write_text(text, encoding="utf-8")
+    replace_section(page, "speed", "\n\n".join([
+        f"Made by `python -m benchmarks.all --write` on {where['date']} in {minutes:.1f} minutes; "
+        f"Python {where['python']}, torch {where['torch']}; {where['processor']}.",
+        markdown_table(cells(lines))]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""Every kind of network of the project, trained and judged alike on the same drawn people.
+
+    python -m benchmarks.systems [section.key=value ...]        (with gpus=0: at full size)
+
+Trains DConv, DUC, both with SE layers, and HRNet-W32 with the same data, seed and recipe, one of
+them with three seeds, and judges each with all decoders, with and without flip test, raw and
+averaged weights. Each training that is finished adds a line to results/systems_cpu.jsonl (or _gpu)
+and is not made again; one that was stopped goes on. Then the tables of docs/results.md are made
+from those lines.
+"""
+import argparse
+import json
+import shutil
+import statistics
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
+from configs.loader import load_config
+from datasets.synthetic import ensure_synthetic
+from processors.dp_pose_resnet_solver import DPProcessor
+
+BASE = ROOT / "configs" / "quickstart.yaml"
+SYSTEMS = {
+    "DConv": ["model.type=pose_resnet_dconv"],
+    "DUC": ["model.type=pose_resnet_duc"],
+    "SE + DConv": ["model.type=pose_resnet_dconv", "model.reduction=true"],
+    "SE + DUC": ["model.type=pose_resnet_duc", "model.reduction=true"],
+    "HRNet-W32": ["model.type=pose_hrnet", "model.name=w32", "model.width=1"],
+}
+REPEATED, SEEDS = "DUC", (0, 1, 2)
+SIZES = {       # beside the base's settings; those of a system come after these
+    "cpu": ["data.synthetic_train=600", "data.synthetic_val=300", "data.num_workers=1",
+            "model.width=0.5", "optim.epochs=12"],
+    "gpu": ["data.synthetic_train=3000", "data.synthetic_val=500", "data.batch_size=64",
+            "data.num_workers=8", "model.name=resnet50", "model.width=1",
+            "codec.input_size=[192, 256]", "codec.sigma=2", "codec.blur_kernel=0",
+            "optim.epochs=30", "optim.lr=0.001", "optim.ema=0.99"],
+}
+WAYS = {f"{decoder}, {flip}": f"{name}{' + flip' * (flip == 'flip')}"
+        for flip in ("no flip", "flip")
+        for decoder, name in (("argmax", "argmax"), ("quarter", "quarter"),
+                              ("gauss_taylor", "Gauss-Taylor"))}
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("settings", nargs="*", metavar="section.key=value")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines")
+    parser.add_argument("--page", type=Path, default=PAGE, help="page with the tables")
+    arguments = parser.parse_args(words)
+    size = "gpu" if load_config(BASE, arguments.settings).gpus else "cpu"
+    drawn = load_config(BASE, [*SIZES[size], *arguments.settings]).data
+    data = ROOT / "data" / f"systems_{drawn.synthetic_train}_{drawn.synthetic_val}"
+    common = [f"data.{name}_{key}={data / value / file}" for name in ("train", "val")
+              for key, value, file in (("ann_path", "annotations", f"{name}.json"),
+                                       ("img_root", name, ""))]
+    common += [*SIZES[size], "val.save_minutes=2"]
+    lines = arguments.results / f"systems_{size}.jsonl"
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for system, seed in runs():
+        own = [*SIZES[size], *SYSTEMS[system], f"seed={seed}", *arguments.settings]
+        row = finished(lines, system, seed, own)
+        if row is None:
+            row = train_and_judge(system, seed, own, [*common, *own])
+            with lines.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(row)}\n")
+        rows.append(row)
+    replace_section(arguments.page, f"systems_{size}", report(rows, size, arguments.settings))
+    return 0
+
+
+def runs() -> list[tuple[str, int]]:
+    """(system, seed): each system once, then the other seeds of one of them."""
+    return [*((name, SEEDS[0]) for name in SYSTEMS), *((REPEATED, seed) for seed in SEEDS[1:])]
+
+
+def finished(lines: Path, system: str, seed: int, settings: list[str]) -> dict[str, Any] | None:
+    """The last line of a training with these settings."""
+    if not lines.is_file():
+        return None
+    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    same = [row for row in rows
+            if (row["system"], row["seed"], row["settings"]) == (system, seed, settings)]
+    return same[-1] if same else None
+
+
+def train_and_judge(system: str, seed: int, own: list[str], settings: list[str],
+                    ) -> dict[str, Any]:
+    """One training and its evaluations as a line of the results. The checkpoints are removed at
+    the end: they are there for a training that is stopped."""
+    name = f"{system.replace(' ', '')}_{seed}_{sha256(repr(own).encode()).hexdigest()[:8]}"
+    folder = ROOT / "weights" / "systems" / name
+    config = load_config(BASE, settings)
+    ensure_synthetic(config.data, seed=0)       # the same people for every seed
+    processor = DPProcessor(BASE, [
+        *settings, f"model_name={name}", f"val.weight_path={folder}",
+        f"val.interval={config.optim.epochs}"])
+    whole, begin = processor.step == 0, time.monotonic()
+    processor.run()
+    minutes = (time.monotonic() - begin) / 60
+    nets = {"raw": processor.net} | (
+        {"averaged": processor.averaged.net} if processor.averaged else {})
+    found = {weights: processor.evaluation.sweep(net, folder, processor.train_step.dtype)
+             for weights, net in nets.items()}
+    row = {"benchmark": "systems", "system": system, "seed": seed,
+           "parameters": sum(p.numel() for p in processor.net.parameters()),
+           "persons": len(processor.train_set), "epochs": config.optim.epochs,
+           "judged_persons": len(processor.evaluation.dataset),
+           "minutes": round(minutes, 1) if whole else None,     # null: it was stopped on the way
+           **{key: {weights: {way: round(metrics[key], 4) for way, metrics in ways.items()}
+                    for weights, ways in found.items()} for key in ("AP", "AP75", "AR")},
+           **circumstances(processor.device), "settings": own}
+    shutil.rmtree(folder)
+    return row
+
+
+def report(rows: list[dict], size: str, settings: list[str]) -> str:
+    """The tables of finished runs, in the order of `runs`, with what they were made by."""
+    first = rows[0]
+    config = load_config(BASE, [*SIZES[size], *settings])
+    width, height = config.codec.input_size
+    resnet = f"{config.model.name} at {config.model.width:g} of its width"
+    words = [
+        f"Made by `python -m benchmarks.systems{''.join(f' {word}' for word in settings)}` on "
+        f"{' and '.join(sorted({row['date'] for row in rows}))}; Python {first['python']}, torch "
+        f"{first['torch']}; {first['processor']}.",
+        f"Input {width}x{height}; ResNets are {resnet}, HRNet is whole; nothing is pretrained. "
+        f"{first['persons']} drawn persons to train on, {config.optim.epochs} epochs, batch "
+        f"{config.data.batch_size}, {config.optim.optimizer} {config.optim.lr:g}, "
+        f"{config.optim.schedule}; averaging with {config.optim.ema:g}; {first['judged_persons']} "
+        f"other drawn persons to judge on, by their true boxes. The rest is in "
+        f"`configs/quickstart.yaml`. Numbers are AP.",
+    ]
+    return "\n\n".join([*words, systems_table(rows), effects_table(rows), spread_table(rows)])
+
+
+def systems_table(rows: list[dict]) -> str:
+    table = [["system", "parameters", "minutes", "weights", *WAYS.values()]]
+    for row in (row for row in rows if row["seed"] == SEEDS[0]):
+        minutes = "" if row["minutes"] is None else f"{row['minutes']:.1f}"
+        start = [row["system"], f"{row['parameters'] / 1e6:.2f} M", minutes]
+        for weights, scores in row["AP"].items():
+            table.append([*start, weights, *(three(scores[way]) for way in WAYS)])
+            start = ["", "", ""]
+    return markdown_table(table)
+
+
+def effects_table(rows: list[dict]) -> str:
+    """What one choice changes while the others stay: mean and range over all trainings and all
+    other choices."""
+    def decoders(first: str, second: str) -> list[float]:
+        return [scores[f"{second}, {flip}"] - scores[f"{first}, {flip}"] for row in rows
+                for scores in row["AP"].values() for flip in ("no flip", "flip")]
+
+    decoder_names = ("argmax", "quarter", "gauss_taylor")
+    effects = {
+        "quarter offset instead of argmax": decoders("argmax", "quarter"),
+        "Gauss-Taylor instead of quarter offset": decoders("quarter", "gauss_taylor"),
+        "flip test": [scores[f"{decoder}, flip"] - scores[f"{decoder}, no flip"] for row in rows
+                      for scores in row["AP"].values() for decoder in decoder_names],
+        "averaged weights instead of raw ones": [
+            row["AP"]["averaged"][way] - row["AP"]["raw"][way] for row in rows for way in WAYS
+            if "averaged" in row["AP"]],
+    }
+    return markdown_table([["choice", "mean change of AP", "smallest", "largest"]] + [
+        [name, *(f"{value:+.3f}" for value in (statistics.mean(found), min(found), max(found)))]
+        for name, found in effects.items() if found])
+
+
+def spread_table(rows: list[dict]) -> str:
+    """The same system with other seeds of its weights, order and augmentation."""
+    rows = [row for row in rows if row["system"] == REPEATED]
+    table = [[f"{REPEATED}, weights", *(f"seed {row['seed']}" for row in rows), "mean",
+              "standard deviation", "largest - smallest"]]
+    best = list(WAYS)[-1]
+    for weights in rows[0]["AP"]:
+        values = [row["AP"][weights][best] for row in rows]
+        table.append([f"{weights}, {WAYS[best]}", *map(three, values),
+                      three(statistics.mean(values)), three(statistics.stdev(values)),
+                      three(max(values) - min(values))])
+    return markdown_table(table)
+
+
+def three(value: float) -> str:
+    """As AP is written: .785"""
+    return f"{value:.3f}".removeprefix("0")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
