@@ -51,14 +51,14 @@ def main(words: list[str]) -> int:
 
 
 def run(name: str, options: list[str]) -> tuple[list[dict], bool]:
-    """The lines of a benchmark, and whether it came to its end; what else it says is passed on."""
+    """The lines of a benchmark, and whether it came to its end; its log goes to stderr."""
     process = subprocess.Popen([sys.executable, "-m", f"benchmarks.{name}", *options],
                                cwd=ROOT, stdout=subprocess.PIPE, text=True)
     lines = []
     for text in process.stdout:
-        print(text, end="", flush=True)
-        if text.startswith('{"benchmark"'):
-            lines.append(json.loads(text))
+        result = text.startswith('{"benchmark"')
+        lines += [json.loads(text)] if result else []
+        print(text, end="", flush=True, file=sys.stdout if result else sys.stderr)
     good = all(line["ok"] for line in lines)
     return lines, bool(lines) and process.wait() == (0 if good else 1)
 

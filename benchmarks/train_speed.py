@@ -6,7 +6,7 @@ Runs the quickstart's training. The batches of each epoch are read before it beg
 workers do not take the cores away from either side. After each epoch, in place of its evaluation,
 the same batches go once more through a bare loop with a network and an optimizer of the same
 kind: images and targets lie ready, nothing is logged, clipped, averaged or checked. Prints one
-JSON line: `ratio` is the median over the epochs of loop / bare in wall time, `cpu_ratio` the same
+JSON line: `value` is the median over the epochs of loop / bare in wall time, `cpu_ratio` the same
 in CPU time of the main process, which other programs on the machine disturb less. What reading
 costs is measured by benchmarks/data_speed.py.
 """
