@@ -84,6 +84,11 @@ def poses(labels: RawLabels) -> bytes:
 def upright(axes: Axes, labels: RawLabels, usable: np.ndarray) -> None:
     """Histogram of the direction from the lower to the upper body; 0 is upright."""
     skeleton, seen = labels.part.skeleton, labels.labelled[usable]
+    if not (skeleton.upper_body and skeleton.lower_body):
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, f"which way is up cannot be told: the skeleton\n{skeleton.name} does "
+                  "not say which joints are upper and lower", ha="center")
+        return
     points = labels.keypoints[usable, :, :2]
     halves = []
     for joints in (list(skeleton.upper_body), list(skeleton.lower_body)):
