@@ -20,14 +20,14 @@ class ConfigError(ValueError):
     """A setting is wrong; the message is one sentence for the user."""
 
 
-class _StrictYaml(yaml.SafeLoader):
+class StrictYaml(yaml.SafeLoader):
     """Safe YAML that refuses a key written twice, where plain YAML silently takes the last."""
 
 
 MERGE = "tag:yaml.org,2002:merge"
 
 
-def _mapping_without_doubles(loader: _StrictYaml, node: yaml.MappingNode) -> dict:
+def _mapping_without_doubles(loader: StrictYaml, node: yaml.MappingNode) -> dict:
     keys = [MERGE if key.tag == MERGE else loader.construct_object(key)
             for key, _ in node.value]
     if MERGE in keys:
@@ -40,7 +40,7 @@ def _mapping_without_doubles(loader: _StrictYaml, node: yaml.MappingNode) -> dic
     return loader.construct_mapping(node, deep=True)
 
 
-_StrictYaml.add_constructor("tag:yaml.org,2002:map", _mapping_without_doubles)
+StrictYaml.add_constructor("tag:yaml.org,2002:map", _mapping_without_doubles)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -54,7 +54,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
         raise FileNotFoundError(f"configuration {path} does not exist: {hint}")
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictYaml)
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictYaml)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except (yaml.YAMLError, ValueError) as error:   # ValueError: no such date, bad bytes
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
 
 def _nested(key: str, override: str, text: str) -> dict:
     try:
-        value = yaml.load(text, Loader=_StrictYaml)
+        value = yaml.load(text, Loader=StrictYaml)
     except ConfigError as error:
         raise ConfigError(f"the command line has '{override}': {error}") from error
     except (yaml.YAMLError, ValueError) as error:

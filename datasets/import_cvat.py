@@ -54,8 +54,7 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
             images.append(_image(element, skeleton, source, notes, labels))
         except BadFile as error:
             notes.leave_out(error)
-    for label, count in labels.items():
-        notes.counts[f"points '{label}' that are no joint of {skeleton.name} left out"] += count
+    notes.leave_out_points(labels, skeleton)
     beside = source.parent / "images"
     return images, root or (beside if beside.is_dir() else source.parent)
 

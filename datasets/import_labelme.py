@@ -36,8 +36,7 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
             images.append(_image(path, skeleton, root, base, notes, labels))
         except BadFile as error:
             notes.leave_out(error)
-    for label, count in labels.items():
-        notes.counts[f"points '{label}' that are no joint of {skeleton.name} left out"] += count
+    notes.leave_out_points(labels, skeleton)
     return images, base
 
 

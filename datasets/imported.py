@@ -53,6 +53,15 @@ class Notes:
         self.bad.append(str(error))
 
 
+    def leave_out_points(self, labels: Counter, skeleton: Skeleton) -> None:
+        """labels: the names of points that no joint has, with their numbers."""
+        if labels:
+            first = ", ".join(f"'{label}'" for label in list(labels)[:3])
+            more = f" and {len(labels) - 3} more names" if len(labels) > 3 else ""
+            self.counts[f"points {first}{more} that are no joint of {skeleton.name} left out"] = (
+                labels.total())
+
+
 def empty_joints(skeleton: Skeleton) -> np.ndarray:
     """(K, 3) zeros, to be filled by `place_joint`."""
     return np.zeros((skeleton.num_joints, 3))
@@ -94,7 +103,8 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
                                     "category_id": 1, **found})
     if not any(row["num_keypoints"] for row in annotations):
         reason = f"; first reason: {notes.bad[0]}" if notes.bad else ""
-        raise ValueError(f"no person with joints was found{_counted(notes)}{reason}")
+        raise ValueError(f"no person with joints was found{_counted(notes)}{reason}; give the "
+                         f"skeleton and the tool of these labels (--skeleton, --from)")
     content = {
         "images": rows, "annotations": annotations,
         "categories": [{"id": 1, "name": category, "keypoints": list(skeleton.joint_names),

@@ -67,7 +67,7 @@ def estimate_sigmas(sets: Sequence[RawLabels], path: Path) -> Repeated:
     again = read_raw(AnnotatedSet(path, part.img_root, part.skeleton, part.category,
                                   "--repeated", "--repeated"), "repeated labels")
     if again.faults:
-        raise ValueError(f"--repeated: {again.faults[0].sentence}")
+        raise ValueError(f"{again.faults[0].sentence}: correct --repeated")
     errors, ids = _pairs([one for one in sets if one.part.skeleton is part.skeleton], again)
     if not len(errors):
         raise ValueError(f"--repeated: nobody in {path} is in the training or validation set, too: "

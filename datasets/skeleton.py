@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 
 import yaml
 
+from configs.loader import StrictYaml
+
 SKELETON_DIR = Path(__file__).resolve().parent.parent / "configs" / "skeletons"
 KEYS = ("name", "joints", "flip_pairs", "limbs")
 BODIES = ("upper", "lower", "neither")
@@ -65,7 +67,7 @@ def load_skeleton(name_or_path: str) -> Skeleton:
         raise FileNotFoundError(f"skeleton file {path} does not exist: give a path to a YAML "
                                 f"or one of: {known}")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictYaml)
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     return skeleton_from_dict(raw, path, path.stem)
@@ -85,6 +87,8 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
             near = difflib.get_close_matches(str(key), KEYS, n=1)
             raise ValueError(f"{where}: there is no key {key}; " + (
                 f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
+    if not isinstance(raw.get("name", name), str | int):
+        fail("name", raw["name"], "write one word")
     joints = [_joint(entry, fail) for entry in raw["joints"]]
     names = tuple(joint[0] for joint in joints)
     double = sorted({name for name in names if names.count(name) > 1})
@@ -124,11 +128,10 @@ def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
     """Name, sigma or None, weight and body of an entry of `joints`."""
     form = (f"write a name, or [name, sigma, weight, {', '.join(BODIES[:-1])} or {BODIES[-1]}], "
             f"where an empty sigma means {DEFAULT_SIGMA}")
-    if not isinstance(entry, list):
-        entry = [entry, None, 1.0, "neither"]
-    if len(entry) != 4 or entry[3] not in BODIES:
+    row = entry if isinstance(entry, list) else [entry, None, 1.0, "neither"]
+    if len(row) != 4 or row[3] not in BODIES:
         fail("joints", entry, form)
-    name, sigma, weight, body = entry
+    name, sigma, weight, body = row
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         fail("joints", entry, "the name must be text; put quotes around words such as on and no")
     if not (sigma is None or _number(sigma) and sigma > 0):

@@ -48,7 +48,11 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
                          f"for --val: annotate more, or leave --val out")
     contents = []
     for path, part in zip(outs, (found[:kept], found[kept:]), strict=False):
-        contents.append(write_coco(part, root, joints, category, path, notes))
+        try:
+            contents.append(write_coco(part, root, joints, category, path, notes))
+        except OSError as error:
+            raise OSError(f"{path} cannot be written ({error.strerror}): give another path by "
+                          f"--out and --val") from error
         say(contents[-1], path, notes)
         notes = Notes()
     return contents

@@ -61,6 +61,16 @@ def test_bad_labelme_files_are_named(stick, tmp_path, change, part):
     assert not (tmp_path / "out.json").exists()
 
 
+def test_points_of_many_unknown_names_are_one_short_sentence(stick, tmp_path):
+    shapes = [{"label": f"toe{i}", "shape_type": "point", "points": [[3, 1]]} for i in range(9)]
+    (tmp_path / "images" / "a.json").write_text(json.dumps({
+        "imagePath": "a.png", "imageWidth": 40, "imageHeight": 30, "shapes": shapes}))
+    notes = Notes()
+    with pytest.raises(ValueError, match="found; 9 points 'toe0', 'toe1', 'toe2' and 6 more names "
+                                         "that are no joint of stick left out; give the skeleton"):
+        write(read_labelme(tmp_path / "images", stick, None, notes), tmp_path, stick, notes)
+
+
 def test_a_bad_file_does_not_spoil_the_others(stick, tmp_path):
     good = {"imagePath": "a.png", "imageWidth": 40, "imageHeight": 30, "shapes": [
         {"label": "top", "shape_type": "point", "points": [[3, 1]]},

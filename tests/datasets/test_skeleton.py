@@ -118,6 +118,8 @@ def test_names_alone_are_a_skeleton_and_guessed_sigmas_are_told(tmp_path):
     ("joints: [a, b]\nflip_pairs: [[a, b, 1]]", "two names"),
     ("joints: [a]\nflip_pair: []", "no key flip_pair; did you mean flip_pairs"),
     ("name: empty", "joints"), ("a: [", "not valid YAML"),
+    ("joints: [a]\njoints: [b]", "the key joints twice"),
+    ("joints: [a]\nname: [b]", "write one word"),
 ])
 def test_wrong_skeleton_file(tmp_path, text, part):
     path = tmp_path / "wrong.yaml"
