@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"^### (.+?)\n(.*?)(?=^### |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 BLOCK = re.compile(r"^```(\w+) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDED = ("configs", "datasets", "docs", "losses", "nets", "processors", "tests", "utils",
-          "main.py", "hubconf.py", "pyproject.toml", "README.md", "CONTRIBUTING.md")
+NEEDED = ("benchmarks", "configs", "datasets", "docs", "losses", "nets", "processors", "tests",
+          "utils", "main.py", "hubconf.py", "pyproject.toml", "README.md", "CONTRIBUTING.md")
 MINUTES = 8
 
 
