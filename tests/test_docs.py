@@ -29,16 +29,42 @@ def test_a_message_is_found_by_all_its_fixed_parts(message, found):
     assert bool(pattern(message).search(code)) == found
 
 
+def test_the_chinese_readme_has_the_same_commands_links_and_sections():
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    chinese = (ROOT / "docs/README_zh.md").read_text(encoding="utf-8")
+    assert commands(chinese) == commands(english)
+    assert re.findall(r"^#+ ", chinese, re.MULTILINE) == re.findall(r"^#+ ", english, re.MULTILINE)
+    assert chinese.count("\n|") == english.count("\n|")     # rows of tables
+    for number in re.findall(r"\d\.\d\d\d", english):
+        assert number in chinese
+    theirs = {(ROOT / "docs" / link).resolve() for link in links(chinese)}
+    ours = {(ROOT / link).resolve() for link in links(english)}
+    assert theirs - {ROOT / "README.md"} == ours - {ROOT / "docs/README_zh.md"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page):
     text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith(("http://", "https://")):
-            continue
+    for target in links(text):
         name, _, heading = target.partition("#")
         file = page.parent / name if name else page
         assert file.exists(), f"{target} is not there"
         assert not heading or heading in headings(file.read_text(encoding="utf-8")), target
+
+
+def commands(text: str) -> list[str]:
+    """Blocks of code without comments, and commands within sentences."""
+    blocks = re.findall(r"^```(?:sh|python|yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    inline = re.findall(r"`(python\s[^`]+|pytest[^`]*)`", prose)
+    return [re.sub(r" +# .*", "", block) for block in blocks] + [
+        " ".join(command.split()) for command in inline]
+
+
+def links(text: str) -> list[str]:
+    """Targets within the project."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    return [target for target in targets if not target.startswith(("http://", "https://"))]
 
 
 def messages_of_the_code() -> list[str]:
