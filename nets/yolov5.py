@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nets.unpickle import Stub, module_state, read_pickled
-from nets.weights_file import read_weights_file
+from nets.weights_file import ensure_file, read_weights_file
 
 # Share of the layers (depth) and of the channels (width) of the largest-but-one network
 SIZES = {"yolov5n": (0.33, 0.25), "yolov5s": (0.33, 0.50), "yolov5m": (0.67, 0.75),
@@ -253,6 +253,7 @@ def _fill(net: YOLOv5, state: Mapping[str, torch.Tensor], path: Path) -> None:
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """The tensors of a file without wrappers' prefixes, and the names of the classes if told."""
+    ensure_file(path, "weights/yolov5s.pt")
     readable = path.suffix != ".safetensors" and zipfile.is_zipfile(path)
     content = read_pickled(path) if readable else read_weights_file(path)
     if isinstance(content, Mapping):     # a training checkpoint; the averaged weights are better

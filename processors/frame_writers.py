@@ -37,8 +37,9 @@ class ImageWriter:
             return
         path = self.paths[frame.number]
         path.parent.mkdir(parents=True, exist_ok=True)
-        done, data = cv2.imencode(path.suffix.lower(), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR),
-                                  [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        suffix = path.suffix.lower()
+        quality = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+        done, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
         assert done
         write_atomically(path, lambda file: file.write(data.tobytes()))
 

@@ -86,7 +86,7 @@ def played(path) -> list[np.ndarray]:
     return frames
 
 
-def test_a_folder(folder, tmp_path, model):
+def test_a_folder(folder, tmp_path, model, capfd):
     out = tmp_path / "new" / "out"
     run(folder, out, model)
     rows = lines(out / "results.jsonl")
@@ -98,6 +98,7 @@ def test_a_folder(folder, tmp_path, model):
     for name in ("a.png", "alpha.png", "b.jpg", "deep.png", "more/a.webp.jpg"):
         assert cv2.imread(str(out / name)).shape == (30, 40, 3)
     assert len(list(out.rglob("*.*"))) == 6     # no temporary file is left
+    assert "WARN" not in capfd.readouterr().err     # OpenCV's, of settings a format does not have
 
 
 def test_one_image_into_a_file_and_a_pattern(folder, tmp_path, model):
