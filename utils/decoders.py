@@ -6,7 +6,6 @@ maximum is not positive says nothing: its coordinates are (0, 0), as in the offi
 `HeatmapCodec.encode` paints what they read.
 """
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 # What OpenCV blurs with at these sizes when no sigma is given; above, sigma follows the size.
@@ -165,23 +164,30 @@ class GaussTaylorKeyPointDecoder:
         It does not change derivatives of the logarithm. So it is left at 1 wherever no needed
         value is so small that DARK would raise it, and only the other maps are blurred in full.
         """
+        factor = torch.ones_like(scores).flatten()
         small = (inside & (blurred.amin(dim=0) <= SMALLEST)).flatten().nonzero().squeeze(-1)
-        maps, factor = heatmaps.flatten(0, 1), torch.ones_like(scores).flatten()
-        for these in small.split(at_once(maps.shape[-2] * maps.shape[-1])):
-            highest = blur(maps.index_select(0, these).float(), self.taps).amax(dim=(-2, -1))
-            factor[these] = scores.flatten()[these] / torch.where(highest == 0, 1.0, highest)
+        if not len(small):
+            return factor.view_as(scores)
+        h, w = heatmaps.shape[-2:]
+        maps = heatmaps.flatten(0, 1)
+        # double on CUDA, as above
+        kind = torch.float64 if maps.is_cuda else torch.float32
+        down, across = (blur_matrix(self.taps, length).to(maps.device, kind) for length in (h, w))
+        with torch.autocast(maps.device.type, enabled=False):
+            for these in small.split(at_once(h * w)):
+                highest = (down @ (maps.index_select(0, these).to(kind) @ across)).amax(
+                    dim=(-2, -1)).float()
+                factor[these] = scores.flatten()[these] / torch.where(highest == 0, 1.0, highest)
         return factor.view_as(scores)
 
 
-def blur(maps: Tensor, taps: Tensor) -> Tensor:
-    """(..., h, w) maps filtered by the taps along both sides, with 0 beyond the border."""
-    reach = len(taps) // 2
-    for dim, padding in ((-1, (reach, reach)), (-2, (0, 0, reach, reach))):
-        length, padded = maps.shape[dim], F.pad(maps, padding)
-        maps = torch.zeros_like(maps)
-        for i, tap in enumerate(taps.tolist()):
-            maps.add_(padded.narrow(dim, i, length), alpha=tap)
-    return maps
+def blur_matrix(taps: Tensor, length: int) -> Tensor:
+    """(length, length) float32: its product with a column, or that of a row with it, is blurred
+    by the taps, with 0 beyond the ends. A product costs a CPU a third of adding shifted maps."""
+    pixel, reach = torch.arange(length), len(taps) // 2
+    distance = pixel - pixel[:, None]
+    near = taps[(distance + reach).clamp(0, 2 * reach)]
+    return torch.where(distance.abs() <= reach, near, 0.0).float()
 
 
 def window_matrices(taps: Tensor) -> Tensor:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from utils.decoders import DECODERS, NEEDED, SMALLEST, find_maxima, gaussian_taps, newton_step
+from utils.decoders import (
+    DECODERS,
+    NEEDED,
+    SMALLEST,
+    blur_matrix,
+    find_maxima,
+    gaussian_taps,
+    newton_step,
+)
 from utils.heatmap_codec import HeatmapCodec
 
 
@@ -40,7 +48,7 @@ class GaussTaylor(nn.Module):
         width, height = codec.heatmap_size
         taps = gaussian_taps(codec.blur_kernel)
         self.register_buffer("down", blur_matrix(taps, height))
-        self.register_buffer("across", blur_matrix(taps, width).t().contiguous())
+        self.register_buffer("across", blur_matrix(taps, width))
         place = torch.tensor(NEEDED)
         self.register_buffer("around", (place % 5 - 2) * width + torch.div(
             place, 5, rounding_mode="floor") - 2)
@@ -58,11 +66,3 @@ class GaussTaylor(nn.Module):
         usable = inside & ((dx + dy).abs() < float("inf"))    # false for NaN, too
         x, y = x + torch.where(usable, dx, 0.0), y + torch.where(usable, dy, 0.0)
         return torch.stack([x, y], dim=-1), scores
-
-
-def blur_matrix(taps: Tensor, length: int) -> Tensor:
-    """(length, length) float32: its product with a column is the column blurred, 0 beyond."""
-    pixel, reach = torch.arange(length), len(taps) // 2
-    distance = pixel - pixel[:, None]
-    near = taps[(distance + reach).clamp(0, 2 * reach)]
-    return torch.where(distance.abs() <= reach, near, 0.0).float()
