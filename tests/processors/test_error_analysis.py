@@ -126,6 +126,48 @@ def test_lost_ap_is_the_gain_of_correcting_the_class():
     assert analysis.steps[2][1] == start and analysis.steps[3][1] == 1
 
 
+def planted(error: str, people: list[dict]) -> tuple[list[dict], int]:
+    """Perfect results with one kind of error in every third person, and how many there are.
+
+    People number 0 and 1, 2 and 3, ... share an image."""
+    results, count = [], 0
+    for number, person in enumerate(people):
+        found, image_id = person["points"].copy(), person["image_id"]
+        hit = number % 3 == 0
+        for joint in range(5, 11) if hit else ():       # shoulders, elbows, wrists
+            if error == "jitter":
+                found[joint] += [0, away(joint, 0.6)]
+            elif error == "miss":
+                found[joint] -= 9000
+            elif error == "inversion":
+                found[joint] = person["points"][SKELETON.flip_order[joint]]
+            elif error == "swap":
+                found[joint] = people[number ^ 1]["points"][joint]
+        if not (hit and error == "missed person"):
+            results.append(result(found, image_id=image_id))
+        if hit and error == "false positive":
+            results.append(result(found - 70000, 0.95, image_id))
+        count += hit * (6 if error in CLASSES else 1)
+    return results, count
+
+
+@pytest.mark.parametrize("error", [error for error in ERRORS if error != "score"])
+def test_planted_errors_are_found_and_all_lost_ap_is_theirs(error):
+    people = [{"points": body(4000 * (n % 2), seed=n), "image_id": 1 + n // 2} for n in range(24)]
+    results, count = planted(error, people)
+    analysis = analyse(coco_of(people), results, SKELETON)
+    found = dict(zip(CLASSES, analysis.joints[0].sum(axis=0), strict=True))
+    found |= {"missed person": analysis.missed["all"], "false positive": analysis.false_positives}
+    assert {name: n for name, n in found.items() if n and name != "good"} == {error: count}
+    lost = 1 - analysis.ap["all"]
+    assert lost > 0.1 and analysis.lost[error]["all"] == pytest.approx(lost)
+    for other in set(ERRORS) - {error, "score"}:
+        assert analysis.lost[other]["all"] == 0
+    assert analysis.steps[ERRORS.index(error)][1] == pytest.approx(1)
+    for other, ap in analysis.steps[:min(ERRORS.index(error), ERRORS.index("score"))]:
+        assert ap == analysis.ap["all"], other
+
+
 def test_ap_lost_to_a_joint():
     found = body(0)
     found[[9, 10]] = -9000
