@@ -25,6 +25,7 @@ from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, repl
 from configs.loader import load_config
 from datasets.synthetic import ensure_synthetic
 from processors.dp_pose_resnet_solver import DPProcessor
+from processors.model_info import cost_of, shape_only_net
 
 BASE = ROOT / "configs" / "quickstart.yaml"
 SYSTEMS = {
@@ -143,10 +144,12 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
 
 
 def systems_table(rows: list[dict]) -> str:
-    table = [["system", "parameters", "minutes", "weights", *WAYS.values()]]
+    """One training of each system, judged in all ways. GMACs are those of `main.py info`."""
+    table = [["system", "parameters", "GMACs", "weights", *WAYS.values()]]
     for row in (row for row in rows if row["seed"] == SEEDS[0]):
-        minutes = "" if row["minutes"] is None else f"{row['minutes']:.1f}"
-        start = [row["system"], f"{row['parameters'] / 1e6:.2f} M", minutes]
+        config = load_config(BASE, row["settings"])
+        macs = cost_of(shape_only_net(config.model), config.codec.input_size).macs[""]
+        start = [row["system"], f"{row['parameters'] / 1e6:.2f} M", f"{macs / 1e9:.2f}"]
         for weights, scores in row["AP"].items():
             table.append([*start, weights, *(three(scores[way]) for way in WAYS)])
             start = ["", "", ""]

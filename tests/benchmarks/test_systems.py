@@ -6,7 +6,7 @@ import pytest
 from benchmarks import systems
 from benchmarks.systems import WAYS, effects_table, finished, main, report, runs, spread_table
 
-OWN = ["model.type=pose_resnet_duc"]
+OWN = ["model.type=pose_resnet_duc", "model.width=0.5"]
 
 
 def row(system="DUC", seed=0, argmax=0.6, averaged=0.01):
@@ -31,7 +31,7 @@ def test_every_system_is_trained_once_and_one_with_three_seeds():
 
 def test_a_row_for_each_kind_of_weights_with_all_ways():
     _, _, raw, averaged = lines_of(systems.systems_table([row(), row(seed=1)]))
-    assert raw == ["DUC", "3.40 M", "2.2", "raw", ".600", ".650", ".670", ".620", ".670", ".690"]
+    assert raw == ["DUC", "3.40 M", "0.20", "raw", ".600", ".650", ".670", ".620", ".670", ".690"]
     assert averaged[3:] == ["averaged", ".610", ".660", ".680", ".630", ".680", ".700"]
 
 
