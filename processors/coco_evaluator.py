@@ -228,7 +228,8 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         "boxes": boxes,
         "input": f"{codec.input_size[0]}x{codec.input_size[1]} (width x height), "
                  f"{config.model.input_format}",
-        "network": str(config.model),
+        "network": ("that of the ONNX file" if weights.lower().endswith(".onnx")
+                    else str(config.model)),
         "weights": weights or "not stated",
         "flip test": (f"with and without; with: {mirrored}" if sweep else
                       mirrored if val.flip_test else "no"),

@@ -118,10 +118,11 @@ def joints(analysis: ErrorAnalysis) -> str:
     lost = [*analysis.lost_by_joint[:, 0], np.nan]
     for name, row, ap in zip([*analysis.joint_names, "all"], counts, lost, strict=True):
         shares = row / max(row.sum(), 1)
+        good = f"{shares[0]:.0%}" if row.sum() else "–"
         bar = "".join(_segment(share, COLOURS[c], f"{c} {share:.1%} ({n} of {row.sum()})", "")
                       for c, share, n in zip(CLASSES, shares, row, strict=True))
         rows.append(f'<tr><td>{escape(name.replace("_", " "))}</td><td class="grow">'
-                    f'<div class="bar">{bar}</div></td><td>{shares[0]:.0%}</td>'
+                    f'<div class="bar">{bar}</div></td><td>{good}</td>'
                     f'<td>{row.sum()}</td><td>{number(ap, "+.3f")}</td></tr>')
     return ('<table class="wide"><thead><tr><th>joint</th><th></th><th>good</th><th>labelled</th>'
             f'<th>AP lost</th></tr></thead><tbody>{"".join(rows)}</tbody></table>')

@@ -309,6 +309,12 @@ def test_protocol_says_all_that_ap_depends_on():
         assert part in words
 
 
+def test_an_onnx_file_has_the_network_in_it():
+    assert "network:     pose_resnet_duc" in protocol(Config(), "net.pth")
+    words = protocol(Config(), "net.onnx")
+    assert "ONNX file" in words and "pose_resnet_duc" not in words
+
+
 def test_protocol_of_a_sweep_says_what_is_common():
     words = protocol(Config(codec=CodecConfig(decoder="argmax"), val=ValConfig(flip_test=False)),
                      "net.pth", sweep=True)

@@ -106,7 +106,9 @@ def test_nothing_found(tmp_path, labelled):
     truth, _ = make_set(tmp_path)
     if not labelled:
         truth.write_text(json.dumps({**json.loads(truth.read_text()), "annotations": []}))
-    page = Page(report_of(tmp_path, truth, []))
+    path = report_of(tmp_path, truth, [])
+    page = Page(path)
+    assert "<td>0%</td>" not in path.read_text(encoding="utf-8")    # of nothing
     assert "no person was found" in page.text and "None." in page.text
     assert any(tag == "polyline" for tag, _ in page.tags) == labelled
     assert ("–" in page.text) and ("nan" not in page.text)
