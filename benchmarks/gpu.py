@@ -1,6 +1,7 @@
 """What one GPU does with the networks of the recipes, our loop and our data path.
 
-    python benchmarks/gpu.py [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc dconv hrnet]
+    python -m benchmarks.gpu [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc dconv hrnet]
+    python -m benchmarks.gpu --page FILE.jsonl      # put its tables into docs/results.md
 
 Needs nothing but the project: it draws its own images. Prints one JSON line a measurement and
 appends it to FILE at once.
@@ -22,6 +23,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.common import PAGE  # noqa: E402
 from benchmarks.gpu_common import (  # noqa: E402
     INPUT,
     Report,
@@ -31,6 +33,7 @@ from benchmarks.gpu_common import (  # noqa: E402
     step,
 )
 from benchmarks.gpu_loop import drawing, measure_loop  # noqa: E402
+from benchmarks.gpu_page import write_page  # noqa: E402
 from configs.schema import ModelConfig, OptimConfig  # noqa: E402
 from nets import build_net  # noqa: E402
 from processors.model_info import cost_of, shape_only_net  # noqa: E402
@@ -55,7 +58,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8, help="begin nothing after so many")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     parser.add_argument("--images", type=int, default=4800, help="images to draw for the loop")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables of such a file")
     arguments = parser.parse_args()
+    if arguments.page:
+        write_page(arguments.page, PAGE)
+        return 0
     if not torch.cuda.is_available():
         print("error: this machine has no CUDA device; benchmarks/all.py measures its CPU",
               file=sys.stderr)

@@ -23,7 +23,7 @@ class Report:
         self.path, self.good, self.began = path, True, time.monotonic()
 
     def __call__(self, kind: str, **values) -> None:
-        line = json.dumps({"bench": "gpu", "kind": kind, **values,
+        line = json.dumps({"benchmark": "gpu", "kind": kind, **values,
                            "at_s": round(time.monotonic() - self.began)})
         print(line, flush=True)
         if self.path:

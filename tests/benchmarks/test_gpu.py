@@ -1,0 +1,51 @@
+"""What of the GPU benchmarks needs no GPU: bars, hours, tables, and the sentence without one."""
+import json
+
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.common import PAGE, RESULTS
+from benchmarks.gpu_common import BARS, Report, recipe_hours
+from benchmarks.gpu_page import train_rows, write_page
+
+KEPT = RESULTS / "gpu_h100.jsonl"
+
+
+def test_hours_of_the_classic_recipe():
+    assert recipe_hours(149_813 * 180 / 3600) == 1.0
+    assert recipe_hours(149_813 * 180 / 3600 / 21) == 21.0
+
+
+@pytest.mark.parametrize("ratio, good", [(0.96, True), (0.94, False)])
+def test_bars_are_judged_and_lines_are_kept(tmp_path, capsys, ratio, good):
+    report = Report(tmp_path / "new" / "lines.jsonl")
+    report("card", card="some")
+    report.judge("loop", "loop / ready batches", ratio)
+    assert report.good is good and BARS["loop / ready batches"] == 0.95
+    kept = (tmp_path / "new" / "lines.jsonl").read_text()
+    assert kept == capsys.readouterr().out
+    assert [json.loads(line).get("ok") for line in kept.splitlines()] == [None, good]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["gpu.py"])
+    assert gpu.main() == 2
+    assert capsys.readouterr().err.startswith("error: this machine has no CUDA device")
+
+
+def test_the_page_shows_the_kept_lines(tmp_path):
+    copy = tmp_path / "results.md"
+    copy.write_text(PAGE.read_text())
+    write_page(KEPT, copy)
+    assert copy.read_text() == PAGE.read_text()
+
+
+def test_rows_compare_with_the_first_form():
+    lines = [json.loads(line) for line in KEPT.read_text().splitlines()]
+    rows = train_rows(lines)
+    first = next(row for row in rows if row[1] == "fp32 eager")
+    assert first[4] == "1.00"
+    last = next(row for row in rows if row[1] == "bf16 channels_last compile")
+    assert last[4] == "2.97" and last[2] == "256"
