@@ -73,16 +73,16 @@ class PosePredictor:
                  ) -> list[Person] | list[list[Person]]:
         """The people of an image, best first; of a list of images, a list of such lists.
 
-        images: paths, or arrays (H, W, 3) uint8 RGB; grey, RGBA and 16 bits will do. Files are
-        turned as their EXIF orientation says. boxes: (N, 4) xywh in image pixels, for a list of
-        images a list of such: then there is one person for each box, in their order. Without
-        boxes the detector finds the people and double poses are suppressed as in evaluation.
-        Without a detector as well, the whole image is taken as the box of one person.
+        images: paths, or arrays (H, W, 3) uint8 RGB; grey, RGBA, 16 bits and PIL's images will
+        do. Files are turned as their EXIF orientation says. boxes: (N, 4) xywh in image pixels,
+        for a list of images a list of such: then there is one person for each box, in their
+        order. Without boxes the detector finds the people and double poses are suppressed as in
+        evaluation. Without a detector as well, the whole image is taken as the box of one person.
 
         Raises ImageError, a ValueError, for a file that cannot be read; ValueError for other
         arrays and wrong boxes.
         """
-        if isinstance(images, str | Path) or hasattr(images, "shape") and len(images.shape) < 4:
+        if not isinstance(images, list | tuple) and np.ndim(images) < 4:
             return self([images], None if boxes is None else [boxes])[0]
         if boxes is not None and len(boxes) != len(images):
             raise ValueError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
@@ -90,18 +90,16 @@ class PosePredictor:
         found = []
         for first in range(0, len(images), IMAGES_AT_ONCE):
             part = slice(first, first + IMAGES_AT_ONCE)
-            pixels = [read_image(image, upright=True) if isinstance(image, str | Path)
-                      else as_rgb(image) for image in images[part]]
-            found += self._predict(pixels, None if boxes is None else boxes[part])
+            found += self._predict([_pixels(image) for image in images[part]],
+                                   None if boxes is None else boxes[part])
         return found
 
     def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3) -> np.ndarray:
         """A copy of the image, (H, W, 3) uint8 RGB, with the skeletons of people on it. Joints
         with a score below `threshold` are left out."""
-        image = read_image(image, upright=True) if isinstance(image, str | Path) else as_rgb(image)
         joints = self.skeleton.num_joints
         return draw_people(
-            image, np.reshape([person.keypoints for person in people], (-1, joints, 2)),
+            _pixels(image), np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
             self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours)
 
@@ -175,6 +173,10 @@ def crop(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]) -> 
     piece = cv2.resize(image[low[1]:high[1], low[0]:high[0]], tuple(size.tolist()),
                        interpolation=cv2.INTER_AREA)
     return warp(piece, on_piece(matrix, low, np.array([step, step])), input_size)
+
+
+def _pixels(image: Image) -> np.ndarray:
+    return read_image(image, upright=True) if isinstance(image, str | Path) else as_rgb(image)
 
 
 def _given(boxes: Sequence, image: np.ndarray) -> People:

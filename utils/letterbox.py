@@ -23,7 +23,7 @@ class Letterbox:
     def borders(self) -> tuple[int, int, int, int]:
         """Grey pixels (left, top, right, bottom); an odd one is at the right or the bottom."""
         (x, y), (width, height) = self.pad, self.resized
-        left, top = round(x - 0.1), round(y - 0.1)
+        left, top = int(x), int(y)
         return left, top, self.output[0] - width - left, self.output[1] - height - top
 
     def apply(self, image: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import processors.pose_predictor as pose_predictor_module
 from configs.schema import DataConfig, DetectorConfig
@@ -86,6 +87,8 @@ def test_one_image_gives_a_list_and_a_list_gives_lists(tmp_path, predictor):
     one, from_file = predictor(image), predictor(str(path))
     assert len(one) == 1 and one[0].box.tolist() == [0, 0, 200, 120]    # the whole image
     assert np.array_equal(one[0].keypoints, from_file[0].keypoints)
+    assert np.array_equal(predictor(Image.fromarray(image))[0].keypoints, one[0].keypoints)
+    assert [len(people) for people in predictor(np.stack([image, image]))] == [1, 1]
     many = predictor([image, path, image[:60]])
     assert [len(people) for people in many] == [1, 1, 1]
     assert many[1][0].keypoints == pytest.approx(one[0].keypoints, abs=0.05)
