@@ -39,10 +39,10 @@ REPEATED, SEEDS = "DUC", (0, 1, 2)
 SIZES = {       # beside the base's settings; those of a system come after these
     "cpu": ["data.synthetic_train=600", "data.synthetic_val=300", "data.num_workers=1",
             "model.width=0.5", "optim.epochs=12"],
-    "gpu": ["data.synthetic_train=3000", "data.synthetic_val=500", "data.batch_size=64",
+    "gpu": ["data.synthetic_train=1500", "data.synthetic_val=300", "data.batch_size=64",
             "data.num_workers=8", "model.name=resnet50", "model.width=1",
             "codec.input_size=[192, 256]", "codec.sigma=2", "codec.blur_kernel=0",
-            "optim.epochs=30", "optim.lr=0.001", "optim.ema=0.99"],
+            "optim.epochs=20", "optim.lr=0.001", "optim.ema=0.99"],
 }
 WAYS = {f"{decoder}, {flip}": f"{name}{' + flip' * (flip == 'flip')}"
         for flip in ("no flip", "flip")

@@ -1,10 +1,23 @@
 """The tables of benchmarks/systems.py, and what a second start of it leaves out."""
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchmarks import systems
-from benchmarks.systems import WAYS, effects_table, finished, main, report, runs, spread_table
+from benchmarks.systems import (
+    BASE,
+    SIZES,
+    SYSTEMS,
+    WAYS,
+    effects_table,
+    finished,
+    main,
+    report,
+    runs,
+    spread_table,
+)
+from configs.loader import load_config
 
 OWN = ["model.type=pose_resnet_duc", "model.width=0.5"]
 
@@ -27,6 +40,13 @@ def lines_of(table):
 def test_every_system_is_trained_once_and_one_with_three_seeds():
     assert runs() == [("DConv", 0), ("DUC", 0), ("DUC", 1), ("DUC", 2), ("SE + DConv", 0),
                       ("SE + DUC", 0), ("HRNet-W32", 0)]
+
+
+@pytest.mark.parametrize("size, extra", [("cpu", []), ("gpu", ["gpus=0"])])
+def test_the_systems_differ_in_the_network_only(size, extra):
+    configs = [load_config(BASE, [*SIZES[size], *own, *extra]) for own in SYSTEMS.values()]
+    assert len({config.model for config in configs}) == len(SYSTEMS)
+    assert len({replace(config, model=configs[0].model) for config in configs}) == 1
 
 
 def test_a_row_for_each_kind_of_weights_with_all_ways():
