@@ -2,10 +2,12 @@
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 import cv2
 import torch
@@ -17,6 +19,7 @@ from datasets.sample import collate
 from datasets.samplers import TrainSampler, val_shard
 
 PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
+DEATH_KNOWN_WITHIN = 3      # seconds
 
 
 def train_loader(dataset: MSCOCO, config: DataConfig, *, seed: int, epochs: int,
@@ -76,11 +79,19 @@ def init_worker(_: int) -> None:
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    sys.excepthook = _say_unless_hung_up
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):     # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_obey_the_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType | None) -> None:
+    """Errors of samples go to the main process. What is left to say here is that it has left in
+    the middle of taking a batch, which it has its own words for."""
+    if not isinstance(error, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _obey_the_parent(parent: int) -> None:
@@ -100,7 +111,13 @@ def _obey_the_parent(parent: int) -> None:
 def dead_workers_named() -> Iterator[None]:
     """Within it, the death of a worker is a ChildProcessError of one sentence."""
     try:
-        yield
+        try:
+            yield
+        except (ConnectionError, EOFError):
+            # so ends a batch that a worker dies in the middle of handing over; torch's handler
+            # of SIGCHLD raises the error below as soon as the worker is known to be dead
+            time.sleep(DEATH_KNOWN_WITHIN)
+            raise
     except RuntimeError as error:
         # "worker (pid 7) is killed by ..." or, when that was seen first, "worker (pid(s) 7, 8) ..."
         death = re.search(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is )?([\w :]+)",

@@ -1,6 +1,7 @@
 """Loaders: the same batches for any number of workers, and errors that arrive."""
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from configs.schema import AugmentConfig, DataConfig
 from datasets.coco import MSCOCO
 from datasets.images import ImageError
 from datasets.loaders import (
+    _say_unless_hung_up,
     dead_workers_named,
     init_worker,
     share_of,
@@ -180,6 +182,35 @@ def test_a_dead_worker_is_named_by_its_reason(sentence, reason, monkeypatch):
     with pytest.raises(ChildProcessError, match=rf"images died \({reason}\), as"):
         with dead_workers_named():
             raise RuntimeError(sentence)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError])
+def test_a_batch_cut_off_by_the_death_of_its_worker(error):
+    """The broken connection is seen before the death, of which a signal tells."""
+    def say(*_):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+    before = signal.signal(signal.SIGALRM, say)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(ChildProcessError, match=r"images died \(killed by signal: Killed\)"):
+            with dead_workers_named():
+                raise error
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_broken_connections_of_others_pass(monkeypatch):
+    monkeypatch.setattr("datasets.loaders.DEATH_KNOWN_WITHIN", 0)
+    with pytest.raises(ConnectionResetError):
+        with dead_workers_named():
+            raise ConnectionResetError
+
+
+def test_a_worker_whose_main_process_has_left_is_quiet(capsys):
+    for error in (ConnectionResetError("reset"), EOFError("end"), KeyError("a real one")):
+        _say_unless_hung_up(type(error), error, None)
+    assert capsys.readouterr().err == "KeyError: 'a real one'\n"
 
 
 def test_other_errors_pass():
