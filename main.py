@@ -23,6 +23,9 @@ from processors.importing import IMPORTERS, import_annotations
 from processors.model_info import compare, describe
 from processors.predict import predict
 
+SOLVERS: dict[str, type[DPProcessor] | type[DDPProcessor]] = {
+    "dp": DPProcessor, "ddp": DDPProcessor}
+EPILOG = "All settings with their meaning: docs/configuration.md."
 QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
 
 
@@ -30,7 +33,7 @@ def train(arguments: argparse.Namespace) -> None:
     """train the network of a YAML file, evaluating after its epochs (the default command)"""
     path, overrides = split(arguments.settings)
     processor = load_config(path, overrides).processor
-    {"dp": DPProcessor, "ddp": DDPProcessor}[processor](path, overrides).run()
+    SOLVERS[processor](path, overrides).run()
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -129,7 +132,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, function in COMMANDS.items():
         parsers[name] = command = commands.add_parser(
             name, help=function.__doc__, description=function.__doc__,
-            epilog="All settings with their meaning: docs/configuration.md.")
+            epilog=EPILOG)
         command.set_defaults(function=function)
         command.add_argument(
             "settings", nargs="*", metavar=POSITIONAL.get(name, USUAL)[0],
@@ -159,7 +162,7 @@ def build_parser() -> argparse.ArgumentParser:
                                   help="COCO keypoints of some of the images, labelled by "
                                        "somebody else: estimates the sigmas of the skeleton")
     parsers["check"].epilog = ("Status 0: nothing is wrong; 1: something is; 2: a setting is "
-                               "wrong. " + parsers["check"].epilog)
+                               "wrong. " + EPILOG)
     parsers["info"].add_argument("--keys", action="store_true",
                                  help="show every key of the YAML instead, as Markdown")
     people = parsers["predict"]

@@ -153,7 +153,7 @@ def _convert(value: Any, kind: Any, name: str, where: str) -> Any:
     """`value` as `kind`, or ConfigError. A bool is no int; '1e-3', which YAML reads as a
     string, is a float."""
     origin, choices = get_origin(kind), get_args(kind)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: {name} is {_shown(value)}; write its keys, "
                               f"{', '.join(get_type_hints(kind))}, each with a value")

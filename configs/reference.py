@@ -36,7 +36,8 @@ NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text
 
 def reference() -> str:
     """All keys as a Markdown page: a table of key, type, default and meaning for each section."""
-    sections = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
+    sections = {name: kind for name, kind in get_type_hints(Config).items()
+                if isinstance(kind, type) and is_dataclass(kind)}
     parts = [HEAD, _table("The top of the file", "", Config)]
     for name, kind in sections.items():
         parts.append(_table(f"`{name}`", ABOUT[name], kind))

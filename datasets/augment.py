@@ -69,7 +69,8 @@ def draw_view(rng: random.Random, subject: Subject, skeleton: Skeleton,
     others draw.
     """
     try_half, prefer_upper = rng.random() < config.half_body, rng.gauss(0, 1) < 0.5
-    try_half &= np.count_nonzero(subject.visibility) > skeleton.num_joints // 2   # 9 of COCO's 17
+    enough = skeleton.num_joints // 2 + 1       # 9 of COCO's 17
+    try_half &= int(np.count_nonzero(subject.visibility)) >= enough
     scale, rotation = draw_scale(rng, config.scale), draw_rotation(rng, config)
     flip = rng.random() < config.flip
     tilt_x, tilt_y, *uniforms = [rng.random() for _ in range(5)]

@@ -77,7 +77,7 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
     content, persons, images = _parse_coco(file, category)
     ensure_joint_order(content["categories"], persons, skeleton, str(file))
     annotations = content["annotations"]
-    rows, notes = _Rows(len(annotations), skeleton.num_joints), Counter()
+    rows, notes = _Rows(len(annotations), skeleton.num_joints), Counter[str]()
     wanted = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
     for number, annotation in enumerate(annotations):
         if file.value(annotation, "category_id", number) not in persons:
@@ -104,11 +104,11 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
             area = AREA_OF_BOX * box[2] * box[3]
         else:
             area = file.numbers(annotation, "area", 1, number, "the area of the person")[0]
-        box = _clean(box, area, images.sizes[image], alignment)
-        if box is None:
+        cleaned = _clean(box, area, images.sizes[image], alignment)
+        if cleaned is None:
             notes["boxes without size, not finite or outside their image left out"] += 1
             continue
-        rows.add(image, box, 1.0, annotation.get("id", number),
+        rows.add(image, cleaned, 1.0, annotation.get("id", number),
                  np.where(usable[:, None], joints[:, :2], 0), usable)
     return rows.stack(images, notes)
 
@@ -129,7 +129,8 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
     if not isinstance(detections, list):
         raise ValueError(f"{file} is not a detections file: it must be a list of entries with "
                          f"image_id, category_id, bbox and score")
-    rows, notes, others = _Rows(len(detections), skeleton.num_joints), Counter(), Counter()
+    rows = _Rows(len(detections), skeleton.num_joints)
+    notes, others = Counter[str](), Counter[str]()
     for number, detection in enumerate(detections):
         if file.value(detection, "category_id", number) not in persons:
             others[str(detection["category_id"])] += 1
@@ -156,7 +157,7 @@ def _near(joints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """(K,) bool: finite and inside the image or a little outside of it. joints: (K, 3)."""
     margin = np.multiply(image_size, FAR_OUTSIDE)
     points = joints[:, :2]
-    return ((points >= -margin) & (points <= image_size + margin)).all(axis=1)
+    return np.all((points >= -margin) & (points <= image_size + margin), axis=1)
 
 
 def _clean(box: np.ndarray, area: float, image_size: tuple[int, int], alignment: str,
@@ -165,8 +166,8 @@ def _clean(box: np.ndarray, area: float, image_size: tuple[int, int], alignment:
     x, y, w, h = box.tolist()
     if not (w > 0 and h > 0 and x + w > 0 and y + h > 0):   # also false for NaN
         return None
-    box = clean_box(box, image_size, alignment, area)
-    return None if box is None or max(box[2:]) <= 0 else box
+    cleaned = clean_box(box, image_size, alignment, area)
+    return None if cleaned is None or max(cleaned[2:]) <= 0 else cleaned
 
 
 def _parse_coco(file: "_File", category: str | int) -> tuple[dict, tuple[int, ...], "_Images"]:

@@ -34,7 +34,7 @@ def unlabelled_joints(labels: RawLabels) -> Iterator[Finding]:
     """Joints that are not labelled in any person."""
     persons = int(labels.persons.sum())
     names = labels.part.skeleton.joint_names
-    known = labels.labelled.any(axis=0)
+    known = np.any(labels.labelled, axis=0)
     never = [name for name, seen in zip(names, known, strict=True) if not seen]
     if never and persons >= ENOUGH_PERSONS:
         yield Finding("unlabelled_joints", labels.name, f"{', '.join(never)}: never labelled in "
@@ -79,7 +79,7 @@ def joints_outside(labels: RawLabels) -> Iterator[Finding]:
                       f"outside their image, {far} of them by more than a tenth of it",
                       "the far ones are not used; the others teach the network to see what is not "
                       "in the picture: remove them (v = 0), or look for a wrong image size",
-                      count, labels.examples(outside.any(axis=1)), is_serious(count, total))
+                      count, labels.examples(np.any(outside, axis=1)), is_serious(count, total))
 
 
 def boxes(labels: RawLabels) -> Iterator[Finding]:

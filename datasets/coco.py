@@ -53,7 +53,7 @@ class MSCOCO(Dataset):
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
         self.sets = [AnnotatedSet(self.ann_path, self.img_root, skeleton, category, ann_key,
                                   root_key), *extra_sets(extra, skeleton, category)]
-        self.input_size, self.alignment = tuple(input_size), alignment
+        self.input_size, self.alignment = (input_size[0], input_size[1]), alignment
         self.augment, self.seed = augment, seed
         if augment:
             self._weak, self._first_weak = weakened(augment), epochs - augment.weak_epochs
@@ -66,7 +66,7 @@ class MSCOCO(Dataset):
             persons = persons.select(slice(0, int(debug))) if debug else persons
         self.pack = CropPack(pack) if pack else None
         if self.pack:
-            persons = self._with_crops(persons)
+            persons = self._with_crops(self.pack, persons)
         elif check_files:
             persons = self._with_files(persons)
         self.persons = persons
@@ -77,19 +77,19 @@ class MSCOCO(Dataset):
         self.forget_image()
         self._joint_order = np.array(skeleton.flip_order)
 
-    def _with_crops(self, persons: Persons) -> Persons:
+    def _with_crops(self, pack: CropPack, persons: Persons) -> Persons:
         """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
         all must have one."""
         assert self.augment is not None and self.source == self.ann_path
-        self.pack.check_settings(pack_settings(self.input_size, self.alignment, self.augment))
-        rows = self.pack.rows(persons, self.ann_path)
-        broken = self.pack.records["bytes"][rows[:, WHOLE]] == 0
+        pack.check_settings(pack_settings(self.input_size, self.alignment, self.augment))
+        rows = pack.rows(persons, self.ann_path)
+        broken = pack.records["bytes"][rows[:, WHOLE]] == 0
         self._pack_rows = rows[~broken]
         if not broken.any():
             return persons
         what = "persons whose image was missing or broken when the pack was made"
         if not self.skip_broken:
-            raise ValueError(f"{self.pack} has no pixels of {broken.sum()} {what}: mend the images "
+            raise ValueError(f"{pack} has no pixels of {broken.sum()} {what}: mend the images "
                              f"and pack again, or set data.skip_broken to true")
         notes = {**persons.notes, f"{what} left out": int(broken.sum())}
         return replace(persons.select(~broken), notes=notes)
@@ -206,6 +206,10 @@ class MSCOCO(Dataset):
                 "area": float(scale[0]) * float(scale[1]) * SCALE_UNIT ** 2,
                 "box_score": float(self.persons.scores[index])}
 
+    def forget_image(self) -> None:
+        """Decode anew even if the last image is asked for again."""
+        self._last_row, self._last_image = -1, np.empty(0, np.uint8)
+
     def image(self, row: int) -> np.ndarray:
         """Decoded image of a row of `persons.image_ids`, (H, W, 3) uint8 RGB.
 
@@ -221,10 +225,6 @@ class MSCOCO(Dataset):
                                  f"would be in the wrong places")
             self._last_row, self._last_image = row, image
         return self._last_image
-
-    def forget_image(self) -> None:
-        """Decode anew even if the last image is asked for again."""
-        self._last_row, self._last_image = -1, None
 
     def image_path(self, index: int) -> Path:
         """File of a sample; also of a broken one by its negative index."""

@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import zlib
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -48,15 +49,14 @@ class CropPack:
         if size != stated:
             raise ValueError(f"{self} is {'cut short' if size < stated else 'damaged'}: it has "
                              f"{size} bytes and should have {stated}; copy or pack it again")
-        columns = {name: self.records[name] for name in RECORD.names}
         # where a piece lies in its image: first pixel edge, and image pixels per stored pixel
-        self.origins = np.stack([columns["left"], columns["top"]], 1).astype(np.float64)
-        self.steps = np.stack([columns["width"] / columns["stored_width"],
-                               columns["height"] / columns["stored_height"]], 1)
+        self.origins = np.stack([self.records["left"], self.records["top"]], 1).astype(np.float64)
+        self.steps = np.stack([self.records["width"] / self.records["stored_width"],
+                               self.records["height"] / self.records["stored_height"]], 1)
         self._raw = self.header["pack_format"] == "raw"
         self._checked = np.zeros(len(self.records), bool)
         self._buffer = np.empty(0, np.uint8)
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._process = 0
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class CropPack:
         record = self.records[row]
         data = self._read_bytes(int(record["offset"]), int(record["bytes"]))
         if not self._checked[row]:
-            if zlib.crc32(data) != record["crc"]:
+            if zlib.crc32(data.data) != record["crc"]:
                 raise ImageError(f"{self} is damaged at byte {record['offset']}: `python main.py "
                                  f"pack` with the same settings repairs it")
             self._checked[row] = True
@@ -135,7 +135,7 @@ class CropPack:
             if self._file is None or self._process != os.getpid():  # a position of its own
                 self._file, self._process = open(self.path, "rb", buffering=0), os.getpid()
             self._file.seek(offset)
-            read = self._file.readinto(data)
+            read = self._file.readinto(data.data)
         except OSError as error:
             raise ImageError(f"{self} cannot be read: {error.strerror}") from error
         if read != size:

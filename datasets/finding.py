@@ -29,7 +29,7 @@ class Finding:
 
 def some(values: Iterable, what: str = "") -> tuple[str, ...]:
     """The first few values as examples, such as "annotation 17"."""
-    found = []
+    found: list[str] = []
     for value in values:
         if len(found) == EXAMPLES:
             break

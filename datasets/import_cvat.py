@@ -48,7 +48,7 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if tree.tag != "annotations" or tree.find("track") is not None or tree.find("image") is None:
         raise ValueError(f"{source} has no annotations of images: export it from CVAT as "
                          f"'CVAT for images 1.1'")
-    images, labels = [], Counter()
+    images, labels = [], Counter[str]()
     for element in tree.iter("image"):
         try:
             images.append(_image(element, skeleton, source, notes, labels))

@@ -30,7 +30,7 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
     if not files:
         raise ValueError(f"the folder {source} holds no JSON files of labelme: give another one")
     base = root or (source if source.is_dir() else source.parent)
-    images, labels = [], Counter()
+    images, labels = [], Counter[str]()
     for path in files:
         try:
             images.append(_image(path, skeleton, root, base, notes, labels))

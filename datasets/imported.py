@@ -90,7 +90,8 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
     if twice:
         raise ValueError(f"{len(twice)} images are annotated twice, first {twice[0]}: keep one "
                          f"file for each image")
-    rows, annotations = [], []
+    rows: list[dict] = []
+    annotations: list[dict] = []
     for image, size in zip(images, _verified(images, root, notes), strict=True):
         if size is None:
             continue
@@ -153,11 +154,11 @@ def _annotation(person: ImportedPerson, size: tuple[int, int], notes: Notes) -> 
         return None
     if not labelled.any():
         notes.counts["persons with a box only: not trained on, not judged"] += 1
-    box = [round(float(value), 3) for value in box]
+    bbox = [round(float(value), 3) for value in box]
     joints = np.where(labelled[:, None], person.joints, 0)
     head = {} if person.head_box is None else {
         "bbox_head": [round(float(value), 3) for value in person.head_box]}
-    return {"bbox": box, **head, "area": round(AREA_OF_BOX * box[2] * box[3], 3), "iscrowd": 0,
+    return {"bbox": bbox, **head, "area": round(AREA_OF_BOX * bbox[2] * bbox[3], 3), "iscrowd": 0,
             "num_keypoints": int(labelled.sum()),
             "keypoints": [round(value, 3) for value in joints.ravel().tolist()]}
 

@@ -69,7 +69,7 @@ def with_joints(persons: Persons, places: Sequence[int]) -> Persons:
     known = np.array(places) >= 0
     persons = replace(persons, keypoints=persons.keypoints[:, places] * known[:, None],
                       visibility=persons.visibility[:, places] * known)
-    labelled = persons.visibility.any(axis=1)
+    labelled = np.any(persons.visibility, axis=1)
     if labelled.all():
         return persons
     notes = Counter(persons.notes) + Counter({NO_JOINTS: int((~labelled).sum())})

@@ -56,16 +56,16 @@ class ImagePieces(Dataset):
         dataset = self.dataset
         first, last = np.searchsorted(dataset.persons.image_rows, [row, row + 1]).tolist()
         image, problem = self._read(row)
-        records, stored = [], []
+        rows, stored = [], list[bytes]()
         for index in range(first, last):
             for piece in pieces(dataset.subject(index), dataset.skeleton, dataset.input_size,
                                 dataset.alignment, self.augment):
                 content = b"" if image is None else encode(cut(image, piece), self.raw)
-                records.append((self.keys[index], piece.part, piece.left, piece.top, piece.width,
-                                piece.height, piece.stored_width, piece.stored_height,
-                                zlib.crc32(content), sum(map(len, stored)), len(content), 0))
+                rows.append((self.keys[index], piece.part, piece.left, piece.top, piece.width,
+                             piece.height, piece.stored_width, piece.stored_height,
+                             zlib.crc32(content), sum(map(len, stored)), len(content), 0))
                 stored.append(content)
-        records = np.array(records, RECORD)
+        records = np.array(rows, RECORD)
         records["more"] = np.arange(len(records))[::-1]
         return records, b"".join(stored), problem
 
@@ -228,5 +228,5 @@ def _cut_to(path: Path, size: int) -> None:
         os.truncate(path, size)
 
 
-def _as_is(item: tuple) -> tuple:
+def _as_is(item: Any) -> Any:
     return item

@@ -48,7 +48,7 @@ class RawLabels:
     @cached_property
     def persons(self) -> np.ndarray:
         """(N,) bool: those training and evaluation are about."""
-        return self.labelled.any(axis=1)
+        return np.any(self.labelled, axis=1)
 
     @cached_property
     def placed(self) -> np.ndarray:

@@ -71,7 +71,7 @@ def _reach(first_center: np.ndarray, last_center: np.ndarray, scale: np.ndarray,
            config: AugmentConfig) -> np.ndarray:
     """Edges (4,) left, top, right, bottom of all that is seen from centres in a rectangle."""
     grow = (1 + config.scale) / (1 - 2 * config.perspective)
-    half_width, half_height = np.float64(scale) * SCALE_UNIT / 2 * grow
+    half_width, half_height = np.asarray(scale, np.float64) * SCALE_UNIT / 2 * grow
     turn = math.radians(min(2 * config.rotation, 90)) if config.rotation_prob else 0.0
     reach = np.array([_turned(half_width, half_height, turn),
                       _turned(half_height, half_width, turn)])
@@ -93,7 +93,7 @@ def _piece(view: View, edges: np.ndarray, subject: Subject, input_size: tuple[in
     margin = MARGIN * max(1.0, step * (1 + config.scale))
     first = np.clip(np.floor(edges[:2] - margin), 0, subject.image_size - 1).astype(int)
     last = np.clip(np.ceil(edges[2:] + margin), first + 1, subject.image_size).astype(int)
-    width, height = last - first
+    (left, top), (width, height) = first.tolist(), (last - first).tolist()
     step = max(1.0, step * (1 - config.scale))
-    return Piece(*first.tolist(), int(width), int(height), max(1, round(width / step)),
+    return Piece(left, top, width, height, max(1, round(width / step)),
                  max(1, round(height / step)), view.part)

@@ -33,7 +33,7 @@ class TrainSampler(Sampler):
         return max(self.end_step - self.start_step, 0) * self.share
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order, order_epoch = None, None
+        order, order_epoch = np.empty(0, np.int64), -1
         for step in range(self.start_step, self.end_step):
             epoch, batch = divmod(step, self.steps_per_epoch)
             if order_epoch != epoch:
@@ -55,7 +55,7 @@ def val_shard(images: np.ndarray, rank: int = 0, world_size: int = 1) -> range:
     each other and differ by at most the persons of an image. A piece can be empty when there
     are more processes than images.
     """
-    starts = np.flatnonzero(np.r_[True, images[1:] != images[:-1]]) if len(images) else []
+    starts = np.flatnonzero(np.r_[True, images[1:] != images[:-1]])[:len(images)]
     borders = np.append(starts, len(images))
     ideal = np.arange(world_size + 1) * len(images) / world_size
     cuts = borders[np.searchsorted(borders, ideal)]

@@ -5,6 +5,7 @@ there yet. Every image draws its lots from a generator seeded by (seed, image id
 seed gives the same bytes, in whatever order or process an image is made.
 """
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +77,12 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     root_images, ann_path = Path(root_images), Path(ann_path)
     root_images.mkdir(parents=True, exist_ok=True)
     ann_path.parent.mkdir(parents=True, exist_ok=True)
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image_id in range(1, num_images + 1):
         scene = draw_scene(np.random.default_rng((seed, image_id)), skeleton)
         file_name = f"{image_id:012d}.jpg"
-        done, jpeg = cv2.imencode(".jpg", scene.image[:, :, ::-1], JPEG)
-        assert done
-        write_atomically(root_images / file_name, lambda file, data=jpeg: file.write(data))
+        _write_jpeg(root_images / file_name, scene.image)
         height, width = scene.labels.shape
         images.append({"id": image_id, "file_name": file_name, "width": width, "height": height})
         for annotation in scene.annotations:
@@ -94,6 +94,12 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
             "images": images, "annotations": annotations, "categories": [category]}
     text = json.dumps(coco, separators=(",", ":"))
     write_atomically(ann_path, lambda file: file.write(text.encode()))
+
+
+def _write_jpeg(path: Path, image: np.ndarray) -> None:
+    done, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], JPEG)
+    assert done
+    write_atomically(path, lambda file: file.write(jpeg.tobytes()))
 
 
 def _check_joints(skeleton: Skeleton) -> None:
@@ -257,7 +263,7 @@ def _run_lengths(mask: np.ndarray) -> list[int]:
     return np.diff(np.concatenate(([0], changes, [mask.size]))).tolist()
 
 
-def _draw_occluders(rng: np.random.Generator, scene: Scene, boxes: list[tuple]) -> None:
+def _draw_occluders(rng: np.random.Generator, scene: Scene, boxes: list[Sequence[int]]) -> None:
     """Things in front of people. They hide less than half of a person's width and height."""
     for x, y, w, h in boxes:
         if rng.random() < 0.10 and w > 0:
@@ -279,15 +285,16 @@ def _random_shape(rng: np.random.Generator, centre: np.ndarray, half: np.ndarray
 
 def _random_colours(rng: np.random.Generator) -> tuple[tuple[int, int, int], tuple | None]:
     """(fill, outline or None)"""
-    colour = tuple(int(value) for value in random_colour(rng, rng.uniform(0.3, 0.9)))
-    return colour, tuple(value // 2 for value in colour) if rng.random() < 0.5 else None
+    red, green, blue = (int(value) for value in random_colour(rng, rng.uniform(0.3, 0.9)))
+    outline = (red // 2, green // 2, blue // 2) if rng.random() < 0.5 else None
+    return (red, green, blue), outline
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """(H, W, 3) uint8: soft colours, perhaps a texture, and clutter in shapes like limbs too."""
     calm = rng.uniform(0.5, 0.95)
     patches = [[random_colour(rng, calm) for _ in range(3)] for _ in range(3)]
-    image = cv2.resize(np.uint8(patches), (width, height), interpolation=cv2.INTER_CUBIC)
+    image = cv2.resize(np.array(patches, np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.5:
         tile = rng.integers(0, 70, (rng.integers(2, 24), rng.integers(2, 24), 1), np.uint8)
         tile = cv2.resize(tile, None, fx=(zoom := rng.uniform(1, 8)), fy=zoom)

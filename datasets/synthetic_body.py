@@ -7,6 +7,7 @@ Left and right are told apart as in photographs, by where the face, the toes and
 clothes point and by which limb is nearer. A fixed colour per side would be easier to learn, but
 it would be wrong in every mirrored crop, in training as in the flip test.
 """
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,7 +196,8 @@ def _add_head(joints: dict, build: dict, trunk: np.ndarray, head: np.ndarray) ->
 
 
 def _rgb(colour: np.ndarray, factor: float = 1.0) -> tuple[int, int, int]:
-    return tuple(int(value) for value in np.clip(np.asarray(colour) * factor, 0, 255))
+    red, green, blue = (int(value) for value in np.clip(np.asarray(colour) * factor, 0, 255))
+    return red, green, blue
 
 
 def _clothed(joints: dict, build: dict, trunk: np.ndarray) -> list[Blob]:
@@ -203,7 +205,7 @@ def _clothed(joints: dict, build: dict, trunk: np.ndarray) -> list[Blob]:
     blobs: list[Blob] = []
     wide = build["width"]
 
-    def add(region: str, depth: float, names: tuple, radii: tuple, colour, factor=1.0,
+    def add(region: str, depth: float, names: tuple, radii: Sequence[float], colour, factor=1.0,
             outline=True) -> None:
         points = np.array([joints[p] if isinstance(p, str) else p for p in names])
         shade = np.clip(1.0 + 1.4 * (points[:, 2].mean() - middle[2]), 0.7, 1.15)
@@ -225,8 +227,9 @@ def _clothed(joints: dict, build: dict, trunk: np.ndarray) -> list[Blob]:
         for start, end, radius, end_radius, fat, bias in SEGMENTS:
             names = f"{side}_{start}", f"{side}_{end}"
             depth = 0.5 * (joints[names[0]][2] + joints[names[1]][2]) + bias
-            add(f"{side}_{LIMB_OF[start]}", depth, names, np.array((radius, end_radius))
-                * (wide if fat else 1.0), colours[start])
+            girth = wide if fat else 1.0
+            add(f"{side}_{LIMB_OF[start]}", depth, names, (radius * girth, end_radius * girth),
+                colours[start])
             for name in (start, end):
                 depths[name] = max(depths.get(name, depth), depth)
         depths["hip"] = max(depths["hip"], joints[f"{side}_hip"][2] + 0.029)

@@ -1,5 +1,5 @@
 """build_net: from the settings to a network, with the weights it starts from."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def pose_hrnet(config: ModelConfig) -> PoseNet:
     return PoseNet(trunk, output_head(trunk.out_channels, config.num_joints))
 
 
-NETS = {
+NETS: dict[str, tuple[Callable[[ModelConfig], PoseNet], Collection[str]]] = {
     "pose_resnet_duc": (pose_resnet_duc, RESNETS),
     "pose_resnet_dconv": (pose_resnet_dconv, RESNETS),
     "pose_hrnet": (pose_hrnet, HRNET_WIDTHS),

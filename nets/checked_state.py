@@ -45,7 +45,8 @@ def _unwrapped(key: str) -> str:
 def by_new_names(state: Mapping[str, torch.Tensor], renamed: Callable[[str], str], where: str
                  ) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """`state` by other names, and the old name of each. renamed: old name -> new name."""
-    found, old_names = {}, {}
+    found: dict[str, torch.Tensor] = {}
+    old_names: dict[str, str] = {}
     for key, value in state.items():
         name = renamed(key)
         if name in found:

@@ -46,8 +46,11 @@ class HRModule(nn.Module):
 
     def forward(self, xs: list[torch.Tensor]) -> list[torch.Tensor]:
         xs = [branch(x) for branch, x in zip(self.branches, xs, strict=True)]
-        return [self.relu(sum(path(x) for path, x in zip(paths, xs, strict=True)))
-                for paths in self.fuse_layers]
+        outputs = []
+        for paths in self.fuse_layers:
+            assert isinstance(paths, nn.ModuleList)
+            outputs.append(self.relu(sum(path(x) for path, x in zip(paths, xs, strict=True))))
+        return outputs
 
 
 def hr_stage(channels: list[int], modules: int, last_outputs: int) -> nn.Sequential:

@@ -37,10 +37,10 @@ def rows_by_name(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor],
     state = dict(theirs)
     for key, value in theirs.items():
         own = ours.get(key)
-        fits = (own is not None and key.startswith(LAST_LAYER)
-                and value.ndim and value.shape[1:] == own.shape[1:]
-                and (len(value), len(own)) == (len(their_names), len(our_names)))
-        if fits:
+        if own is None or not key.startswith(LAST_LAYER) or not value.ndim:
+            continue
+        if (value.shape[1:] == own.shape[1:]
+                and (len(value), len(own)) == (len(their_names), len(our_names))):
             state[key] = own.clone()
             for row, name in enumerate(our_names):
                 if name in their_names:

@@ -127,7 +127,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     ensure_finite(match.fitting, net.state_dict(), where)
     net.load_state_dict(match.fitting, strict=False)
     if match.other_joints:
-        init_small(net.head.output)
+        init_small(net.get_submodule("head.output"))
     return LoadReport(where=where, source=source, loaded=tuple(match.fitting),
                       missed=match.missed, left=tuple(file_names[key] for key in match.left),
                       reinitialised=match.other_joints, input_format=input_format,

@@ -35,8 +35,10 @@ class SEBottleneck(Bottleneck):
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
+Block = type[BasicBlock] | type[Bottleneck]
+
 # (block, the same block with SE, blocks in each of the four stages)
-RESNETS = {
+RESNETS: dict[str, tuple[Block, Block, list[int]]] = {
     "resnet18": (BasicBlock, SEBasicBlock, [2, 2, 2, 2]),
     "resnet34": (BasicBlock, SEBasicBlock, [3, 4, 6, 3]),
     "resnet50": (Bottleneck, SEBottleneck, [3, 4, 6, 3]),
@@ -78,7 +80,7 @@ class ResNetTrunk(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
-def stage(block: type[nn.Module], in_channels: int, planes: int, depth: int,
+def stage(block: Block, in_channels: int, planes: int, depth: int,
           stride: int) -> nn.Sequential:
     """`depth` blocks, the first of which changes size and channels."""
     out_channels, downsample = planes * block.expansion, None

@@ -134,6 +134,7 @@ def run_pickle(program: bytes, storages: Any) -> Any:
         del stack[place:]
         return items
 
+    value: Any      # what it is depends on the opcode
     for opcode, value, _ in pickletools.genops(program):
         match opcode.name:
             case name if name in CONSTANTS:
@@ -269,7 +270,8 @@ def _tensor(storage: torch.Tensor, offset: int, size: tuple, stride: tuple) -> t
 
 def module_state(module: Any) -> dict[str, torch.Tensor]:
     """The state_dict of a pickled torch.nn.Module, read off its stubs; {} if it is none."""
-    found, todo, seen = {}, [("", module)], set()
+    found: dict[str, torch.Tensor] = {}
+    todo, seen = [("", module)], set()
     while todo:
         prefix, module = todo.pop()
         if not isinstance(module, Stub) or not isinstance(module.state, dict) or id(module) in seen:

@@ -7,6 +7,7 @@ second reader, `nets/unpickle.py`, which knows only the present format and build
 import re
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from nets.plain_values import Unread, plain_values
 
 # Code of HRNet and mmpose stores numbers of numpy beside the weights: they are passed over.
-_NUMPY = [(Unread, name) for name in (
+_NUMPY: list[Callable | tuple[Callable, str]] = [(Unread, name) for name in (
     "numpy.ndarray", "numpy.dtype", "numpy.core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray._reconstruct",
     "numpy._core.multiarray.scalar")]

@@ -34,7 +34,7 @@ class ConvUnit(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
-        self.norm = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
         self.act = nn.SiLU(inplace=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -94,6 +94,8 @@ class YOLOv5(nn.Module):
     Liu et al.); at each place of a level one prediction for each of three anchors.
     """
 
+    anchors: torch.Tensor       # (level, anchor, 2) in pixels of the level
+
     def __init__(self, name: str = "yolov5s", num_classes: int = 80):
         super().__init__()
         depth, width = SIZES[name]
@@ -114,7 +116,6 @@ class YOLOv5(nn.Module):
         self.back5, self.merge5 = ConvUnit(c4, c4, 3, 2), CrossStage(2 * c4, c5, few, False)
         self.outputs = nn.ModuleList(nn.Conv2d(channels, 3 * (5 + num_classes), 1)
                                      for channels in (c3, c4, c5))
-        # (level, anchor, 2) in pixels of the level
         self.register_buffer("anchors", torch.tensor(ANCHORS) / torch.tensor(STRIDES).view(3, 1, 1))
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
@@ -163,7 +164,7 @@ def _whole_eights(channels: float) -> int:
 def fuse(net: YOLOv5) -> YOLOv5:
     """Compute every norm within its convolution from now on: the same numbers, faster."""
     for unit in net.modules():
-        if isinstance(unit, ConvUnit):
+        if isinstance(unit, ConvUnit) and isinstance(unit.norm, nn.BatchNorm2d):
             unit.conv, unit.norm = fuse_conv_bn_eval(unit.conv, unit.norm), nn.Identity()
     return net
 
@@ -209,7 +210,8 @@ def load_yolov5(path: str | Path, name: str = "") -> YOLOv5:
     file knows its own. Raises FileNotFoundError, or ValueError for a file that holds no such
     network or one of another size.
     """
-    state, class_names = _read(Path(path))
+    path = Path(path)
+    state, class_names = _read(path)
     stem = _first(state, "model.0.conv.weight", "stem.conv.weight")
     bias = _first(state, "model.24.m.0.bias", "outputs.0.bias")
     sizes = {_whole_eights(64 * width): size for size, (_, width) in SIZES.items()}

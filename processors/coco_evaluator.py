@@ -112,8 +112,8 @@ def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
     `keypoints` is the joint's score."""
     rows, scores = rank_poses(people, val, sigmas)
     people = people.take(rows)
-    table = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
-    table = table.reshape(len(people), np.prod(table.shape[1:])).astype(np.float64).tolist()
+    joints = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
+    table = joints.reshape(len(people), np.prod(joints.shape[1:])).astype(np.float64).tolist()
     return [{"image_id": image_id, "category_id": category_id, "keypoints": row, "score": score}
             for image_id, row, score in zip(people.image_ids.tolist(), table, scores.tolist(),
                                             strict=True)]

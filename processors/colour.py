@@ -4,6 +4,7 @@ A sample's own numbers (datasets/colour_draws.py) decide, and nothing mixes samp
 the same in every batch. The device is never waited for.
 """
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -29,7 +30,7 @@ def recolour(crops: Tensor, draws: Tensor, config: AugmentConfig, out: Tensor | 
     float32 from 0 to 255, or the crops themselves if all is off. out: memory for the result
     on a CPU, which takes half as long again to map fresh memory for a whole batch.
     """
-    steps = []
+    steps: list[tuple[Callable[..., Tensor], tuple[Tensor, ...]]] = []
     if config.grey or any(getattr(config, name) for name in AMOUNTS):
         steps.append((mix, pixel_blocks(*colour_matrices(draws, config))))
     if config.blur:

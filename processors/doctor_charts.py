@@ -96,7 +96,7 @@ def upright(axes: Axes, labels: RawLabels, usable: np.ndarray) -> None:
         halves.append((points[:, joints] * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1))
     both = seen[:, list(skeleton.upper_body)].any(1) & seen[:, list(skeleton.lower_body)].any(1)
     up = (halves[0] - halves[1])[both]
-    axes.hist(np.degrees(np.arctan2(up[:, 0], -up[:, 1])), np.arange(-180, 181, 10),
+    axes.hist(np.degrees(np.arctan2(up[:, 0], -up[:, 1])), list(range(-180, 181, 10)),
               color="#2a9d6f")
     axes.set(title=f"Which way is up, of {len(up)} persons", xlabel="degrees clockwise, from the "
              "lower to the upper body", ylabel="persons", xlim=(-180, 180))

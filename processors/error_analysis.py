@@ -20,7 +20,7 @@ up; `steps` corrects one class after the other, in the paper's order, and does a
 """
 import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,7 +175,7 @@ class _Diagnosis:
         place[self.tables[person][:, 2] == 0] = UNLABELLED
         return place
 
-    def ap(self, corrected: set[str] = frozenset(), joint: int | None = None) -> np.ndarray:
+    def ap(self, corrected: Set[str] = frozenset(), joint: int | None = None) -> np.ndarray:
         """(3,) AP by SIZES with the named errors corrected, of one joint or of all."""
         results = list(self.results)
         for d, p in self.pairs:

@@ -36,6 +36,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)
+    net: nn.Module
     if weights.suffix.lower() == ".onnx":
         net, config = load_to_evaluate(weights, config, parallel.device)
     else:

@@ -89,7 +89,7 @@ def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
 def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
     """The onnx.ModelProto, with our metadata; heatmaps are its last output in any case."""
     width, height = model.codec.input_size
-    network = Decoded(model.network, model.codec) if decode else model.network
+    network: nn.Module = Decoded(model.network, model.codec) if decode else model.network
     names = ["keypoints", "scores", "heatmaps"] if decode else ["heatmaps"]
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -103,6 +103,7 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
         raise ValueError(f"PyTorch {torch.__version__} cannot export this network "
                          f"({type(error).__name__}: {str(error).strip().splitlines()[0]}); a "
                          f"newer PyTorch, onnx and onnxscript may") from error
+    assert program is not None      # as with dynamo=True always
     program.model.metadata_props.update(to_metadata(model.config, model.skeleton, decode))
     written = program.model_proto
     for node in written.graph.node:

@@ -60,7 +60,8 @@ class VideoWriter:
         self.path = out if out.suffix.lower() == ".mp4" else out / f"{source.path.stem}.mp4"
         self.shown, self.results_path = self.path, self.path.with_suffix(".jsonl")
         self.part = self.path.with_suffix(".part.mp4")
-        self.source, self.writer, self.size, self.frames = source, None, (0, 0), 0
+        self.source, self.size, self.frames = source, (0, 0), 0
+        self.writer: cv2.VideoWriter | None = None
         self.last: np.ndarray | None = None
         _ensure_apart([self.path], {os.path.realpath(source.path)})
         prepare_folder(self.path.parent)
@@ -70,7 +71,7 @@ class VideoWriter:
         if picture is None:
             return      # the video begins with frames that cannot be read
         if self.writer is None:
-            self._open(picture.shape[1::-1])
+            self.writer = self._open(*picture.shape[1::-1])
         if picture.shape[1::-1] != self.size:
             picture = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
         for _ in range(self._times(frame)):
@@ -85,15 +86,15 @@ class VideoWriter:
         return int(np.clip(round(frame.seconds * self.source.fps) + 1 - self.frames, 1,
                            MOST_REPEATS))
 
-    def _open(self, size: tuple[int, int]) -> None:
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
         # The codec wants even sizes: the last row or column of an odd picture is scaled away
-        self.size = tuple(max(2, side - side % 2) for side in size)
-        self.writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter_fourcc(*CODEC),
-                                      self.source.fps, self.size)
-        if not self.writer.isOpened():
-            self.writer = None
+        self.size = max(2, width - width % 2), max(2, height - height % 2)
+        writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODEC),
+                                 self.source.fps, self.size)
+        if not writer.isOpened():
             raise OSError(f"the video {self.part} cannot be written by OpenCV "
                           f"({self.size[0]}x{self.size[1]} pixels, {CODEC}): give another --out")
+        return writer
 
     def close(self) -> None:
         """Finish the file. Raises OSError if the disk did not take all of it."""
@@ -134,7 +135,7 @@ class Results:
 def writer_for(source: ImageFiles | Video, out: str | Path) -> ImageWriter | VideoWriter:
     """Makes the folder. Raises ValueError or OSError if `out` cannot take the pictures."""
     out = Path(out)
-    return VideoWriter(source, out) if source.is_video else ImageWriter(source, out)
+    return VideoWriter(source, out) if isinstance(source, Video) else ImageWriter(source, out)
 
 
 def prepare_folder(folder: Path) -> None:

@@ -40,6 +40,7 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch], ways: d
         for name, way in ways.items():
             heatmaps = plain
             if way.flip_test:
+                assert mirrored is not None
                 heatmaps = (plain + way.codec.flip_back(mirrored, flip_order)) / 2
             found[name].append(_in_image(way.codec, heatmaps, batch))
     return {name: concatenate(parts) if parts else None for name, parts in found.items()}

@@ -43,12 +43,13 @@ def load_checkpoint_model(path: str | Path, settings: Settings,
     loaded = load_weights(net, checkpoint, path=path)
     _ensure_whole(loaded, config.model.num_joints)
     config = as_weights_want(config, loaded)
-    if ours and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+    if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
         skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
     else:       # another one is asked for, or the file is older than skeletons in checkpoints
         skeleton = load_skeleton(config.data.skeleton)
+    net.to(device).to(memory_format=torch.channels_last)
     return PoseModel(
-        network=net.to(device, memory_format=torch.channels_last).eval(),
+        network=net.eval(),
         codec=build_codec(config, skeleton), skeleton=skeleton,
         input_format=config.model.input_format, config=config, device=device,
         dtype=amp_dtype(config.optim.amp, device))

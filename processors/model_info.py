@@ -24,7 +24,7 @@ def describe(config: Config) -> str:
     """The tree of parts with parameters, GMACs and output shapes, and the memory of training."""
     net = shape_only_net(config.model)
     cost = cost_of(net, config.codec.input_size)
-    rows = [("part", "parameters", "GMACs", "output")]
+    rows: list[tuple[str, ...]] = [("part", "parameters", "GMACs", "output")]
     for name, count in cost.parameters.items():
         depth = name.count(".") + 1 if name else 0
         if count and depth <= 2:
@@ -52,7 +52,8 @@ def describe(config: Config) -> str:
 
 def compare(configs: Mapping[str, Config]) -> str:
     """One line for each recipe, by its name: size, work and memory side by side."""
-    rows = [("recipe", "network", "input", "parameters", "GMACs", "images/device", "activations")]
+    rows: list[tuple[str, ...]] = [("recipe", "network", "input", "parameters", "GMACs",
+                                    "images/device", "activations")]
     for name, config in configs.items():
         net = shape_only_net(config.model)
         cost = cost_of(net, config.codec.input_size)

@@ -116,8 +116,8 @@ def load_onnx_model(path: str | Path, settings: Settings | None = None,
     codec = build_codec(config, skeleton)
     _try_out(network, codec, skeleton, decoded)
     if decoded:
-        codec, config = DecodedCodec(codec, path), replace(
-            config, val=replace(config.val, flip_test=False))
+        codec = DecodedCodec(codec, path)   # type: ignore[assignment]  # all that is asked of one
+        config = replace(config, val=replace(config.val, flip_test=False))
     return PoseModel(network=network.eval(), codec=codec, skeleton=skeleton,
                      input_format=config.model.input_format, config=config, device=device)
 

@@ -10,7 +10,8 @@ def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer
     """Two groups: weights of layers with decay; norms and biases without."""
     norms = {id(p) for module in net.modules() if isinstance(module, (_BatchNorm, nn.LayerNorm))
              for p in module.parameters()}
-    decayed, plain = [], []
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
     for name, parameter in net.named_parameters():
         exempt = id(parameter) in norms or name.rpartition(".")[2] == "bias"
         (plain if exempt else decayed).append(parameter)

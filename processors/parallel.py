@@ -34,8 +34,9 @@ class OneProcess:
         """The callable form of `net`; `net` itself stays the one to save and to optimize."""
         return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
 
-    def no_sync(self, model: nn.Module) -> AbstractContextManager:
-        """For a backward pass whose gradients wait for those of the next one."""
+    def no_sync(self, model: Any) -> AbstractContextManager:
+        """For a backward pass whose gradients wait for those of the next one. model: of `wrap`,
+        maybe compiled."""
         return nullcontext()
 
     def mean(self, values: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ class ManyProcesses:
             net, device_ids=[self.device] if self.device.type == "cuda" else None,
             gradient_as_bucket_view=True)
 
-    def no_sync(self, model: nn.Module) -> AbstractContextManager:
+    def no_sync(self, model: Any) -> AbstractContextManager:
         return model.no_sync()
 
     def mean(self, values: Tensor) -> Tensor:

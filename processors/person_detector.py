@@ -101,8 +101,8 @@ class Yolov5:
         self.person = net.class_names.index("person") if net.class_names else 0
         self.config, self.device = config, device
         self.dtype = amp_dtype(config.amp, device) or torch.float32
-        self.net = set_precision(fuse(net), self.dtype).to(
-            device, memory_format=torch.channels_last)
+        self.net = set_precision(fuse(net), self.dtype).to(device)
+        self.net.to(memory_format=torch.channels_last)
 
     def prepare(self, image: np.ndarray) -> Prepared:
         side = self.config.image_size
@@ -152,7 +152,8 @@ class Torchvision:
         return found
 
 
-NETWORKS = {"yolov5": Yolov5, "torchvision": Torchvision}
+NETWORKS: dict[str, type[Yolov5] | type[Torchvision]] = {
+    "yolov5": Yolov5, "torchvision": Torchvision}
 
 
 def build_detector(config: DetectorConfig, device: torch.device | str = "cpu") -> PersonDetector:

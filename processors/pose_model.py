@@ -1,10 +1,9 @@
 """PoseModel: a network with all it takes to use it. See processors/load_pose_model.py."""
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
@@ -14,7 +13,7 @@ from utils.heatmap_codec import HeatmapCodec
 
 @dataclass(frozen=True)
 class PoseModel:
-    network: Callable[[Tensor], Tensor]     # (B, 3, H, W) float32, normalised, on `device`
+    network: nn.Module                      # (B, 3, H, W) float32, normalised, on `device`
                                             # -> heatmaps (B, K, h, w)
     codec: HeatmapCodec                     # input size, and heatmaps to keypoints
     skeleton: Skeleton
@@ -38,11 +37,11 @@ class Settings:
         Raises ConfigError or FileNotFoundError, and ValueError where neither the file nor a YAML
         says what the weights are.
         """
-        if stored is None and self.path is None:
-            raise ValueError(f"{weights} does not say which network it is for, as checkpoints of "
-                             f"this project do: give its YAML file, too (config=... in Python, "
-                             f"--config on the command line)")
         if self.path is None:
+            if stored is None:
+                raise ValueError(f"{weights} does not say which network it is for, as checkpoints "
+                                 f"of this project do: give its YAML file, too (config=... in "
+                                 f"Python, --config on the command line)")
             stored = replace(stored, detector=DetectorConfig())
             return with_overrides(stored, self.overrides, str(weights))
         config = load_config(self.path)

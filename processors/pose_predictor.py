@@ -2,6 +2,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,8 +83,13 @@ class PosePredictor:
         Raises ImageError, a ValueError, for a file that cannot be read; ValueError for other
         arrays and wrong boxes.
         """
-        if not isinstance(images, list | tuple) and np.ndim(images) < 4:
-            return self([images], None if boxes is None else [boxes])[0]
+        if (not isinstance(images, list | tuple)
+                and np.ndim(images) < 4):   # type: ignore[arg-type]  # it is 0 for a path
+            return self.each([images], None if boxes is None else [boxes])[0]
+        return self.each(images, boxes)
+
+    def each(self, images: Any, boxes: Sequence | None = None) -> list[list[Person]]:
+        """The people of each of several images, a list or (B, H, W, 3); see `__call__`."""
         if boxes is not None and len(boxes) != len(images):
             raise ValueError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
                              f"give one array of boxes (N, 4) for each image")

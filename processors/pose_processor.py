@@ -16,6 +16,7 @@ from configs.schema import Config
 from datasets.coco import MSCOCO
 from datasets.loaders import dead_workers_named, train_loader
 from datasets.sample import Batch
+from datasets.samplers import TrainSampler
 from datasets.skeleton import load_skeleton, published_joints, skeleton_to_dict
 from datasets.synthetic import ensure_synthetic
 from nets import build_net
@@ -37,6 +38,7 @@ from processors.pictures import draw_results
 from processors.progress import Progress
 from processors.reports import Report, Reports
 from processors.resume import check_same_run
+from processors.run_checks import ensure_paths, ensure_pieces, ensure_same_step
 from processors.run_log import RunLog
 from processors.schedule import learning_rate
 from processors.stop import Stopped, StopRequest
@@ -78,11 +80,13 @@ class PoseProcessor:
             self.train_set, config.data, seed=config.seed, epochs=config.optim.epochs,
             rank=parallel.rank, world_size=parallel.world_size,
             pin_memory=self.device.type == "cuda")
-        self.steps_per_epoch = self.loader.sampler.steps_per_epoch
-        ensure_pieces(self.loader.batch_size, config.optim.accumulate)
+        assert isinstance(self.loader.sampler, TrainSampler)
+        self.sampler = self.loader.sampler
+        self.steps_per_epoch = self.sampler.steps_per_epoch
+        ensure_pieces(self.sampler.share, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
         state = parallel.rank_0_first(self._stored_state)
-        self.loader.sampler.start_step = state["step"] if state else 0
+        self.sampler.start_step = state["step"] if state else 0
         self.batches = device_batches(iter(self.loader), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
@@ -122,6 +126,7 @@ class PoseProcessor:
         net = build_net(self.config.model, joint_names=self.skeleton.joint_names,
                         known_joints=published_joints())
         if self.config.model.pretrained:
+            assert net.weights_report is not None
             say_first_weights(net.weights_report, self.config)
         return net
 
@@ -190,7 +195,7 @@ class PoseProcessor:
         wishes = set()
         for report in self.reports.receive(everything):
             self._check(report)
-            progress.add(report, self.loader.sampler.batch_size, self.skipped)
+            progress.add(report, self.sampler.batch_size, self.skipped)
             wishes |= {name for name in ("stop", "save") if getattr(report, name)}
         return wishes
 
@@ -205,7 +210,7 @@ class PoseProcessor:
                 and self.overflows < OVERFLOWS_IN_A_ROW):
             self.skipped += 1
             return
-        images = sum(self.parallel.gather(report.image_ids.tolist()), [])
+        images = [i for ids in self.parallel.gather(report.image_ids.tolist()) for i in ids]
         raise ValueError(
             f"training stopped at step {report.step}: loss {report.loss:.3g}, gradient norm "
             f"{report.gradient_norm:.3g}, learning rate {report.lr:.2e}, images {images}; lower "
@@ -305,7 +310,7 @@ class PoseProcessor:
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())
         log.info("evaluation:\n%s", protocol(config))
-        total, processes = self.loader.sampler.batch_size, self.parallel.world_size
+        total, processes = self.sampler.batch_size, self.parallel.world_size
         log.info("%d epochs of %d steps, batch %d in total%s, %s lr %g for the total batch, %s, "
                  "on %s", optim.epochs, self.steps_per_epoch, total,
                  f" in {optim.accumulate} pieces" if optim.accumulate > 1 else "",
@@ -326,24 +331,3 @@ class PoseProcessor:
         log.info("best AP %.4f after epoch %s; weights %s; curves and predictions beside it as "
                  "%s_curves.png and %s_val.jpg", self.best["AP"], self.best.get("epoch"),
                  self.best_path, name, name)
-
-
-def ensure_paths(config: Config) -> None:
-    """Raise ValueError for a path that training needs and the YAML does not give."""
-    for key in ("train_ann_path", "train_img_root", "val_ann_path", "val_img_root"):
-        if not getattr(config.data, key):
-            raise ValueError(f"data.{key} is not set; write its path into the YAML file")
-
-
-def ensure_same_step(steps: list[int], folder: Path) -> None:
-    """Raise ValueError where the processes of several machines have found different checkpoints."""
-    if len(set(steps)) > 1:
-        raise ValueError(f"val.weight_path: the processes found checkpoints of steps {steps} in "
-                         f"{folder}; give a folder that all machines share")
-
-
-def ensure_pieces(share: int, pieces: int) -> None:
-    """Raise ValueError where a small data set leaves a batch that accumulation cannot cut."""
-    if share % pieces:
-        raise ValueError(f"optim.accumulate is {pieces}, which does not divide the {share} persons "
-                         f"that a process has in a batch; choose a divisor")

@@ -38,7 +38,7 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
         raise ValueError(f"--smooth is for videos and cameras, and {source} is none: leave it out")
     writer = writer_for(frames, out)
     model = load_pose_model(weights, choose_device(overrides), config, overrides)
-    detector = model.config.detector
+    detector: DetectorConfig | None = model.config.detector
     if detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
                     "detector.weights=yolov5s.pt or detector.type=torchvision finds people")
@@ -61,7 +61,8 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
     Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
     ValueError if no frame at all can be read, and Stopped (SystemExit) after a signal.
     """
-    tracked = VideoPeople(predictor.skeleton, frames.fps, smooth) if frames.is_video else None
+    tracked = (VideoPeople(predictor.skeleton, frames.fps, smooth)
+               if isinstance(frames, Video) else None)
     done, people_count, errors = 0, 0, []
     with StopRequest(OneProcess(())) as stop, Results(writer.results_path) as results, \
             bar(None, "predicting", total=len(frames) or None) as progress:
@@ -92,7 +93,7 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
-    if stop.asked():
+    if stop.signal is not None:
         log.info("stopped by a signal; what is written until then is whole")
         raise Stopped(128 + stop.signal)
 
@@ -102,7 +103,8 @@ def _predicted(frames: ImageFiles | Video, predictor: PosePredictor,
     """Each frame with its people, until the end or a signal; some frames together, for speed."""
     ahead = iter(frames)
     while portion := list(islice(ahead, frames.at_once)):
-        found = iter(predictor([frame.pixels for frame in portion if frame.pixels is not None]))
+        found = iter(predictor.each([frame.pixels for frame in portion
+                                     if frame.pixels is not None]))
         for frame in portion:
             yield frame, [] if frame.pixels is None else next(found)
         if stop.asked():

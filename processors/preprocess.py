@@ -28,7 +28,8 @@ def _rows(input_format: str, width: int, device: torch.device) -> tuple[torch.Te
     """1 / std and -mean / std of a whole row, (3 width,): arithmetic on 3 numbers at a time is
     slow. Kept, because every tensor that is made from numbers waits for a GPU."""
     form = INPUT_FORMATS[input_format]
-    rows = ([1 / (255 * std) for std in form.std],
-            [-mean / std for mean, std in zip(form.mean, form.std, strict=True)])
+    factor = [1 / (255 * std) for std in form.std]
+    offset = [-mean / std for mean, std in zip(form.mean, form.std, strict=True)]
     with torch.inference_mode(False):   # or training could not use what evaluation has made
-        return tuple(torch.tensor(row * width, dtype=torch.float32, device=device) for row in rows)
+        return (torch.tensor(factor * width, dtype=torch.float32, device=device),
+                torch.tensor(offset * width, dtype=torch.float32, device=device))

@@ -1,5 +1,5 @@
 """The charts of a report, as pieces of HTML and SVG that need nothing from elsewhere."""
-from collections.abc import Sequence
+from collections.abc import Iterable
 from html import escape
 
 import numpy as np
@@ -84,7 +84,7 @@ def _segment(share: float, colour: str, title: str, text: str) -> str:
             f'title="{escape(title)}">{escape(text)}</span>')
 
 
-def key(names: Sequence[str]) -> str:
+def key(names: Iterable[str]) -> str:
     """What the colours mean."""
     return '<div class="key">' + "".join(
         f'<span><i style="background:var({COLOURS[name]})"></i>{escape(name)}</span>'

@@ -41,13 +41,13 @@ class Reports:
         if numbers.is_cuda:
             arrived = torch.cuda.Event()
             arrived.record()
-        self.sent.append(((step, lr, image_ids), on_host, arrived))
+        self.sent.append((step, lr, image_ids, on_host, arrived))
 
     def receive(self, everything: bool = False) -> Iterator[Report]:
         """What was sent, without the newest one unless `everything` is asked for."""
         while len(self.sent) > (0 if everything else 1):
-            facts, on_host, arrived = self.sent.popleft()
+            step, lr, image_ids, on_host, arrived = self.sent.popleft()
             if arrived:
                 arrived.synchronize()
             loss, norm, accuracy, stop, save = on_host.tolist()
-            yield Report(*facts, loss, norm, accuracy, stop > 0, save > 0)
+            yield Report(step, lr, image_ids, loss, norm, accuracy, stop > 0, save > 0)

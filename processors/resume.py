@@ -41,7 +41,7 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+    flat: dict[str, Any] = {}
     for key, value in nested.items():
         if isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")

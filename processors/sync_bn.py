@@ -18,6 +18,10 @@ def synchronise_batch_norm(net: nn.Module, device: torch.device) -> nn.Module:
 class CpuSyncBatchNorm(nn.BatchNorm2d):
     """What nn.SyncBatchNorm does, which refuses to train on a CPU. Expects equal shares of the
     batch in all processes."""
+    running_mean: Tensor            # these four are None in other batch norms (see `_on_cpu`)
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""

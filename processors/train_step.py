@@ -1,5 +1,6 @@
 """TrainStep: forward, loss, backward and update of one batch, without waiting for the device."""
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class TrainStep:
         self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
-        self.model = parallel.wrap(net, train=True)
+        self.model: Callable[[Tensor], Tensor] = parallel.wrap(net, train=True)
         if config.optim.compile:
             self.model = torch.compile(self.model, dynamic=False)
 
@@ -89,8 +90,10 @@ class TrainStep:
         if self.config.optim.clip_norm:
             nn.utils.clip_grads_with_norm_(self.parameters, self.config.optim.clip_norm, norm)
         if not self.scaler.is_enabled():        # else it sets both of these itself
-            self.optimizer.grad_scale = None
-            self.optimizer.found_inf = norm.isfinite().logical_not().float()
+            # read by the fused optimizers, not declared by their base class
+            self.optimizer.grad_scale = None    # type: ignore[attr-defined]
+            self.optimizer.found_inf = (        # type: ignore[attr-defined]
+                norm.isfinite().logical_not().float())
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return norm

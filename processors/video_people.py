@@ -28,13 +28,13 @@ class VideoPeople:
             np.array([person.score for person in people]))
         known = {track.id for track in self.tracker.tracks}
         self.filters = {key: kept for key, kept in self.filters.items() if key in known}
-        return [self._smoothed(replace(person, id=int(number)), seconds) if number > 0 else person
-                for person, number in zip(people, ids, strict=True)]
+        return [self._smoothed(replace(person, id=number), number, seconds) if number > 0
+                else person for person, number in zip(people, ids.tolist(), strict=True)]
 
-    def _smoothed(self, person: Person, seconds: float) -> Person:
+    def _smoothed(self, person: Person, number: int, seconds: float) -> Person:
         if not self.smooth:
             return person
-        calm = self.filters.setdefault(person.id, OneEuroFilter())
+        calm = self.filters.setdefault(number, OneEuroFilter())
         size = float(np.sqrt(person.box[2] * person.box[3]))    # speed in body sizes a second
         points = calm(person.keypoints, seconds, unit=max(size, 1.0))
         return replace(person, keypoints=points.astype(np.float32))

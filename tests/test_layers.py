@@ -1,4 +1,7 @@
-"""Who may import whom: main, hubconf -> processors -> datasets, nets, losses -> configs, utils."""
+"""Who may import whom: main, hubconf -> processors -> datasets, nets, losses -> configs, utils.
+
+And how long a file and a function may become.
+"""
 import ast
 import graphlib
 from pathlib import Path
@@ -10,6 +13,8 @@ MAY_IMPORT = {"utils": {"utils"}, "configs": {"configs"}}
 MAY_IMPORT |= {name: {name, "configs", "utils"} for name in ("datasets", "nets", "losses")}
 MAY_IMPORT["processors"] = {*MAY_IMPORT, "processors"}
 MAY_IMPORT |= {"main": MAY_IMPORT["processors"], "hubconf": MAY_IMPORT["processors"]}
+LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
+LISTS = {"run_pickle", "build_parser"}      # a case after the other, flat; no piece wants a name
 OPTIONAL = {"tensorboard", "onnx", "onnxruntime", "safetensors"}   # extras: may wait in a function
 FILES = [file for name in MAY_IMPORT for file in (*ROOT.glob(f"{name}.py"),
                                                   *ROOT.glob(f"{name}/**/*.py"))]
@@ -47,3 +52,12 @@ def test_no_import_hides_in_a_function(module):
 
 def test_no_module_imports_itself_in_a_circle():
     graphlib.TopologicalSorter({name: imports(tree) for name, tree in TREES.items()}).prepare()
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_a_file_has_one_idea_and_a_function_fits_a_screen(file):
+    text = file.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE
+    lines = {node.name: node.end_lineno - node.lineno + 1 for node in ast.walk(ast.parse(text))
+             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    assert not {name for name, count in lines.items() if count > LONGEST_FUNCTION} - LISTS

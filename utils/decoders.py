@@ -5,8 +5,12 @@ heatmap pixels (x, y), and scores (B, K) float32, the raw maximum of each map. A
 maximum is not positive says nothing: its coordinates are (0, 0), as in the official codes.
 `HeatmapCodec.encode` paints what they read.
 """
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+Decoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 # What OpenCV blurs with at these sizes when no sigma is given; above, sigma follows the size.
 SMALL_KERNELS = {
@@ -145,16 +149,16 @@ class GaussTaylorKeyPointDecoder:
         # double on CUDA, where products of floats may have been set to TF32's 10 bits
         matrices = self.matrices.to(device, torch.float64 if heatmaps.is_cuda else torch.float32)
         across, down = matrices[:width, :, :width], matrices[:height, :, :height]
-        blurred = []
+        parts = []
         with torch.autocast(device.type, enabled=False):
             portion = at_once(height * width)
             for rows, column, row in zip(starts.split(portion), (x - left).split(portion),
                                          (y - top).split(portion), strict=True):
                 window = pieces.index_select(0, rows.flatten()).view(-1, height, width)
                 window = down.index_select(0, row) @ window.to(matrices.dtype)
-                blurred.append(across.index_select(0, column) @ window.transpose(1, 2))
+                parts.append(across.index_select(0, column) @ window.transpose(1, 2))
         needed = torch.tensor(NEEDED, device=device)
-        blurred = torch.cat(blurred).flatten(1).t().index_select(0, needed)
+        blurred = torch.cat(parts).flatten(1).t().index_select(0, needed)
         return blurred.float().view(-1, b, k)
 
     def _restored_height(self, heatmaps: Tensor, blurred: Tensor, scores: Tensor,
@@ -219,7 +223,7 @@ def newton_step(log: Tensor) -> tuple[Tensor, Tensor]:
     return (hxy * gy - hyy * gx) * inverse, (hxy * gx - hxx * gy) * inverse
 
 
-DECODERS = {
+DECODERS: dict[str, Decoder] = {
     "argmax": decode_argmax,
     "quarter": decode_quarter,
     "gauss_taylor": GaussTaylorKeyPointDecoder(),

@@ -3,8 +3,6 @@
 Only gauss_taylor needs a second statement. `tests/utils/test_exported_decoder.py` holds that it
 gives what `utils/decoders.py` gives.
 """
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +10,7 @@ from utils.decoders import (
     DECODERS,
     NEEDED,
     SMALLEST,
+    Decoder,
     blur_matrix,
     find_maxima,
     gaussian_taps,
@@ -29,8 +28,8 @@ class ExportedDecoder(nn.Module):
     def __init__(self, codec: HeatmapCodec):
         super().__init__()
         self.codec = codec
-        self.decode: Callable = (GaussTaylor(codec) if codec.decoder == "gauss_taylor"
-                                 else DECODERS[codec.decoder])
+        self.decode: Decoder = (GaussTaylor(codec) if codec.decoder == "gauss_taylor"
+                                else DECODERS[codec.decoder])
 
     def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         coordinates, scores = self.decode(heatmaps)
@@ -42,6 +41,10 @@ class GaussTaylor(nn.Module):
 
     Costs more than the windows of the other one, and is a plain graph of some thirty nodes.
     """
+
+    down: Tensor        # (h, h)
+    across: Tensor      # (w, w)
+    around: Tensor      # (13,) places from the middle in the flat map
 
     def __init__(self, codec: HeatmapCodec):
         super().__init__()

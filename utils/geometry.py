@@ -72,13 +72,14 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
                          "that are not finite before they are cropped")
     if center.ndim == 1 and np.ndim(rotation) == 0:     # a loader's one sample: floats are quick
         angle = math.radians(rotation)
-        entries = _affine(*center.tolist(), *scale.tolist(), math.sin(angle), math.cos(angle),
+        (x, y), (scale_x, scale_y) = center.tolist(), scale.tolist()
+        entries = _affine(x, y, scale_x, scale_y, math.sin(angle), math.cos(angle),
                           output_size, rules, flip, max, _round32)
         matrix = np.array(entries).reshape(2, 3)
     else:
-        angle = np.radians(rotation)
+        angles = np.radians(rotation)
         entries = _affine(center[..., 0], center[..., 1], scale[..., 0], scale[..., 1],
-                          np.sin(angle), np.cos(angle), output_size, rules, flip, np.maximum,
+                          np.sin(angles), np.cos(angles), output_size, rules, flip, np.maximum,
                           _round32_array)
         matrix = _matrix(*entries)
     return invert_affine(matrix) if inverse else matrix

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from utils.alignment import get_alignment
-from utils.decoders import DECODERS, GaussTaylorKeyPointDecoder, kernel_for
+from utils.decoders import DECODERS, Decoder, GaussTaylorKeyPointDecoder, kernel_for
 
 
 class HeatmapCodec:
@@ -36,15 +36,15 @@ class HeatmapCodec:
         if not sigma > 0:
             raise ValueError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
         self.alignment = get_alignment(alignment)
-        self.input_size = tuple(input_size)
+        self.input_size = (input_size[0], input_size[1])     # also of a list
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
         self.sigma = sigma
         self.blur_kernel = blur_kernel or kernel_for(sigma)
         self.flip_shift = self.alignment.flip_shift
         self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)
         self.decoder = self._choose("decoder", decoder, self.alignment.decoders, DECODERS)
-        self._decode = (GaussTaylorKeyPointDecoder(self.blur_kernel)
-                        if self.decoder == "gauss_taylor" else DECODERS[self.decoder])
+        self._decode: Decoder = (GaussTaylorKeyPointDecoder(self.blur_kernel)
+                                 if self.decoder == "gauss_taylor" else DECODERS[self.decoder])
         self._scale, self._offset = self.alignment.input_to_heatmap(
             self.input_size, self.heatmap_size)
 

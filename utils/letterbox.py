@@ -43,12 +43,13 @@ class Letterbox:
         """
         gain, pad = self.gain, self.pad
         if not exact:
-            ratio = min(out / size for out, size in zip(self.output, self.source, strict=True))
+            (out_width, out_height), (width, height) = self.output, self.source
+            ratio = min(out_width / width, out_height / height)
             gain = (ratio, ratio)
-            pad = tuple((out - size * ratio) / 2
-                        for out, size in zip(self.output, self.source, strict=True))
-        boxes = (np.asarray(boxes, np.float32) - np.float32(pad * 2)) / np.float32(gain * 2)
-        return np.clip(boxes, 0, np.float32(self.source * 2))
+            pad = ((out_width - width * ratio) / 2, (out_height - height * ratio) / 2)
+        pads, gains = np.array(pad * 2, np.float32), np.array(gain * 2, np.float32)
+        boxes = (np.asarray(boxes, np.float32) - pads) / gains
+        return np.clip(boxes, 0, np.array(self.source * 2, np.float32))
 
 
 def plan_letterbox(source: tuple[int, int], target: tuple[int, int] = (640, 640),
@@ -60,18 +61,15 @@ def plan_letterbox(source: tuple[int, int], target: tuple[int, int] = (640, 640)
     rectangle the network takes. scale_up: enlarge small images. stretch: fill all of `target`
     and change the shape of the image.
     """
-    gain = min(wanted / size for wanted, size in zip(target, source, strict=True))
-    if not scale_up:
-        gain = min(gain, 1.0)
-    resized = tuple(max(round(size * gain), 1) for size in source)   # a sliver keeps one pixel
-    gains = (gain, gain)
+    gain_x, gain_y = target[0] / source[0], target[1] / source[1]
     if stretch:
-        resized = target
-        gains = tuple(wanted / size for wanted, size in zip(target, source, strict=True))
-    spare = tuple(wanted - size for wanted, size in zip(target, resized, strict=True))
-    if minimum and not stretch:
-        spare = tuple(pixels % stride for pixels in spare)
-    return Letterbox(source=source, resized=resized, gain=gains,
-                     pad=tuple(pixels / 2 for pixels in spare),
-                     output=tuple(size + pixels
-                                  for size, pixels in zip(resized, spare, strict=True)))
+        return Letterbox(source=source, resized=target, gain=(gain_x, gain_y), pad=(0.0, 0.0),
+                         output=target)
+    gain = min(gain_x, gain_y) if scale_up else min(gain_x, gain_y, 1.0)
+    # a sliver keeps one pixel
+    width, height = max(round(source[0] * gain), 1), max(round(source[1] * gain), 1)
+    spare_x, spare_y = target[0] - width, target[1] - height
+    if minimum:
+        spare_x, spare_y = spare_x % stride, spare_y % stride
+    return Letterbox(source=source, resized=(width, height), gain=(gain, gain),
+                     pad=(spare_x / 2, spare_y / 2), output=(width + spare_x, height + spare_y))

@@ -37,9 +37,12 @@ def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def bar(items: Iterable, name: str, total: int | None = None, rank: int = 0,
+def bar(items: Iterable | None, name: str, total: int | None = None, rank: int = 0,
         initial: int = 0) -> tqdm:
-    """A progress bar on a terminal; the bare iteration elsewhere and in other processes."""
+    """A progress bar on a terminal; the bare iteration elsewhere and in other processes.
+
+    items: None for a bar that is moved by hand.
+    """
     return tqdm(items, desc=name, total=total, initial=initial, leave=False, dynamic_ncols=True,
                 disable=rank != 0 or not on_terminal())
 

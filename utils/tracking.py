@@ -49,10 +49,10 @@ class PersonTracker:
         for row, track in self._matches(boxes, keypoints, joint_scores):
             _move(track, boxes[row], keypoints[row])
             ids[row] = track.id
-        for row in np.flatnonzero((ids < 0) & (np.asarray(scores) >= self.new_score)):
-            self.tracks.append(Track(self.next_id, np.array(boxes[row], np.float64),
-                                     np.array(keypoints[row], np.float64), np.zeros(2)))
-            ids[row] = self.next_id
+        for new in np.flatnonzero((ids < 0) & (np.asarray(scores) >= self.new_score)):
+            self.tracks.append(Track(self.next_id, np.array(boxes[new], np.float64),
+                                     np.array(keypoints[new], np.float64), np.zeros(2)))
+            ids[new] = self.next_id
             self.next_id += 1
         self.tracks = [track for track in self.tracks if track.unseen <= self.patience]
         return ids
