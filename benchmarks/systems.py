@@ -5,8 +5,8 @@
 Trains DConv, DUC, both with SE layers, and HRNet-W32 with the same data, seed and recipe, one of
 them with three seeds, and judges each with all decoders, with and without flip test, raw and
 averaged weights. Each training that is finished adds a line to results/systems_cpu.jsonl (or _gpu)
-and is not made again; one that was stopped goes on. Then the tables of docs/results.md are made
-from those lines.
+and is not made again; one that was stopped goes on. The tables of docs/results.md are made from
+those lines.
 """
 import argparse
 import json
@@ -74,7 +74,7 @@ def main(words: list[str]) -> int:
             with lines.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(row)}\n")
         rows.append(row)
-    replace_section(arguments.page, f"systems_{size}", report(rows, size, arguments.settings))
+        replace_section(arguments.page, f"systems_{size}", report(rows, size, arguments.settings))
     return 0
 
 
@@ -125,7 +125,7 @@ def train_and_judge(system: str, seed: int, own: list[str], settings: list[str],
 
 
 def report(rows: list[dict], size: str, settings: list[str]) -> str:
-    """The tables of finished runs, in the order of `runs`, with what they were made by."""
+    """The tables of finished trainings, in the order of `runs`, with what they were made by."""
     first = rows[0]
     config = load_config(BASE, [*SIZES[size], *settings])
     width, height = config.codec.input_size
@@ -141,7 +141,12 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
         f"other drawn persons to judge on, by their true boxes. The rest is in "
         f"`configs/quickstart.yaml`. Numbers are AP.",
     ]
-    return "\n\n".join([*words, systems_table(rows), effects_table(rows), spread_table(rows)])
+    left = [f"{system} (seed {seed})" for system, seed in runs()[len(rows):]]
+    if left:
+        words.append(f"Not trained yet: {', '.join(left)}.")
+    tables = [systems_table(rows), effects_table(rows)]
+    repeated = [row for row in rows if row["system"] == REPEATED]
+    return "\n\n".join([*words, *tables, *([spread_table(repeated)] if repeated[1:] else [])])
 
 
 def systems_table(rows: list[dict]) -> str:
@@ -180,8 +185,7 @@ def effects_table(rows: list[dict]) -> str:
 
 
 def spread_table(rows: list[dict]) -> str:
-    """The same system with other seeds of its weights, order and augmentation."""
-    rows = [row for row in rows if row["system"] == REPEATED]
+    """Trainings that differ in the seed of weights, order and augmentation."""
     table = [[f"{REPEATED}, weights", *(f"seed {row['seed']}" for row in rows), "mean",
               "standard deviation", "largest - smallest"]]
     best = list(WAYS)[-1]
