@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -248,7 +249,7 @@ class _Images:
 
     def find(self, image_id: Any) -> int | None:
         """Row of an image; None for whatever is no id of one."""
-        return self._rows.get(image_id) if isinstance(image_id, int) else None
+        return self._rows.get(image_id) if isinstance(image_id, Real) else None
 
 
 class _Rows:

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,8 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
                      f"{name}; they are left out")
     annotations, no_area = [], 0
     for row, source in enumerate(dataset.get("annotations") or []):
-        if not isinstance(source, dict) or not isinstance(source.get("image_id"), int):
-            raise ValueError(f"{name}: the annotation in row {row} has no image_id that is a whole "
+        if not isinstance(source, dict) or not isinstance(source.get("image_id"), Real):
+            raise ValueError(f"{name}: the annotation in row {row} has no image_id that is a "
                              f"number; correct or remove it")
         if source["image_id"] in wanted and source.get("category_id", category) == category:
             no_area += source.get("area") is None

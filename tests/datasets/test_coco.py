@@ -87,7 +87,7 @@ def detection(**changes) -> dict:
 
 
 def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
-    rows = [detection(), detection(image_id=13, score=0.9), detection(image_id=11, score=0.25),
+    rows = [detection(), detection(image_id=13.0, score=0.9), detection(image_id=11, score=0.25),
             detection(category_id=2), detection(score=0.1), detection(image_id=77),
             detection(image_id=[11]),
             detection(bbox=[1, 2, 0, 4]), detection(bbox=[1, 2, float("nan"), 4]),

@@ -85,6 +85,16 @@ def test_other_missing_fields_are_filled_in(tmp_path, field):
     assert numbers(without, results, tmp_path)[0] == expected
 
 
+@pytest.mark.parametrize("kind", [float, np.int64])
+def test_ids_of_images_are_numbers_of_any_type(kind):
+    dataset = truth()
+    results = results_of(dataset)
+    expected = coco_metrics(as_coco(dataset["images"], dataset["annotations"], 1), results, SIGMAS)
+    others = [{**a, "image_id": kind(a["image_id"])} for a in dataset["annotations"]]
+    found = coco_metrics(as_coco(dataset["images"], others, 1), results, SIGMAS)
+    assert found.values == expected.values and found.people == 3
+
+
 def test_annotation_number_0_is_a_person_too(tmp_path):
     dataset = truth()
     results = results_of(dataset, noise=0.0)
