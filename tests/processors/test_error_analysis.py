@@ -201,6 +201,17 @@ def test_a_better_double_is_not_false():
     assert analysis.steps[-1][1] == pytest.approx(1)
 
 
+def test_beside_a_corrected_person_its_double_is_false():
+    """Otherwise it would stand before the second person, whose OKS is lower."""
+    jittered = body(0) + [away(0, 0.7), 0] * (SIGMAS / SIGMAS[0])[:, None]
+    nearly = body(0) + [away(0, 0.97), 0] * (SIGMAS / SIGMAS[0])[:, None]
+    analysis = analyse(coco_of([{"points": body(0)}, {"points": body(0), "image_id": 2}]),
+                       [result(body(0), 0.8), result(jittered, 0.9), result(nearly, 0.9, 2)],
+                       SKELETON)
+    assert analysis.false_positives == 0
+    assert dict(analysis.steps)["false positive"] == pytest.approx(1)
+
+
 def test_crowds_and_people_without_joints_are_nobody():
     truth = coco_of([{"points": body(0)}, {"points": body(9000), "visible": np.zeros(17)}])
     truth.dataset["annotations"].append(

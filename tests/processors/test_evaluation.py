@@ -160,6 +160,29 @@ def test_processes_with_shares_of_any_size_give_the_results_of_one(folder, net, 
         assert a["keypoints"] == pytest.approx(b["keypoints"], abs=1e-2)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_judged_in_its_mode_for_use_and_goes_on_in_its_own(
+        folder, tmp_path, training):
+    modes = []
+
+    class Net(nn.Conv2d):
+        def forward(self, images):
+            modes.append(self.training)
+            return super().forward(images)
+
+    net = Net(3, 17, 5, 4, 2).train(training)
+    of_one_process(settings(folder)).run(net, tmp_path / "r.json")
+    assert modes and not any(modes) and net.training == training
+
+
+def test_a_part_of_the_people_is_judged_alone(folder, net, tmp_path):
+    """With ground-truth boxes nobody else is missed then."""
+    for count in (1, 2, 3):
+        metrics = of_one_process(settings(folder, f"data.debug={count}")).run(
+            net, tmp_path / "r.json")
+        assert metrics.people == metrics.detections == count
+
+
 def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):
     lost = [{"image_id": 10 ** 6, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.9},
             {"image_id": 1, "category_id": 1, "bbox": [0, 0, 0, 9], "score": 0.9}]
