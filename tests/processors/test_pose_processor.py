@@ -135,6 +135,17 @@ def test_fp16_overflows_are_skipped_and_counted(tiny, tmp_path):
     assert state["scaler"]["scale"] == 2.0 ** (22 - state["skipped"])
 
 
+def test_scale_and_random_numbers_go_on(tiny, tmp_path):
+    settings = {"optim.amp": "fp16", "optim.epochs": 1, "codec.input_size": [32, 32]}
+    processor = tiny(**settings)
+    processor.train_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0 ** 7)
+    processor.run()
+    state = torch.load(tmp_path / "weights" / "quickstart_last.pth", weights_only=True)
+    torch.manual_seed(99)
+    assert tiny(**settings).train_step.scaler.get_scale() == 2.0 ** 7
+    assert torch.equal(torch.get_rng_state(), state["random"])
+
+
 def test_overflows_without_end_are_no_overflows(tiny, monkeypatch):
     monkeypatch.setattr("processors.pose_processor.OVERFLOWS_IN_A_ROW", 3)
     processor = tiny(**{"optim.amp": "fp16"})

@@ -1,5 +1,6 @@
 """One update: what it computes, and what it does with numbers that are not finite."""
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,22 @@ def test_pieces_of_a_batch_are_the_batch(batch, loss):
         one, four = whole(batch, 1e-3, measure=False), pieces(batch, 1e-3, measure=False)
     torch.testing.assert_close(one[:2], four[:2])
     torch.testing.assert_close(weights(whole), weights(pieces), rtol=0, atol=1e-6)
+
+
+def test_processes_exchange_gradients_once_a_step(batch, monkeypatch):
+    """Those of the last piece, which hold the sums of all."""
+    step, waiting, seen = make(accumulate=4), [], []
+
+    @contextmanager
+    def no_sync(_):
+        waiting.append(True)
+        yield
+        waiting.pop()
+    monkeypatch.setattr(step.parallel, "no_sync", no_sync)
+    backward = step._backward
+    step._backward = lambda *args: seen.append(bool(waiting)) or backward(*args)
+    step(batch, 1e-3, measure=False)
+    assert seen == [True, True, True, False]
 
 
 def test_the_gradient_is_clipped_and_its_norm_told_from_before(batch):
