@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from utils.files import write_atomically
 
@@ -29,6 +30,7 @@ def draw_curves(lines: list[dict], path: Path) -> None:
         if scores:
             right.plot(list(scores), list(scores.values()), marker=".", label=label)
     right.set(title="Validation", xlabel="epoch", ylabel="AP", ylim=(0, 1))
+    right.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.grid(alpha=0.3)
     if right.lines:
         right.legend()
