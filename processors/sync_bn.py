@@ -1,4 +1,6 @@
 """Batch norm whose statistics are those of the whole batch, over all processes."""
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -27,32 +29,49 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
         """(B, C, H, W) -> (B, C, H, W)."""
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
-        values, dims = x.float(), (0, 2, 3)
-        mean = _MeanOfAll.apply(values.mean(dims, keepdim=True))
-        centred = values - mean
-        variance = _MeanOfAll.apply(centred.square().mean(dims, keepdim=True))
-        with torch.no_grad():
-            count = x.numel() // x.shape[1] * dist.get_world_size()
-            unbiased = variance * (count / max(count - 1, 1))
-            self.running_mean.lerp_(mean.flatten(), self.momentum)
-            self.running_var.lerp_(unbiased.flatten(), self.momentum)
-            self.num_batches_tracked.add_(1)
-        scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(variance + self.eps)
-        return (centred * scale + self.bias.view(1, -1, 1, 1)).to(x.dtype)
+        result, mean, variance = _NormaliseOverAll.apply(x, self.weight, self.bias, self.eps)
+        count = x.numel() // x.shape[1] * dist.get_world_size()
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
+        self.num_batches_tracked.add_(1)
+        return result
 
 
-class _MeanOfAll(torch.autograd.Function):
-    """The mean over all processes; so is its gradient, as each process has its own loss."""
+class _NormaliseOverAll(torch.autograd.Function):
+    """Batch norm with one exchange forward and one backward, as each costs a wait for the slowest
+    process. What torch has kernels for goes through them, as they know both layouts of memory."""
 
     @staticmethod
-    def forward(_context, values: Tensor) -> Tensor:
-        total = values.clone()
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float,
+                ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the result (B, C, H, W), and mean and biased variance (C,) of the whole batch."""
+        zero, one = torch.zeros_like(weight), torch.ones_like(weight)   # tell it to count in float
+        own = torch.stack(torch.batch_norm_update_stats(x, zero, one, 0.0))
+        every = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+        dist.all_gather(every, own)
+        means, variances = torch.stack(every, dim=1)
+        mean = means.mean(0)
+        variance = (variances + (means - mean).square()).mean(0)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        """The gradient for given statistics, less what comes back through them: the parts of it
+        that are constant and that are linear in x (Ioffe and Szegedy 2015, section 3)."""
+        x, weight, mean, variance = ctx.saved_tensors
+        for_x, for_weight, for_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True])
+        total = torch.stack([for_weight, for_bias])
         dist.all_reduce(total)
-        return total / dist.get_world_size()
-
-    @staticmethod
-    def backward(_context, gradient: Tensor) -> Tensor:
-        return _MeanOfAll.apply(gradient)
+        linear, constant = total / (x.numel() // x.shape[1] * dist.get_world_size())
+        spread = torch.rsqrt(variance + ctx.eps)
+        slope = weight * spread.square() * linear
+        offset = weight * spread * constant - mean * slope
+        through = torch.addcmul(offset.view(1, -1, 1, 1), x, slope.view(1, -1, 1, 1))
+        return (for_x - through).to(x.dtype), for_weight, for_bias, None
 
 
 def _on_cpu(layer: nn.BatchNorm2d) -> CpuSyncBatchNorm:

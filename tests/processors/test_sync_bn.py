@@ -27,6 +27,7 @@ for _ in range(2):
     synced.zero_grad()
     result = synced(share)
     result.square().mean().backward()
+exact = [p.grad.clone() for p in net.parameters()]
 if parallel.rank == 0:
     torch.manual_seed(0)
     whole = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3),
@@ -36,10 +37,19 @@ if parallel.rank == 0:
         expected = whole(images)
         expected.square().mean().backward()
     torch.testing.assert_close(result, expected[:4], rtol=1e-4, atol=1e-5)
-    for one, other in zip(net.parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+    for one, other in zip(exact, whole.parameters(), strict=True):
+        torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-5)
     for one, other in zip(net.buffers(), whole.buffers(), strict=True):
         torch.testing.assert_close(one, other)
+synced.zero_grad()
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    mixed = synced(share)
+mixed.float().square().mean().backward()
+if parallel.rank == 0:
+    assert mixed.dtype == torch.bfloat16
+    torch.testing.assert_close(mixed.float(), result, rtol=0.03, atol=0.03)
+    for one, other in zip(net.parameters(), exact, strict=True):
+        torch.testing.assert_close(one.grad, other, rtol=0.05, atol=0.03)
     print("equal")
 parallel.close()
 """
