@@ -1,11 +1,11 @@
 """All benchmarks of speed, one after the other, and their ratios in one table.
 
-    python -m benchmarks.all [--write]
+    python -m benchmarks.all [--write] [NAME ...]
 
 Takes less than ten minutes on two cores and needs no data; nothing else should run beside it.
---write keeps the lines in results/speed.jsonl and puts the table into docs/results.md. The status
-is 0 if every ratio keeps its bar. benchmarks/systems.py and benchmarks/gpu.py are not among them:
-they take longer, and need a GPU.
+--write keeps the lines in results/speed.jsonl, in place of older ones of the same benchmarks, and
+puts the table into docs/results.md. The status is 0 if every ratio keeps its bar. Not among them
+are systems.py, gpu.py, ema.py and doctor_speed.py: they take longer, or need a GPU.
 """
 import argparse
 import json
@@ -33,20 +33,25 @@ BENCHMARKS = {      # name -> arguments
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"only these: {', '.join(BENCHMARKS)}")
     parser.add_argument("--write", action="store_true", help="keep the lines and the table")
     arguments = parser.parse_args(words)
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; choose among "
+                     f"{', '.join(BENCHMARKS)}")
     begin, lines, failed = time.monotonic(), [], []
-    for name, options in BENCHMARKS.items():
+    for name in arguments.names or BENCHMARKS:
         print(f"# {name}", file=sys.stderr, flush=True)
-        found, good = run(name, options)
+        found, good = run(name, BENCHMARKS[name])
         lines += found
         failed += [] if good else [name]
-    minutes = (time.monotonic() - begin) / 60
-    print(f"\n{plain_table(lines)}\n\n{minutes:.1f} minutes")
+    print(f"\n{plain_table(lines)}\n\n{(time.monotonic() - begin) / 60:.1f} minutes")
     for name in failed:
         print(f"{name} ended before it was done: see above", file=sys.stderr)
     if arguments.write and not failed:
-        write(lines, minutes, RESULTS, PAGE)
+        write(lines, RESULTS / "speed.jsonl", PAGE)
     return 0 if not failed and all(line["ok"] for line in lines) else 1
 
 
@@ -83,15 +88,23 @@ def plain_table(lines: list[dict]) -> str:
                      .rstrip() for row in rows)
 
 
-def write(lines: list[dict], minutes: float, results: Path, page: Path) -> None:
-    """Keep the lines in results/speed.jsonl, and their table in the page."""
+def write(lines: list[dict], path: Path, page: Path) -> None:
+    """Keep the lines, with those of other benchmarks that `path` has, and the table of all in the
+    page."""
     where = circumstances()
-    text = "".join(f"{json.dumps(line | where)}\n" for line in lines)
-    (results / "speed.jsonl").write_text(text, encoding="utf-8")
+    kept = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()
+            ] if path.is_file() else []
+    measured = {line["benchmark"] for line in lines}
+    every = [*(line for line in kept if line["benchmark"] not in measured),
+             *(line | where for line in lines)]
+    order = list(BENCHMARKS)
+    every.sort(key=lambda line: order.index(line["benchmark"]))
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in every), encoding="utf-8")
+    made_on = dict.fromkeys(f"{line['date']}; Python {line['python']}, torch {line['torch']}; "
+                            f"{line['processor']}" for line in every)
     replace_section(page, "speed", "\n\n".join([
-        f"Made by `python -m benchmarks.all --write` on {where['date']} in {minutes:.1f} minutes; "
-        f"Python {where['python']}, torch {where['torch']}; {where['processor']}.",
-        markdown_table(cells(lines))]))
+        f"Made by `python -m benchmarks.all --write` on {'; and on '.join(made_on)}.",
+        markdown_table(cells(every))]))
 
 
 if __name__ == "__main__":

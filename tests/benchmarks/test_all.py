@@ -24,15 +24,25 @@ def test_the_table_shows_value_bar_and_whether_it_is_kept():
         "a_speed    loop / bare    1.01    at most 1.03  yes")
 
 
-def test_lines_and_table_are_kept(tmp_path):
-    page = tmp_path / "page.md"
+def test_lines_and_table_are_kept_beside_those_of_other_benchmarks(tmp_path, monkeypatch):
+    monkeypatch.setattr(all_benchmarks, "BENCHMARKS", {"a_speed": [], "b": []})
+    page, path = tmp_path / "page.md", tmp_path / "speed.jsonl"
     page.write_text("<!-- speed -->\n<!-- end of speed -->\n")
-    write(LINES, 7.25, tmp_path, page)
-    kept = [json.loads(line) for line in (tmp_path / "speed.jsonl").read_text().splitlines()]
-    assert [line["name"] for line in kept] == [line["name"] for line in LINES]
-    assert all(line["torch"] and line["processor"] and line["date"] for line in kept)
-    assert "in 7.2 minutes" in page.read_text()
-    assert "| a_speed | loop / bare | 1.01 | at most 1.03 | yes |" in page.read_text()
+    write(LINES[2:], path, page)
+    for lines in (LINES, LINES[:2]):    # then the first benchmark alone, again
+        write(lines, path, page)
+        kept = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [line["name"] for line in kept] == [line["name"] for line in LINES]
+        assert all(line["torch"] and line["processor"] and line["date"] for line in kept)
+        text = page.read_text()
+        assert "| a_speed | loop / bare | 1.01 | at most 1.03 | yes |" in text
+        assert text.count("| b | start | 3.25 s | - | - |") == 1
+
+
+def test_a_benchmark_that_is_not_there_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        main(["oks_sped"])
+    assert "there is no benchmark oks_sped" in capsys.readouterr().err
 
 
 def test_every_benchmark_is_there():
