@@ -1,12 +1,15 @@
 """Images: from a file to RGB pixels, and from a list of names to the files that are not there."""
 import os
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
 
 # OpenCV decodes straight to RGB from 4.11 on; older ones give BGR, which is turned afterwards
 _RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
@@ -48,6 +51,8 @@ def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
         raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
     if pixels is None:
         raise ImageError(f"image {path} is damaged or is not an image: copy it again")
+    if data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
+        raise ImageError(f"image {path} is cut short, only an end was put behind it: copy it again")
     return pixels
 
 
@@ -69,6 +74,27 @@ def _jpeg_has_end(data: bytes) -> bool:
     thumbnail does not count, as it comes before the scan.
     """
     return data.endswith(JPEG_END) or data.find(JPEG_END, data.rfind(JPEG_SCAN)) >= 0
+
+
+def _cut_before_its_end(data: bytes, pixels: np.ndarray) -> bool:
+    """Whether a JPEG with an end marker stops long before it, which OpenCV does not tell.
+
+    What is missing is decoded as one colour, so only a picture that ends in one colour is looked
+    at again, with further data before the end marker: that changes a picture that lacks some.
+    By Pillow, because OpenCV complains on stderr about the data behind a whole picture. Not
+    noticed: less than half of the last row of blocks, and progressive files, which lose detail
+    everywhere.
+    """
+    bottom = pixels[-1, pixels.shape[1] // 2:]
+    if (bottom != bottom[-1]).any():
+        return False
+    end = data.rfind(JPEG_END)
+    try:
+        one, other = (np.asarray(Image.open(BytesIO(content))) for content in (
+            data, data[:end] + MORE_DATA + data[end:]))
+    except (OSError, Image.DecompressionBombError):
+        return False    # a kind of JPEG that only OpenCV reads
+    return not np.array_equal(one, other)
 
 
 def missing_files(root: str | Path, names: Iterable[str]) -> list[str]:

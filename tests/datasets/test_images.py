@@ -74,6 +74,21 @@ def test_jpeg_filled_up_with_zeros_is_noticed(tmp_path):
         read(tmp_path, content[:len(content) // 2] + bytes(len(content) // 2))
 
 
+@pytest.mark.parametrize("keep", [0.3, 0.5, 0.8])
+def test_a_cut_jpeg_with_an_end_put_behind_is_noticed(tmp_path, keep):
+    content = encode(".jpg", cv2.resize(PIXELS, (256, 192)))
+    with pytest.raises(ImageError, match="only an end was put behind it"):
+        read(tmp_path, content[:int(len(content) * keep)] + b"\xff\xd9")
+
+
+def test_a_whole_jpeg_may_end_in_one_colour(tmp_path, capfd):
+    pixels = PIXELS.copy()
+    pixels[20:] = 77
+    for options in ((), (cv2.IMWRITE_JPEG_PROGRESSIVE, 1)):
+        assert (read(tmp_path, encode(".jpg", pixels, *options))[-1] == 77).all()
+    assert capfd.readouterr().err == ""
+
+
 def test_other_broken_files(tmp_path):
     with pytest.raises(ImageError, match="empty.jpg is empty"):
         read(tmp_path, b"", "empty.jpg")
