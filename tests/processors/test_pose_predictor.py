@@ -55,8 +55,8 @@ def predictor(weights):
     return PosePredictor(weights, device="cpu")
 
 
-def painted(flip_test=False, detector=None) -> PosePredictor:
-    config, skeleton = small_config(), load_skeleton("coco")
+def painted(flip_test=False, detector=None, **val) -> PosePredictor:
+    config, skeleton = small_config(**val), load_skeleton("coco")
     return PosePredictor(PoseModel(PaintedJoints(), build_codec(config, skeleton), skeleton,
                                    "rgb_mean", config, torch.device("cpu")),
                          detector, flip_test=flip_test)
@@ -103,6 +103,13 @@ def test_a_detector_and_the_suppression_of_doubles():
     assert first[0].score > first[1].score      # best first
     assert [person.box.tolist() for person in first] == [[10, 10, 40, 60], [80, 20, 40, 60]]
     assert first[0].score == pytest.approx(0.9 * first[0].scores.mean(), rel=1e-4)
+
+
+def test_scores_of_boxes_count_where_they_were_detected():
+    image = spots((30, 40))
+    detected = painted(detector=TwoPeople(), score_rule="alphapose")(image)[0]
+    given, = painted(score_rule="alphapose")(image, boxes=[detected.box])
+    assert detected.score - given.score == pytest.approx(0.9, abs=1e-4)
 
 
 def test_portions_change_nothing(predictor, monkeypatch):

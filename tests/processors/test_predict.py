@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import processors.predict as predict_module
 from processors.frame_sources import Frame, Video, open_source
 from processors.frame_writers import writer_for
 from processors.person_detector import People
-from processors.pose_predictor import PosePredictor
+from processors.pose_predictor import Person, PosePredictor
 from processors.predict import predict_frames
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 
@@ -137,6 +138,17 @@ def test_a_video(video, tmp_path, model, smooth):
     assert {person.get("id", 0) for row in rows for person in row["people"]} <= {1, None}
     assert all(len(row["people"]) == 1 for row in rows)
     assert not list(path.parent.glob("*.part*"))
+
+
+def test_who_has_no_id_yet_is_not_drawn_in_a_video(model):
+    """Or those seen for a moment, with a low score, would flicker."""
+    frame, predictor = np.zeros((60, 80, 3), np.uint8), PosePredictor(model)
+    new = Person(np.full((17, 2), 30, np.float32), np.ones(17, np.float32),
+                 np.float32([10, 10, 40, 40]), 0.1)
+    for person, is_video, drawn in ((new, True, False), (new, False, True),
+                                    (replace(new, id=1), True, True)):
+        picture = predict_module._picture(frame, [person], predictor, is_video, legend=False)
+        assert picture.any() == drawn
 
 
 def test_odd_sizes_and_a_name_for_the_video(tmp_path, model):
