@@ -19,7 +19,12 @@ class Finding:
     def __str__(self) -> str:
         shown = f" ({', '.join(self.examples)}{', ...' if self.more else ''})" * bool(self.examples)
         return (f"{'WRONG' if self.serious else 'note'}  {self.where}: {self.sentence}{shown}.\n"
-                f"       {self.cost}.")
+                f"       {self.advice}.")
+
+    @property
+    def advice(self) -> str:
+        """The cost as a sentence of its own."""
+        return self.cost[:1].upper() + self.cost[1:]
 
     @property
     def more(self) -> bool:

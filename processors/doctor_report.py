@@ -60,7 +60,7 @@ def _finding(finding: Finding) -> str:
     examples = ", ".join(finding.examples) + (", ..." if finding.more else "")
     kind = "wrong" if finding.serious else "note"
     return (f'<div class="finding {kind}"><p><b>{escape(finding.where)}</b>: '
-            f'{escape(finding.sentence)}.</p><p class="soft">{escape(finding.cost)}.</p>'
+            f'{escape(finding.sentence)}.</p><p class="soft">{escape(finding.advice)}.</p>'
             + (f'<p class="soft">{escape(examples)}</p>' if finding.examples else "") + "</div>")
 
 
