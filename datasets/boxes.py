@@ -245,7 +245,7 @@ class _Images:
             self.ids.append(image_id)
             self.names.append(name)
             self.sizes.append(size)
-        self._rows = {image_id: row for row, image_id in enumerate(self.ids)}
+        self._rows: dict[Any, int] = {image_id: row for row, image_id in enumerate(self.ids)}
 
     def find(self, image_id: Any) -> int | None:
         """Row of an image; None for whatever is no id of one."""
