@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import main
 import processors.predict as predict_module
@@ -109,6 +110,14 @@ def test_one_image_into_a_file_and_a_pattern(folder, tmp_path, model):
     run(f"{folder}/**/*.[wj]*", tmp_path / "y", model)
     assert [row["image"] for row in lines(tmp_path / "y" / "results.jsonl")] == [
         "b.jpg", "more/a.webp"]
+
+
+def test_a_phones_picture_is_turned_upright(tmp_path):
+    path, exif = tmp_path / "phone.jpg", Image.Exif()
+    exif[0x0112] = 6        # orientation: to be turned by 90 degrees
+    Image.new("RGB", (80, 30)).save(path, exif=exif)
+    frame, = open_source(str(path))
+    assert frame.pixels.shape == (80, 30, 3)
 
 
 def test_broken_images_are_said_and_the_others_are_done(folder, tmp_path, model, monkeypatch):
