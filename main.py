@@ -23,8 +23,6 @@ from processors.importing import IMPORTERS, import_annotations
 from processors.model_info import compare, describe
 from processors.predict import predict
 
-SOLVERS: dict[str, type[DPProcessor] | type[DDPProcessor]] = {
-    "dp": DPProcessor, "ddp": DDPProcessor}
 EPILOG = "All settings with their meaning: docs/configuration.md."
 QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
 
@@ -33,7 +31,9 @@ def train(arguments: argparse.Namespace) -> None:
     """train the network of a YAML file, evaluating after its epochs (the default command)"""
     path, overrides = split(arguments.settings)
     processor = load_config(path, overrides).processor
-    SOLVERS[processor](path, overrides).run()
+    solvers: dict[str, type[DPProcessor] | type[DDPProcessor]] = {
+        "dp": DPProcessor, "ddp": DDPProcessor}
+    solvers[processor](path, overrides).run()
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
