@@ -193,3 +193,10 @@ def test_a_validation_set_that_cannot_be(folder, capsys, val, part):
     assert run_import(folder, "labelme", labelme(folder), "--val", str(folder / val)) == 2
     assert re.search(part, capsys.readouterr().err)
     assert not (folder / "kites.json").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named(folder, capsys):
+    words = ["import", "--from", "labelme", *labelme(folder), "--skeleton",
+             str(folder / "kite.yaml"), "--out", str(folder / "kite.yaml" / "kites.json")]
+    assert main.main(words) == 2
+    assert "kites.json cannot be written (" in capsys.readouterr().err
