@@ -19,6 +19,7 @@ from processors import evaluate as module
 from processors.coco_evaluator import METRICS
 from processors.evaluate import evaluate
 from processors.evaluate_weights import evaluate_weights
+from utils.log import log
 
 ROOT = Path(main.__file__).parent
 
@@ -146,7 +147,9 @@ def test_a_sweep_makes_no_report(words, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_sweep_says_the_common_protocol_once(words, caplog):
+def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)     # another test may have shown the log
+    monkeypatch.setattr("processors.evaluate_weights.show_log", lambda rank: log.setLevel("INFO"))
     found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
     assert len(found) == 6 and caplog.text.count("pose score:") == 1
     assert "with and without" in caplog.text and "kernel 7" in caplog.text

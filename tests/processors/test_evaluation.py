@@ -12,6 +12,7 @@ from datasets.synthetic import ensure_synthetic
 from processors import evaluation as module
 from processors.evaluation import Evaluation
 from processors.parallel import OneProcess
+from utils.log import log
 
 SKELETON = load_skeleton("coco")
 
@@ -33,6 +34,11 @@ class Together(OneProcess):
 
     def share(self, value):
         return self.gather(value)[0]
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch):
+    monkeypatch.setattr(log, "propagate", True)     # another test may have shown the log
 
 
 @pytest.fixture(scope="module")
