@@ -147,6 +147,14 @@ def test_weights_that_know_other_things_than_people(weights, monkeypatch):
     assert with_names(()).network.person == 0
 
 
+def test_only_the_class_called_person_is_taken(weights):
+    detector, image = build_detector(DetectorConfig(weights=weights, image_size=96)), pictures(
+        (200, 100))
+    first = detector(image)
+    detector.network.person = 1
+    assert not same(first, detector(image))
+
+
 def test_bf16_stays_near(small, weights):
     rough = build_detector(DetectorConfig(weights=weights, image_size=96, amp="bf16"))
     image = pictures((200, 100))
