@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 
 from datasets.coco import MSCOCO
-from datasets.images import read_image
+from datasets.images import ImageError, read_image
 from datasets.skeleton import Skeleton
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
@@ -25,10 +25,17 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
         poses = np.array([result["keypoints"] for result in results
                           if result["image_id"] == image_id], np.float32)
         poses = poses.reshape(-1, skeleton.num_joints, 3)
-        image = read_image(dataset.path(row))
+        try:
+            image = read_image(dataset.path(row))
+        except ImageError:
+            if not dataset.skip_broken:
+                raise
+            continue        # the evaluation has named it
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
                                   skeleton.joint_names, threshold, skeleton.limb_colours))
         captions.append(str(persons.file_names[row]))
+    if not images:
+        return
     sheet = contact_sheet(images, columns=4, cell_size=(320, 260), captions=captions)
     done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     assert done
