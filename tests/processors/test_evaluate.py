@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from nets import build_net
 from processors import evaluate as module
 from processors.coco_evaluator import METRICS
 from processors.evaluate import evaluate
-from processors.evaluate_weights import evaluate_weights
+from processors.evaluate_weights import as_weights_want, evaluate_weights
 from utils.log import log
 
 ROOT = Path(main.__file__).parent
@@ -154,3 +155,18 @@ def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
     assert len(found) == 6 and caplog.text.count("pose score:") == 1
     assert "with and without" in caplog.text and "kernel 7" in caplog.text
     assert len(list(folder_of(words).glob("quickstart_*_results.json"))) >= 6
+
+
+def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
+    monkeypatch.setattr("processors.evaluate_weights.disagreements",
+                        lambda *_: {("codec", "alignment"): "dark"})
+    config = as_weights_want(load_config(main.QUICKSTART, words),
+                             SimpleNamespace(where="w.pth", assumed=""))
+    assert config.codec.alignment == "dark"
+
+
+def test_a_new_head_is_not_judged(words, monkeypatch):
+    monkeypatch.setattr("processors.evaluate_weights.load_weights",
+                        lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
+    with pytest.raises(ValueError, match="for another number of joints"):
+        evaluate_weights(load_config(main.QUICKSTART, words))
