@@ -52,6 +52,12 @@ def test_links_lead_to_files_and_headings(page):
         assert not heading or heading in headings(file.read_text(encoding="utf-8")), target
 
 
+def test_the_readme_names_every_recipe():
+    linked = set(links((ROOT / "README.md").read_text(encoding="utf-8")))
+    recipes = {f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml")}
+    assert recipes <= linked
+
+
 def commands(text: str) -> list[str]:
     """Blocks of code without comments, and commands within sentences."""
     blocks = re.findall(r"^```(?:sh|python|yaml)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
