@@ -45,7 +45,7 @@ def describe(config: Config) -> str:
         f"Weights: {_bytes_text(4 * cost.parameters[''])} in float32.",
         f"Activations kept for the backward pass: {_bytes_text(activations)} on each device in "
         f"float32, about half of it with optim.amp ({at_once} images at once: data.batch_size "
-        f"{config.data.batch_size} / devices {max(len(config.gpus), 1)} / optim.accumulate "
+        f"{config.data.batch_size} / devices {_devices(config)} / optim.accumulate "
         f"{config.optim.accumulate}).",
     ])
 
@@ -127,7 +127,12 @@ def _activation_bytes(net: PoseNet, input_size: tuple[int, int], images: int) ->
 
 def _images_at_once(config: Config) -> int:
     """Images that one device holds at a time: its share of a batch, or a piece of that."""
-    return config.data.batch_size // max(len(config.gpus), 1) // config.optim.accumulate
+    return config.data.batch_size // _devices(config) // config.optim.accumulate
+
+
+def _devices(config: Config) -> int:
+    """GPUs, or processes on the CPU."""
+    return len(config.gpus) or config.processes
 
 
 def _model_text(config: Config) -> str:

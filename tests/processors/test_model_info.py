@@ -58,8 +58,9 @@ def kept_bytes(net, images):
     return sum(storage.nbytes() for storage in kept.values())
 
 
-def test_memory_is_what_a_real_pass_keeps():
-    config = recipe(reduction=True, codec=CodecConfig(input_size=(64, 96)), gpus=(0, 1),
+@pytest.mark.parametrize("devices", [{"gpus": (0, 1)}, {"processor": "ddp", "processes": 2}])
+def test_memory_is_what_a_real_pass_keeps(devices):
+    config = recipe(reduction=True, codec=CodecConfig(input_size=(64, 96)), **devices,
                     data=DataConfig(batch_size=8), optim=OptimConfig(accumulate=2))
     expected = kept_bytes(build_net(config.model).train(), torch.zeros(2, 3, 96, 64))
     text = describe(config)
