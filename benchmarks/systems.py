@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
 from configs.loader import load_config
+from configs.schema import DataConfig
 from datasets.synthetic import ensure_synthetic
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.model_info import cost_of, shape_only_net
@@ -57,12 +58,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="page with the tables")
     arguments = parser.parse_args(words)
     size = "gpu" if load_config(BASE, arguments.settings).gpus else "cpu"
-    drawn = load_config(BASE, [*SIZES[size], *arguments.settings]).data
-    data = ROOT / "data" / f"systems_{drawn.synthetic_train}_{drawn.synthetic_val}"
-    common = [f"data.{name}_{key}={data / value / file}" for name in ("train", "val")
-              for key, value, file in (("ann_path", "annotations", f"{name}.json"),
-                                       ("img_root", name, ""))]
-    common += [*SIZES[size], "val.save_minutes=2"]
+    data = data_settings(load_config(BASE, [*SIZES[size], *arguments.settings]).data)
     lines = arguments.results / f"systems_{size}.jsonl"
     arguments.results.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -70,12 +66,20 @@ def main(words: list[str]) -> int:
         own = [*SIZES[size], *SYSTEMS[system], f"seed={seed}", *arguments.settings]
         row = finished(lines, system, seed, own)
         if row is None:
-            row = train_and_judge(system, seed, own, [*common, *own])
+            row = train_and_judge(system, seed, own, data)
             with lines.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(row)}\n")
         rows.append(row)
         replace_section(arguments.page, f"systems_{size}", report(rows, size, arguments.settings))
     return 0
+
+
+def data_settings(data: DataConfig) -> list[str]:
+    """Where the drawn people are: a folder for each number of images."""
+    folder = ROOT / "data" / f"systems_{data.synthetic_train}_{data.synthetic_val}"
+    return [setting for name in ("train", "val")
+            for setting in (f"data.{name}_ann_path={folder / name}.json",
+                            f"data.{name}_img_root={folder / name}")]
 
 
 def runs() -> list[tuple[str, int]]:
@@ -94,17 +98,16 @@ def finished(lines: Path, system: str, seed: int, settings: list[str]) -> dict[s
     return same[-1] if same else None
 
 
-def train_and_judge(system: str, seed: int, own: list[str], settings: list[str],
-                    ) -> dict[str, Any]:
+def train_and_judge(system: str, seed: int, own: list[str], data: list[str]) -> dict[str, Any]:
     """One training and its evaluations as a line of the results. The checkpoints are removed at
     the end: they are there for a training that is stopped."""
     name = f"{system.replace(' ', '')}_{seed}_{sha256(repr(own).encode()).hexdigest()[:8]}"
     folder = ROOT / "weights" / "systems" / name
-    config = load_config(BASE, settings)
+    config = load_config(BASE, [*own, *data])
     ensure_synthetic(config.data, seed=0)       # the same people for every seed
     processor = DPProcessor(BASE, [
-        *settings, f"model_name={name}", f"val.weight_path={folder}",
-        f"val.interval={config.optim.epochs}"])
+        *own, *data, f"model_name={name}", f"val.weight_path={folder}",
+        f"val.interval={config.optim.epochs}", "val.save_minutes=2"])
     whole, begin = processor.step == 0, time.monotonic()
     processor.run()
     minutes = (time.monotonic() - begin) / 60
@@ -137,9 +140,9 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
         f"Input {width}x{height}; ResNets are {resnet}, HRNet is whole; nothing is pretrained. "
         f"{first['persons']} drawn persons to train on, {config.optim.epochs} epochs, batch "
         f"{config.data.batch_size}, {config.optim.optimizer} {config.optim.lr:g}, "
-        f"{config.optim.schedule}; averaging with {config.optim.ema:g}; {first['judged_persons']} "
-        f"other drawn persons to judge on, by their true boxes. The rest is in "
-        f"`configs/quickstart.yaml`. Numbers are AP.",
+        f"{config.optim.schedule}, amp {str(config.optim.amp).lower()}; averaging with "
+        f"{config.optim.ema:g}; {first['judged_persons']} other drawn persons to judge on, by "
+        f"their true boxes. The rest is in `configs/quickstart.yaml`. Numbers are AP.",
     ]
     left = [f"{system} (seed {seed})" for system, seed in runs()[len(rows):]]
     if left:
@@ -180,7 +183,8 @@ def effects_table(rows: list[dict]) -> str:
             if "averaged" in row["AP"]],
     }
     return markdown_table([["choice", "mean change of AP", "smallest", "largest"]] + [
-        [name, *(f"{value:+.3f}" for value in (statistics.mean(found), min(found), max(found)))]
+        [name, *(f"{round(value, 3) + 0.0:+.3f}"       # without "-0.000"
+                  for value in (statistics.mean(found), min(found), max(found)))]
         for name, found in effects.items() if found])
 
 
