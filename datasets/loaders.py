@@ -108,8 +108,11 @@ def _obey_the_parent(parent: int) -> None:
 
 
 @contextmanager
-def dead_workers_named() -> Iterator[None]:
-    """Within it, the death of a worker is a ChildProcessError of one sentence."""
+def dead_workers_named(again: str) -> Iterator[None]:
+    """Within it, the death of a worker is a ChildProcessError of one sentence.
+
+    again: what the same command does after it.
+    """
     try:
         try:
             yield
@@ -129,5 +132,5 @@ def dead_workers_named() -> Iterator[None]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise ChildProcessError(
             f"a process that reads images died ({death[1].strip()}), as happens when memory or "
-            f"/dev/shm runs out; lower data.num_workers (0 reads in the main process); the same "
-            f"command goes on from the last checkpoint") from error
+            f"/dev/shm runs out; lower data.num_workers (0 reads in the main process); "
+            f"{again}") from error

@@ -30,7 +30,7 @@ from datasets.crop_pack import (
     read_index,
 )
 from datasets.images import ImageError
-from datasets.loaders import PARENT_LOOK, init_worker
+from datasets.loaders import PARENT_LOOK, dead_workers_named, init_worker
 from datasets.room import Piece, pieces
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
@@ -158,6 +158,7 @@ def _locked(handle: int, path: Path) -> bool:
     return True
 
 
+@dead_workers_named("the same command packs on from where it was")
 def _append(path: Path, jobs: ImagePieces, first: int, num_workers: int) -> None:
     """Pack the images from row `first` on."""
     left = range(first, len(jobs))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.loader import load_config
-from processors.evaluate_weights import ensure_one_kind, evaluate_weights
+from processors.evaluate_weights import JUDGE_AGAIN, ensure_one_kind, evaluate_weights
 from processors.launch import ensure_started_once, launch, run_rank
 from processors.parallel import find_devices
 
@@ -32,4 +32,4 @@ def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path 
         options = {"--weights": weights, "--source": source, "--report": report}
         words = [str(word) for option in options.items() if option[1] for word in option]
         launch(["evaluate", str(cfg_path), *overrides, *words, *(["--sweep"] if sweep else [])],
-               processes, "the same command makes the evaluation again")
+               processes, JUDGE_AGAIN)

@@ -5,6 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from configs.schema import Config
+from datasets.loaders import dead_workers_named
 from datasets.skeleton import load_skeleton
 from nets import build_net
 from nets.pretrained import LoadReport, load_weights
@@ -18,7 +19,10 @@ from processors.precision import amp_dtype
 from processors.report import write_report
 from utils.log import log, show_log
 
+JUDGE_AGAIN = "the same command makes the evaluation again"
 
+
+@dead_workers_named(JUDGE_AGAIN)
 def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
                      sweep: bool = False, report: Path | None = None,
                      parallel: Parallel | None = None) -> dict[str, CocoMetrics]:

@@ -33,6 +33,7 @@ from processors.device_batches import device_batches
 from processors.ema import AveragedNet
 from processors.evaluation import Evaluation, build_codec
 from processors.first_weights import say_first_weights
+from processors.launch import TRAIN_ON
 from processors.parallel import OneProcess, Parallel
 from processors.pictures import draw_results
 from processors.progress import Progress
@@ -139,7 +140,7 @@ class PoseProcessor:
                               step=self.step, rank=self.parallel.rank,
                               tensorboard=self.config.log.tensorboard)
         epochs = self.config.optim.epochs
-        with self.stop, dead_workers_named():
+        with self.stop, dead_workers_named(TRAIN_ON):
             while True:
                 epoch = self.step // self.steps_per_epoch
                 if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:

@@ -53,6 +53,17 @@ def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
     assert words.replace("\\", "") in error
 
 
+def test_a_dead_worker_is_one_sentence(settings, monkeypatch, capfd):
+    with monkeypatch.context() as patch:
+        patch.setattr("datasets.pack_writer.ImagePieces.__getitem__",
+                      lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        assert main(["pack", CONFIG, *settings]) == 2
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: a process that reads images died (")
+    assert last.endswith("; the same command packs on from where it was")
+    assert main(["pack", CONFIG, *settings]) == 0
+
+
 def test_training_takes_the_pack(settings, tmp_path):
     make_pack(load_config(CONFIG, settings))
     processor = DPProcessor(CONFIG, [*settings, f"val.weight_path={tmp_path}"])

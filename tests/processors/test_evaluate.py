@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -132,6 +133,16 @@ def test_ddp_is_launched_with_all_that_was_asked_for(words, monkeypatch, setting
     seen = {}
     monkeypatch.setitem(main.COMMANDS, "evaluate", lambda given: seen.update(vars(given)))
     assert main.main(sent) == 0 and seen["sweep"] and seen["source"] == "pose_hrnet"
+
+
+@pytest.mark.parametrize("option", ([], ["--sweep"]))
+def test_a_dead_worker_is_one_sentence(words, monkeypatch, capfd, option):
+    monkeypatch.setattr("datasets.coco.MSCOCO.__getitems__",
+                        lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert main.main(["evaluate", *words, *option]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: a process that reads images died (") and said.count("\n") == 1
+    assert said.endswith("; the same command makes the evaluation again\n")
 
 
 def test_dp_under_torchrun_is_refused(words, monkeypatch, capsys):
