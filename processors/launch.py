@@ -22,7 +22,7 @@ from processors.parallel import ManyProcesses
 from processors.stop import Stopped
 
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
-RUN_ID = "simplepose"           # by which a process knows that it was started here
+RUN_ID = "simplepose-"          # and the launcher's pid: so a process knows who started it
 USER_ERROR = 2                  # exit status of a process that left a sentence in its error file
 STOPPED = {128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP}
 TRAIN_ON = "the same command goes on from the last checkpoint"
@@ -39,9 +39,9 @@ def launch(words: Sequence[str], processes: int, again: str = TRAIN_ON) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     _silence_torch()
     config = torch_launcher.LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=0, run_id=RUN_ID,
-        rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",
-        monitor_interval=0.5)
+        min_nodes=1, max_nodes=1, nproc_per_node=processes, max_restarts=0,
+        run_id=f"{RUN_ID}{os.getpid()}", rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+        local_addr="localhost", monitor_interval=0.5)
     try:
         torch_launcher.elastic_launch(config, sys.executable)("-u", str(MAIN), *words)
     except SignalException as error:
@@ -86,7 +86,7 @@ def ensure_started_once() -> None:
 
 def launched_here() -> bool:
     """Whether this process was started by `launch`, which speaks for it."""
-    return os.environ.get("TORCHELASTIC_RUN_ID") == RUN_ID
+    return os.environ.get("TORCHELASTIC_RUN_ID", "").startswith(RUN_ID)
 
 
 def die_with_launcher() -> None:
@@ -94,6 +94,8 @@ def die_with_launcher() -> None:
     if sys.platform == "linux" and "TORCHELASTIC_RUN_ID" in os.environ:
         parent_death_signal = 1
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+    if launched_here() and os.environ["TORCHELASTIC_RUN_ID"] != f"{RUN_ID}{os.getppid()}":
+        sys.exit(f"the launcher died before process {os.environ['RANK']} had begun")
 
 
 def _raise_reason(failures: list[ProcessFailure], processes: int, again: str = TRAIN_ON,

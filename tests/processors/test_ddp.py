@@ -160,6 +160,27 @@ def test_without_their_launcher_processes_end(words, tmp_path):
     assert (tmp_path / "log").stat().st_size == length
 
 
+@pytest.mark.skipif(not Path("/proc/self/exe").exists(), reason="looks into /proc")
+def test_without_their_launcher_processes_do_not_begin(words, tmp_path):
+    """It is killed while they import; they would look for it for minutes."""
+    command = [sys.executable, SCRIPT, *words("unborn", **DDP)]
+    launcher = subprocess.Popen(command, cwd=ROOT)
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children")
+    while len(processes := children.read_text().split()) < 2:
+        assert launcher.poll() is None
+        time.sleep(0.01)
+    launcher.kill()
+    launcher.wait()
+    for _ in range(KILLED_WITHIN):
+        left = [process for process in processes if Path("/proc", process, "exe").exists()]
+        if not left:
+            break
+        time.sleep(1)
+    for process in left:
+        os.kill(int(process), signal.SIGKILL)
+    assert not left
+
+
 def test_torchrun_wants_ddp(run):
     status, said = run("z", before=("-m", "torch.distributed.run", "--nproc-per-node=2",
                                     str(SCRIPT)), processor="dp")
