@@ -82,7 +82,7 @@ class MSCOCO(Dataset):
         all must have one."""
         assert self.augment is not None and self.source == self.ann_path
         pack.check_settings(pack_settings(self.input_size, self.alignment, self.augment))
-        rows = pack.rows(persons, self.ann_path)
+        rows = pack.rows(persons, self.ann_paths())
         broken = pack.records["bytes"][rows[:, WHOLE]] == 0
         self._pack_rows = rows[~broken]
         if not broken.any():
@@ -234,6 +234,10 @@ class MSCOCO(Dataset):
     def path(self, row: int) -> Path:
         """File of a row of `persons.image_ids`."""
         return self.sets[self.persons.sets[row]].img_root / self.persons.file_names[row]
+
+    def ann_paths(self) -> str:
+        """The annotation files of all sets, for messages."""
+        return " + ".join(str(part.ann_path) for part in self.sets)
 
     def summary(self) -> str:
         """What is in the data set and what was left out, one line."""

@@ -81,7 +81,7 @@ class CropPack:
                     f"{self} has room for augment.{name} {made['augment'][name]:g}, but "
                     f"{settings['augment'][name]:g} is asked for: {again}")
 
-    def rows(self, persons: Persons, ann_path: str | Path) -> np.ndarray:
+    def rows(self, persons: Persons, ann_path: str) -> np.ndarray:
         """Record of each person and part, (N, 3) int32, -1 where a person has no such part.
 
         Raises ValueError if persons are not in the pack: it belongs to other annotations.
@@ -97,9 +97,11 @@ class CropPack:
             place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
             rows[:, part] = np.where(known[place] == keys, mine[place], -1)
         absent = np.flatnonzero(rows[:, WHOLE] < 0)
-        if len(absent) == len(keys):
-            raise ValueError(f"{self} belongs to another data set, it was made from "
-                             f"{self.header['ann_path']} and has nobody of {ann_path}")
+        made_from = self.header["ann_path"]
+        if len(absent) == len(keys) and ann_path != made_from:
+            raise ValueError(f"{self} was made from {made_from}, not from {ann_path}, of whose "
+                             f"persons it has none: name the right pack, or make one with `python "
+                             f"main.py pack` under another name")
         if len(absent):
             raise ValueError(
                 f"{ann_path} has changed since {self} was made: {len(absent)} of {len(keys)} "

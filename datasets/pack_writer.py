@@ -113,7 +113,7 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
         "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}",
-        "ann_path": " + ".join(str(part.ann_path) for part in dataset.sets)}
+        "ann_path": dataset.ann_paths()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _held(path):
         records = _kept(path, header, jobs) if path.stat().st_size else _start(path, header)
@@ -198,8 +198,7 @@ def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
     if not index_path(path).exists():
         raise ValueError(f"data.train_pack: {path} exists and is no crop pack: name another file")
     made, records = read_index(path)
-    differ = [f"{key} {made.get(key)} instead of {value}" for key, value in header.items()
-              if key != "ann_path" and made.get(key) != value]
+    differ = _differences(made, header)
     if differ:
         raise ValueError(f"{path} (data.train_pack) was made with {', '.join(differ)}: delete it, "
                          f"or name another file")
@@ -222,6 +221,20 @@ def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
     _cut_to(path, int(records["bytes"].sum()))
     _cut_to(index_path(path), index_path(path).read_bytes().index(b"\n") + 1 + records.nbytes)
     return records
+
+
+def _differences(made: dict[str, Any], asked: dict[str, Any]) -> list[str]:
+    """What a pack was made with, in words, where something else is asked for."""
+    keys = {"pack_format": "data.pack_format", "input_size": "codec.input_size",
+            "alignment": "codec.alignment"}
+    differ = [f"{key} {made[name]} instead of {asked[name]}" for name, key in keys.items()
+              if made[name] != asked[name]]
+    differ += [f"augment.{name} {made['augment'][name]:g} instead of {value:g}"
+               for name, value in asked["augment"].items() if made["augment"][name] != value]
+    if not differ and made["digest"] != asked["digest"]:    # the alignment changes boxes, too
+        differ.append(f"other annotations ({made['persons']} persons of {made['ann_path']}, not "
+                      f"the {asked['persons']} of {asked['ann_path']} as it is now)")
+    return differ
 
 
 def _cut_to(path: Path, size: int) -> None:

@@ -10,6 +10,7 @@ from datasets.category import only_category
 from datasets.coco import MSCOCO
 from datasets.loaders import val_loader
 from datasets.skeleton import Skeleton
+from processors.broken_images import name_broken
 from processors.coco_evaluator import (
     CocoMetrics,
     Predictions,
@@ -76,6 +77,7 @@ class Evaluation:
         self.ground_truth = self._ground_truth()
         ensure_metrics(val.metrics, self.ground_truth.dataset, skeleton, data.val_ann_path)
         self.results: list[dict] = []       # of the last `run`, process 0 only
+        self.broken: set[Path] = set()      # images that cannot be used
 
     def start_workers(self) -> None:
         """Otherwise the first `run` does, when other threads may make that unsafe."""
@@ -142,6 +144,7 @@ class Evaluation:
             for batch in bar(self.loader, "evaluating", rank=self.parallel.rank):
                 if stop and stop.asked():
                     return      # the shares differ in size, so the others hear of it at the end
+                name_broken(batch, self.dataset, self.broken)
                 yield batch
 
         training = net.training

@@ -15,11 +15,11 @@ from configs.loader import config_to_dict
 from configs.schema import Config
 from datasets.coco import MSCOCO
 from datasets.loaders import dead_workers_named, train_loader
-from datasets.sample import Batch
 from datasets.samplers import TrainSampler
 from datasets.skeleton import load_skeleton, published_joints, skeleton_to_dict
 from datasets.synthetic import ensure_synthetic
 from nets import build_net
+from processors.broken_images import name_broken
 from processors.checkpoint import (
     has_checkpoint,
     load_last,
@@ -164,7 +164,7 @@ class PoseProcessor:
         for number in range(first + 1, self.steps_per_epoch + 1):
             with progress.meter.waiting():
                 batch = next(self.batches)
-            self._count_broken(batch)
+            name_broken(batch, self.train_set, self.broken)
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
             numbers = self.train_step(batch, lr, progress.measures(self.step))
             self.reports.send(self.step, lr, batch.image_id, numbers,
@@ -181,15 +181,6 @@ class PoseProcessor:
             if "stop" in wishes:
                 self.stop.leave(self.last_path)
         progress.close()
-
-    def _count_broken(self, batch: Batch) -> None:
-        """Name each image that `data.skip_broken` goes on without, the first time it is met."""
-        for index in batch.index[batch.index < 0].tolist():
-            path = self.train_set.image_path(index)
-            if path not in self.broken:
-                self.broken.add(path)
-                log.warning("going on without the broken image %s (%d so far)", path,
-                            len(self.broken))
 
     def _receive(self, progress: Progress, everything: bool = False) -> set[str]:
         """Judge and show what steps said of themselves; returns the wishes among it."""

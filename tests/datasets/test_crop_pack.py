@@ -169,13 +169,15 @@ def test_other_files_are_left_alone(make, files, tmp_path):
     assert (tmp_path / "pack").read_text() == "a letter"
 
 
-@pytest.mark.parametrize("changes", [
-    {"form": "raw"}, {"augment": dataclasses.replace(AUGMENT, scale=0.2)}, {"alignment": "dark"},
-    {"debug": 5}])
-def test_a_pack_of_something_else_is_not_overwritten(make, changes):
+@pytest.mark.parametrize("changes, words", [
+    ({"form": "raw"}, "data.pack_format jpeg instead of raw"),
+    ({"augment": dataclasses.replace(AUGMENT, scale=0.2)}, "augment.scale 0.25 instead of 0.2"),
+    ({"alignment": "dark"}, "codec.alignment hrnet instead of dark"),
+    ({"debug": 5}, r"other annotations \(8 persons of .*, not the 5 of .*\)")])
+def test_a_pack_of_something_else_is_not_overwritten(make, changes, words):
     path = make()
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=r"\(data.train_pack\) was made with .*: delete it"):
+    with pytest.raises(ValueError, match=rf"\(data.train_pack\) was made with {words}: delete it"):
         make(**changes)
     assert path.read_bytes() == before
 
@@ -270,13 +272,21 @@ def test_what_decides_nothing_may_change(files, make, coco_content):
     packed(files, path)
 
 
-def test_another_data_set_is_refused(files, make, coco_content):
+def test_another_data_set_is_refused(files, make, coco_content, tmp_path):
     path = make()
     for row in coco_content["images"]:
         row["file_name"] = row["file_name"].replace("0000", "1111")
-    files[0].write_text(json.dumps(coco_content))
-    with pytest.raises(ValueError, match="belongs to another data set.*has nobody of"):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(coco_content))
+    with pytest.raises(ValueError, match=r"pack \(data.train_pack\) was made from .*persons.json, "
+                                         r"not from .*other.json, of whose .* none: name the"):
+        packed((other, files[1]), path)
+    files[0].write_text(other.read_text())      # the same name, other people
+    with pytest.raises(ValueError, match="persons.json has changed since .*: 8 of 8 persons"):
         packed(files, path)
+    with pytest.raises(ValueError, match=r"with other annotations \(8 persons of .*persons.json, "
+                                         r"not the 8 of .*persons.json as it is now\): delete it"):
+        make(check_files=False)
 
 
 def test_missing_cut_and_unfinished_packs(files, make, tmp_path):

@@ -39,7 +39,7 @@ from utils import files  # noqa: E402
 
 # where a run can be hit: name -> owner and name of a function, hit when it is called
 HOOKS = {
-    "step: next batch": (pose_processor.PoseProcessor, "_count_broken"),
+    "step: next batch": (pose_processor, "name_broken"),
     "step: forward": (train_step, "normalise"),
     "step: update": (train_step.TrainStep, "_update"),
     "step: average": (pose_processor.AveragedNet, "update"),

@@ -199,3 +199,22 @@ def test_missing_paths_are_named():
     config = load_config("configs/quickstart.yaml", ["data.val_img_root=''"])
     with pytest.raises(ValueError, match="data.val_img_root is not set"):
         PoseProcessor(config)
+
+
+def test_the_last_epochs_of_a_run_are_the_weaker_ones(tiny):
+    people = tiny(**{"augment.weak_epochs": 1, "augment.weak": 0, "augment.rotation_prob": 1,
+                     "optim.epochs": 3}).train_set
+    turned = [people._plan((epoch, 2))[1].rotation != 0 for epoch in range(3)]
+    assert turned == [True, True, False]
+
+
+def test_broken_validation_images_are_named_once_and_end_no_run(tiny, tmp_path, caplog):
+    settings = {f"data.val_{key}": tmp_path / name
+                for key, name in (("ann_path", "people.json"), ("img_root", "images"))}
+    run = tiny(**settings, **{"data.skip_broken": True})
+    broken = run.evaluation.dataset.path(0)
+    broken.write_bytes(b"")
+    run.run()
+    said = f"going on without the broken image {broken} (1 so far)"
+    assert [record.getMessage() for record in caplog.records].count(said) == 1
+    assert (tmp_path / "weights" / "quickstart_val.jpg").stat().st_size
