@@ -21,13 +21,15 @@ from datasets.augment import WHOLE
 from datasets.boxes import Persons
 from datasets.images import ImageError, decode
 
-VERSION = 1
-RECORD = np.dtype([
+VERSION = 2
+PIECE = [
     ("key", "<u8"),             # of the person, see person_keys
     ("part", "<i4"),            # WHOLE, UPPER or LOWER
     ("left", "<i4"), ("top", "<i4"), ("width", "<i4"), ("height", "<i4"),   # in the image
-    ("stored_width", "<i4"), ("stored_height", "<i4"),
-    ("crc", "<u4"),             # of the stored bytes, CRC-32
+    ("stored_width", "<i4"), ("stored_height", "<i4")]
+RECORD = np.dtype([
+    *PIECE,
+    ("crc", "<u4"),             # see `checksum`
     ("offset", "<i8"), ("bytes", "<i8"),    # in the data file; 0 bytes: the image was broken
     ("more", "<i4")])           # records that follow for persons of the same image
 ROOM = ("rotation", "scale", "box_jitter", "perspective", "half_body")
@@ -117,7 +119,7 @@ class CropPack:
         record = self.records[row]
         data = self._read_bytes(int(record["offset"]), int(record["bytes"]))
         if not self._checked[row]:
-            if zlib.crc32(data.data) != record["crc"]:
+            if checksum(record, data.data) != record["crc"]:
                 raise ImageError(f"{self} is damaged at byte {record['offset']}: `python main.py "
                                  f"pack` with the same settings repairs it")
             self._checked[row] = True
@@ -165,15 +167,35 @@ def read_index(path: Path) -> tuple[dict[str, Any], np.ndarray]:
     except OSError as error:
         raise ValueError(f"data.train_pack: {error.filename} cannot be read: {error.strerror}"
                          ) from error
+    header = _parse_header(line)
+    if header is None:
+        raise ValueError(f"{index_path(path)} (data.train_pack) is no index of a crop pack of "
+                         f"this version, or is damaged: pack again under another name")
+    whole = len(rest) // RECORD.itemsize * RECORD.itemsize
+    return header, np.frombuffer(rest[:whole], RECORD)
+
+
+def header_line(header: dict[str, Any]) -> bytes:
+    """First line of an index: the header and its checksum."""
+    crc = zlib.crc32(json.dumps(header).encode())
+    return json.dumps(header | {"crc": crc}).encode() + b"\n"
+
+
+def _parse_header(line: bytes) -> dict[str, Any] | None:
+    """The header in a line of `header_line`, or None if it is none of this version."""
     try:
         header = json.loads(line)
     except ValueError:
-        header = None
+        return None
     if not isinstance(header, dict) or header.get("version") != VERSION:
-        raise ValueError(f"{index_path(path)} (data.train_pack) is no index of a crop pack of "
-                         f"this version: pack again under another name")
-    whole = len(rest) // RECORD.itemsize * RECORD.itemsize
-    return header, np.frombuffer(rest[:whole], RECORD)
+        return None
+    header.pop("crc", None)
+    return header if header_line(header) == line + b"\n" else None
+
+
+def checksum(record: np.void, content: bytes | memoryview) -> int:
+    """CRC-32 of a piece and of its stored bytes: a wrong place would put the joints elsewhere."""
+    return zlib.crc32(content, zlib.crc32(record.tobytes()[:np.dtype(PIECE).itemsize]))
 
 
 def pack_settings(input_size: tuple[int, int], alignment: str, augment: AugmentConfig,

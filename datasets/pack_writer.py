@@ -4,7 +4,6 @@ What is on the disk is always the beginning of the finished pack: pieces in the 
 persons, first the pixels of an image's persons, then their records.
 """
 import fcntl
-import json
 import os
 import time
 import zlib
@@ -24,6 +23,8 @@ from datasets.crop_pack import (
     RECORD,
     VERSION,
     CropPack,
+    checksum,
+    header_line,
     index_path,
     pack_settings,
     person_keys,
@@ -63,10 +64,11 @@ class ImagePieces(Dataset):
                 content = b"" if image is None else encode(cut(image, piece), self.raw)
                 rows.append((self.keys[index], piece.part, piece.left, piece.top, piece.width,
                              piece.height, piece.stored_width, piece.stored_height,
-                             zlib.crc32(content), sum(map(len, stored)), len(content), 0))
+                             0, sum(map(len, stored)), len(content), 0))
                 stored.append(content)
         records = np.array(rows, RECORD)
         records["more"] = np.arange(len(records))[::-1]
+        records["crc"] = list(map(checksum, records, stored))
         return records, b"".join(stored), problem
 
     def _read(self, row: int) -> tuple[np.ndarray | None, str]:
@@ -185,8 +187,7 @@ def _append(path: Path, jobs: ImagePieces, first: int, num_workers: int) -> None
 
 def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
     """An empty pack, in an empty file that is there."""
-    line = json.dumps(header).encode() + b"\n"
-    write_atomically(index_path(path), lambda file: file.write(line))
+    write_atomically(index_path(path), lambda file: file.write(header_line(header)))
     return np.zeros(0, RECORD)
 
 
@@ -206,10 +207,11 @@ def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
     sound = 0
     with open(path, "rb") as data:
         for record, person in zip(bar(records, f"checking {path}"), persons, strict=True):
-            content = data.read(int(record["bytes"]))
-            if len(content) != record["bytes"] or zlib.crc32(content) != record["crc"]:
+            offset, content = data.tell(), data.read(int(record["bytes"]))
+            if (offset, len(content), checksum(record, content)) != (
+                    record["offset"], record["bytes"], record["crc"]):
                 log.warning("%s is damaged or cut short at byte %d; it is made again from there",
-                            path, record["offset"])
+                            path, offset)
                 break
             if not content and jobs.mended(int(person)):
                 log.info("%s is whole now; %s is made again from there",

@@ -322,6 +322,33 @@ def test_a_damaged_crop_is_noticed_when_it_is_read(files, make, form):
     assert packed(files, path, plain)[1].index == 1     # the others are as they were
 
 
+@pytest.mark.parametrize("field", ["left", "height", "stored_width", "crc", "offset"])
+def test_a_damaged_record_is_noticed_and_repaired(files, make, field):
+    """A piece in a wrong place would train wrong joints."""
+    path = make()
+    whole = index_path(path).read_bytes()
+    damaged, start = bytearray(whole), whole.index(b"\n") + 1
+    damaged[start + RECORD.fields[field][1]] ^= 8
+    index_path(path).write_bytes(damaged)
+    plain = dataclasses.replace(AUGMENT, half_body=0)
+    with pytest.raises(ImageError, match=r"pack \(data.train_pack\) is damaged at byte"):
+        packed(files, path, plain)[0]
+    make()
+    assert index_path(path).read_bytes() == whole
+
+
+@pytest.mark.parametrize("old, new", [
+    (b'"persons": 8', b'"persons": 7'), (b'"persons"', b'"parsons"'), (b'"crc"', b'"src"'),
+    (b'"rotation"', b'"notation"')])
+def test_a_damaged_header_is_noticed(files, make, old, new):
+    path = make()
+    content = index_path(path).read_bytes()
+    assert content.count(old) == 1
+    index_path(path).write_bytes(content.replace(old, new))
+    with pytest.raises(ValueError, match="pack.index .* is no index of .*, or is damaged: pack ag"):
+        packed(files, path)
+
+
 def test_a_file_that_becomes_shorter_while_it_is_used(files, make):
     path = make()
     dataset = packed(files, path)
