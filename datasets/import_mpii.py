@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from datasets.imported import VISIBLE, BadFile, ImportedImage, ImportedPerson, Notes
-from datasets.skeleton import Skeleton
+from datasets.skeleton import Skeleton, load_skeleton
 from utils.geometry import SCALE_UNIT
 
 DOWN = 15       # HRNet moves the centre down by 15 scales, so that the feet are inside
@@ -37,9 +37,10 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if not isinstance(rows, list) or not rows:
         raise ValueError(f"{source} is no list of persons: give MPII's train.json or "
                          f"mpii_annotations.json")
-    if skeleton.num_joints != 16:
-        raise ValueError(f"MPII has 16 joints and the skeleton {skeleton.name} has "
-                         f"{skeleton.num_joints}: write --skeleton mpii")
+    if skeleton.joint_names != load_skeleton("mpii").joint_names:
+        raise ValueError(f"MPII's lists hold their joints in an order of their own, and the "
+                         f"skeleton {skeleton.name} has other joints or another order: write "
+                         f"--skeleton mpii")
     if root is None:
         raise ValueError("MPII's lists do not say where the images are: give --images DIR")
     persons: dict[str, list[ImportedPerson]] = {}

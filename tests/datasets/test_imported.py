@@ -1,5 +1,6 @@
 """Importers: what is odd is left out by name, never taken silently; MPII's two forms."""
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -193,8 +194,10 @@ def test_both_forms_of_mpii_give_the_crop_of_hrnet(tmp_path):
     np.testing.assert_allclose(center, [250, 200 + 15 * 1.2], atol=1e-3)
     np.testing.assert_allclose(scale, 1.2 * 1.25, atol=1e-5)
     assert person["bbox_head"] == [240, 100, 30, 40]
-    with pytest.raises(ValueError, match="--skeleton mpii"):
-        read_mpii(tmp_path / "train.json", load_skeleton("coco"), tmp_path, Notes())
+    turned = replace(MPII, joint_names=MPII.joint_names[::-1])  # 16 joints, too, and all wrong
+    for skeleton in (load_skeleton("coco"), turned):
+        with pytest.raises(ValueError, match="--skeleton mpii"):
+            read_mpii(tmp_path / "train.json", skeleton, tmp_path, Notes())
     with pytest.raises(ValueError, match="give --images"):
         read_mpii(tmp_path / "train.json", MPII, None, Notes())
 
