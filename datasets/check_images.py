@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.check_rows import SAME_JOINTS
 from datasets.finding import Finding, some
 from datasets.image_header import image_size
 from datasets.images import ImageError, missing_files, read_image
@@ -15,7 +16,6 @@ from datasets.raw_labels import RawLabels
 
 MOST_HEADERS = 3000     # files opened for their size: seconds on a disk, a minute on a network
 ENDS = 4096             # bytes at either end that tell images of the same length apart
-SAME_JOINTS = 5         # so many joints at the same places in two files are no chance
 
 
 def missing_images(labels: RawLabels) -> Iterator[Finding]:
@@ -123,15 +123,16 @@ def same_files(train: RawLabels, val: RawLabels) -> set[int]:
 
 
 def same_people(train: RawLabels, val: RawLabels) -> set[int]:
-    """Rows of val's images with a person whose joints are exactly those of one in train: the
-    same photograph, even if the file was written anew."""
+    """Rows of val's images with a person whose joints are those of one in train to a pixel: the
+    same photograph, even if the file and its labels were written anew."""
     known = {line for line, _ in _poses(train)}
     return {row for line, row in _poses(val) if line in known}
 
 
 def _poses(labels: RawLabels) -> Iterator[tuple[bytes, int]]:
     many = labels.placed & (labels.labelled.sum(axis=1) >= SAME_JOINTS)
-    table = np.where(labels.labelled[many, :, None], labels.keypoints[many, :, :2], 0) + 0.0
+    # a tool may have rounded; + 0 makes -0.0 and 0.0 the same bytes
+    table = np.where(labels.labelled[many, :, None], labels.keypoints[many, :, :2].round(), 0) + 0.0
     for line, row in zip(table, labels.image_rows[many].tolist(), strict=True):
         yield line.tobytes(), row
 

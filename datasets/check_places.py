@@ -17,6 +17,9 @@ ENOUGH_PERSONS = 10
 # crop is the box with an eighth more on each side; in COCO nobody has over 2/3 of the joints
 # outside of that.
 CROP_MARGIN, MOST_OUTSIDE = 0.125, 0.75
+# In COCO two joints of a person lie on the same pixel now and then, three in nobody. In people of
+# a few pixels the whole face may.
+PILE, PILE_SIDE = 3, 50
 # Joints with v = 0 have the coordinates 0, 0 in COCO; a label tool's own way shows in many joints.
 HIDDEN_SHARE = 0.05
 
@@ -60,6 +63,25 @@ def visibility(labels: RawLabels) -> Iterator[Finding]:
                       f"coordinates have v = 0, which means not labelled", "they are neither "
                       "trained nor judged: if they are hidden joints, write v = 1",
                       int(hidden.sum()), labels.examples(hidden.any(axis=1)))
+
+
+def piled_joints(labels: RawLabels) -> Iterator[Finding]:
+    """Joints that a tool has put at 0, 0 or on top of each other instead of leaving them away."""
+    points, labelled = labels.keypoints[..., :2], labels.labelled
+    zero = labelled & (points == 0).all(axis=2)
+    together = np.zeros(labelled.shape, np.int64)
+    for joint in range(labelled.shape[1]):
+        same = labelled & labelled[:, [joint]] & (points == points[:, [joint]]).all(axis=2)
+        together[:, joint] = same.sum(axis=1)
+    large = labels.boxes[:, 2:].max(axis=1, keepdims=True) > PILE_SIDE
+    wrong = zero | (together >= PILE) & large
+    count, total = int(wrong.sum()), int(labelled.sum())
+    if count:
+        yield Finding("piled_joints", labels.name, f"{count} of {total} labelled joints lie at "
+                      f"0, 0 ({zero.sum()}) or on one point with two others of the person",
+                      "they are trained and judged there, as if they were seen: write v = 0 for "
+                      "joints that are not labelled", count, labels.examples(wrong.any(axis=1)),
+                      is_serious(count, total))
 
 
 def joints_outside(labels: RawLabels) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from utils.oks import AREA_OF_BOX
 # Persons with an area above twice their box or under a hundredth of it do not exist: in COCO the
 # part is 0.1 to 1, and up to 1.6 for people of a few pixels. Other units give such areas.
 AREA_RANGE = (0.01, 2.0)
+SAME_JOINTS = 5     # so many joints at the same places are no chance, whatever the box is
 
 
 def joint_names(labels: RawLabels) -> Iterator[Finding]:
@@ -89,6 +90,11 @@ def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
                       f"than once", "pycocotools elsewhere keeps only the last of them, so people "
                       "get lost, and AP depends on who computes it: number the annotations anew",
                       len(clashes), some(clashes, "annotation"))
+    missing = sum(key is None for key in labels.all_ids)
+    if missing:
+        yield Finding("annotation_ids", labels.name, f"{missing} annotations have no id",
+                      "here they are numbered by their row, but pycocotools stops at them "
+                      "elsewhere: number the annotations", missing, serious=False)
 
 
 def areas(labels: RawLabels) -> Iterator[Finding]:
@@ -129,11 +135,13 @@ def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
 
 
 def duplicates(labels: RawLabels) -> Iterator[Finding]:
-    """The same box with the same joints twice in an image."""
+    """The same joints twice in an image; with few joints the box is the same, too."""
     rows = np.flatnonzero(labels.placed)
-    table = np.concatenate([labels.image_rows[rows, None], labels.boxes[rows],
-                            labels.keypoints[rows].reshape(
-                                len(rows), 3 * labels.keypoints.shape[1])], axis=1)
+    few = labels.labelled[rows].sum(axis=1) < SAME_JOINTS
+    points = np.where(labels.labelled[rows, :, None], labels.keypoints[rows], 0)
+    table = np.concatenate([labels.image_rows[rows, None],
+                            np.where(few[:, None], labels.boxes[rows], 0),
+                            points.reshape(len(rows), 3 * points.shape[1])], axis=1)
     # to a tenth of a pixel; + 0 makes -0.0 and 0.0 the same bytes
     table = np.nan_to_num(np.round(table, 1)) + 0.0
     seen: set[bytes] = set()
@@ -144,7 +152,7 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
         seen.add(key)
     if again.any():
         yield Finding("duplicates", labels.name, f"{again.sum()} of {len(rows)} persons are in "
-                      f"their image twice, with the same box and joints", "they count double in "
+                      f"their image twice, with the same joints", "they count double in "
                       "training, and in evaluation one of the two is always missed, which bounds "
                       "AP: remove one", int(again.sum()), labels.examples(again),
                       is_serious(int(again.sum()), len(rows)))

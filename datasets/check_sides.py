@@ -45,7 +45,8 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
         yield Finding("flip_pairs", labels.name, f"flip_pairs of the skeleton {skeleton.name} do "
                       f"not mirror people: {', '.join(words)}", "the half of all training samples "
                       "that is mirrored teaches one joint in the place of the other, and the flip "
-                      "test averages both: correct flip_pairs", len(true_pairs))
+                      "test averages both: correct flip_pairs or, where they are right, the order "
+                      "of the joints", len(true_pairs))
     for left, right in skeleton.flip_pairs:
         share, count = agreement(labels, left, right)
         if {left, right} & wrong or count < ENOUGH or share >= SAME_SIDE:
@@ -68,7 +69,8 @@ def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:
     told, wrong = turn != 0, turn > 0
     count, total = int(wrong.sum()), int(told.sum())
     if count:
-        everybody = ("; this is nearly everybody, so left may mean the left of the picture here"
+        everybody = ("; this is nearly everybody, so left may mean the left of the picture here, "
+                     "or y count upwards"
                      if count > 0.9 * total and total >= ENOUGH else "")
         yield Finding("mirrored_persons", labels.name, f"{count} of {total} persons whose face is "
                       f"seen have left and right swapped{everybody}", "the network learns that "

@@ -15,6 +15,7 @@ from datasets.check_places import (
     boxes_hold,
     joints_outside,
     nobody,
+    piled_joints,
     unlabelled_joints,
     visibility,
 )
@@ -28,7 +29,7 @@ from datasets.check_rows import (
     num_keypoints,
 )
 from datasets.check_sides import flip_pairs, mirrored_persons
-from datasets.finding import Finding
+from datasets.finding import Finding, some
 from datasets.mixed import AnnotatedSet, extra_sets
 from datasets.raw_labels import RawLabels, read_raw
 from datasets.repeated import Repeated, estimate_sigmas
@@ -39,9 +40,13 @@ CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
     "joint_names": joint_names, "joint_count": joint_count, "image_ids": image_ids,
     "annotation_ids": annotation_ids, "areas": areas, "num_keypoints": num_keypoints,
     "nobody": nobody, "unlabelled_joints": unlabelled_joints, "visibility": visibility,
-    "joints_outside": joints_outside, "boxes": boxes, "boxes_hold": boxes_hold,
+    "piled_joints": piled_joints, "joints_outside": joints_outside, "boxes": boxes,
+    "boxes_hold": boxes_hold,
     "duplicates": duplicates, "flip_pairs": flip_pairs, "mirrored_persons": mirrored_persons,
     "missing_images": missing_images, "image_sizes": image_sizes}
+
+# Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
+SIGMA_RANGE = (0.001, 0.5)
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,15 @@ def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
         yield Finding("num_joints", "model.num_joints", f"it is {config.model.num_joints}, but the "
                       f"skeleton {skeleton.name} has {skeleton.num_joints} joints", "training "
                       "refuses it: make them equal")
+    low, high = SIGMA_RANGE
+    odd = [f"{name} {sigma:g}" for name, sigma in zip(
+        skeleton.joint_names, skeleton.sigmas, strict=True) if not low <= sigma <= high]
+    if odd:
+        yield Finding("sigmas", "data.skeleton", f"{len(odd)} sigmas of the skeleton "
+                      f"{skeleton.name} are not between {low} and {high}", "a sigma is an error "
+                      "divided by the root of the area, 0.025 for COCO's eyes and 0.107 for hips, "
+                      "and with others AP is near 1 or 0 whatever the network does: write parts, "
+                      "not percents or pixels", len(odd), some(odd))
     for note in skeleton.notes():
         yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
                       "labelled; too large ones make AP look better, too small ones worse: write "

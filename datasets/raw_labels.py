@@ -164,7 +164,7 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
         return (), posed or rows        # said already
     listed = {row.get("id") for row in categories if isinstance(row, dict)}
     found = sorted({row["category_id"] for row in rows if _hashable(row["category_id"])}, key=str)
-    has = f"its annotations have {', '.join(map(str, found[:10]))}"
+    has = f"its annotations have {', '.join(map(repr, found[:10]))}"    # '1' is not 1
     cure = "correct category_id, or set data.category"
     try:
         chosen = category_ids(categories, part.category, str(part.ann_path))
@@ -173,7 +173,7 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
         return (), posed or rows
     mine = [row for row in rows if row["category_id"] in chosen]
     if rows and not mine:
-        fault("category", f"no annotation has the category_id {chosen[0]} that the file gives to "
+        fault("category", f"no annotation has the category_id {chosen[0]!r} that the file gives to "
               f"the category to train; {has}", f"nobody is left to train on, and AP is -1: {cure}",
               count=len(rows))
         return chosen, posed or rows

@@ -12,6 +12,7 @@ from datasets.finding import is_serious
 from datasets.synthetic import write_synthetic
 from tests.datasets import planted_faults as planted
 from tests.datasets.planted_faults import COCO, FAULTS, NOTES, Sets
+from tests.datasets.subtle_faults import SUBTLE_FAULTS, SUBTLE_NOTES
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_nothing_is_wrong_with_real_people(shared, tmp_path):
     assert sets.found() == []
 
 
-@pytest.mark.parametrize("plant", FAULTS, ids=lambda plant: plant.__name__)
+@pytest.mark.parametrize("plant", FAULTS + SUBTLE_FAULTS, ids=lambda plant: plant.__name__)
 def test_a_planted_fault_is_the_one_that_is_named(sets, plant):
     check, count, words = plant(sets)
     diagnosis = sets.diagnose()
@@ -51,12 +52,12 @@ def test_a_planted_fault_is_the_one_that_is_named(sets, plant):
     if count is not None:
         assert diagnosis.findings[0].count == count
     assert words in str(diagnosis)
-    assert diagnosis.serious == (plant not in NOTES)
+    assert diagnosis.serious == (plant not in NOTES | SUBTLE_NOTES)
 
 
 def test_every_check_has_its_fault(sets, drawn):
     planted = {plant(copy.deepcopy(replace(sets, folder=_folder(sets.folder, number))))[0]
-               for number, plant in enumerate(FAULTS)}
+               for number, plant in enumerate(FAULTS + SUBTLE_FAULTS)}
     assert planted == {*CHECKS, "file", "category", "overlap", "sigmas", "num_joints"}
 
 
@@ -118,7 +119,8 @@ def person_beside_the_box(sets):
     row = next(row for row in sets.persons if row["num_keypoints"] == 17)
     x, y, w, h = row["bbox"]
     row["bbox"], row["area"] = [x, y, 0.3 * w, h], 0.15 * w * h
-    joints = [[x + 0.1 * w, y + 0.5 * h, 2]] * 2 + [[x + 0.5 * w, y + 0.5 * h, 2]] * 4
+    joints = [[x + 0.1 * w, y + 0.5 * h, 2]] * 2 + [
+        [x + 0.5 * w, y + 0.5 * h + i, 2] for i in range(4)]
     row["keypoints"] = sum(joints, []) + [0] * 33
     row["num_keypoints"] = 6
 
@@ -129,12 +131,22 @@ def some_hidden_with_coordinates(sets):
     row["num_keypoints"] = 0
 
 
+def face_of_one_pixel(sets):
+    """Somebody far away, whose eyes and nose nobody can tell apart."""
+    row = min(sets.persons, key=lambda row: row["bbox"][2] * row["bbox"][3])
+    x, y, w, h = row["bbox"]
+    row.update(bbox=[x, y, 20, 40], area=400, num_keypoints=5)
+    row["keypoints"] = [x + 10, y + 4, 2] * 3 + [0] * 24 + [
+        x + 8, y + 20, 2, x + 12, y + 20, 2] + [0] * 12
+
+
 def crowd(sets):
     sets.persons[0].update(iscrowd=1, keypoints=[], bbox=[-900, 0, 5, 5], area=0)
 
 
 HARMLESS = [pairs_right_first, joint_at_the_border, hand_wide_area, few_persons_without_ankle,
-            person_beside_the_box, some_hidden_with_coordinates, crowd]
+            person_beside_the_box, some_hidden_with_coordinates, face_of_one_pixel,
+            crowd]
 
 
 @pytest.mark.parametrize("harmless", HARMLESS, ids=lambda plant: plant.__name__)
