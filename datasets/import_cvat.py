@@ -5,6 +5,7 @@ from 1 in the order of our skeleton. Outside of one, <points> named like joints 
 share a group_id (in an image with one person it may be missing); a <points> shape with as many
 places as there are joints is a person by itself.
 """
+import math
 import re
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -134,7 +135,9 @@ def _points(element: ET.Element, where: str) -> list[tuple[float, float]]:
 
 def _number(element: ET.Element, key: str, where: str) -> float:
     try:
-        return float(element.get(key, ""))
-    except ValueError as error:
-        raise BadFile(f"{where}: <{element.tag}> needs a number as its {key}: correct it"
-                      ) from error
+        number = float(element.get(key, ""))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise BadFile(f"{where}: <{element.tag}> needs a number as its {key}: correct it")
+    return number

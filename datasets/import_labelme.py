@@ -53,6 +53,9 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
     groups: dict = {}
     boxes: dict = {}
     for label, kind, points, group, flags in shapes:
+        if not isinstance(label, str) or not isinstance(group, int | str | None):
+            raise BadFile(f"{path} has a shape with the label {label} and the group_id {group}: "
+                          f"write text and a whole number")
         try:
             corners = [(float(x), float(y)) for x, y in points]
         except (TypeError, ValueError) as error:

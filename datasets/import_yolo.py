@@ -1,14 +1,24 @@
 """YOLO-pose labels: a text file for each image and a line for each person, in parts of the size.
 
 A line is `class cx cy w h`, then `x y` or `x y v` of every joint in the order of the skeleton.
-Without v a joint at 0 0 is not labelled.
+Without v a joint at 0 0 is not labelled. A network writes its confidence in the place of v; such
+files are guesses, no labels, and are refused.
 """
 from pathlib import Path
 
 import numpy as np
 
 from datasets.images import ImageError, read_image
-from datasets.imported import SUFFIXES, VISIBLE, BadFile, ImportedImage, ImportedPerson, Notes
+from datasets.imported import (
+    HIDDEN,
+    NOT_LABELLED,
+    SUFFIXES,
+    VISIBLE,
+    BadFile,
+    ImportedImage,
+    ImportedPerson,
+    Notes,
+)
 from datasets.skeleton import Skeleton
 
 
@@ -48,7 +58,7 @@ def _image(path: Path, name: Path, root: Path, skeleton: Skeleton, notes: Notes)
     height, width = read_image(root / picture).shape[:2]
     persons = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise BadFile(f"{path} cannot be read as text: write it again") from error
     for number, line in enumerate(lines, 1):
@@ -68,13 +78,17 @@ def _person(line: str, where: str, width: int, height: int, skeleton: Skeleton, 
     if columns is None:
         raise BadFile(f"{where} has {len(numbers) + 1} numbers; the skeleton {skeleton.name} with "
                       f"{count} joints needs {5 + 2 * count} or {5 + 3 * count}")
-    if not np.isfinite(numbers).all() or max(map(abs, numbers[:4])) > 2:
+    table = np.array(numbers[4:]).reshape(count, columns)
+    labelled = table[:, 2] != NOT_LABELLED if columns == 3 else table.any(axis=1)
+    places = [*numbers[:4], *table[labelled, :2].ravel()]
+    if not np.isfinite(numbers).all() or max(map(abs, places)) > 2:
         raise BadFile(f"{where} is not in parts of the image size: divide by width and height")
+    if columns == 3 and not np.isin(table[:, 2], (NOT_LABELLED, HIDDEN, VISIBLE)).all():
+        raise BadFile(f"{where} has a v that is none of 0, 1 and 2: correct it, or label what a "
+                      f"network has only guessed")
     notes.counts[f"lines of class {kind:g}"] += 1
     cx, cy, w, h = np.array(numbers[:4]) * [width, height, width, height]
-    table = np.array(numbers[4:]).reshape(count, columns)
     joints = np.zeros((count, 3))
     joints[:, :2] = table[:, :2] * [width, height]
-    joints[:, 2] = (np.clip(table[:, 2], 0, VISIBLE).round() if columns == 3
-                    else VISIBLE * table.any(axis=1))
+    joints[:, 2] = table[:, 2] if columns == 3 else VISIBLE * labelled
     return ImportedPerson(joints, [cx - w / 2, cy - h / 2, w, h])

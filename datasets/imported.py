@@ -52,7 +52,6 @@ class Notes:
     def leave_out(self, error: Exception) -> None:
         self.bad.append(str(error))
 
-
     def leave_out_points(self, labels: Counter, skeleton: Skeleton) -> None:
         """labels: the names of points that no joint has, with their numbers."""
         if labels:
@@ -104,8 +103,8 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
                                     "category_id": 1, **found})
     if not any(row["num_keypoints"] for row in annotations):
         reason = f"; first reason: {notes.bad[0]}" if notes.bad else ""
-        raise ValueError(f"no person with joints was found{_counted(notes)}{reason}; give the "
-                         f"skeleton and the tool of these labels (--skeleton, --from)")
+        raise ValueError(f"no person with joints was found for {out}{_counted(notes)}{reason}; "
+                         f"give the skeleton and the tool of these labels (--skeleton, --from)")
     content = {
         "images": rows, "annotations": annotations,
         "categories": [{"id": 1, "name": category, "keypoints": list(skeleton.joint_names),

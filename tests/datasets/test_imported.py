@@ -49,6 +49,9 @@ def test_a_box_is_made_around_the_joints_and_cut_to_the_image(stick, tmp_path):
     ({"imagePath": "../../etc/x.png"}, "outside of"), ({"shapes": 3}, "no file of labelme"),
     ({"shapes": [{"label": "top", "shape_type": "point", "points": [["x", 1]]}]}, "no numbers"),
     ({"shapes": [{"label": "top", "shape_type": "point", "points": [[3, 1]]}] * 2}, "top twice"),
+    ({"shapes": [{"label": ["top"], "shape_type": "point", "points": [[3, 1]]}]}, "write text"),
+    ({"shapes": [{"label": "top", "shape_type": "point", "points": [[3, 1]], "group_id": [1]}]},
+     "group_id"),
     ({"shapes": [{"label": "toe", "shape_type": "point", "points": [[3, 1]]}]},
      "points 'toe' that are no joint"),
 ])
@@ -67,7 +70,7 @@ def test_points_of_many_unknown_names_are_one_short_sentence(stick, tmp_path):
     (tmp_path / "images" / "a.json").write_text(json.dumps({
         "imagePath": "a.png", "imageWidth": 40, "imageHeight": 30, "shapes": shapes}))
     notes = Notes()
-    with pytest.raises(ValueError, match="found; 9 points 'toe0', 'toe1', 'toe2' and 6 more names "
+    with pytest.raises(ValueError, match="out.json; 9 points 'toe0', 'toe1', 'toe2' and 6 more names "
                                          "that are no joint of stick left out; give the skeleton"):
         write(read_labelme(tmp_path / "images", stick, None, notes), tmp_path, stick, notes)
 
@@ -119,6 +122,8 @@ def test_xml_that_is_refused(stick, tmp_path, text, part):
 @pytest.mark.parametrize("image, part", [
     ('name="/a.png" width="40" height="30"', "a name inside"),
     ('name="a.png" height="30"', "needs a number as its width"),
+    ('name="a.png" width="inf" height="30"', "needs a number as its width"),
+    ('name="a.png" width="40" height="nan"', "needs a number as its height"),
 ])
 def test_bad_images_of_cvat_are_named(stick, tmp_path, image, part):
     (tmp_path / "a.xml").write_text(f"<annotations><image {image}/></annotations>")
@@ -147,6 +152,8 @@ def test_a_box_without_a_group_is_given_to_nobody_if_there_are_two(stick, tmp_pa
     ("0 .5 .5 .2 .2 .5", "line 1, has 6 numbers; .* needs 9 or 11"),
     ("0 .5 .5 .2 .2 .5 x .4 .4", "no number"), ("0 20 15 9 9 .5 .5 .4 .4", "parts of the image"),
     ("0 .5 .5 .2 .2 nan .5 .4 .4", "parts of the image"),
+    ("0 .5 .5 .2 .2 20 15 .4 .4", "parts of the image"),
+    ("0 .5 .5 .2 .2 .5 .5 .87 .4 .4 .31", "a v that is none of 0, 1 and 2"),
 ])
 def test_bad_yolo_lines_are_named(stick, tmp_path, line, part):
     (tmp_path / "labels").mkdir()
@@ -158,7 +165,8 @@ def test_bad_yolo_lines_are_named(stick, tmp_path, line, part):
 
 def test_yolo_without_visibility(stick, tmp_path):
     (tmp_path / "labels").mkdir()
-    (tmp_path / "labels" / "a.txt").write_text("0 .5 .5 .5 .5 .25 .5 0 0\n\n")
+    (tmp_path / "labels" / "a.txt").write_text(
+        "\ufeff0 .5 .5 .5 .5 .25 .5 0 0\n\n", encoding="utf-8")       # as Notepad begins a file
     notes = Notes()
     content = write(read_yolo(tmp_path, stick, None, notes), tmp_path, stick, notes)
     assert content["annotations"][0]["keypoints"] == [10, 15, 2, 0, 0, 0]
