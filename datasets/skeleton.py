@@ -135,7 +135,8 @@ def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         fail("joints", entry, "the name must be text; put quotes around words such as on and no")
     if not (sigma is None or _number(sigma) and sigma > 0):
-        fail("joints", entry, "the sigma must be a number above 0, or ~ for the default")
+        fail("joints", entry, "the sigma must be a number above 0 (YAML takes 5e-2 for text, write "
+             "0.05), or ~ for the default")
     if not (_number(weight) and weight >= 0):
         fail("joints", entry, "the weight must be a number of at least 0")
     return str(name), None if sigma is None else float(sigma), float(weight), body
