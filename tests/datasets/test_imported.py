@@ -70,7 +70,7 @@ def test_points_of_many_unknown_names_are_one_short_sentence(stick, tmp_path):
     (tmp_path / "images" / "a.json").write_text(json.dumps({
         "imagePath": "a.png", "imageWidth": 40, "imageHeight": 30, "shapes": shapes}))
     notes = Notes()
-    with pytest.raises(ValueError, match="out.json; 9 points 'toe0', 'toe1', 'toe2' and 6 more names "
+    with pytest.raises(ValueError, match="json; 9 points 'toe0', 'toe1', 'toe2' and 6 more names "
                                          "that are no joint of stick left out; give the skeleton"):
         write(read_labelme(tmp_path / "images", stick, None, notes), tmp_path, stick, notes)
 
