@@ -27,9 +27,9 @@ from configs.loader import load_config
 from datasets.skeleton import load_skeleton
 from datasets.synthetic import ensure_synthetic
 from nets import build_net
-from processors.coco_evaluator import Predictions
 from processors.evaluation import Evaluation
 from processors.parallel import OneProcess
+from processors.pose_ranking import Predictions
 from processors.preprocess import normalise
 
 RUN_BAR, JUDGE_BAR = 1.25, 1.0

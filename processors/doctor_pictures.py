@@ -8,7 +8,7 @@ from datasets.coco import MSCOCO
 from datasets.sample import collate
 from datasets.skeleton import Skeleton
 from processors.colour import recolour
-from processors.evaluation import build_codec
+from processors.pose_model import build_codec
 from utils.draw import contact_sheet, draw_people
 
 COUNT, COLUMNS = 24, 8

@@ -8,10 +8,10 @@ from configs.schema import Config
 from datasets.loaders import dead_workers_named
 from datasets.skeleton import load_skeleton
 from nets import build_net
-from nets.pretrained import LoadReport, load_weights
+from nets.pretrained import load_weights
 from processors.coco_evaluator import CocoMetrics, protocol, table
 from processors.evaluation import Evaluation
-from processors.first_weights import disagreements
+from processors.first_weights import as_weights_want
 from processors.metrics import joint_table
 from processors.onnx_model import load_to_evaluate
 from processors.parallel import OneProcess, Parallel
@@ -88,15 +88,3 @@ def ensure_one_kind(sweep: bool, report: Path | None) -> None:
     if sweep and report:
         raise ValueError("--report shows one evaluation, but --sweep makes six: leave one of the "
                          "two out")
-
-
-def as_weights_want(config: Config, loaded: LoadReport) -> Config:
-    """The Config with the input format and the alignment that the weights were trained with;
-    says aloud where the YAML has another one."""
-    for (section, key), wanted in disagreements(loaded, config).items():
-        part = getattr(config, section)
-        log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used%s",
-                    section, key, getattr(part, key), loaded.where, wanted,
-                    f" ({loaded.assumed})" if loaded.assumed else "")
-        config = replace(config, **{section: replace(part, **{key: wanted})})
-    return config

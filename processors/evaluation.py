@@ -13,10 +13,8 @@ from datasets.skeleton import Skeleton
 from processors.broken_images import name_broken
 from processors.coco_evaluator import (
     CocoMetrics,
-    Predictions,
     coco_metrics,
     ensure_writable,
-    nobody,
     table,
     to_results,
     write_results,
@@ -26,23 +24,11 @@ from processors.keypoint_eval import person_category, read_dataset, read_ground_
 from processors.matched_people import match_by_id, match_by_oks
 from processors.metrics import Evaluated, ensure_metrics, with_metrics
 from processors.parallel import Parallel
+from processors.pose_model import build_codec
+from processors.pose_ranking import Predictions, nobody
 from processors.stop import StopRequest
 from utils.decoders import DECODERS
-from utils.heatmap_codec import HeatmapCodec
 from utils.log import bar, log
-
-
-def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
-    """The codec of a Config, maybe with another decoder. Raises ValueError if network and
-    skeleton have different numbers of joints."""
-    if config.model.num_joints != skeleton.num_joints:
-        raise ValueError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
-                         f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
-                         f"equal")
-    codec = config.codec
-    return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
-                        alignment=codec.alignment, encoding=codec.encoding,
-                        blur_kernel=codec.blur_kernel)
 
 
 class Evaluation:

@@ -1,4 +1,6 @@
-"""First weights: what a training starts from is said, and where they were made for other input."""
+"""Weights made for other input than the YAML says: training warns, all else does as they want."""
+from dataclasses import replace
+
 from configs.schema import Config
 from nets.pretrained import LoadReport
 from utils.log import log
@@ -24,3 +26,15 @@ def say_first_weights(loaded: LoadReport, config: Config) -> None:
             loaded.where, " and ".join(f"{section}.{key}={value}"
                                        for (section, key), value in wanted.items()),
             "it" if len(wanted) == 1 else "them")
+
+
+def as_weights_want(config: Config, loaded: LoadReport) -> Config:
+    """The Config with the input format and the alignment that the weights were trained with;
+    says aloud where the YAML has another one."""
+    for (section, key), wanted in disagreements(loaded, config).items():
+        part = getattr(config, section)
+        log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used%s",
+                    section, key, getattr(part, key), loaded.where, wanted,
+                    f" ({loaded.assumed})" if loaded.assumed else "")
+        config = replace(config, **{section: replace(part, **{key: wanted})})
+    return config

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from datasets.sample import Batch
-from processors.coco_evaluator import Predictions
+from processors.pose_ranking import Predictions
 from processors.precision import autocast
 from processors.preprocess import normalise
 from utils.heatmap_codec import HeatmapCodec

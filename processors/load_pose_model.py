@@ -11,10 +11,9 @@ from nets import build_net
 from nets.pretrained import LoadReport, load_weights
 from nets.weights_file import read_weights_file
 from processors.checkpoint import FORMAT
-from processors.evaluate_weights import as_weights_want
-from processors.evaluation import build_codec
+from processors.first_weights import as_weights_want
 from processors.onnx_model import load_onnx_model
-from processors.pose_model import PoseModel, Settings
+from processors.pose_model import PoseModel, Settings, build_codec
 from processors.precision import amp_dtype
 
 

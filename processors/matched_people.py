@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from processors.coco_evaluator import MATCH, Predictions
+from processors.coco_evaluator import MATCH
+from processors.pose_ranking import Predictions
 from utils.oks import AREA_OF_BOX, oks_matrix
 
 HEAD_KEY = "bbox_head"      # xywh of the head in an annotation, as PoseTrack 2018 called it

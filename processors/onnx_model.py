@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from configs.loader import config_from_dict, config_to_dict
 from configs.schema import Config, ValConfig
 from datasets.skeleton import Skeleton, load_skeleton, skeleton_from_dict, skeleton_to_dict
-from processors.evaluation import build_codec
-from processors.pose_model import PoseModel, Settings
+from processors.pose_model import PoseModel, Settings, build_codec
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log
 

@@ -48,3 +48,16 @@ class Settings:
         if stored is not None:
             config = replace(config, model=stored.model, codec=stored.codec, data=stored.data)
         return with_overrides(config, self.overrides, str(self.path))
+
+
+def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
+    """The codec of a Config, maybe with another decoder. Raises ValueError if network and
+    skeleton have different numbers of joints."""
+    if config.model.num_joints != skeleton.num_joints:
+        raise ValueError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
+                         f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
+                         f"equal")
+    codec = config.codec
+    return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
+                        alignment=codec.alignment, encoding=codec.encoding,
+                        blur_kernel=codec.blur_kernel)

@@ -13,11 +13,11 @@ from datasets.augment import View
 from datasets.images import read_image
 from datasets.sample import Batch, Sample, collate
 from datasets.warp import on_piece, view_matrix, warp
-from processors.coco_evaluator import SCORE_RULES, Predictions, rank_poses
 from processors.inference import Way, predict
 from processors.load_pose_model import load_pose_model
 from processors.person_detector import People, PersonDetector, build_detector
 from processors.pose_model import PoseModel
+from processors.pose_ranking import SCORE_RULES, Predictions, rank_poses
 from utils.draw import draw_people
 from utils.geometry import SCALE_UNIT, box_to_center_scale
 from utils.rgb import as_rgb

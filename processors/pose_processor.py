@@ -31,11 +31,12 @@ from processors.coco_evaluator import protocol, table
 from processors.curves import draw_curves
 from processors.device_batches import device_batches
 from processors.ema import AveragedNet
-from processors.evaluation import Evaluation, build_codec
+from processors.evaluation import Evaluation
 from processors.first_weights import say_first_weights
 from processors.launch import TRAIN_ON
 from processors.parallel import OneProcess, Parallel
 from processors.pictures import draw_results
+from processors.pose_model import build_codec
 from processors.progress import Progress
 from processors.reports import Report, Reports
 from processors.resume import check_same_run

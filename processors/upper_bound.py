@@ -9,10 +9,11 @@ from configs.schema import Config
 from datasets.category import only_category
 from datasets.coco import MSCOCO
 from datasets.skeleton import Skeleton
-from processors.coco_evaluator import CocoMetrics, Predictions, coco_metrics, to_results
-from processors.evaluation import build_codec
+from processors.coco_evaluator import CocoMetrics, coco_metrics, to_results
 from processors.inference import concatenate
 from processors.keypoint_eval import person_category, read_dataset
+from processors.pose_model import build_codec
+from processors.pose_ranking import Predictions
 from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, invert_affine
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import bar

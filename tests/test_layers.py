@@ -54,6 +54,15 @@ def test_no_module_imports_itself_in_a_circle():
     graphlib.TopologicalSorter({name: imports(tree) for name, tree in TREES.items()}).prepare()
 
 
+def test_prediction_needs_nothing_that_only_judges():
+    """Whoever embeds PosePredictor needs no pycocotools, not even installed."""
+    found, todo = set(), ["processors.pose_predictor"]
+    while todo:
+        found |= (new := imports(TREES[todo.pop()]) - found)
+        todo += new & TREES.keys()
+    assert "pycocotools" not in {name.partition(".")[0] for name in found}
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_a_file_has_one_idea_and_a_function_fits_a_screen(file):
     text = file.read_text(encoding="utf-8")

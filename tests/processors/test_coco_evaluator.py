@@ -13,13 +13,13 @@ from configs.schema import CodecConfig, Config, DataConfig, ValConfig
 from datasets.skeleton import load_skeleton
 from processors.coco_evaluator import (
     METRICS,
-    Predictions,
     coco_metrics,
     protocol,
     table,
     to_results,
     write_results,
 )
+from processors.pose_ranking import Predictions
 
 SKELETON = load_skeleton("coco")
 SIGMAS = SKELETON.sigmas
@@ -92,17 +92,6 @@ def test_the_hrnet_rule_scores_as_written_in_its_papers():
         expected.append(box * (sum(above) / len(above) if above else 0))
     assert len(results) == len(people)
     assert sorted(r["score"] for r in results) == pytest.approx(sorted(expected))
-
-
-@pytest.mark.parametrize("rule, boxes, expected", [
-    ("alphapose", "gt", 0.5 + 1.25 * 0.8), ("alphapose", "d.json", 0.3 + 0.5 + 1.25 * 0.8),
-    ("simplepose", "gt", 0.5 + 0.8), ("simplepose", "d.json", 0.3 * 0.65),
-    ("hrnet", "gt", 0.3 * 0.65), ("hrnet", "d.json", 0.3 * 0.65)])
-def test_score_rules(rule, boxes, expected):
-    person = Predictions(np.zeros((1, 3, 2), np.float32), np.array([[0.2, 0.5, 0.8]], np.float32),
-                         np.array([0.3], np.float32), np.ones(1, np.float32), np.array([7]))
-    val = ValConfig(score_rule=rule, boxes=boxes, joint_score=0.3)
-    assert to_results(person, val, [0.1] * 3)[0]["score"] == pytest.approx(expected)
 
 
 def test_results_are_plain_numbers_in_coco_form():

@@ -20,7 +20,8 @@ from nets import build_net
 from processors import evaluate as module
 from processors.coco_evaluator import METRICS
 from processors.evaluate import evaluate
-from processors.evaluate_weights import as_weights_want, evaluate_weights
+from processors.evaluate_weights import evaluate_weights
+from processors.first_weights import as_weights_want
 from utils.log import log
 
 ROOT = Path(main.__file__).parent
@@ -170,7 +171,7 @@ def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
 
 
 def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
-    monkeypatch.setattr("processors.evaluate_weights.disagreements",
+    monkeypatch.setattr("processors.first_weights.disagreements",
                         lambda *_: {("codec", "alignment"): "dark"})
     config = as_weights_want(load_config(main.QUICKSTART, words),
                              SimpleNamespace(where="w.pth", assumed=""))

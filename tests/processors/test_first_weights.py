@@ -8,7 +8,7 @@ from configs.schema import CodecConfig, Config, ModelConfig
 from datasets.skeleton import load_skeleton
 from nets import build_net
 from nets.pretrained import load_weights
-from processors.evaluate_weights import as_weights_want
+from processors.first_weights import as_weights_want
 from processors.pose_processor import PoseProcessor
 from utils.log import log
 

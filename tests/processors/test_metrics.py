@@ -13,11 +13,12 @@ from datasets.skeleton import load_skeleton, skeleton_from_dict
 from datasets.synthetic import ensure_synthetic
 from processors import evaluation as evaluation_module
 from processors.coco_evaluator import METRICS as TEN
-from processors.coco_evaluator import Predictions, protocol, table
+from processors.coco_evaluator import protocol, table
 from processors.evaluation import Evaluation
 from processors.matched_people import match_by_id, match_by_oks
 from processors.metrics import METRICS, Evaluated, ensure_metrics, joint_table, scores_of
 from processors.parallel import OneProcess
+from processors.pose_ranking import Predictions
 from utils.joint_error import UNDEFINED
 
 STICK = skeleton_from_dict({"joints": ["left_shoulder", "right_hip", "right_shoulder", "left_hip"]},

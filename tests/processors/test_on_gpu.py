@@ -1,8 +1,5 @@
 """What runs on a GPU gives what a CPU gives, in full and in half precision; needs one, no data."""
 import random
-import sys
-from importlib.util import find_spec
-from types import ModuleType
 
 import cv2
 import numpy as np
@@ -20,6 +17,7 @@ from processors.colour import recolour
 from processors.device_batches import device_batches
 from processors.parallel import OneProcess
 from processors.person_detector import build_detector
+from processors.pose_predictor import PosePredictor
 from processors.train_step import TrainStep
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from utils.decoders import DECODERS
@@ -197,19 +195,6 @@ def test_the_detector_finds_what_it_finds_on_the_cpu(detector_weights, amp, iou,
 # ---- prediction
 
 @pytest.fixture(scope="module")
-def predictor_module():
-    """processors.pose_predictor, also where pycocotools is missing, which it imports, but does
-    not call."""
-    if find_spec("pycocotools") is None:
-        for name in ("pycocotools", "pycocotools.coco", "pycocotools.cocoeval"):
-            sys.modules[name] = ModuleType(name)
-        sys.modules["pycocotools.coco"].COCO = object
-        sys.modules["pycocotools.cocoeval"].COCOeval = object
-    import processors.pose_predictor
-    return processors.pose_predictor
-
-
-@pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return write_checkpoint(tmp_path_factory.mktemp("pose") / "x_best.pth", small_config())
 
@@ -219,10 +204,10 @@ BOXES = [[(20, 30, 90, 160)], [], [(5, 5, 60, 100), (150, 40, 80, 200), (0, 0, 3
 
 
 @pytest.mark.parametrize("flip_test", [False, True])
-def test_poses_are_those_of_the_cpu(predictor_module, weights, flip_test):
+def test_poses_are_those_of_the_cpu(weights, flip_test):
     """By the pixel of the maximum: on the noise of an untrained network, a Newton step would
     magnify the last digits."""
-    found, wanted = (predictor_module.PosePredictor(
+    found, wanted = (PosePredictor(
         weights, device=device, flip_test=flip_test, overrides=["codec.decoder=argmax"])(
             pictures(), BOXES) for device in (GPU, CPU))
     assert [len(people) for people in found] == [len(boxes) for boxes in BOXES]
@@ -234,9 +219,9 @@ def test_poses_are_those_of_the_cpu(predictor_module, weights, flip_test):
         assert a.scores == pytest.approx(b.scores, rel=1e-3) and np.array_equal(a.box, b.box)
 
 
-def test_a_detector_and_half_precision_for_poses(predictor_module, weights, detector_weights):
+def test_a_detector_and_half_precision_for_poses(weights, detector_weights):
     detector = DetectorConfig(weights=detector_weights, image_size=320, confidence=0.3, amp=True)
-    predictor = predictor_module.PosePredictor(weights, detector, overrides=["optim.amp=true"])
+    predictor = PosePredictor(weights, detector, overrides=["optim.amp=true"])
     assert predictor.model.device.type == predictor.detector.device.type == "cuda"
     assert predictor.model.dtype in (torch.bfloat16, torch.float16)
     found = predictor(pictures())

@@ -13,11 +13,11 @@ from PIL import Image
 import processors.pose_predictor as pose_predictor_module
 from configs.schema import DataConfig, DetectorConfig
 from datasets.skeleton import load_skeleton
-from processors.evaluation import Evaluation, build_codec
+from processors.evaluation import Evaluation
 from processors.load_pose_model import load_pose_model
 from processors.parallel import OneProcess
 from processors.person_detector import People
-from processors.pose_model import PoseModel
+from processors.pose_model import PoseModel, build_codec
 from processors.pose_predictor import PosePredictor, crop
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 
