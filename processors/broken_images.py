@@ -7,10 +7,11 @@ from utils.log import log
 
 
 def name_broken(batch: Batch, dataset: MSCOCO, named: set[Path]) -> None:
-    """Name each broken image of a batch the first time it is met; `named` is added to."""
+    """Name each broken image, or crop of a pack, the first time it is met; `named` is added to."""
     for index in batch.index[batch.index < 0].tolist():
         path = dataset.image_path(index)
         if path not in named:
             named.add(path)
+            what = f"image {path}" if dataset.pack is None else f"crop of {path} in {dataset.pack}"
             # an error, because those are shown by all processes, each of which has its own images
-            log.error("going on without the broken image %s (%d so far)", path, len(named))
+            log.error("going on without the broken %s (%d so far)", what, len(named))

@@ -11,7 +11,9 @@ from torch import nn
 
 from configs.loader import load_config
 from datasets.crop_pack import CropPack, index_path
+from datasets.sample import collate
 from main import main
+from processors.broken_images import name_broken
 from processors.crop_packing import make_pack
 from processors.dp_pose_resnet_solver import DPProcessor
 
@@ -68,6 +70,19 @@ def test_training_takes_the_pack(settings, tmp_path):
     make_pack(load_config(CONFIG, settings))
     processor = DPProcessor(CONFIG, [*settings, f"val.weight_path={tmp_path}"])
     assert processor.train_set.pack and "crops from" in processor.train_set.summary()
+
+
+def test_a_damaged_crop_is_not_blamed_on_its_image(settings, tmp_path, caplog):
+    make_pack(load_config(CONFIG, settings))
+    path = tmp_path / "packs" / "train.pack"
+    path.write_bytes(bytes(100) + path.read_bytes()[100:])
+    run = DPProcessor(CONFIG, [*settings, f"val.weight_path={tmp_path}", "data.skip_broken=true",
+                               "augment.half_body=0", "data.num_workers=0"])
+    image = run.train_set.image_path(0)
+    for _ in range(2):
+        name_broken(collate([run.train_set[0]]), run.train_set, run.broken)
+    said = f"going on without the broken crop of {image} in {path} (data.train_pack) (1 so far)"
+    assert [record.getMessage() for record in caplog.records].count(said) == 1
 
 
 @pytest.mark.slow
