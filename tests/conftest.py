@@ -1,9 +1,12 @@
 """Fixtures for all tests."""
+import logging
 import os
 from pathlib import Path
 
 import pytest
 import torch
+
+from utils.log import log
 
 ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(2)
@@ -17,3 +20,12 @@ def shared() -> Path:
         pytest.skip("the golden numbers and real data are not on this machine: "
                     "set SIMPLEPOSE_SHARED to their folder")
     return path
+
+
+@pytest.fixture(autouse=True)
+def fresh_log():
+    """The log as a program finds it: a test before may have shown it, for the whole process."""
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.NOTSET)
+    return log

@@ -25,8 +25,7 @@ def last(tmp_path):
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
+def said(caplog):
     caplog.set_level("INFO", log.name)
     return caplog
 

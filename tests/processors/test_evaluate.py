@@ -161,8 +161,6 @@ def test_a_sweep_makes_no_report(words, tmp_path, capsys):
 
 
 def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)     # another test may have shown the log
-    monkeypatch.setattr(log, "handlers", [])        # and pytest then listens to it twice
     monkeypatch.setattr("processors.evaluate_weights.show_log", lambda rank: log.setLevel("INFO"))
     found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
     assert len(found) == 6 and caplog.text.count("pose score:") == 1

@@ -16,8 +16,7 @@ MODEL = {"type": "pose_resnet_dconv", "name": "resnet18", "width": 0.1}
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)     # another test may have shown the log
+def said(caplog):
     caplog.set_level("INFO", log.name)
     return caplog
 

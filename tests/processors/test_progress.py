@@ -13,8 +13,7 @@ from utils.log import log
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
+def said(caplog):
     caplog.set_level("INFO", log.name)
     return caplog
 

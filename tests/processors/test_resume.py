@@ -12,8 +12,7 @@ PATH = Path("weights/pose_last.pth")
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
+def said(caplog):
     caplog.set_level("INFO", log.name)
     return caplog
 

@@ -22,8 +22,7 @@ def handlers():
 
 
 @pytest.fixture
-def said(caplog, monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)
+def said(caplog):
     caplog.set_level("INFO", log.name)
     return caplog
 

@@ -7,21 +7,11 @@ from utils.log import MetricsFile, bar, log, show_log
 
 
 @pytest.fixture
-def fresh_log(monkeypatch):
-    """The log as it is before show_log, and put back afterwards."""
-    level = log.level
-    monkeypatch.setattr(log, "handlers", [])
-    monkeypatch.setattr(log, "propagate", True)
-    yield log
-    log.setLevel(level)
-
-
-@pytest.fixture
 def metrics(tmp_path):
     return MetricsFile(tmp_path / "metrics.jsonl", run="a", model_name="pose")
 
 
-def test_lines_go_to_stdout_once_with_a_date(fresh_log, capsys):
+def test_lines_go_to_stdout_once_with_a_date(capsys):
     show_log()
     show_log()
     log.info("AP %.1f", 0.5)
@@ -30,14 +20,23 @@ def test_lines_go_to_stdout_once_with_a_date(fresh_log, capsys):
     assert out.endswith(" AP 0.5\n") and out[:2] == "20" and out.count("\n") == 1 and err == ""
 
 
-def test_the_other_processes_say_errors_only(fresh_log, capsys):
+def test_the_other_processes_say_errors_only(capsys):
     show_log(rank=1)
     log.info("quiet"), log.warning("quiet"), log.error("loud")
     assert "quiet" not in (out := capsys.readouterr().out) and "loud" in out
 
 
-def test_importing_the_log_says_nothing(fresh_log):
+def test_importing_the_log_says_nothing():
     assert not log.handlers and logging.getLogger("simplepose") is log
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_a_test_shows_is_no_matter_to_the_next(turn, caplog):
+    log.warning("heard")
+    assert "heard" in caplog.text
+    show_log(rank=1)
+    log.warning("not heard")
+    assert "not heard" not in caplog.text
 
 
 def test_away_from_a_terminal_a_bar_is_the_bare_iteration(capsys):
