@@ -175,11 +175,16 @@ def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
 
 
 def _lines(rows: dict[str, CocoMetrics], names: Sequence[str]) -> list[str]:
+    return columns(names, {title: [row[name] for name in names] for title, row in rows.items()})
+
+
+def columns(names: Sequence[str], rows: dict[str, list[float]]) -> list[str]:
+    """The line of the names, and one for each row, whose numbers are "-" where undefined (-1)."""
+    cells = {title: [f"{value:.4f}" if value >= 0 else "-" for value in row]
+             for title, row in rows.items()}
+    widths = [max(8, *(len(text) + 2 for text in column))
+              for column in zip(names, *cells.values(), strict=True)]
     left = max(map(len, rows), default=0)
-    widths = {name: max(8, len(name) + 2) for name in names}
-    lines = [" " * left + "".join(f"{name:>{width}}" for name, width in widths.items())]
-    for title, row in rows.items():
-        cells = (f"{row[name]:>{width}.4f}" if row[name] >= 0 else f"{'-':>{width}}"
-                 for name, width in widths.items())
-        lines.append(f"{title:<{left}}" + "".join(cells))
-    return lines
+    return [f"{title:<{left}}" + "".join(f"{text:>{width}}" for text, width in
+                                         zip(row, widths, strict=True))
+            for title, row in [("", names), *cells.items()]]

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from datasets.skeleton import Skeleton
-from processors.coco_evaluator import CocoMetrics
+from processors.coco_evaluator import CocoMetrics, columns
 from processors.keypoint_eval import as_coco, read_ground_truth, run_evaluation, usable_results
 from processors.matched_people import HEAD_KEY, MatchedPeople, labelled_people
 from utils.joint_error import (
-    UNDEFINED,
     head_size,
     joint_distances,
     longer_side,
@@ -199,12 +198,6 @@ def with_metrics(coco: CocoMetrics, names: Sequence[str], found: Evaluated) -> C
 
 def joint_table(metrics: CocoMetrics, skeleton: Skeleton) -> str:
     """A line for each joint with its part of the numbers, if there are any."""
-    columns = {name: max(8, len(name) + 2) for name in metrics.by_joint}
-    wide = max(map(len, skeleton.joint_names))
-    lines = [" " * wide + "".join(f"{name:>{width}}" for name, width in columns.items())]
-    for number, joint in enumerate(skeleton.joint_names):
-        values = [metrics.by_joint[name][number] for name in columns]
-        lines.append(f"{joint:<{wide}}" + "".join(
-            f"{'-' if value == UNDEFINED else f'{value:.4f}':>{width}}"
-            for value, width in zip(values, columns.values(), strict=True)))
-    return "\n".join(lines)
+    return "\n".join(columns(list(metrics.by_joint), {
+        joint: [values[number] for values in metrics.by_joint.values()]
+        for number, joint in enumerate(skeleton.joint_names)}))

@@ -1,5 +1,6 @@
 """Numbers by hand on a small set, pairing by box and by OKS, and what is refused beforehand."""
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -269,6 +270,10 @@ def test_with_ground_truth_boxes_each_prediction_meets_its_own_person(folder):
     assert "AP75" in table(metrics) and "torso PCK@0.05" in table(metrics)
     lines = joint_table(metrics, evaluation.skeleton).splitlines()
     assert len(lines) == 18 and lines[1].split()[0] == "nose" and "5.0000" in lines[1]
+    far = moved_truth(evaluation, [300, 4000])
+    metrics = evaluation.judge(evaluation.to_results(far), far)
+    for last in (table(metrics).splitlines()[-1], joint_table(metrics, evaluation.skeleton)):
+        assert re.search(r" 4011\.\d{4} ", last + " ") and not re.search(r"-\d", last)
     assert "joints:      compared in each annotated box" in protocol(evaluation.config)
 
 
