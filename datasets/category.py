@@ -1,4 +1,5 @@
 """Category: which annotations of a COCO file are the persons, or the animals, hands or tools."""
+from numbers import Real
 from typing import Any
 
 from datasets.skeleton import Skeleton
@@ -56,7 +57,11 @@ def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleto
 
 
 def only_category(content: dict[str, Any], wanted: str | int, where: str) -> None:
-    """Leave in a COCO file's content only the annotations of one category, with its first id."""
+    """Leave in a COCO file's content only the annotations of one category, with its first id.
+
+    Raises ValueError as `category_ids` and `annotation_rows`.
+    """
+    rows = annotation_rows(content, where)
     if not content.get("categories"):       # nothing to choose from: all are taken, as ever
         return
     ids = category_ids(content["categories"], wanted, where)
@@ -64,4 +69,14 @@ def only_category(content: dict[str, Any], wanted: str | int, where: str) -> Non
                              if isinstance(row, dict) and row.get("id") == ids[0]][:1]
     content["annotations"] = [
         row if row.get("category_id", ids[0]) == ids[0] else {**row, "category_id": ids[0]}
-        for row in content.get("annotations") or [] if row.get("category_id", ids[0]) in ids]
+        for row in rows if row.get("category_id", ids[0]) in ids]
+
+
+def annotation_rows(content: dict[str, Any], where: str) -> list[dict[str, Any]]:
+    """The annotations of a COCO file's content. Raises ValueError for rows that are none."""
+    rows = content.get("annotations") or []
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict) or not isinstance(row.get("image_id"), Real):
+            raise ValueError(f"{where}: the annotation in row {number} has no image_id that is a "
+                             f"number; correct or remove it")
+    return rows

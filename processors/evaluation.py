@@ -187,11 +187,16 @@ class Evaluation:
         truth, persons = COCO(), self.dataset.persons
         path = self.config.data.val_ann_path
         truth.dataset = content = read_dataset(path)
-        only_category(content, self.config.data.category, path)
-        read_ground_truth(truth, self.skeleton.num_joints, name=f"{path} (data.val_ann_path)")
+        name = f"{path} (data.val_ann_path)"
+        only_category(content, self.config.data.category, name)
+        read_ground_truth(truth, self.skeleton.num_joints, name=name)
         if self.config.data.debug:
             images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
             detected = self.config.val.boxes != "gt"
+            if not detected and any(type(row.get("id")) is not int
+                                    for row in content["annotations"]):
+                raise ValueError(f"{name} has annotations whose id is no whole number, and by "
+                                 f"those data.debug chooses people: number them")
             content["images"] = [row for row in content["images"] if row["id"] in images]
             content["annotations"] = [
                 row for row in content["annotations"]

@@ -7,14 +7,13 @@ import contextlib
 import io
 import json
 from collections.abc import Iterable, Sequence
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from datasets.category import category_ids
+from datasets.category import annotation_rows, category_ids
 from utils.oks import AREA_OF_BOX
 
 
@@ -67,10 +66,7 @@ def read_ground_truth(ground_truth: COCO | str | Path, num_joints: int,
         notes.append(f"{len(wanted - known)} of the {len(wanted)} images to evaluate are not in "
                      f"{name}; they are left out")
     annotations, no_area = [], 0
-    for row, source in enumerate(dataset.get("annotations") or []):
-        if not isinstance(source, dict) or not isinstance(source.get("image_id"), Real):
-            raise ValueError(f"{name}: the annotation in row {row} has no image_id that is a "
-                             f"number; correct or remove it")
+    for source in annotation_rows(dataset, name):
         if source["image_id"] in wanted and source.get("category_id", category) == category:
             no_area += source.get("area") is None
             annotations.append(_complete(source, category, num_joints, name))
@@ -125,6 +121,7 @@ def _complete(source: dict, category: int, num_joints: int, name: str) -> dict:
     table = joints.reshape(-1, 3)
     labelled = table[table[:, 2] > 0, :2]
     box, area = _numbers(source, "bbox", name, 4), _numbers(source, "area", name, 1)
+    crowd = _numbers(source, "iscrowd", name, 1)
     if box is None:
         low, high = (labelled.min(0), labelled.max(0)) if len(labelled) else (np.zeros(2),) * 2
         box = np.concatenate([low, high - low])
@@ -132,7 +129,7 @@ def _complete(source: dict, category: int, num_joints: int, name: str) -> dict:
             "num_keypoints": 0 if source.get("num_keypoints") == 0 else len(labelled),
             "bbox": box.tolist(),
             "area": float(AREA_OF_BOX * box[2] * box[3] if area is None else area[0]),
-            "iscrowd": source.get("iscrowd") or 0}
+            "iscrowd": int(crowd is not None and crowd[0] != 0)}
 
 
 def _numbers(source: dict, key: str, name: str, count: int | None = None) -> np.ndarray | None:

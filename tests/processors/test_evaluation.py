@@ -12,7 +12,6 @@ from datasets.synthetic import ensure_synthetic
 from processors import evaluation as module
 from processors.evaluation import Evaluation
 from processors.parallel import OneProcess
-from utils.log import log
 
 SKELETON = load_skeleton("coco")
 
@@ -34,11 +33,6 @@ class Together(OneProcess):
 
     def share(self, value):
         return self.gather(value)[0]
-
-
-@pytest.fixture(autouse=True)
-def heard(monkeypatch):
-    monkeypatch.setattr(log, "propagate", True)     # another test may have shown the log
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +89,8 @@ def test_a_path_that_cannot_be_written_is_said_before_the_first_batch(
 
 
 @pytest.mark.parametrize("key, value", [
-    ("keypoints", [1.0] * 48), ("area", float("nan")), ("image_id", None)])
+    ("keypoints", [1.0] * 48), ("area", float("nan")), ("image_id", None),
+    (None, "text"), (None, 7), (None, None), (None, [1])])
 def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
         folder, tmp_path, key, value):
     """Detected boxes need no annotation until the end."""
@@ -104,9 +99,14 @@ def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
     boxes.write_text(json.dumps([
         {name: row[name] for name in ("image_id", "category_id", "bbox")} | {"score": 0.9}
         for row in content["annotations"]]))
-    content["annotations"][-1][key] = value
+    if key is None:
+        content["annotations"][1:1] = [{**content["annotations"][0], "category_id": 9}]
+        content["annotations"][-1] = value
+    else:
+        content["annotations"][-1][key] = value
     truth.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{key}|16 joints"):
+    words = key or f"row {len(content['annotations']) - 1} has no image_id"
+    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{words}|16 joints"):
         of_one_process(settings(folder, f"val.boxes={boxes}", f"data.val_ann_path={truth}"))
 
 
@@ -187,6 +187,17 @@ def test_a_part_of_the_people_is_judged_alone(folder, net, tmp_path):
         metrics = of_one_process(settings(folder, f"data.debug={count}")).run(
             net, tmp_path / "r.json")
         assert metrics.people == metrics.detections == count
+
+
+@pytest.mark.parametrize("key", [None, "one", [1]])
+def test_a_part_of_people_without_ids_is_refused(folder, tmp_path, key):
+    content = json.loads((folder / "val" / "people.json").read_text())
+    content["annotations"][-1]["id"] = key
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps(content))
+    of_one_process(settings(folder, f"data.val_ann_path={truth}"))
+    with pytest.raises(ValueError, match="truth.json .* whose id is no whole number"):
+        of_one_process(settings(folder, f"data.val_ann_path={truth}", "data.debug=2"))
 
 
 def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):

@@ -128,6 +128,8 @@ def test_nobody_is_judged_without_labelled_joints_whatever_the_file_counts(tmp_p
     ("bbox", [0, 0, 5], "bbox of annotation 2 must be 4 finite numbers;"),
     ("keypoints", [float("nan"), 5, 2] * 17, "keypoints of annotation 2 must be only finite"),
     ("keypoints", "many", "keypoints of annotation 2 must be only finite"),
+    ("iscrowd", [1, 0], "iscrowd of annotation 2 must be 1 finite number;"),
+    ("iscrowd", "no", "iscrowd of annotation 2 must be 1 finite number;"),
     ("image_id", None, "row 1 has no image_id"), ("image_id", [1], "row 1 has no image_id")])
 def test_numbers_that_are_none_are_said_with_file_and_annotation(tmp_path, key, value, words):
     """pycocotools takes NaN for a match: such a file would get a good AP."""
