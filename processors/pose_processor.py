@@ -287,7 +287,8 @@ class PoseProcessor:
         if self.averaged:
             self.averaged.net.load_state_dict(state["ema"])
         self.train_step.optimizer.load_state_dict(state["optimizer"])
-        self.train_step.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:     # empty unless the run was in fp16
+            self.train_step.scaler.load_state_dict(state["scaler"])
         self.step, self.evaluated, self.skipped = (
             state["step"], state["evaluated"], state["skipped"])
         self.best, self.run_id = state["best"], state["run"]

@@ -146,6 +146,13 @@ def test_scale_and_random_numbers_go_on(tiny, tmp_path):
     assert torch.equal(torch.get_rng_state(), state["random"])
 
 
+def test_a_run_goes_on_in_another_precision(tiny):
+    """Without fp16 there is no scale to go on with, and with it there is none to keep."""
+    for epochs, amp in enumerate((False, "fp16", "bf16"), 1):
+        tiny(**{"optim.epochs": epochs, "optim.amp": amp, "val.interval": 9,
+                "codec.input_size": [32, 32]}).run()
+
+
 def test_overflows_without_end_are_no_overflows(tiny, monkeypatch):
     monkeypatch.setattr("processors.pose_processor.OVERFLOWS_IN_A_ROW", 3)
     processor = tiny(**{"optim.amp": "fp16"})
