@@ -169,7 +169,8 @@ class PoseProcessor:
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
             numbers = self.train_step(batch, lr, progress.measures(self.step))
             self.reports.send(self.step, lr, batch.image_id, numbers,
-                              stop=self.stop.asked(), save=self._time_to_save())
+                              stop=self.stop.asked(), save=self._time_to_save(),
+                              mark=progress.meter.mark())
             if self.averaged:
                 self.averaged.update(self.net, self.step)
             self.step += 1

@@ -35,7 +35,7 @@ class Progress:
     def add(self, report: Report, images: int, skipped: int) -> None:
         """images: of all processes in this step. skipped: fp16 overflows of the run so far."""
         meter = self.meter
-        meter.add(report.loss, images)
+        meter.add(report.loss, images, report.mark)
         left = duration((self.all_steps - report.step - 1) * meter.seconds() / meter.steps)
         if not self.bar.disable:
             self.bar.set_postfix_str(
@@ -68,14 +68,21 @@ class Progress:
 
 
 class Meter:
-    """Sums between two lines of the log."""
+    """Sums between two lines of the log. What a step says of itself comes late, so it brings the
+    time at which it was done along."""
 
     def __init__(self):
+        self.waited = 0.0       # seconds, in the whole epoch
+        self.until = self.mark()
         self.restart()
 
     def restart(self) -> None:
-        self.loss, self.steps, self.images, self.waited = 0.0, 0, 0, 0.0
-        self.since = time.monotonic()
+        self.loss, self.steps, self.images = 0.0, 0, 0
+        self.since = self.until
+
+    def mark(self) -> tuple[float, float]:
+        """Now, and the seconds of waiting so far."""
+        return time.monotonic(), self.waited
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -84,11 +91,12 @@ class Meter:
         yield
         self.waited += time.monotonic() - since
 
-    def add(self, loss: float, images: int) -> None:
+    def add(self, loss: float, images: int, mark: tuple[float, float]) -> None:
+        self.until = mark
         self.loss, self.steps, self.images = self.loss + loss, self.steps + 1, self.images + images
 
     def seconds(self) -> float:
-        return max(time.monotonic() - self.since, 1e-9)
+        return max(self.until[0] - self.since[0], 1e-9)
 
     def mean_loss(self) -> float:
         return self.loss / max(self.steps, 1)
@@ -97,7 +105,7 @@ class Meter:
         return self.images / self.seconds()
 
     def wait_percent(self) -> float:
-        return 100 * self.waited / self.seconds()
+        return 100 * (self.until[1] - self.since[1]) / self.seconds()
 
 
 def duration(seconds: float) -> str:

@@ -24,6 +24,7 @@ class Report:
     accuracy: float         # nan where it was not measured
     stop: bool              # some process was asked to stop
     save: bool              # some process wants a checkpoint
+    mark: tuple[float, float]   # Meter.mark of when it was sent
 
 
 class Reports:
@@ -32,7 +33,7 @@ class Reports:
         self.sent: deque = deque()
 
     def send(self, step: int, lr: float, image_ids: Tensor, numbers: Tensor, *, stop: bool,
-             save: bool) -> None:
+             save: bool, mark: tuple[float, float]) -> None:
         """numbers: (3,) float32 on the device: loss, norm of the gradient, accuracy."""
         wishes = [numbers.new_full((1,), float(wish)) for wish in (stop, save)]
         numbers = self.parallel.mean(torch.cat([numbers, *wishes]))
@@ -41,13 +42,14 @@ class Reports:
         if numbers.is_cuda:
             arrived = torch.cuda.Event()
             arrived.record()
-        self.sent.append((step, lr, image_ids, on_host, arrived))
+        self.sent.append((step, lr, image_ids, on_host, arrived, mark))
 
     def receive(self, everything: bool = False) -> Iterator[Report]:
         """What was sent, without the newest one unless `everything` is asked for."""
         while len(self.sent) > (0 if everything else 1):
-            step, lr, image_ids, on_host, arrived = self.sent.popleft()
+            step, lr, image_ids, on_host, arrived, mark = self.sent.popleft()
             if arrived:
                 arrived.synchronize()
             loss, norm, accuracy, stop, save = on_host.tolist()
-            yield Report(step, lr, image_ids, loss, norm, accuracy, stop > 0, save > 0)
+            yield Report(step, lr, image_ids, loss, norm, accuracy, stop > 0, save > 0,
+                         mark)

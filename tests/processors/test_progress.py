@@ -35,8 +35,8 @@ def make_log(folder, tensorboard=False, rank=0):
     return RunLog(folder, run="r", model_name="m", step=0, rank=rank, tensorboard=tensorboard)
 
 
-def report(step: int, loss: float = 0.5) -> Report:
-    return Report(step, 0.1, torch.zeros(1), loss, 1.0, 0.25, False, False)
+def report(shown: Progress, step: int, loss: float = 0.5) -> Report:
+    return Report(step, 0.1, torch.zeros(1), loss, 1.0, 0.25, False, False, shown.meter.mark())
 
 
 def make(folder, first=0, every=2, **log_) -> Progress:
@@ -51,7 +51,7 @@ def test_lines_come_at_their_steps_and_at_the_end_of_the_epoch(tmp_path, clock):
         with shown.meter.waiting():
             clock.now += 0.25
         clock.now += 0.75
-        shown.add(report(step, loss=step), images=8, skipped=0)
+        shown.add(report(shown, step, loss=step), images=8, skipped=0)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 5]
     assert [line["loss"] for line in lines] == [0.5, 2.5, 4.0]      # means since the last line
@@ -59,10 +59,25 @@ def test_lines_come_at_their_steps_and_at_the_end_of_the_epoch(tmp_path, clock):
     assert lines[0]["accuracy"] == 0.25 and lines[0]["lr"] == 0.1
 
 
+def test_speed_is_that_of_the_steps_though_reports_come_late(tmp_path, clock):
+    """The last two come at once."""
+    shown, late = make(tmp_path, every=1), []
+    for step in range(5):
+        with shown.meter.waiting():
+            clock.now += 0.1 * step
+        clock.now += 1 - 0.1 * step
+        late.append(report(shown, step))
+        for _ in range(len(late) - (step < 4)):
+            shown.add(late.pop(0), images=8, skipped=0)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["images_per_s"] for line in lines] == pytest.approx([8] * 5)
+    assert [line["wait_percent"] for line in lines] == pytest.approx([0, 10, 20, 30, 40])
+
+
 def test_a_line_tells_what_is_left_and_what_was_skipped(tmp_path, clock, said):
     shown = make(tmp_path, first=3, every=1)
     clock.now += 60
-    shown.add(report(3), images=8, skipped=2)
+    shown.add(report(shown, 3), images=8, skipped=2)
     assert "epoch 1 step 4/5 loss 0.50000 accuracy 0.250 lr 1.00e-01" in said.text
     assert "6:00 left, 2 steps skipped for fp16 overflows" in said.text     # 6 steps of a minute
 
@@ -75,7 +90,7 @@ def test_waiting_for_data_is_said_once_with_what_to_do(tmp_path, clock, said, sh
         with shown.meter.waiting():
             clock.now += share
         clock.now += 1 - share
-        shown.add(report(step), images=8, skipped=0)
+        shown.add(report(shown, step), images=8, skipped=0)
     assert said.text.count("raise data.num_workers (now 8)") == hints
 
 
@@ -84,7 +99,7 @@ def test_on_a_terminal_there_is_a_bar(tmp_path, monkeypatch, capsys, clock):
     shown = make(tmp_path, first=1)
     assert shown.measures(0)
     clock.now += 2
-    shown.add(report(1), images=8, skipped=0)
+    shown.add(report(shown, 1), images=8, skipped=0)
     shown.bar.refresh()
     drawn = capsys.readouterr().err
     assert "epoch 1:  40%" in drawn and "2/5" in drawn
