@@ -41,6 +41,7 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
     def write(file: Any) -> None:
         torch.save({"format": FORMAT} | state, file)
         file.flush()
+        os.fsync(file.fileno())     # a disk may say only here that it is full
         if keep_previous and path.exists():
             _keep_as_previous(path)
     try:

@@ -60,6 +60,14 @@ def test_the_one_before_stays(last):
     assert [load_checkpoint(p)["step"] for p in (last, previous(last))] == [3, 2]
 
 
+def test_the_last_one_is_there_while_the_one_before_is_kept(last, monkeypatch):
+    seen, keep = [], checkpoint._keep_as_previous
+    monkeypatch.setattr(checkpoint, "_keep_as_previous",
+                        lambda path: (keep(path), seen.append(load_checkpoint(path)["step"])))
+    save(last, 1, 2, 3)
+    assert seen == [1, 2]
+
+
 def test_the_one_before_stays_where_there_are_no_hard_links(last, monkeypatch):
     def link(*_):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
@@ -181,6 +189,19 @@ def test_a_full_disk_leaves_the_files_whole(last, share):
     message = str(caught.value)
     assert str(last) in message and "File too large" in message and "make room" in message
     assert "\n" not in message and "enforce" not in message
+
+
+@pytest.mark.parametrize("call", ["fsync", "link"])
+def test_a_disk_that_fails_late_leaves_the_files_whole(last, monkeypatch, call):
+    save(last, 1, 2)
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, call, fail)
+    monkeypatch.setattr(checkpoint.shutil, "copyfile", fail)
+    with pytest.raises(OSError, match="could not be written .No space left"):
+        save(last, 3)
+    assert [load_checkpoint(p)["step"] for p in (last, previous(last))] == [2, 1]
 
 
 def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path):
