@@ -27,8 +27,8 @@ def main() -> int:
         given = words and "=" not in words[0]
         path = words.pop(0) if given else ROOT / "configs" / "quickstart.yaml"
         with tempfile.TemporaryDirectory() as folder:
-            DPProcessor(path, [f"val.weight_path={folder}", "optim.schedule=multistep",
-                               *words]).run()
+            DPProcessor(path, ["optim.schedule=multistep", *words,
+                               f"val.weight_path={folder}"]).run()
             text = (Path(folder) / "metrics.jsonl").read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
     lines = [line for line in lines if line["kind"] == "val" and line["run"] == lines[-1]["run"]]
