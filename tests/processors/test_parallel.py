@@ -58,11 +58,11 @@ net = nn.Linear(1, 1, bias=False)
 nn.init.constant_(net.weight, number)      # DDP takes the weights of process 0
 net.register_buffer("statistic", torch.tensor(number))
 model = parallel.wrap(net, train=True)
-net.statistic.fill_(number)
 with parallel.no_sync(model):
     model(torch.full((1, 1), 10 * number)).sum().backward()
 alone = net.weight.grad.item()
 model(torch.full((1, 1), number)).sum().backward()
+net.statistic.fill_(number)     # a forward pass would share it too
 parallel.same_buffers(net)
 print(rank, parallel.world_size, parallel.device, parallel.wrap(net) is net,
       parallel.gather(f"from {rank}"), parallel.share(rank + 7), net.weight.item(), alone,

@@ -6,8 +6,11 @@ import torch
 from torch import nn
 
 from configs.loader import load_config
+from processors.checkpoint import load_checkpoint, previous
 from processors.dp_pose_resnet_solver import DPProcessor
+from processors.ema import AveragedNet
 from processors.pose_processor import PoseProcessor
+from processors.schedule import learning_rate
 from processors.train_step import TrainStep
 
 SETTINGS = {
@@ -47,7 +50,8 @@ def lines(folder, kind):
 
 
 def weights(path):
-    return torch.load(path, weights_only=True)["net"]
+    state = torch.load(path, weights_only=True)
+    return state["net"] | {f"averaged {name}": value for name, value in state["ema"].items()}
 
 
 def equal(a, b):
@@ -66,6 +70,23 @@ def test_a_run_writes_what_the_readme_promises(tiny, tmp_path):
     assert all(name in val[0] for name in ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR"))
     assert best["AP"] == max(row["AP"] for row in val)
     assert not list(folder.glob("*.tmp"))
+
+
+def test_rate_average_and_buffers_are_those_of_the_step(tiny, tmp_path, monkeypatch):
+    followed, shared, update = [], [], AveragedNet.update
+    monkeypatch.setattr(AveragedNet, "update", lambda self, net, step: (
+        followed.append(step), update(self, net, step)))
+    processor = tiny(**{"optim.warmup_epochs": 1, "val.save_steps": 2})
+    monkeypatch.setattr(processor.parallel, "same_buffers", shared.append)
+    processor.run()
+    steps, optim = processor.steps_per_epoch, processor.config.optim
+    assert followed == list(range(2 * steps))
+    assert [row["lr"] for row in lines(tmp_path / "weights", "train")] == [
+        learning_rate(step, steps, optim) for step in range(2 * steps)]
+    assert shared == 2 * [processor.net, processor.averaged.net]    # before each evaluation
+    last = tmp_path / "weights" / "quickstart_last.pth"
+    assert load_checkpoint(last)["evaluated"] == 2
+    assert load_checkpoint(previous(last))["step"] == 2 * steps     # not yet evaluated
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
