@@ -1,10 +1,8 @@
 """ImageNet weights for a ResNet trunk, through torchvision."""
-import pickle
-import sys
-from pathlib import Path
-
 import torch
 from torchvision.models import get_model_weights
+
+from nets.torchvision_weights import published_state
 
 
 def imagenet_state(name: str) -> dict[str, torch.Tensor]:
@@ -19,12 +17,5 @@ def imagenet_state(name: str) -> dict[str, torch.Tensor]:
         raise ValueError(f"model.pretrained is true, but torchvision has no weights for {name}; "
                          f"write the path of its ImageNet file (HRNet's authors call theirs "
                          f"hrnet_w32-36af842e.pth) or false") from error
-    try:
-        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True,
-                                      map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        reason = " ".join(str(error).split())[:100]
-        raise ValueError(f"model.pretrained is true, but the ImageNet weights of {name} cannot be "
-                         f"downloaded or read ({reason}): put the file {weights.url} into "
-                         f"{folder}, or set model.pretrained to its path or to false") from None
+    return published_state(weights, f"model.pretrained is true, but the ImageNet weights of {name}",
+                           "set model.pretrained to its path or to false")

@@ -1,12 +1,8 @@
 """torchvision's detectors, whose code and weights are free for any use."""
-import pickle
-import sys
-from pathlib import Path
-
-import torch
 from torch import nn
 from torchvision.models import detection, get_model, get_model_weights, list_models
 
+from nets.torchvision_weights import published_state
 from nets.weights_file import read_weights_file
 
 PERSON = 1      # label in all of them
@@ -25,7 +21,9 @@ def load_torchvision_detector(name: str, weights: str = "", confidence: float = 
     if name not in known:
         raise ValueError(f"detector.name is {name!r}, which torchvision does not have; choose "
                          f"one of: {', '.join(known)}")
-    state = read_weights_file(weights) if weights else _published(name)
+    state = read_weights_file(weights) if weights else published_state(
+        get_model_weights(name).DEFAULT, f"the weights of {name}",
+        "set detector.weights to its path")
     net = get_model(name, weights=None, weights_backbone=None)
     try:
         net.load_state_dict(state)
@@ -37,16 +35,3 @@ def load_torchvision_detector(name: str, weights: str = "", confidence: float = 
     judge.score_thresh, judge.nms_thresh = confidence, iou
     judge.detections_per_img = max_detections
     return net.eval()
-
-
-def _published(name: str) -> dict[str, torch.Tensor]:
-    weights = get_model_weights(name).DEFAULT
-    try:
-        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True,
-                                      map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        reason = " ".join(str(error).split())[:100]
-        raise ValueError(f"the weights of {name} cannot be downloaded or read ({reason}): put the "
-                         f"file {weights.url} into {folder}, or set detector.weights to its path"
-                         ) from error
