@@ -100,11 +100,19 @@ def write(lines: list[dict], path: Path, page: Path) -> None:
     order = list(BENCHMARKS)
     every.sort(key=lambda line: order.index(line["benchmark"]))
     path.write_text("".join(f"{json.dumps(line)}\n" for line in every), encoding="utf-8")
+    replace_section(page, "speed", section(every))
+
+
+def section(lines: list[dict]) -> str:
+    """What docs/results.md says of the kept lines: where they were made, what is missing, table."""
     made_on = dict.fromkeys(f"{line['date']}; Python {line['python']}, torch {line['torch']}; "
-                            f"{line['processor']}" for line in every)
-    replace_section(page, "speed", "\n\n".join([
-        f"Made by `python -m benchmarks.all --write` on {'; and on '.join(made_on)}.",
-        markdown_table(cells(every))]))
+                            f"{line['processor']}" for line in lines)
+    words = [f"Made by `python -m benchmarks.all --write` on {'; and on '.join(made_on)}."]
+    missing = [name for name in BENCHMARKS if name not in {line["benchmark"] for line in lines}]
+    if missing:
+        words.append(f"Not measured yet: {', '.join(missing)}; `python -m benchmarks.all --write "
+                     f"{' '.join(missing)}` adds them.")
+    return "\n\n".join([*words, markdown_table(cells(lines))])
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common import PAGE  # noqa: E402
-from benchmarks.gpu_common import (  # noqa: E402
+from benchmarks.common import PAGE
+from benchmarks.gpu_common import (
     INPUT,
     Report,
     ready_batch,
@@ -32,14 +32,14 @@ from benchmarks.gpu_common import (  # noqa: E402
     seconds_a_call,
     step,
 )
-from benchmarks.gpu_loop import drawing, measure_loop  # noqa: E402
-from benchmarks.gpu_page import write_page  # noqa: E402
-from configs.schema import ModelConfig, OptimConfig  # noqa: E402
-from nets import build_net  # noqa: E402
-from processors.model_info import cost_of, shape_only_net  # noqa: E402
-from processors.optim import build_optimizer  # noqa: E402
-from utils.decoders import DECODERS  # noqa: E402
-from utils.heatmap_codec import HeatmapCodec  # noqa: E402
+from benchmarks.gpu_loop import drawing, measure_loop
+from benchmarks.gpu_page import write_page
+from configs.schema import ModelConfig, OptimConfig
+from nets import build_net
+from processors.model_info import cost_of, shape_only_net
+from processors.optim import build_optimizer
+from utils.decoders import DECODERS
+from utils.heatmap_codec import HeatmapCodec
 
 NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
         "se_duc": ModelConfig(type="pose_resnet_duc", name="resnet50", reduction=True),

@@ -29,12 +29,15 @@ def test_lines_and_table_are_kept_beside_those_of_other_benchmarks(tmp_path, mon
     page, path = tmp_path / "page.md", tmp_path / "speed.jsonl"
     page.write_text("<!-- speed -->\n<!-- end of speed -->\n")
     write(LINES[2:], path, page)
+    assert "Not measured yet: a_speed; `python -m benchmarks.all --write a_speed`" in (
+        page.read_text())
     for lines in (LINES, LINES[:2]):    # then the first benchmark alone, again
         write(lines, path, page)
         kept = [json.loads(line) for line in path.read_text().splitlines()]
         assert [line["name"] for line in kept] == [line["name"] for line in LINES]
         assert all(line["torch"] and line["processor"] and line["date"] for line in kept)
         text = page.read_text()
+        assert "Not measured" not in text
         assert "| a_speed | loop / bare | 1.01 | at most 1.03 | yes |" in text
         assert text.count("| b | start | 3.25 s | - | - |") == 1
 
