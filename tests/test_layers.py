@@ -70,3 +70,10 @@ def test_a_file_has_one_idea_and_a_function_fits_a_screen(file):
     lines = {node.name: node.end_lineno - node.lineno + 1 for node in ast.walk(ast.parse(text))
              if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     assert not {name for name, count in lines.items() if count > LONGEST_FUNCTION} - LISTS
+
+
+def test_no_file_of_tests_and_benchmarks_is_longer_either():
+    files = [file for name in ("tests", "benchmarks", "docs")
+             for file in ROOT.glob(f"{name}/**/*.py")]
+    assert not {file.name for file in files
+                if len(file.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE}

@@ -1,10 +1,14 @@
-"""A small made-up data set in COCO form."""
+"""A small made-up data set in COCO form, and packs of it."""
 import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from datasets.coco import MSCOCO
+from datasets.pack_writer import write_pack
+from tests.datasets.crop_packs import AUGMENT, COCO, INPUT_SIZE
 
 PERSONS = (2, 1, 3, 0, 2)       # in each image
 SIZE = (160, 120)               # width, height
@@ -38,3 +42,20 @@ def write_coco(tmp_path):
         path.write_text(json.dumps(content))
         return path, root
     return write
+
+
+@pytest.fixture
+def coco_files(coco_content, write_coco):
+    """Annotation file and image folder, just written."""
+    return write_coco(coco_content)
+
+
+@pytest.fixture
+def make_pack(coco_files, tmp_path):
+    """Function: make or finish a pack of the files; returns its path."""
+    def pack(form="jpeg", augment=AUGMENT, name="pack", workers=0, **settings):
+        path = tmp_path / name
+        dataset = MSCOCO(*coco_files, COCO, input_size=INPUT_SIZE, **settings)
+        write_pack(path, dataset, augment, form, workers)
+        return path
+    return pack
