@@ -83,7 +83,7 @@ def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hr
     for number, annotation in enumerate(annotations):
         if file.value(annotation, "category_id", number) not in persons:
             continue
-        if annotation.get("iscrowd"):
+        if file.is_crowd(annotation, number):
             notes["crowds left out"] += 1
             continue
         image = images.find(file.value(annotation, "image_id", number))
@@ -221,6 +221,12 @@ class _File:
             self._fail(row, number, f"has {len(numbers)} numbers in {name} instead of {count}, "
                                     f"{meaning}")
         return numbers
+
+    def is_crowd(self, row: dict, number: int) -> bool:
+        crowd = row.get("iscrowd")
+        if crowd not in (None, 0, 1):       # a text such as "0" would count as true
+            self._fail(row, number, "has an iscrowd that is neither 0 nor 1")
+        return bool(crowd)
 
     def _fail(self, row: Any, number: int, what: str) -> NoReturn:
         name = row["id"] if isinstance(row, dict) and "id" in row else f"in row {number}"

@@ -89,6 +89,11 @@ def read_raw(part: AnnotatedSet, name: str) -> RawLabels:
               count=broken)
     everyone = [row.get("id") for row in rows]
     chosen, rows = _of_category(part, content["categories"], rows, fault)
+    odd = [row.get("id") for row in rows if row.get("iscrowd") not in (None, 0, 1)]
+    if odd:
+        fault("file", f"{len(odd)} of {len(rows)} annotations have an iscrowd that is neither 0 "
+              f"nor 1", "training stops at them: correct or remove them", count=len(odd),
+              examples=some(odd, "annotation"))
     joints = part.skeleton.num_joints
     lengths = np.array([len(row["keypoints"]) if isinstance(row.get("keypoints"), list) else -1
                         for row in rows], np.int64)

@@ -326,6 +326,11 @@ def row_without_image(sets):
     return "file", 1, "no entries with image_id"
 
 
+def text_for_crowd(sets):
+    sets.train["annotations"][0]["iscrowd"] = "0"
+    return "file", 1, "neither 0 nor 1"
+
+
 def other_num_joints(sets):
     sets.config = Config(model=ModelConfig(num_joints=16))
     return "num_joints", 1, "has 17 joints"
@@ -339,5 +344,5 @@ FAULTS = [no_image, no_folder, image_id_twice, lost_annotation, file_twice, anno
           same_photograph, same_person, same_set, invisible_joint, nobody_labelled,
           hidden_as_unlabelled, scores_as_visibility, lying_size, turned_images, cut_image,
           person_twice, wrong_count, other_order, other_names, short_row, text_for_number,
-          row_without_image, other_num_joints]
+          row_without_image, text_for_crowd, other_num_joints]
 NOTES = {guessed_sigma, no_areas, other_names}

@@ -156,6 +156,7 @@ def test_missing_field_names_the_annotation(coco_content, write_coco, field):
     ("bbox", [1, 2, 3], "3 numbers in bbox instead of 4"), ("bbox", None, "numbers in bbox"),
     ("bbox", [1, 2, [3], 4], "bbox that is not made of numbers"),
     ("area", "big", "area that is not made of numbers"),
+    ("iscrowd", "0", "iscrowd that is neither 0 nor 1"), ("iscrowd", [0], "that is neither 0 nor"),
 ])
 def test_wrong_field_names_the_annotation(coco_content, write_coco, field, value, words):
     coco_content["annotations"][4][field] = value
