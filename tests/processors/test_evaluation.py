@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from configs.loader import load_config
 from datasets.skeleton import load_skeleton
 from datasets.synthetic import ensure_synthetic
 from processors import evaluation as module
 from processors.evaluation import Evaluation
 from processors.parallel import OneProcess
+from tests.processors.drawn_sets import settings
 
 SKELETON = load_skeleton("coco")
 
@@ -40,14 +40,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     ensure_synthetic(settings(folder).data, seed=0)
     return folder
-
-
-def settings(folder, *more):
-    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
-             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
-    return load_config("configs/quickstart.yaml", [
-        *files, "data.synthetic_train=1", "data.synthetic_val=4", "data.batch_size=4",
-        "data.num_workers=0", "codec.input_size=[64, 64]", f"val.weight_path={folder}", *more])
 
 
 @pytest.fixture

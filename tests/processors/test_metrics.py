@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from configs.loader import ConfigError, load_config, with_overrides
+from configs.loader import ConfigError, with_overrides
 from configs.schema import Config, Metric
 from datasets.skeleton import load_skeleton, skeleton_from_dict
 from datasets.synthetic import ensure_synthetic
@@ -20,6 +20,7 @@ from processors.matched_people import match_by_id, match_by_oks
 from processors.metrics import METRICS, Evaluated, ensure_metrics, joint_table, scores_of
 from processors.parallel import OneProcess
 from processors.pose_ranking import Predictions
+from tests.processors.drawn_sets import settings
 from utils.joint_error import UNDEFINED
 
 STICK = skeleton_from_dict({"joints": ["left_shoulder", "right_hip", "right_shoulder", "left_hip"]},
@@ -235,14 +236,6 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     ensure_synthetic(settings(folder).data, seed=0)
     return folder
-
-
-def settings(folder, *more):
-    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
-             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
-    return load_config("configs/quickstart.yaml", [
-        *files, "data.synthetic_train=1", "data.synthetic_val=4", "data.batch_size=4",
-        "data.num_workers=0", "codec.input_size=[64, 64]", f"val.weight_path={folder}", *more])
 
 
 def evaluation_of(folder, *more):
