@@ -103,8 +103,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                    f"such as [120, 160]")
     if optim.warmup_epochs >= optim.epochs:
         yield "optim.warmup_epochs", (f"is {optim.warmup_epochs}, but optim.epochs is "
-                                      f"{optim.epochs}; warm up in fewer epochs than there are, "
-                                      f"or not at all: optim.warmup_epochs=0")
+                                      f"{optim.epochs}; write less, 0 for no warm-up")
     if config.augment.weak_epochs > optim.epochs:
         yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; there cannot be more of them")
