@@ -48,7 +48,8 @@ def write_set(folder: Path, name: str, poses: list[dict], first: int) -> None:
     for i in range(ANNOTATIONS[name]):
         pose = poses[i % len(poses)]
         table = np.reshape(pose["keypoints"], (17, 3)).astype(float)
-        shift = rng.uniform(0, 150, 2)      # real-valued: nobody stands in the same place twice
+        # real-valued, and to places of the set's own: nobody stands in the same place twice
+        shift = rng.uniform(0, 75, 2) + (75 if name == "val" else 0)
         labelled = table[:, 2] > 0
         table[labelled, :2] += shift
         x, y, w, h = pose["bbox"]
