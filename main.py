@@ -3,6 +3,7 @@
 Each command is a function below that takes its parsed arguments; `--help` tells the rest.
 """
 import argparse
+import difflib
 import os
 import signal
 import sys
@@ -117,9 +118,13 @@ def recipes() -> dict[str, Config]:
 
 def split(settings: list[str]) -> tuple[Path, list[str]]:
     """The YAML file (the first word, if it is no override) and the overrides."""
-    if settings and "=" not in settings[0]:
-        return Path(settings[0]), settings[1:]
-    return QUICKSTART, settings
+    if not settings or "=" in settings[0]:
+        return QUICKSTART, settings
+    path = Path(settings[0])
+    near = difflib.get_close_matches(path.name, COMMANDS)
+    if near and not path.suffix and not path.exists():
+        raise ValueError(f"there is no command or YAML file {path}: did you mean {near[0]}?")
+    return path, settings[1:]
 
 
 def build_parser() -> argparse.ArgumentParser:

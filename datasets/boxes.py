@@ -216,7 +216,7 @@ class _File:
         try:
             numbers = np.array(value, np.float64).reshape(-1)
         except (TypeError, ValueError):
-            self._fail(row, number, f"has a {name} that is not made of numbers")
+            self._fail(row, number, f"has something else than numbers in {name}")
         if len(numbers) != count:
             self._fail(row, number, f"has {len(numbers)} numbers in {name} instead of {count}, "
                                     f"{meaning}")

@@ -52,7 +52,8 @@ def test_a_wrong_yaml_is_one_sentence(recipe, capsys, wrong, words):
 
 @pytest.mark.parametrize("settings, words", [
     (["other.txt"], "other.txt does not exist: give the path"),
-    (["rum.yaml"], "did you mean run.yaml?"), (["trian"], "configuration trian does not exist"),
+    (["rum.yaml"], "did you mean run.yaml?"),
+    (["trian"], "no command or YAML file trian: did you mean train?"),
     (["run.yaml", "other.yaml"], "the command line has 'other.yaml'"),
     (["run.yaml", "optim.lr=fast"], "the command line: optim.lr is 'fast'"),
     (["run.yaml", "model.num_joints=16"], "data.skeleton 'coco' has 17 joints"),

@@ -152,10 +152,10 @@ def test_missing_field_names_the_annotation(coco_content, write_coco, field):
 
 @pytest.mark.parametrize("field, value, words", [
     ("keypoints", [1, 2, 2] * 14, "42 numbers in keypoints instead of 51.*skeleton coco"),
-    ("keypoints", ["x"] * 51, "keypoints that is not made of numbers"),
+    ("keypoints", ["x"] * 51, "something else than numbers in keypoints"),
     ("bbox", [1, 2, 3], "3 numbers in bbox instead of 4"), ("bbox", None, "numbers in bbox"),
-    ("bbox", [1, 2, [3], 4], "bbox that is not made of numbers"),
-    ("area", "big", "area that is not made of numbers"),
+    ("bbox", [1, 2, [3], 4], "something else than numbers in bbox"),
+    ("area", "big", "something else than numbers in area"),
     ("iscrowd", "0", "iscrowd that is neither 0 nor 1"), ("iscrowd", [0], "that is neither 0 nor"),
 ])
 def test_wrong_field_names_the_annotation(coco_content, write_coco, field, value, words):
