@@ -1,4 +1,5 @@
 """Loaders: from a data set to batches, read by worker processes."""
+import multiprocessing
 import os
 import re
 import signal
@@ -84,7 +85,9 @@ def init_worker(_: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):     # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=_obey_the_parent, args=(os.getppid(),), daemon=True).start()
+    parent = multiprocessing.parent_process()   # getppid tells another's if that is dead by now
+    assert parent
+    threading.Thread(target=_obey_the_parent, args=(parent.pid,), daemon=True).start()
 
 
 def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType | None) -> None:

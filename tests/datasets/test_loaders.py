@@ -143,18 +143,32 @@ next(batches)
 print(*(worker.pid for worker in batches._workers), flush=True)
 input()
 """
+LATE_WORKERS = """
+import time
+from torch.utils.data import DataLoader
+from datasets.loaders import init_worker
+def late(number):
+    time.sleep(2)
+    init_worker(number)
+batches = iter(DataLoader([bytes(10 ** 6)] * 9, batch_size=None, num_workers=2,
+                          collate_fn=bytes, worker_init_fn=late))
+print(*(worker.pid for worker in batches._workers), flush=True)
+input()
+"""
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-def test_workers_end_with_their_parent():
-    """Even where nobody takes their batches any more and SIGKILL told them nothing."""
+@pytest.mark.parametrize("program", [MAIN_PROCESS, LATE_WORKERS], ids=["busy", "late"])
+def test_workers_end_with_their_parent(program):
+    """Even where nobody takes their batches any more and SIGKILL told them nothing, and where it
+    was dead before they began."""
     root = Path(__file__).resolve().parents[2]
-    with subprocess.Popen([sys.executable, "-c", MAIN_PROCESS], cwd=root, text=True,
+    with subprocess.Popen([sys.executable, "-c", program], cwd=root, text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         workers = [int(pid) for pid in process.stdout.readline().split()]
         process.kill()
         assert len(workers) == 2
-        for _ in range(100):
+        for _ in range(200):
             alive = [pid for pid in workers if running(pid)]
             if not alive:
                 break
