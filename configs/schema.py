@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 
 def knob(default: Any, doc: str) -> Any:
-    """A setting with its one-line description, which the docs/configuration.md is made from."""
+    """A setting with its one-line description, which docs/configuration.md is made from."""
     return field(default=default, metadata={"doc": doc})
 
 
