@@ -3,84 +3,94 @@
     python benchmarks/train_speed.py [CONFIG.yaml] [section.key=value ...]
 
 Runs the quickstart's training. The batches of each epoch are read before it begins, so that
-workers do not take the cores away from either side. After each epoch, in place of its evaluation,
-the same batches go once more through a bare loop with a network and an optimizer of the same
-kind: images and targets lie ready, nothing is logged, clipped, averaged or checked. Prints one
-JSON line: `value` is the median over the epochs of loop / bare in wall time, `cpu_ratio` the same
-in CPU time of the main process, which other programs on the machine disturb less. What reading
-costs is measured by benchmarks/data_speed.py.
+workers do not take the cores away from either side. After every few steps of the loop, the same
+batches go through a bare loop: normalise, encode, forward, loss, backward and step, and nothing is
+checked, averaged, logged or scheduled. The two take turns, because a machine's speed changes within
+seconds, and have one network and optimizer, because where tensors lie in memory is worth percents.
+Prints one JSON line: `value` is the median over the turns of loop / bare in wall time, `cpu_ratio`
+the same in CPU time of the main process, and `of_ready` that of loop / a bare loop whose images and
+targets lie ready in memory. What reading costs is measured by benchmarks/data_speed.py.
 """
+import math
 import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from statistics import median
 
+import numpy as np
 import torch
+from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import say
 from datasets.sample import Batch
-from losses.heatmap import LOSSES
-from nets import build_net
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.optim import build_optimizer
 from processors.precision import autocast
 from processors.preprocess import normalise
 
 BAR = 1.03
+TURN = 8        # steps
+KINDS = ("loop", "bare", "ready")
 
 
 class Timed(DPProcessor):
-    """Training with the bare loop where an evaluation would be."""
+    """Training with a turn of the bare loop after every few steps, and no evaluation."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.reading = self.batches
-        self.seen: list[Batch] = []
-        self.times: list[tuple] = []
-        self.bare_net = build_net(self.config.model).to(self.device).to(
-            memory_format=torch.channels_last)
-        self.bare_optimizer = build_optimizer(self.bare_net, self.config.optim)
+        self.times: list[Tensor] = []
 
     def _train_epoch(self, epoch: int) -> None:
-        self.seen = list(islice(self.reading, self.steps_per_epoch))
-        self.batches = iter(self.seen)
+        seen = list(islice(self.reading, self.steps_per_epoch))
         time.sleep(2)       # until the workers have read ahead all they may
-        self.loop_times = clocks()
+        self.batches = self._with_bare_turns(seen)
         super()._train_epoch(epoch)
-        self.loop_times = clocks() - self.loop_times
+        next(self.batches, None)    # the last turn
+
+    def _with_bare_turns(self, seen: list[Batch]) -> Iterator[Batch]:
+        """The loop's own time is what passes between a batch and its asking for one more."""
+        for number, first in enumerate(range(0, len(seen), TURN)):
+            turn = seen[first:first + TURN]
+            ready = list(map(self._prepare, turn))
+            spent = {}
+            for kind in np.roll(KINDS, number):     # each is the first as often as the others
+                start = clocks(self.device)
+                if kind == "loop":
+                    yield from turn
+                else:
+                    self._bare(ready if kind == "ready" else map(self._prepare, turn))
+                spent[kind] = clocks(self.device) - start
+            self.times.append(torch.stack([spent[kind] for kind in KINDS]) / len(turn))
+
+    def _prepare(self, batch: Batch) -> tuple[Tensor, ...]:
+        """Input, targets and weights."""
+        return (normalise(batch.crop, self.config.model.input_format),
+                *self.train_step.codec.encode(batch.keypoints, batch.visibility))
 
     def _finish_epoch(self, epoch: int) -> None:
-        ready = []
-        for batch in self.seen:
-            images = normalise(batch.crop, self.config.model.input_format)
-            ready.append((images, *self.train_step.codec.encode(batch.keypoints,
-                                                                 batch.visibility)))
-        start = clocks()
-        self._bare(ready)
-        self.times.append((self.loop_times, clocks() - start))
         self.evaluated = epoch
 
-    def _bare(self, ready: list[tuple]) -> None:
-        loss_of = LOSSES[self.config.optim.loss]
-        self.bare_net.train()
-        for images, targets, weights in ready:
-            self.bare_optimizer.zero_grad(set_to_none=True)
-            with autocast(self.train_step.dtype, self.device):
-                heatmaps = self.bare_net(images)
-            loss_of(heatmaps.float(), targets, weights).backward()
-            self.bare_optimizer.step()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+    def _bare(self, batches: Iterable[tuple[Tensor, ...]]) -> None:
+        step = self.train_step
+        step.optimizer.found_inf = None     # of the loop's check
+        for images, targets, weights in batches:
+            step.optimizer.zero_grad(set_to_none=True)
+            with autocast(step.dtype, self.device):
+                heatmaps = step.model(images)
+            step.loss(heatmaps.float(), targets, weights).backward()
+            step.optimizer.step()
 
 
-def clocks() -> torch.Tensor:
-    """Wall time and CPU time of this process in seconds."""
+def clocks(device: torch.device) -> Tensor:
+    """Wall time and CPU time of this process in seconds, when the device has done its work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
     return torch.tensor([time.perf_counter(), time.process_time()], dtype=torch.float64)
 
 
@@ -92,14 +102,16 @@ def main() -> int:
         processor = Timed(path, [*settings, *words])
         processor._farewell = lambda: None      # no evaluation, no picture of one
         processor.run()
-    times = processor.times[1:]         # the first epoch starts workers and warms up
-    wall, cpu = (median((loop[i] / bare[i]).item() for loop, bare in times) for i in (0, 1))
-    steps = processor.steps_per_epoch
+    # (turns, 3 kinds, wall and CPU) seconds a step, without the first epoch, which warms up
+    times = torch.stack(processor.times[math.ceil(processor.steps_per_epoch / TURN):])
+    (wall, cpu), (of_ready, _) = ((times[:, 0] / times[:, kind]).quantile(
+        torch.tensor([0.5, 0.25, 0.75], dtype=times.dtype), dim=0).T.tolist() for kind in (1, 2))
     return 0 if say(
-        "train_speed", "loop / bare step", wall, at_most=BAR, cpu_ratio=round(cpu, 4),
-        pairs=len(times), steps_a_pair=steps, device=str(processor.device),
-        dtype=str(processor.train_step.dtype),
-        bare_ms_a_step=round(1000 * median(bare[0].item() for _, bare in times) / steps, 1),
+        "train_speed", "loop / bare step", wall[0], at_most=BAR,
+        quartiles=[round(value, 3) for value in wall[1:]], cpu_ratio=round(cpu[0], 4),
+        of_ready=round(of_ready[0], 4), turns=len(times), steps_a_turn=TURN,
+        device=str(processor.device), dtype=str(processor.train_step.dtype),
+        bare_ms_a_step=round(1000 * times[:, 1, 0].median().item(), 1),
         cores=os.cpu_count()) else 1
 
 

@@ -44,6 +44,8 @@ class Batch:
     def chunks(self, number: int) -> list["Batch"]:
         """`number` equal pieces, for accumulating gradients."""
         assert len(self) % number == 0
+        if number == 1:
+            return [self]
         size = len(self) // number
         return [self._map(lambda tensor, first=first: tensor[first:first + size])
                 for first in range(0, len(self), size)]

@@ -8,7 +8,9 @@ from utils.log import log
 
 def name_broken(batch: Batch, dataset: MSCOCO, named: set[Path]) -> None:
     """Name each broken image, or crop of a pack, the first time it is met; `named` is added to."""
-    for index in batch.index[batch.index < 0].tolist():
+    for index in batch.index.tolist():
+        if index >= 0:
+            continue
         path = dataset.image_path(index)
         if path not in named:
             named.add(path)

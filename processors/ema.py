@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 YOUNG = 100     # steps in which the average follows each step
-EVERY = 4       # later it follows every so many at once, for a quarter of the time
+EVERY = 8       # later it follows every so many at once, for a part of the time
 
 
 class AveragedNet:
@@ -17,22 +17,22 @@ class AveragedNet:
     """
 
     def __init__(self, net: nn.Module, decay: float):
+        """net: the trained network, on its device and in its form, changed in place from now on."""
         self.net = copy.deepcopy(net).eval().requires_grad_(False)
         self.decay = decay
+        # found once: to look for them takes as long as to average them
+        pairs = list(zip(self.net.state_dict().values(), net.state_dict().values(), strict=True))
+        self.averages = [average for average, _ in pairs if average.is_floating_point()]
+        self.weights = [weight for _, weight in pairs if weight.is_floating_point()]
+        self.counters = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
-    def update(self, net: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         """Call once after each optimizer step; `step` is the number of steps before it."""
         steps = 1 if step < YOUNG else EVERY
         if step % steps:
             return
         decay = min(self.decay, (1 + step) / (10 + step)) ** steps
-        averages, values = [], []
-        sources = net.state_dict()
-        for name, average in self.net.state_dict().items():
-            if average.is_floating_point():
-                averages.append(average)
-                values.append(sources[name])
-            else:
-                average.copy_(sources[name])
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        torch._foreach_lerp_(self.averages, self.weights, 1 - decay)
+        for counter, source in self.counters:
+            counter.copy_(source)

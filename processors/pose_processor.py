@@ -172,7 +172,7 @@ class PoseProcessor:
                               stop=self.stop.asked(), save=self._time_to_save(),
                               mark=progress.meter.mark())
             if self.averaged:
-                self.averaged.update(self.net, self.step)
+                self.averaged.update(self.step)
             self.step += 1
             due = self.config.val.save_steps and self.step % self.config.val.save_steps == 0
             wishes = self._receive(progress)

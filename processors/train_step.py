@@ -86,7 +86,8 @@ class TrainStep:
         everything as it is where `found_inf` is 1, so the host need not know."""
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        norm = nn.utils.get_total_norm(gradients)
+        # one device, one dtype: torch's own get_total_norm takes a third longer to look for more
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         if self.config.optim.clip_norm:
             nn.utils.clip_grads_with_norm_(self.parameters, self.config.optim.clip_norm, norm)
         if not self.scaler.is_enabled():        # else it sets both of these itself

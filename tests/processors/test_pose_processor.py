@@ -74,8 +74,8 @@ def test_a_run_writes_what_the_readme_promises(tiny, tmp_path):
 
 def test_rate_average_and_buffers_are_those_of_the_step(tiny, tmp_path, monkeypatch):
     followed, shared, update = [], [], AveragedNet.update
-    monkeypatch.setattr(AveragedNet, "update", lambda self, net, step: (
-        followed.append(step), update(self, net, step)))
+    monkeypatch.setattr(AveragedNet, "update", lambda self, step: (
+        followed.append(step), update(self, step)))
     processor = tiny(**{"optim.warmup_epochs": 1, "val.save_steps": 2})
     monkeypatch.setattr(processor.parallel, "same_buffers", shared.append)
     processor.run()

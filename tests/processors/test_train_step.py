@@ -141,7 +141,7 @@ def test_the_average_follows(batch):
     step = make()
     averaged = AveragedNet(step.net, 0.9)
     step(batch, 1e-2, measure=False)
-    averaged.update(step.net, 100)
+    averaged.update(100)
     for mean, now in zip(averaged.net.parameters(), step.parameters, strict=True):
         assert not torch.equal(mean, now)
 
