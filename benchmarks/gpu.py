@@ -45,7 +45,8 @@ NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
         "se_duc": ModelConfig(type="pose_resnet_duc", name="resnet50", reduction=True),
         "dconv": ModelConfig(type="pose_resnet_dconv", name="resnet50"),
         "hrnet": ModelConfig(type="pose_hrnet", name="w32")}
-# dtype, channels_last, compiled, batches to try (one where each size compiles anew)
+# dtype, channels_last, compiled, batches that the first network tries (one where each size
+# compiles anew); the others take its best, or the next that fits into memory
 FORMS = {"fp32 eager": (None, False, False, (128, 256)),
          "bf16": (torch.bfloat16, False, False, (256,)),
          "bf16 channels_last": (torch.bfloat16, True, False, (256, 512)),
@@ -73,8 +74,10 @@ def main() -> int:
         report("card", **card())
         peak = matrix_rate()
         report("matrix product", tflops=round(peak / 1e12))
+        best: dict[str, int] = {}
         jobs: dict[str, Callable[[], None]] = {
-            name: lambda name=name: measure_net(name, peak, report) for name in arguments.nets}
+            name: lambda name=name: measure_net(name, peak, report, best)
+            for name in arguments.nets}
         jobs["loop"] = lambda: measure_loop(drawn(), report)
         jobs["decode"] = lambda: measure_decoders(report)
         for name in sorted(jobs, key=lambda name: name in arguments.nets[1:]):
@@ -100,20 +103,24 @@ def matrix_rate() -> float:
     return 2 * 8192**3 / seconds_a_call(lambda: a @ b, calls=20)
 
 
-def measure_net(name: str, peak: float, report: Report) -> None:
-    """One network in all forms, each at its best batch. peak: FLOP/s of the card."""
+def measure_net(name: str, peak: float, report: Report, best: dict[str, int]) -> None:
+    """One network in all forms. peak: FLOP/s of the card. best: the batch of each form, of the
+    network that tried them all; found here if it is empty."""
     rates: dict[str, float] = {}
     flops = 6 * cost_of(shape_only_net(NETS[name]), INPUT).macs[""]     # backward costs twice
     for form, (dtype, channels_last, compiled, batches) in FORMS.items():
-        tried = {}
-        for batch in batches:
+        tried: dict[int, dict[str, float]] = {}
+        for batch in sorted(batches, reverse=True):
+            if form in best and (tried or batch > best[form]):
+                continue
             try:
                 tried[batch] = measure_form(NETS[name], dtype, channels_last, compiled, batch)
             except torch.OutOfMemoryError:
                 continue
-        best = max(tried, key=lambda batch: tried[batch]["persons_s"])
-        rates[form] = rate = tried[best]["persons_s"]
-        report("train", net=name, form=form, batch=best, **tried[best],
+        batch = max(tried, key=lambda batch: tried[batch]["persons_s"])
+        best.setdefault(form, batch)
+        rates[form] = rate = tried[batch]["persons_s"]
+        report("train", net=name, form=form, batch=batch, **tried[batch],
                matrix_peak=round(flops * rate / peak, 3), classic_recipe_h=recipe_hours(rate),
                tried={batch: found["persons_s"] for batch, found in tried.items()})
     report.judge("train", "compile / fp32 eager",

@@ -13,7 +13,7 @@ from processors.precision import autocast
 BARS = {"compile / fp32 eager": 2.5, "loop / ready batches": 0.95}
 COCO_PERSONS, CLASSIC_EPOCHS = 149_813, 180
 INPUT = (192, 256)      # width, height
-WARM, STEPS = 4, 12
+WARM, STEPS = 4, 8
 
 
 class Report:

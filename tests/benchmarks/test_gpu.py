@@ -48,4 +48,26 @@ def test_rows_compare_with_the_first_form():
     first = next(row for row in rows if row[1] == "fp32 eager")
     assert first[4] == "1.00"
     last = next(row for row in rows if row[1] == "bf16 channels_last compile")
-    assert last[4] == "2.97" and last[2] == "256"
+    assert last[4] == "2.96" and last[2] == "256"
+
+
+def test_later_networks_take_the_best_batch_of_the_first(monkeypatch):
+    """Or the next that fits into memory."""
+    asked = []
+
+    def measure(model, dtype, channels_last, compiled, batch):
+        asked.append((model.type, dtype, channels_last, compiled, batch))
+        if model.type == "pose_hrnet" and batch == 512:
+            raise torch.OutOfMemoryError
+        return {"persons_s": 1000 + (batch if channels_last else -batch), "peak_memory_gib": 1}
+    monkeypatch.setattr(gpu, "measure_form", measure)
+    best: dict[str, int] = {}
+    gpu.measure_net("duc", 1e15, Report(None), best)
+    assert best == {"fp32 eager": 128, "bf16": 256, "bf16 channels_last": 512,
+                    "bf16 channels_last compile": 256}
+    asked.clear()
+    gpu.measure_net("hrnet", 1e15, Report(None), best)
+    assert [(*form, batch) for _, *form, batch in asked] == [
+        (None, False, False, 128), (torch.bfloat16, False, False, 256),
+        (torch.bfloat16, True, False, 512), (torch.bfloat16, True, False, 256),
+        (torch.bfloat16, True, True, 256)]
