@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 YOUNG = 100     # steps in which the average follows each step
-EVERY = 8       # later it follows every so many at once, for a part of the time
+EVERY = 4       # later it follows every so many at once, for a part of the time
 
 
 class AveragedNet:
