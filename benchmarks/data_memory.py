@@ -4,10 +4,10 @@
 
 Needs Linux. Blows a small annotation file up to 150,000 persons (the images are used again and
 again), then prints one JSON line for each bar: seconds from the command to the first training
-step, without and with the annotation cache, and the memory of four workers over five epochs. Of
-a worker's memory only the private part is its own; the resident size (rss) counts the pages of
-torch and of the arrays that all processes share once more in each of them. Without --ann it uses
-the real images of the tests, or drawn ones where those are not there.
+step, without and with the annotation cache, and the memory of four workers over five epochs. What
+counts is the proportional size (pss), in which pages that processes share count once for all of
+them; the resident size (rss) has torch and the annotations in each worker once more.
+Without --ann it uses the real images of the tests, or drawn ones where those are not there.
 """
 import argparse
 import json
@@ -90,8 +90,8 @@ def memory(large: Path, arguments: argparse.Namespace) -> bool:
         if number * BATCH // arguments.samples > len(epochs):
             workers = [sizes(worker.pid) for worker in batches._workers]
             epochs.append({kind: round(max(w[kind] for w in workers), 1) for kind in workers[0]})
-    growth = epochs[-1]["private"] / epochs[0]["private"]
-    grown = say("data_memory", "worker's own memory, last epoch / first", growth,
+    growth = epochs[-1]["pss"] / epochs[0]["pss"]
+    grown = say("data_memory", "worker's memory, last epoch / first", growth,
                 at_most=GROWTH_BAR, mb_of_largest_worker=epochs)
     return say("data_memory", "worker's memory", epochs[-1]["pss"], unit="MB", at_most=MEMORY_BAR,
                persons=len(dataset)) and grown
