@@ -71,7 +71,8 @@ def find_maxima(heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     place = length - pixels.ge_(scores).mul_(to_end).amax(dim=-1, keepdim=True).long()
     place = torch.where(scores > 0, block * length + place, 0).view(b, k)
     scores = scores.float().view(b, k)
-    return place % w, place // w, scores
+    rows = (place.float() / w).floor().long()   # ONNX exporters of torch 2.6 have no // of integers
+    return place % w, rows, scores
 
 
 def decode_argmax(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
