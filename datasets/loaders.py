@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from types import TracebackType
 
 import cv2
@@ -85,9 +86,9 @@ def init_worker(_: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):     # not on macOS
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    parent = multiprocessing.parent_process()   # getppid tells another's if that is dead by now
+    parent = multiprocessing.parent_process()
     assert parent
-    threading.Thread(target=_obey_the_parent, args=(parent.pid,), daemon=True).start()
+    threading.Thread(target=_obey_the_parent, args=(parent,), daemon=True).start()
 
 
 def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType | None) -> None:
@@ -97,15 +98,20 @@ def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType |
         sys.__excepthook__(kind, error, trace)
 
 
-def _obey_the_parent(parent: int) -> None:
+def _obey_the_parent(parent: BaseProcess) -> None:
     """End when SIGTERM comes from the main process, whose way it is to end its workers, or when
-    that process was killed: a worker would wait for ever to hand over its last batch."""
-    while os.getppid() == parent:
+    that process was killed: a worker would wait for ever to hand over its last batch.
+
+    Only `is_alive` knows of a death before this began, or where a server forks the workers, as
+    Python 3.14 has it; but it waits for workers forked later, so the process above counts too.
+    """
+    above = os.getppid()
+    while os.getppid() == above and parent.is_alive():
         if not hasattr(signal, "sigtimedwait"):
             time.sleep(PARENT_LOOK)
             continue
         came = signal.sigtimedwait({signal.SIGTERM}, PARENT_LOOK)
-        if came and came.si_pid == parent:
+        if came and came.si_pid == parent.pid:
             break
     os._exit(0)
 

@@ -1,5 +1,6 @@
 """Loaders: the same batches for any number of workers, and errors that arrive."""
 import dataclasses
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -157,8 +158,24 @@ input()
 """
 
 
+FROM_A_SERVER = MAIN_PROCESS.replace("9,", "9, multiprocessing_context='forkserver',")
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_workers_may_start_in_every_way(dataset, method):
+    """Python's way was fork and is forkserver from 3.14 on; macOS and Windows have spawn."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system has no {method}")
+    loader = train_loader(dataset, config(4, 2), seed=0, epochs=2)
+    loader.multiprocessing_context = method
+    for batch, wanted in zip(loader, train_loader(dataset, config(4, 0), seed=0, epochs=2),
+                             strict=True):
+        assert torch.equal(batch.crop, wanted.crop)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize("program", [MAIN_PROCESS, LATE_WORKERS], ids=["busy", "late"])
+@pytest.mark.parametrize("program", [MAIN_PROCESS, LATE_WORKERS, FROM_A_SERVER],
+                         ids=["busy", "late", "server"])
 def test_workers_end_with_their_parent(program):
     """Even where nobody takes their batches any more and SIGKILL told them nothing, and where it
     was dead before they began."""
