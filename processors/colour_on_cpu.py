@@ -34,7 +34,8 @@ def blur(pixels: np.ndarray, chosen: np.ndarray, taps: np.ndarray) -> np.ndarray
     """Gaussian blur, if chosen; edges are continued."""
     if not chosen:
         return pixels
-    return cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.sepFilter2D(pixels, -1, taps, taps, borderType=cv2.BORDER_REPLICATE)
+    return np.clip(blurred, 0, 255, out=blurred)    # a sum of taps may round above 1
 
 
 def cover(pixels: np.ndarray, down: np.ndarray, across: np.ndarray) -> np.ndarray:

@@ -119,9 +119,9 @@ def test_blur_is_that_of_opencv(crops):
 def test_the_path_of_gpus_does_the_same(crops, draws, config, monkeypatch):
     wanted = recolour(crops, draws, config)
     monkeypatch.setattr("processors.colour.on_cpu", lambda tensor: False)
-    torch.testing.assert_close(recolour(crops, draws, config), wanted, atol=1e-3, rtol=0)
+    torch.testing.assert_close(recolour(crops, draws, config), wanted, atol=1e-4, rtol=0)
     torch.testing.assert_close(recolour(crops[2:3], draws[2:3], config), wanted[2:3],
-                               atol=1e-3, rtol=0)
+                               atol=1e-4, rtol=0)
 
 
 def test_dropout_covers_rectangles(draws):
@@ -152,7 +152,7 @@ def test_rectangles_lie_anywhere(draws):
 def test_values_stay_colours(crops, draws):
     wild = replace(ALL, brightness=1.0, contrast=1.0, saturation=1.0, hue=180)
     found = recolour(crops, draws, wild)
-    assert found.min() >= 0 and found.max() < 255.001 and found.isfinite().all()
+    assert found.min() >= 0 and found.max() <= 255 and found.isfinite().all()
 
 
 def test_the_result_lies_in_the_memory_given(crops):

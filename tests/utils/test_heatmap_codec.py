@@ -195,3 +195,11 @@ def test_names_that_do_not_fit_warn_and_unknown_ones_stop():
                   {"input_size": (190, 256)}, {"sigma": 0.0}, {"blur_kernel": 10}):
         with pytest.raises(ValueError, match=f"codec.{next(iter(wrong))} is"):
             HeatmapCodec(**wrong)
+
+
+@pytest.mark.parametrize("encoding", ["exact", "rounded"])
+def test_targets_have_no_denormal_floats(encoding):
+    """They cost CPUs several times as much as all the other pixels."""
+    codec = HeatmapCodec((192, 256), alignment="hrnet", encoding=encoding)
+    maps, _ = codec.encode(torch.rand(8, 17, 2) * 200, torch.ones(8, 17))
+    assert not ((maps > 0) & (maps < torch.finfo(torch.float32).tiny)).any()
