@@ -22,7 +22,7 @@ from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, repl
 BENCHMARKS = {      # name -> arguments
     "data_speed": ["--repeats", "4"],
     "data_memory": ["--samples", "800"],
-    "train_speed": ["optim.epochs=5"],
+    "train_speed": [],
     "decode_speed": [],
     "oks_speed": [],
     "evaluation_speed": [],

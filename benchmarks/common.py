@@ -12,8 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from datasets.synthetic import write_synthetic
+from losses.heatmap import weighted_mse
+from processors.precision import autocast
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -53,6 +56,17 @@ def say(benchmark: str, name: str, value: float, *, unit: str = "", at_most: flo
         good, line["at_least"] = value >= at_least, at_least
     print(json.dumps(line | {"ok": bool(good)} | more), flush=True)
     return bool(good)
+
+
+def bare_step(model: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimizer, images: Tensor,
+              targets: Tensor, weights: Tensor, dtype: torch.dtype | None,
+              loss: Callable[..., Tensor] = weighted_mse) -> None:
+    """The training step to which loops are compared: nothing is prepared, checked or kept."""
+    optimizer.zero_grad(set_to_none=True)
+    with autocast(dtype, images.device):
+        heatmaps = model(images)
+    loss(heatmaps.float(), targets, weights).backward()
+    optimizer.step()
 
 
 # ---- images to measure with --------------------------------------------------------------------

@@ -23,14 +23,13 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common import PAGE
+from benchmarks.common import PAGE, bare_step
 from benchmarks.gpu_common import (
     INPUT,
     Report,
     ready_batch,
     recipe_hours,
     seconds_a_call,
-    step,
 )
 from benchmarks.gpu_loop import drawing, measure_loop
 from benchmarks.gpu_page import write_page
@@ -147,7 +146,7 @@ def training_step(model: ModelConfig, dtype: torch.dtype | None, channels_last: 
         optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     ready = ready_batch(batch, channels_last)
     called = torch.compile(net, dynamic=False) if compiled else net
-    return lambda: step(called, optimizer, *ready, dtype)
+    return lambda: bare_step(called, optimizer, *ready, dtype)
 
 
 def measure_decoders(report: Report, persons: int = 512) -> None:

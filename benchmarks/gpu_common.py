@@ -1,14 +1,11 @@
-"""What the GPU benchmarks share: the bare training step, the clock, and the lines they print."""
+"""What the GPU benchmarks share: ready batches, the clock, and the lines they print."""
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-
-from losses.heatmap import weighted_mse
-from processors.precision import autocast
+from torch import Tensor
 
 BARS = {"compile / fp32 eager": 2.5, "loop / ready batches": 0.95}
 COCO_PERSONS, CLASSIC_EPOCHS = 149_813, 180
@@ -63,13 +60,3 @@ def ready_batch(batch: int, channels_last: bool) -> tuple[Tensor, Tensor, Tensor
         images = images.to(memory_format=torch.channels_last)
     targets = torch.rand(batch, 17, height // 4, width // 4, device="cuda")
     return images, targets, torch.ones(batch, 17, device="cuda")
-
-
-def step(model: Callable[[Tensor], Tensor] | nn.Module, optimizer: torch.optim.Optimizer,
-         images: Tensor, targets: Tensor, weights: Tensor, dtype: torch.dtype | None) -> None:
-    """The bare training step: nothing is prepared, checked or kept."""
-    optimizer.zero_grad(set_to_none=True)
-    with autocast(dtype, images.device):
-        heatmaps = model(images)
-    weighted_mse(heatmaps.float(), targets, weights).backward()
-    optimizer.step()

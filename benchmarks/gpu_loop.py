@@ -16,13 +16,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks.common import bare_step
 from benchmarks.gpu_common import (
     STEPS,
     Report,
     ready_batch,
     recipe_hours,
     seconds_a_call,
-    step,
 )
 from configs.loader import load_config
 from configs.schema import Config
@@ -98,7 +98,7 @@ def measure_loop(folder: Path, report: Report) -> None:
     processor.run()
     seconds = processor.epoch_seconds[SKIPPED:]
     rate = processor.steps_per_epoch * BATCH * len(seconds) / sum(seconds)
-    bare = BATCH / seconds_a_call(bare_step(processor), calls=3 * STEPS)
+    bare = BATCH / seconds_a_call(own_bare_step(processor), calls=3 * STEPS)
     report.judge("loop", "loop / ready batches", rate / bare, net="duc", batch=BATCH,
                  source="raw pack", persons_s=round(rate), ready_batches_persons_s=round(bare),
                  steps_an_epoch=processor.steps_per_epoch, classic_recipe_h=recipe_hours(rate),
@@ -138,12 +138,12 @@ def reading_rate(config: Config) -> float:
     return persons / (time.perf_counter() - since)
 
 
-def bare_step(processor: DPProcessor) -> Callable[[], None]:
+def own_bare_step(processor: DPProcessor) -> Callable[[], None]:
     """A step of the processor's own network and optimizer, on one batch that lies ready."""
     make = processor.train_step
     ready = ready_batch(processor.loader.batch_size, channels_last=True)
     processor.net.train()
-    return lambda: step(make.model, make.optimizer, *ready, make.dtype)
+    return lambda: bare_step(make.model, make.optimizer, *ready, make.dtype)
 
 
 def measure_evaluation(evaluation: Evaluation, net: nn.Module, report: Report) -> None:

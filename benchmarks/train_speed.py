@@ -2,11 +2,12 @@
 
     python benchmarks/train_speed.py [CONFIG.yaml] [section.key=value ...]
 
-Runs the quickstart's training. The batches of each epoch are read before it begins, so that
-workers do not take the cores away from either side. After every few steps of the loop, the same
-batches go through a bare loop: normalise, encode, forward, loss, backward and step, and nothing is
-checked, averaged, logged or scheduled. The two take turns, because a machine's speed changes within
-seconds, and have one network and optimizer, because where tensors lie in memory is worth percents.
+Runs the quickstart's training, all its epochs without evaluations. The batches of each epoch are
+read before it begins, so that workers do not take the cores away from either side. After every few
+steps of the loop, the same batches go through a bare loop: normalise, encode, forward, loss,
+backward and step, and nothing is checked, averaged, logged or scheduled. The two take turns,
+because a machine's speed changes within seconds, and have one network and optimizer, because where
+tensors lie in memory is worth percents.
 Prints one JSON line: `value` is the median over the turns of loop / bare in wall time, `cpu_ratio`
 the same in CPU time of the main process, and `of_ready` that of loop / a bare loop whose images and
 targets lie ready in memory. What reading costs is measured by benchmarks/data_speed.py.
@@ -27,10 +28,9 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common import say
+from benchmarks.common import bare_step, say
 from datasets.sample import Batch
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.precision import autocast
 from processors.preprocess import normalise
 
 BAR = 1.03
@@ -80,11 +80,7 @@ class Timed(DPProcessor):
         step = self.train_step
         step.optimizer.found_inf = None     # of the loop's check
         for images, targets, weights in batches:
-            step.optimizer.zero_grad(set_to_none=True)
-            with autocast(step.dtype, self.device):
-                heatmaps = step.model(images)
-            step.loss(heatmaps.float(), targets, weights).backward()
-            step.optimizer.step()
+            bare_step(step.model, step.optimizer, images, targets, weights, step.dtype, step.loss)
 
 
 def clocks(device: torch.device) -> Tensor:
@@ -98,7 +94,7 @@ def main() -> int:
     words = sys.argv[1:]
     path = words.pop(0) if words and "=" not in words[0] else ROOT / "configs" / "quickstart.yaml"
     with tempfile.TemporaryDirectory() as folder:
-        settings = [f"val.weight_path={folder}", "optim.epochs=6", "resume=false"]
+        settings = [f"val.weight_path={folder}", "resume=false"]
         processor = Timed(path, [*settings, *words])
         processor._farewell = lambda: None      # no evaluation, no picture of one
         processor.run()

@@ -7,6 +7,7 @@ from datasets.coco import MSCOCO
 from datasets.pack_writer import write_pack
 from datasets.skeleton import load_skeleton
 from datasets.synthetic import ensure_synthetic
+from processors.run_checks import TRAIN_PATHS, ensure_set
 from utils.files import naming
 from utils.log import log, show_log
 
@@ -18,10 +19,7 @@ def make_pack(config: Config) -> None:
     """
     show_log()
     data, codec = config.data, config.codec
-    for key in ("train_pack", "train_ann_path", "train_img_root"):
-        if not getattr(data, key):
-            raise ValueError(f"data.{key} is not set; write its path into the YAML file or give "
-                             f"data.{key}=... on the command line")
+    ensure_set(data, "train_pack", *TRAIN_PATHS)
     ensure_synthetic(data, config.seed)
     dataset = MSCOCO(data.train_ann_path, data.train_img_root, load_skeleton(data.skeleton),
                      input_size=codec.input_size, alignment=codec.alignment,

@@ -4,8 +4,8 @@ import copy
 import torch
 from torch import nn
 
-YOUNG = 100     # steps in which the average follows each step
-EVERY = 4       # later it follows every so many at once, for a part of the time
+YOUNG = 64      # steps in which the average follows each step
+EVERY = 8       # later it follows every so many at once: each time all weights go through memory
 
 
 class AveragedNet:

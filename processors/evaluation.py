@@ -26,6 +26,7 @@ from processors.metrics import Evaluated, ensure_metrics, with_metrics
 from processors.parallel import Parallel
 from processors.pose_model import build_codec
 from processors.pose_ranking import Predictions, nobody
+from processors.run_checks import VAL_PATHS, ensure_set
 from processors.stop import StopRequest
 from utils.decoders import DECODERS
 from utils.log import bar, log
@@ -43,9 +44,7 @@ class Evaluation:
         data, val = config.data, config.val
         self.config, self.skeleton, self.parallel = config, skeleton, parallel
         self.codec = build_codec(config, skeleton)
-        for key in ("val_ann_path", "val_img_root"):
-            if not getattr(data, key):
-                raise ValueError(f"data.{key} is not set; write its path into the YAML file")
+        ensure_set(data, *VAL_PATHS)
         self.dataset = MSCOCO(
             data.val_ann_path, data.val_img_root, skeleton, input_size=config.codec.input_size,
             alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,

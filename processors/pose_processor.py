@@ -40,7 +40,13 @@ from processors.pose_model import build_codec
 from processors.progress import Progress
 from processors.reports import Report, Reports
 from processors.resume import check_same_run
-from processors.run_checks import ensure_paths, ensure_pieces, ensure_same_step
+from processors.run_checks import (
+    TRAIN_PATHS,
+    VAL_PATHS,
+    ensure_pieces,
+    ensure_same_step,
+    ensure_set,
+)
 from processors.run_log import RunLog
 from processors.schedule import learning_rate
 from processors.stop import Stopped, StopRequest
@@ -63,7 +69,7 @@ class PoseProcessor:
         self.device = parallel.device
         show_log(parallel.rank)
         torch.manual_seed(config.seed)
-        ensure_paths(config)
+        ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)
         codec = build_codec(config, self.skeleton)
         self.folder = Path(config.val.weight_path)

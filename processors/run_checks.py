@@ -1,14 +1,18 @@
 """Run checks: what is wrong with a run's settings is said before the run begins."""
 from pathlib import Path
 
-from configs.schema import Config
+from configs.schema import DataConfig
+
+TRAIN_PATHS = "train_ann_path", "train_img_root"
+VAL_PATHS = "val_ann_path", "val_img_root"
 
 
-def ensure_paths(config: Config) -> None:
-    """Raise ValueError for a path that training needs and the YAML does not give."""
-    for key in ("train_ann_path", "train_img_root", "val_ann_path", "val_img_root"):
-        if not getattr(config.data, key):
-            raise ValueError(f"data.{key} is not set; write its path into the YAML file")
+def ensure_set(data: DataConfig, *keys: str) -> None:
+    """Raise ValueError for a path that is needed and the YAML does not give."""
+    for key in keys:
+        if not getattr(data, key):
+            raise ValueError(f"data.{key} is not set; write its path into the YAML file, or give "
+                             f"data.{key}=... on the command line")
 
 
 def ensure_same_step(steps: list[int], folder: Path) -> None:
