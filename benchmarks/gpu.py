@@ -9,7 +9,7 @@ appends it to FILE at once.
 `train`: persons a second of forward, loss, backward and step at 256x192, on a batch that lies
 ready on the device, in four forms, from what the classic codes do to all that the project offers;
 `loop`, `reading`, `evaluation`: see benchmarks/gpu_loop.py; `decode`: heatmaps to joints. What
-would begin later than --minutes is left out and said so.
+would begin later than --minutes, or does not fit into the card's memory, is left out and said so.
 """
 import argparse
 import sys
@@ -45,11 +45,12 @@ NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
         "dconv": ModelConfig(type="pose_resnet_dconv", name="resnet50"),
         "hrnet": ModelConfig(type="pose_hrnet", name="w32")}
 # dtype, channels_last, compiled, batches that the first network tries (one where each size
-# compiles anew); the others take its best, or the next that fits into memory
+# compiles anew); the others take its best. Where none fits into memory, smaller ones are tried
 FORMS = {"fp32 eager": (None, False, False, (128, 256)),
          "bf16": (torch.bfloat16, False, False, (256,)),
          "bf16 channels_last": (torch.bfloat16, True, False, (256, 512)),
          "bf16 channels_last compile": (torch.bfloat16, True, True, (256,))}
+SMALLEST = 16
 
 
 def main() -> int:
@@ -61,7 +62,11 @@ def main() -> int:
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables of such a file")
     arguments = parser.parse_args()
     if arguments.page:
-        write_page(arguments.page, PAGE)
+        try:
+            write_page(arguments.page, PAGE)
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         return 0
     if not torch.cuda.is_available():
         print("error: this machine has no CUDA device; benchmarks/all.py measures its CPU",
@@ -83,7 +88,10 @@ def main() -> int:
             if time.monotonic() - report.began > 60 * arguments.minutes:
                 report("left out", name=name, why=f"{arguments.minutes:g} minutes are over")
                 continue
-            jobs[name]()
+            try:
+                jobs[name]()
+            except torch.OutOfMemoryError:
+                report("left out", name=name, why="the card has too little memory")
             torch.compiler.reset()
             torch.cuda.empty_cache()
     return 0 if report.good else 1
@@ -109,13 +117,17 @@ def measure_net(name: str, peak: float, report: Report, best: dict[str, int]) ->
     flops = 6 * cost_of(shape_only_net(NETS[name]), INPUT).macs[""]     # backward costs twice
     for form, (dtype, channels_last, compiled, batches) in FORMS.items():
         tried: dict[int, dict[str, float]] = {}
-        for batch in sorted(batches, reverse=True):
-            if form in best and (tried or batch > best[form]):
+        smaller = [min(batches) >> i for i in range(1, 9) if min(batches) >> i >= SMALLEST]
+        for batch in [*sorted(batches, reverse=True), *smaller]:
+            settled = tried and (form in best or batch in smaller)
+            if settled or batch > best.get(form, batch):
                 continue
             try:
                 tried[batch] = measure_form(NETS[name], dtype, channels_last, compiled, batch)
             except torch.OutOfMemoryError:
                 continue
+        if not tried:
+            raise torch.OutOfMemoryError(f"{name}, {form}: not even {SMALLEST} persons fit")
         batch = max(tried, key=lambda batch: tried[batch]["persons_s"])
         best.setdefault(form, batch)
         rates[form] = rate = tried[batch]["persons_s"]

@@ -42,6 +42,37 @@ def test_the_page_shows_the_kept_lines(tmp_path):
     assert copy.read_text() == PAGE.read_text()
 
 
+def test_of_several_runs_in_one_file_the_last_counts(tmp_path):
+    lines, page = tmp_path / "lines.jsonl", tmp_path / "page.md"
+    older = KEPT.read_text().replace("H100", "A100").replace('"batch": 256', '"batch": 1')
+    lines.write_text(older + KEPT.read_text())
+    page.write_text(PAGE.read_text())
+    write_page(lines, page)
+    assert page.read_text() == PAGE.read_text()
+
+
+def test_a_run_that_was_ended_early_gives_what_it_has(tmp_path):
+    lines, page = tmp_path / "lines.jsonl", tmp_path / "page.md"
+    left = {"benchmark": "gpu", "kind": "left out", "name": "hrnet", "why": "1 minutes are over"}
+    lines.write_text("".join(KEPT.read_text().splitlines(keepends=True)[:4]) + json.dumps(left))
+    page.write_text("<!-- gpu -->\n<!-- end of gpu -->\n")
+    write_page(lines, page)
+    text = page.read_text()
+    assert "| bf16 |" in text and "compile" not in text and "Reading" not in text
+    assert "- Left out: HRNet-W32 (1 minutes are over)." in text
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[]", '{"kind": "card"}', "3"])
+def test_a_file_of_something_else_is_one_sentence(tmp_path, monkeypatch, capsys, text):
+    lines = tmp_path / "lines.jsonl"
+    lines.write_text(text)
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--page", str(lines)])
+    assert gpu.main() == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {lines} does not hold the lines of a run")
+    assert error.count("\n") == 1
+
+
 def test_rows_compare_with_the_first_form():
     lines = [json.loads(line) for line in KEPT.read_text().splitlines()]
     rows = train_rows(lines)
@@ -71,3 +102,23 @@ def test_later_networks_take_the_best_batch_of_the_first(monkeypatch):
         (None, False, False, 128), (torch.bfloat16, False, False, 256),
         (torch.bfloat16, True, False, 512), (torch.bfloat16, True, False, 256),
         (torch.bfloat16, True, True, 256)]
+
+
+def test_a_small_card_gets_smaller_batches(monkeypatch, capsys):
+    asked = []
+
+    def measure(model, dtype, channels_last, compiled, batch):
+        asked.append(batch)
+        if batch > limit:
+            raise torch.OutOfMemoryError
+        return {"persons_s": batch, "peak_memory_gib": 1}
+    monkeypatch.setattr(gpu, "measure_form", measure)
+    best: dict[str, int] = {}
+    limit = 70
+    gpu.measure_net("duc", 1e15, Report(None), best)
+    assert set(best.values()) == {64}
+    assert asked == [256, 128, 64, 256, 128, 64, 512, 256, 128, 64, 256, 128, 64]
+    limit = 15
+    with pytest.raises(torch.OutOfMemoryError):
+        gpu.measure_net("hrnet", 1e15, Report(None), best)
+    assert asked[-3:] == [64, 32, 16]
