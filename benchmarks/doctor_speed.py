@@ -21,8 +21,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.common import say  # noqa: E402
-from datasets.synthetic import write_synthetic  # noqa: E402
+from benchmarks.common import say
+from datasets.synthetic import write_synthetic
 
 IMAGES = {"train": 118_287, "val": 5_000}
 ANNOTATIONS = {"train": 262_465, "val": 11_004}

@@ -6,7 +6,8 @@ Trains DConv, DUC, both with SE layers, and HRNet-W32 with the same data, seed a
 them with three seeds, and judges each with all decoders, with and without flip test, raw and
 averaged weights. Each training that is finished adds a line to results/systems_cpu.jsonl (or _gpu)
 and is not made again; one that was stopped goes on. The tables of docs/results.md are made from
-those lines.
+those lines, which come with the project: to train all of them yourself, name an empty folder by
+--results, and a copy of the page by --page.
 """
 import argparse
 import json
@@ -69,6 +70,8 @@ def main(words: list[str]) -> int:
             row = train_and_judge(system, seed, own, data)
             with lines.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(row)}\n")
+        else:
+            print(f"{system}, seed {seed}: trained on {row['date']}, see {lines}")
         rows.append(row)
         replace_section(arguments.page, f"systems_{size}", report(rows, size, arguments.settings))
     return 0

@@ -88,7 +88,7 @@ def test_a_training_is_finished_only_with_the_same_settings(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_run_is_made_once(tmp_path, monkeypatch):
+def test_a_tiny_run_is_made_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(systems, "ROOT", tmp_path)
     monkeypatch.setattr(systems, "SYSTEMS", {"DUC": ["model.width=0.1"]})
     page = tmp_path / "page.md"
@@ -107,4 +107,7 @@ def test_a_tiny_run_is_made_once(tmp_path, monkeypatch):
         raise AssertionError("what is finished was trained again")
 
     monkeypatch.setattr(systems, "train_and_judge", again)
+    capsys.readouterr()
     assert main(words) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "DUC, seed 0", "DUC, seed 1", "DUC, seed 2"]
