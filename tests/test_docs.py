@@ -1,9 +1,12 @@
 """The pages tell of things that are there: messages, files, and headings."""
 import ast
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from configs.loader import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -56,6 +59,26 @@ def test_the_readme_names_every_recipe():
     linked = set(links((ROOT / "README.md").read_text(encoding="utf-8")))
     recipes = {f"configs/{path.name}" for path in ROOT.glob("configs/*.yaml")}
     assert recipes <= linked
+
+
+def test_what_others_published_has_a_yaml_that_loads():
+    """Beside each AP: a YAML, or "the same" as in the row above, and maybe settings."""
+    rows = [line for line in (ROOT / "docs/published.md").read_text(encoding="utf-8").splitlines()
+            if re.search(r"\| \.\d\d\d", line)]
+    assert len(rows) > 20
+    yaml, above = "", []
+    for row in rows:
+        *_, how, _ = row.split("|")
+        settings = [word for words in re.findall("`([^`]+)`", how) for word in shlex.split(words)
+                    if "=" in word]
+        if found := re.search(r"\]\(\.\./(configs/.+?)\)", how):
+            yaml, above = found[1], settings
+        else:
+            assert how.startswith(" the same"), row
+            settings = above + settings
+        config = load_config(ROOT / yaml, settings)
+        width, height = config.codec.input_size
+        assert f"| {height}x{width} |" in row or row.count("|") == 4, row
 
 
 def commands(text: str) -> list[str]:
