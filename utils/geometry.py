@@ -148,14 +148,3 @@ def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     lead = matrix.shape[:-2]
     matrix = matrix.reshape(lead + (1,) * (points.ndim - 1 - len(lead)) + (2, 3))
     return (matrix[..., :2] @ points[..., None])[..., 0] + matrix[..., 2]
-
-
-def flip_keypoints(keypoints: np.ndarray, width: int, flip_order: Sequence[int]) -> np.ndarray:
-    """Joints of the mirrored picture: x' = width - 1 - x, left and right joints swapped.
-
-    keypoints: (..., K, 2) pixels of a picture `width` wide. flip_order: `Skeleton.flip_order`
-    (use it on visibilities as well). Returns a new array.
-    """
-    flipped = np.array(keypoints)[..., list(flip_order), :]
-    flipped[..., 0] = width - 1 - flipped[..., 0]
-    return flipped
