@@ -139,11 +139,12 @@ def test_mixed_precision_gives_about_the_same_in_float32(batch, amp):
 
 def test_the_average_follows(batch):
     step = make()
-    averaged = AveragedNet(step.net, 0.9)
+    averaged, start = AveragedNet(step.net, 0.9), weights(step)
     step(batch, 1e-2, measure=False)
-    averaged.update(100)
-    for mean, now in zip(averaged.net.parameters(), step.parameters, strict=True):
-        assert not torch.equal(mean, now)
+    averaged.update(0)      # decay 0.1
+    for mean, now, before in zip(averaged.net.parameters(), step.parameters, start, strict=True):
+        assert not torch.equal(mean, before)
+        torch.testing.assert_close(mean, 0.1 * before + 0.9 * now)
 
 
 def test_compiled_it_computes_the_same(batch):
