@@ -11,6 +11,7 @@ from processors.dp_pose_resnet_solver import DPProcessor
 from processors.ema import AveragedNet
 from processors.pose_processor import PoseProcessor
 from processors.schedule import learning_rate
+from processors.stop import Stopped
 from processors.train_step import TrainStep
 
 SETTINGS = {
@@ -105,6 +106,18 @@ def test_a_resumed_run_ends_with_the_same_weights(tiny, tmp_path, monkeypatch, s
     tiny(**{"val.save_steps": 1, "data.num_workers": 1}).run()
     assert equal(weights(tmp_path / "whole" / "quickstart_last.pth"),
                  weights(tmp_path / "weights" / "quickstart_last.pth"))
+
+
+def test_a_stop_in_an_evaluation_saves_the_epoch(tiny, tmp_path, monkeypatch):
+    processor = tiny()      # val.save_minutes is 0
+
+    def stopped(*_):
+        raise Stopped(143)
+    monkeypatch.setattr(processor.evaluation, "run", stopped)
+    with pytest.raises(Stopped):
+        processor.run()
+    state = load_checkpoint(tmp_path / "weights" / "quickstart_last.pth")
+    assert (state["step"], state["evaluated"]) == (processor.steps_per_epoch, 0)
 
 
 def test_resume_false_keeps_the_older_run(tiny, tmp_path):
