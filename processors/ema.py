@@ -30,7 +30,7 @@ class AveragedNet:
     def update(self, step: int) -> None:
         """Call once after each optimizer step; `step` is the number of steps before it."""
         steps = 1 if step < YOUNG else EVERY
-        if step % steps:
+        if (step + 1) % steps:      # all of them are done only then
             return
         decay = min(self.decay, (1 + step) / (10 + step)) ** steps
         torch._foreach_lerp_(self.averages, self.weights, 1 - decay)

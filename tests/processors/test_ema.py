@@ -41,10 +41,25 @@ def test_later_it_follows_eight_steps_at_once(net):
         change(net)
         before = averaged.net[0].weight.clone()
         averaged.update(step)
-        assert torch.equal(before, averaged.net[0].weight) == (step % 8 != 0)
-        if step == 100_000:
+        assert torch.equal(before, averaged.net[0].weight) == (step % 8 != 7)
+        if step == 100_007:
             wanted = 0.999 ** 8 * start + (1 - 0.999 ** 8) * net[0].weight
             torch.testing.assert_close(averaged.net[0].weight, wanted.detach())
+
+
+def test_no_step_counts_as_more_than_one_where_the_eights_begin(net):
+    averaged = AveragedNet(net, 0.999)
+    share = 1.0         # of the start in the average, by the formula for each step
+    start = averaged.net[0].weight.clone()
+    with torch.no_grad():
+        net[0].weight.zero_()
+    for step in range(60, 80):
+        share *= (1 + step) / (10 + step)
+        averaged.update(step)
+        found = (averaged.net[0].weight / start).mean().item()
+        assert found > share - 0.01     # behind by what it has not yet taken, never ahead
+        if step % 8 == 7:
+            assert found == pytest.approx(share, abs=0.03)
 
 
 def test_counters_are_copied(net):
