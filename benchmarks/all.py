@@ -76,7 +76,7 @@ def cells(lines: list[dict]) -> list[tuple[str, ...]]:
                                                             ("at_least", "at least"))
                 if key in line]
         unit = f" {line['unit']}" if line["unit"] else ""
-        rows.append((line["benchmark"], line["name"], f"{line['value']:.3g}{unit}",
+        rows.append((line["benchmark"], line["name"], f"{line['value']:.4g}{unit}",
                      "".join(bars) or "-", ("yes" if line["ok"] else "NO") if bars else "-"))
     return rows
 

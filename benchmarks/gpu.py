@@ -1,7 +1,7 @@
 """What one GPU does with the networks of the recipes, our loop and our data path.
 
     python -m benchmarks.gpu [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc dconv hrnet]
-    python -m benchmarks.gpu --page FILE.jsonl      # put its tables into docs/results.md
+    python -m benchmarks.gpu --write FILE.jsonl     # put its tables into docs/results.md
 
 Needs nothing but the project: it draws its own images. Prints one JSON line a measurement and
 appends it to FILE at once.
@@ -59,11 +59,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=8, help="begin nothing after so many")
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     parser.add_argument("--images", type=int, default=4800, help="images to draw for the loop")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="write the tables of such a file")
+    parser.add_argument("--write", type=Path, metavar="FILE",
+                        help="write the tables of such a file into docs/results.md")
     arguments = parser.parse_args()
-    if arguments.page:
+    if arguments.write:
         try:
-            write_page(arguments.page, PAGE)
+            write_page(arguments.write, PAGE)
         except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2

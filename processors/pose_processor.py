@@ -212,7 +212,7 @@ class PoseProcessor:
             return
         images = [i for ids in self.parallel.gather(report.image_ids.tolist()) for i in ids]
         raise ValueError(
-            f"training stopped at step {report.step}: loss {report.loss:.3g}, gradient norm "
+            f"training stopped at step {report.step + 1}: loss {report.loss:.3g}, gradient norm "
             f"{report.gradient_norm:.3g}, learning rate {report.lr:.2e}, images {images}; lower "
             f"optim.lr or set optim.clip_norm; the checkpoints hold the weights from before")
 

@@ -66,7 +66,7 @@ def test_a_run_that_was_ended_early_gives_what_it_has(tmp_path):
 def test_a_file_of_something_else_is_one_sentence(tmp_path, monkeypatch, capsys, text):
     lines = tmp_path / "lines.jsonl"
     lines.write_text(text)
-    monkeypatch.setattr("sys.argv", ["gpu.py", "--page", str(lines)])
+    monkeypatch.setattr("sys.argv", ["gpu.py", "--write", str(lines)])
     assert gpu.main() == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {lines} does not hold the lines of a run")

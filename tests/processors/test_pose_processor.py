@@ -192,7 +192,7 @@ def test_overflows_without_end_are_no_overflows(tiny, monkeypatch):
     monkeypatch.setattr("processors.pose_processor.OVERFLOWS_IN_A_ROW", 3)
     processor = tiny(**{"optim.amp": "fp16"})
     processor.train_step.loss = lambda heatmaps, *_: (heatmaps * 0).sqrt().sum()    # gradient nan
-    with pytest.raises(ValueError, match="stopped at step 2: loss 0, gradient norm nan"):
+    with pytest.raises(ValueError, match="stopped at step 3: loss 0, gradient norm nan"):
         processor.run()
 
 
