@@ -56,7 +56,7 @@ class Progress:
                  f", {skipped} steps skipped for fp16 overflows" if skipped else "")
         if meter.wait_percent() > WAITING_TOO_MUCH and meter.steps >= 10:
             self.run_log.hint("the network waits for data %.0f %% of the time: raise "
-                              "data.num_workers (now %d), or use main.py pack once",
+                              "data.num_workers (now %d), or pack the crops once by main.py pack",
                               meter.wait_percent(), self.workers)
         self.run_log.add(kind="train", epoch=self.epoch + 1, step=report.step + 1,
                          skipped=skipped, loss=meter.mean_loss(), accuracy=report.accuracy,
