@@ -69,7 +69,7 @@ def test_joints_flip_as_in_the_official_code(golden):
         visible = golden["fliplr_vis_in"][i][order]
         np.testing.assert_array_equal(visible, golden["fliplr_vis_out"][i])
         np.testing.assert_allclose(joints * visible[:, :2], golden["fliplr_joints_out"][i][:, :2],
-                                   atol=1e-3)
+                                   atol=1e-5)
 
 
 @pytest.mark.parametrize("alignment, last", [
