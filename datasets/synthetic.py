@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from configs.schema import DataConfig
+from datasets.drawn_folder import sets_to_draw, write_mark
 from datasets.skeleton import Skeleton, load_skeleton
 from datasets.synthetic_body import LIMB_OF, Person, random_colour, random_person
 from utils.files import write_atomically
@@ -22,7 +23,6 @@ from utils.oks import AREA_OF_BOX
 REGIONS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
 FIRST_OF_PERSON = len(REGIONS)      # labels of person i: 1 + i * FIRST_OF_PERSON + region
 OCCLUDER = 255
-STREAMS = {"train": 0, "val": 1}    # so that the two sets of a seed differ
 MAX_PEOPLE = 5
 PEOPLE_SHARES = (0.52, 0.29, 0.11, 0.05, 0.03)     # of images with 1, 2, ... people
 SUBPIXEL = 4                                       # binary places of coordinates OpenCV draws at
@@ -41,27 +41,18 @@ class Scene:
 def ensure_synthetic(data: DataConfig, seed: int) -> None:
     """Draw the training and the validation set whose annotation file does not exist yet.
 
-    Does nothing for a set that is there, or that `data.synthetic_*` does not ask for.
-    Raises ValueError for a missing path and where both sets would write the same images.
+    Does nothing for a set that is there, or that `data.synthetic_*` does not ask for. Both are
+    looked at before the first is drawn. Raises ValueError as `sets_to_draw` and
+    `write_synthetic` do.
     """
-    counts = {"train": data.synthetic_train, "val": data.synthetic_val}
-    wanted = {name: count for name, count in counts.items() if count}
-    for name, count in wanted.items():
-        if not (getattr(data, f"{name}_ann_path") and getattr(data, f"{name}_img_root")):
-            raise ValueError(f"data.synthetic_{name} is {count} but data.{name}_ann_path or "
-                             f"data.{name}_img_root is empty: say where to write the set")
-    wanted = {name: count for name, count in wanted.items()
-              if not Path(getattr(data, f"{name}_ann_path")).exists()}
-    roots = {Path(getattr(data, f"{name}_img_root")).resolve() for name in wanted}
-    if len(roots) < len(wanted):
-        raise ValueError(f"data.train_img_root and data.val_img_root are both "
-                         f"{data.train_img_root!r}: give the two synthetic sets a folder each")
-    for name, count in wanted.items():
-        ann_path = Path(getattr(data, f"{name}_ann_path"))
-        image_root = Path(getattr(data, f"{name}_img_root"))
-        log.info("drawing %d synthetic images into %s", count, image_root)
-        write_synthetic(image_root, ann_path, count, seed=2 * seed + STREAMS[name],
-                        skeleton=load_skeleton(data.skeleton))
+    sets = sets_to_draw(data, seed)
+    if sets:
+        skeleton = load_skeleton(data.skeleton)
+        _check_joints(skeleton)
+    for one in sets:
+        log.info("drawing %d synthetic images into %s", one.count, one.image_root)
+        write_mark(one)
+        write_synthetic(one.image_root, one.ann_path, one.count, one.seed, skeleton)
 
 
 def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: int,
@@ -70,7 +61,8 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
 
     The JSON is written last and appears whole or not at all, so where it exists the set is
     complete. Joints are those of `skeleton` (default: COCO), found by name.
-    Raises ValueError where a joint has a name that the drawn body does not have.
+    Raises ValueError where a joint has a name that the drawn body does not have, and for a file
+    that is there with another content: none is ever replaced.
     """
     skeleton = skeleton or load_skeleton("coco")
     _check_joints(skeleton)
@@ -92,14 +84,22 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
                 "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}
     coco = {"info": {"description": f"drawn people, seed {seed}"}, "licenses": [],
             "images": images, "annotations": annotations, "categories": [category]}
-    text = json.dumps(coco, separators=(",", ":"))
-    write_atomically(ann_path, lambda file: file.write(text.encode()))
+    _write_once(ann_path, json.dumps(coco, separators=(",", ":")).encode())
 
 
 def _write_jpeg(path: Path, image: np.ndarray) -> None:
     done, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], JPEG)
     assert done
-    write_atomically(path, lambda file: file.write(jpeg.tobytes()))
+    _write_once(path, jpeg.tobytes())
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet; a seed gives the same bytes, so others are not ours."""
+    if not (path.exists() or path.is_symlink()):
+        write_atomically(path, lambda file: file.write(content))
+    elif path.is_symlink() or path.read_bytes() != content:
+        raise ValueError(f"{path} is there already, but is not what would be drawn there: move "
+                         f"it away, or give a new or empty folder")
 
 
 def _check_joints(skeleton: Skeleton) -> None:

@@ -14,6 +14,7 @@ import torch
 from configs.loader import config_to_dict
 from configs.schema import Config
 from datasets.coco import MSCOCO
+from datasets.drawn_folder import sets_to_draw
 from datasets.loaders import dead_workers_named, train_loader
 from datasets.samplers import TrainSampler
 from datasets.skeleton import load_skeleton, published_joints, skeleton_to_dict
@@ -80,6 +81,7 @@ class PoseProcessor:
             raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
                                     f"set resume=auto to start from the beginning")
         if parallel.rank == 0:
+            sets_to_draw(config.data, config.seed)      # what must not be drawn is said here
             prepare_folder(self.folder, config.model_name)
         parallel.rank_0_first(lambda: ensure_synthetic(config.data, config.seed))
 

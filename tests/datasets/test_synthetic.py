@@ -166,7 +166,7 @@ def _data(folder, **changes):
 def test_ensure_draws_two_different_sets_once(tmp_path):
     ensure_synthetic(_data(tmp_path), seed=0)
     before = _digest(tmp_path)
-    assert len(before) == 4 + 3 + 2
+    assert len(before) == 4 + 3 + 2 + 2     # images, annotations, marks
     assert len({digest for _, digest in before}) == len(before)
     ensure_synthetic(_data(tmp_path, synthetic_train=9), seed=1)
     assert _digest(tmp_path) == before
@@ -192,7 +192,7 @@ def test_an_interrupted_set_is_made_again(tmp_path, monkeypatch):
         patch.setattr(synthetic, "draw_scene", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             ensure_synthetic(_data(tmp_path), seed=0)
-    assert len(list((tmp_path / "train").iterdir())) == 2
+    assert len(list((tmp_path / "train").glob("*.jpg"))) == 2
     assert not list((tmp_path / "ann").iterdir())
     ensure_synthetic(_data(tmp_path), seed=0)
     assert len(json.loads((tmp_path / "ann" / "train.json").read_text())["images"]) == 4

@@ -15,8 +15,8 @@ from processors.upper_bound import upper_bound
 
 YAML = """
 model_name: drawn
-data: {train_ann_path: train.json, val_ann_path: val.json, train_img_root: train,
-       val_img_root: val, synthetic_train: 6, synthetic_val: 4, num_workers: 0}
+data: {train_ann_path: d/train.json, val_ann_path: d/val.json, train_img_root: d/train,
+       val_img_root: d/val, synthetic_train: 6, synthetic_val: 4, num_workers: 0}
 codec: {input_size: [96, 128]}
 augment: {dropout: 1.0, half_body: 0.5, perspective: 0.2}
 """
@@ -44,8 +44,8 @@ def test_clean_data_is_status_0_with_a_page_that_needs_nothing_else(recipe, caps
 
 def test_broken_data_is_status_1_and_the_page_says_why_a_part_is_missing(recipe, capsys):
     assert main.main(["check", "run.yaml"]) == 0
-    (recipe / "val.json").write_text("{", encoding="utf-8")
-    (recipe / "train" / "000000000002.jpg").unlink()
+    (recipe / "d" / "val.json").write_text("{", encoding="utf-8")
+    (recipe / "d" / "train" / "000000000002.jpg").unlink()
     assert main.main(["check", "run.yaml", "data.synthetic_val=0", "--report", "page"]) == 1
     out = capsys.readouterr().out
     assert "val.json" in out and "not JSON" in out and "000000000002.jpg" in out
@@ -90,7 +90,7 @@ def test_heatmaps_glow_where_they_are_high():
 
 def test_labels_made_twice_give_sigmas_in_text_and_page(recipe, capsys):
     assert main.main(["check", "run.yaml", "data.synthetic_train=24"]) == 0
-    content = json.loads((recipe / "train.json").read_text(encoding="utf-8"))
+    content = json.loads((recipe / "d" / "train.json").read_text(encoding="utf-8"))
     for row in content["annotations"]:
         row["keypoints"][0::3] = [x + 2 * (v > 0) for x, v in zip(
             row["keypoints"][0::3], row["keypoints"][2::3], strict=True)]

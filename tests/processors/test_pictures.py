@@ -1,5 +1,6 @@
 """The picture of results shows what can be shown, and a broken image costs no run."""
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ COCO = load_skeleton("coco")
 def drawn(tmp_path):
     """Function: files to break -> arguments of `draw_results` for four images."""
     def make(*broken: str, **settings):
+        shutil.rmtree(tmp_path / "images", ignore_errors=True)      # broken ones stay as they are
         write_synthetic(tmp_path / "images", tmp_path / "people.json", 4, seed=0)
         dataset = MSCOCO(tmp_path / "people.json", tmp_path / "images", COCO, **settings)
         for name in broken:

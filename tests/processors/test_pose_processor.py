@@ -251,7 +251,7 @@ def test_the_last_epochs_of_a_run_are_the_weaker_ones(tiny):
 
 
 def test_broken_validation_images_are_named_once_and_end_no_run(tiny, tmp_path, capsys):
-    settings = {f"data.val_{key}": tmp_path / name
+    settings = {f"data.val_{key}": tmp_path / "val" / name
                 for key, name in (("ann_path", "people.json"), ("img_root", "images"))}
     run = tiny(**settings, **{"data.skip_broken": True})
     broken = run.evaluation.dataset.path(0)
