@@ -13,16 +13,17 @@ from configs.loader import load_config
 from configs.reference import reference
 from configs.schema import Config
 from nets.pretrained import SOURCES
-from processors.check_data import check_data
-from processors.crop_packing import make_pack
+from processors.commands.check import check_data
+from processors.commands.detect import detect
+from processors.commands.evaluate import evaluate as evaluate_processes
+from processors.commands.export import export
+from processors.commands.import_labels import IMPORTERS, import_annotations
+from processors.commands.info import compare, describe
+from processors.commands.pack import make_pack
+from processors.commands.predict import predict
 from processors.ddp_pose_resnet_solver import DDPProcessor
-from processors.detect import detect
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.evaluate import evaluate as evaluate_processes
-from processors.export import export
-from processors.importing import IMPORTERS, import_annotations
-from processors.model_info import compare, describe
-from processors.predict import predict
+from utils.errors import UserError
 
 EPILOG = "All settings with their meaning: docs/configuration.md."
 QUICKSTART = Path(__file__).resolve().parent / "configs" / "quickstart.yaml"
@@ -53,7 +54,7 @@ def predict_people(arguments: argparse.Namespace) -> None:
     """draw the people of images, of a video or of a camera, and write where their joints are"""
     source, *overrides = arguments.settings or [""]
     if not source or ("=" in source and not Path(source).exists()):
-        raise ValueError("predict needs a source before its settings: an image, a folder, a "
+        raise UserError("predict needs a source before its settings: an image, a folder, a "
                          "pattern such as 'photos/*.jpg', a video, or the number of a camera")
     predict(source, arguments.weights, arguments.out, arguments.config, overrides,
             smooth=arguments.smooth, legend=arguments.legend)
@@ -73,7 +74,7 @@ def pack(arguments: argparse.Namespace) -> None:
 def import_labels(arguments: argparse.Namespace) -> None:
     """turn annotations of another tool into a COCO keypoints file to train on"""
     if len(arguments.settings) != 1:
-        raise ValueError("import needs one folder or file of annotations before its options")
+        raise UserError("import needs one folder or file of annotations before its options")
     import_annotations(arguments.form, arguments.settings[0], arguments.skeleton, arguments.out,
                        arguments.images, arguments.category, arguments.val)
 
@@ -123,7 +124,7 @@ def split(settings: list[str]) -> tuple[Path, list[str]]:
     path = Path(settings[0])
     near = difflib.get_close_matches(path.name, COMMANDS)
     if near and not path.suffix and not path.exists():
-        raise ValueError(f"there is no command or YAML file {path}: did you mean {near[0]}?")
+        raise UserError(f"there is no command or YAML file {path}: did you mean {near[0]}?")
     return path, settings[1:]
 
 
@@ -148,7 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
                             "YAML's run if not given")
     judge.add_argument("--source", choices=sorted(SOURCES),
                        help="the project the checkpoint comes from, where its keys do not tell "
-                            "(see nets/sources.py)")
+                            "(see nets/files/sources.py)")
     judge.add_argument("--sweep", action="store_true",
                        help="compare all decoders, with and without flip test, from one pass")
     judge.add_argument("--report", type=Path, metavar="DIR",
@@ -222,7 +223,7 @@ def main(words: list[str]) -> int:
     arguments.settings += rest      # argparse leaves settings that stand behind an option
     try:
         status = arguments.function(arguments)
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         if os.environ.get("SIMPLEPOSE_TRACEBACK"):
             raise
         print(f"error: {error}", file=sys.stderr)

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datasets.synthetic import write_synthetic
+from datasets.synthetic.data_set import write_synthetic
 from losses.heatmap import weighted_mse
-from processors.precision import autocast
+from processors.runtime.precision import autocast
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"

@@ -23,11 +23,11 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common import add_images, example_set, say
 from benchmarks.startup import until_first_step
 from configs.schema import AugmentConfig
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.loaders import init_worker
 from datasets.sample import collate
 from datasets.samplers import epoch_order
-from datasets.skeleton import load_skeleton
+from datasets.workers import init_worker
 
 PERSONS, WORKERS, EPOCHS, BATCH = 150_000, 4, 5, 32
 START_BARS = {"first start": 15.0, "second start": 5.0}

@@ -23,12 +23,12 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import add_images, example_set, say
 from configs.schema import AugmentConfig
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.pack_writer import write_pack
 from datasets.sample import Batch, collate
-from datasets.skeleton import load_skeleton
-from processors.colour import recolour
-from processors.preprocess import normalise
+from processors.commands.pack_writer import write_pack
+from processors.runtime.colour_augment import augment_colour
+from processors.runtime.normalise import normalise
 from utils.heatmap_codec import HeatmapCodec
 
 GEOMETRY = {"rotation": 45.0, "scale": 0.35, "half_body": 0.3}      # HRNet's
@@ -106,7 +106,7 @@ def measure(ann: Path, root: Path, arguments: argparse.Namespace, folder: Path,
 def on_device(batch: Batch, memory: torch.Tensor) -> None:
     """What the training step does with a batch before the network, with everything on."""
     config = AugmentConfig(**GEOMETRY, **COLOUR)
-    normalise(recolour(batch.crop, batch.draws, config, memory), "rgb_mean_std", memory)
+    normalise(augment_colour(batch.crop, batch.draws, config, memory), "rgb_mean_std", memory)
     CODEC.encode(batch.keypoints, batch.visibility)
 
 

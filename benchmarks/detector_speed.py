@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import add_images, example_set, medians, say
 from configs.schema import DetectorConfig
-from datasets.images import read_image
-from nets.yolov5 import YOLOv5
-from processors.person_detector import PersonDetector, build_detector
+from datasets.crops.images import read_image
+from nets.detectors.yolov5 import YOLOv5
+from processors.prediction.person_detector import PersonDetector, build_detector
 
 BAR = 1.25
 BATCH = 8

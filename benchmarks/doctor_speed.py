@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import say
-from datasets.synthetic import write_synthetic
+from datasets.synthetic.data_set import write_synthetic
 
 IMAGES = {"train": 118_287, "val": 5_000}
 ANNOTATIONS = {"train": 262_465, "val": 11_004}

@@ -24,13 +24,13 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import medians, say
 from configs.loader import load_config
-from datasets.skeleton import load_skeleton
-from datasets.synthetic import ensure_synthetic
+from datasets.annotations.skeleton import load_skeleton
+from datasets.synthetic.data_set import ensure_synthetic
 from nets import build_net
-from processors.evaluation import Evaluation
-from processors.parallel import OneProcess
-from processors.pose_ranking import Predictions
-from processors.preprocess import normalise
+from processors.evaluation.evaluation import Evaluation
+from processors.models.pose_ranking import Predictions
+from processors.runtime.normalise import normalise
+from processors.runtime.parallel import OneProcess
 
 RUN_BAR, JUDGE_BAR = 1.25, 1.0
 FORWARD_IMAGES = 64         # persons that go through the network

@@ -35,8 +35,8 @@ from benchmarks.gpu_loop import drawing, measure_loop
 from benchmarks.gpu_page import write_page
 from configs.schema import ModelConfig, OptimConfig
 from nets import build_net
-from processors.model_info import cost_of, shape_only_net
-from processors.optim import build_optimizer
+from processors.commands.info import cost_of, shape_only_net
+from processors.training.optim import build_optimizer
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec
 

@@ -26,13 +26,13 @@ from benchmarks.gpu_common import (
 )
 from configs.loader import load_config
 from configs.schema import Config
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.loaders import train_loader
-from datasets.skeleton import load_skeleton
-from processors.crop_packing import cores, make_pack
+from processors.commands.pack import cores, make_pack
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.evaluation import Evaluation
-from processors.inference import Way, predict
+from processors.evaluation.evaluation import Evaluation
+from processors.models.inference import Decoding, predict
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
 BATCH = 256
@@ -154,7 +154,7 @@ def measure_evaluation(evaluation: Evaluation, net: nn.Module, report: Report) -
             evaluation.run(net, Path(folder) / "results.json", torch.bfloat16)
             seconds = time.perf_counter() - since
     batch = next(iter(evaluation.loader))
-    way = {"": Way(evaluation.codec, True)}
+    way = {"": Decoding(evaluation.codec, True)}
     net.eval()
 
     def compute() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.common import medians, say
-from datasets.skeleton import load_skeleton
+from datasets.annotations.skeleton import load_skeleton
 from utils.oks import MAX_SOFT_KEPT, nms_per_image, rescore
 
 BAR = 10.0

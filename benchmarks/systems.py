@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
 from configs.loader import load_config
 from configs.schema import DataConfig
-from datasets.synthetic import ensure_synthetic
+from datasets.synthetic.data_set import ensure_synthetic
+from processors.commands.info import cost_of, shape_only_net
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.model_info import cost_of, shape_only_net
 
 BASE = ROOT / "configs" / "quickstart.yaml"
 SYSTEMS = {

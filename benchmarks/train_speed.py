@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common import bare_step, say
 from datasets.sample import Batch
 from processors.dp_pose_resnet_solver import DPProcessor
-from processors.preprocess import normalise
+from processors.runtime.normalise import normalise
 
 BAR = 1.03
 TURN = 8        # steps

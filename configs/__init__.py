@@ -1,0 +1,1 @@
+"""Every setting with its meaning, and YAML files to settings; the recipes and skeletons."""

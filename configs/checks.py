@@ -1,7 +1,8 @@
 """What no single type can say: ranges, and settings that contradict each other."""
 from collections.abc import Iterator
 
-from configs.schema import Config
+from configs.schema import Config, DataConfig
+from utils.errors import UserError
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 HRNETS = ("w32", "w48")
@@ -125,3 +126,15 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                             "processor: ddp or amp: fp16")
     if optim.sync_bn and config.processor == "dp":
         yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"
+
+
+TRAIN_PATHS = "train_ann_path", "train_img_root"
+VAL_PATHS = "val_ann_path", "val_img_root"
+
+
+def ensure_set(data: DataConfig, *keys: str) -> None:
+    """Raise ValueError for a path that is needed and the YAML does not give."""
+    for key in keys:
+        if not getattr(data, key):
+            raise UserError(f"data.{key} is not set; write its path into the YAML file, or give "
+                             f"data.{key}=... on the command line")

@@ -14,10 +14,11 @@ import yaml
 
 from configs.checks import problems
 from configs.schema import Config
+from utils.errors import UserError
 
 
-class ConfigError(ValueError):
-    """A setting is wrong; the message is one sentence for the user."""
+class ConfigError(UserError):
+    """A setting is wrong."""
 
 
 class StrictYaml(yaml.SafeLoader):

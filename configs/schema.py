@@ -6,53 +6,53 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
-def knob(default: Any, doc: str) -> Any:
+def setting(default: Any, doc: str) -> Any:
     """A setting with its one-line description, which docs/configuration.md is made from."""
     return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtraSet:
-    ann_path: str = knob("", "COCO keypoints JSON")
-    img_root: str = knob("", "folder of its images")
-    skeleton: str = knob("", "its skeleton, if another one; joints are matched by name")
-    category: str | int = knob("", "its category, if another one than data.category")
+    ann_path: str = setting("", "COCO keypoints JSON")
+    img_root: str = setting("", "folder of its images")
+    skeleton: str = setting("", "its skeleton, if another one; joints are matched by name")
+    category: str | int = setting("", "its category, if another one than data.category")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    train_ann_path: str = knob("", "COCO keypoints JSON to train on")
-    val_ann_path: str = knob("", "COCO keypoints JSON to evaluate on")
-    train_img_root: str = knob("", "folder of the training images")
-    val_img_root: str = knob("", "folder of the validation images")
-    batch_size: int = knob(128, "persons in a batch, the total over all devices")
-    num_workers: int = knob(8, "processes that read images; 0 reads in the main process")
-    debug: bool | int = knob(False, "a number: use only that many samples of each set")
-    skip_broken: bool = knob(False, "go on without images that cannot be read, and count them")
-    skeleton: str = knob("coco", "a name in configs/skeletons or the path of a skeleton YAML")
-    category: str | int = knob(
+    train_ann_path: str = setting("", "COCO keypoints JSON to train on")
+    val_ann_path: str = setting("", "COCO keypoints JSON to evaluate on")
+    train_img_root: str = setting("", "folder of the training images")
+    val_img_root: str = setting("", "folder of the validation images")
+    batch_size: int = setting(128, "persons in a batch, the total over all devices")
+    num_workers: int = setting(8, "processes that read images; 0 reads in the main process")
+    debug: bool | int = setting(False, "a number: use only that many samples of each set")
+    skip_broken: bool = setting(False, "go on without images that cannot be read, and count them")
+    skeleton: str = setting("coco", "a name in configs/skeletons or the path of a skeleton YAML")
+    category: str | int = setting(
         "", "name or id in the annotation files, or all; empty: person, or the only one")
-    extra_sets: tuple[ExtraSet, ...] = knob((), "more sets to train on, mixed with the first")
-    train_pack: str = knob("", "training crops cut beforehand by `python main.py pack CONFIG`")
-    pack_format: Literal["jpeg", "raw"] = knob(
+    extra_sets: tuple[ExtraSet, ...] = setting((), "more sets to train on, mixed with the first")
+    train_pack: str = setting("", "training crops cut beforehand by `python main.py pack CONFIG`")
+    pack_format: Literal["jpeg", "raw"] = setting(
         "jpeg", "how pack stores crops: jpeg of quality 95, or raw, which reads faster")
-    synthetic_train: int = knob(0, "draw this many training images if train_ann_path is missing")
-    synthetic_val: int = knob(0, "draw this many validation images if val_ann_path is missing")
+    synthetic_train: int = setting(0, "draw this many training images if train_ann_path is missing")
+    synthetic_val: int = setting(0, "draw this many validation images if val_ann_path is missing")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    type: Literal["pose_resnet_duc", "pose_resnet_dconv", "pose_hrnet"] = knob(
+    type: Literal["pose_resnet_duc", "pose_resnet_dconv", "pose_hrnet"] = setting(
         "pose_resnet_duc", "backbone and head")
-    name: str = knob("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
-    width: float = knob(1.0, "channels of a ResNet and its head as a part of the original's: half "
-                             "the width is a quarter of the compute")
-    num_joints: int = knob(17, "joints, one heatmap each; must match the skeleton")
-    pretrained: bool | str = knob(
+    name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
+    width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
+                               "half the width is a quarter of the compute")
+    num_joints: int = setting(17, "joints, one heatmap each; must match the skeleton")
+    pretrained: bool | str = setting(
         False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint")
-    reduction: bool = knob(
+    reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
-    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = knob(
+    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = setting(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
 
     def __str__(self) -> str:
@@ -63,62 +63,63 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    input_size: tuple[int, int] = knob((192, 256), "network input, (width, height) in pixels")
-    sigma: float = knob(2.0, "standard deviation of the target Gaussian, heatmap pixels")
-    alignment: Literal["hrnet", "dark", "udp"] = knob(
+    input_size: tuple[int, int] = setting((192, 256), "network input, (width, height) in pixels")
+    sigma: float = setting(2.0, "standard deviation of the target Gaussian, heatmap pixels")
+    alignment: Literal["hrnet", "dark", "udp"] = setting(
         "hrnet", "pixel convention of boxes, affine, heatmaps and flip shift, kept together")
-    encoding: Literal["default", "exact", "rounded"] = knob(
+    encoding: Literal["default", "exact", "rounded"] = setting(
         "default", "target centre: real-valued or rounded to whole heatmap pixels")
-    decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = knob(
+    decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = setting(
         "default", "heatmap to coordinates; default is gauss_taylor (DARK)")
-    blur_kernel: int = knob(
+    blur_kernel: int = setting(
         0, "side of the Gaussian that gauss_taylor blurs with, odd pixels; 0: from sigma, 11 for 2")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    flip: float = knob(0.5, "probability of mirroring a person")
-    rotation: float = knob(40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors")
-    rotation_prob: float = knob(0.6, "probability of rotating at all")
-    scale: float = knob(0.3, "scale factor: N(1, factor), cut at 1 +- factor")
-    half_body: float = knob(0.0, "probability of cropping to the upper or lower body")
-    box_jitter: float = knob(0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)")
-    perspective: float = knob(
+    flip: float = setting(0.5, "probability of mirroring a person")
+    rotation: float = setting(40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors")
+    rotation_prob: float = setting(0.6, "probability of rotating at all")
+    scale: float = setting(0.3, "scale factor: N(1, factor), cut at 1 +- factor")
+    half_body: float = setting(0.0, "probability of cropping to the upper or lower body")
+    box_jitter: float = setting(0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)")
+    perspective: float = setting(
         0.0, "strength of tilting: largest change of size from the middle of the crop to an edge")
-    brightness: float = knob(0.0, "factor of the colours between 1 - x and 1 + x")
-    contrast: float = knob(0.0, "factor of the distance from mid grey between 1 - x and 1 + x")
-    saturation: float = knob(0.0, "factor of the distance from grey between 1 - x and 1 + x")
-    hue: float = knob(0.0, "turn of the hue between -x and x degrees")
-    grey: float = knob(0.0, "probability of taking all colour away")
-    blur: float = knob(0.0, "probability of a Gaussian blur")
-    blur_sigma: float = knob(2.0, "largest standard deviation of the blur, input pixels")
-    dropout: float = knob(0.0, "probability of covering rectangles with black (coarse dropout)")
-    dropout_count: int = knob(3, "most rectangles in a crop, at least 1 and at most 8")
-    dropout_size: float = knob(0.4, "longest side of a rectangle, as a part of the crop's")
-    weak_epochs: int = knob(0, "last epochs of a run with weaker augmentation")
-    weak: float = knob(0.5, "factor of all strengths and probabilities in them, except flip's")
+    brightness: float = setting(0.0, "factor of the colours between 1 - x and 1 + x")
+    contrast: float = setting(0.0, "factor of the distance from mid grey between 1 - x and 1 + x")
+    saturation: float = setting(0.0, "factor of the distance from grey between 1 - x and 1 + x")
+    hue: float = setting(0.0, "turn of the hue between -x and x degrees")
+    grey: float = setting(0.0, "probability of taking all colour away")
+    blur: float = setting(0.0, "probability of a Gaussian blur")
+    blur_sigma: float = setting(2.0, "largest standard deviation of the blur, input pixels")
+    dropout: float = setting(0.0, "probability of covering rectangles with black (coarse dropout)")
+    dropout_count: int = setting(3, "most rectangles in a crop, at least 1 and at most 8")
+    dropout_size: float = setting(0.4, "longest side of a rectangle, as a part of the crop's")
+    weak_epochs: int = setting(0, "last epochs of a run with weaker augmentation")
+    weak: float = setting(0.5, "factor of all strengths and probabilities in them, except flip's")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    epochs: int = knob(180, "epochs to train")
-    optimizer: Literal["adam", "adamw", "sgd"] = knob("adam", "sgd has momentum 0.9")
-    lr: float = knob(1e-3, "learning rate, stated for the total batch")
-    weight_decay: float = knob(0.0, "not applied to norms and biases")
-    schedule: Literal["multistep", "cosine"] = knob("multistep", "course of lr after warm-up")
-    milestones: tuple[int, ...] = knob((120, 160), "epochs after which lr is multiplied by gamma")
-    gamma: float = knob(0.1, "factor of a learning rate step")
-    warmup_epochs: float = knob(0.0, "epochs in which lr rises linearly from 0")
-    loss: Literal["mse", "ohkm", "adaptive_wing"] = knob("mse", "see losses/heatmap.py")
-    joint_weights: bool = knob(False, "weigh joints in the loss as the skeleton says")
-    amp: bool | Literal["fp16", "bf16"] = knob(
+    epochs: int = setting(180, "epochs to train")
+    optimizer: Literal["adam", "adamw", "sgd"] = setting("adam", "sgd has momentum 0.9")
+    lr: float = setting(1e-3, "learning rate, stated for the total batch")
+    weight_decay: float = setting(0.0, "not applied to norms and biases")
+    schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
+    milestones: tuple[int, ...] = setting(
+        (120, 160), "epochs after which lr is multiplied by gamma")
+    gamma: float = setting(0.1, "factor of a learning rate step")
+    warmup_epochs: float = setting(0.0, "epochs in which lr rises linearly from 0")
+    loss: Literal["mse", "ohkm", "adaptive_wing"] = setting("mse", "see losses/heatmap.py")
+    joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
+    amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")
-    clip_norm: float = knob(0.0, "largest norm of the gradient; 0: no clipping")
-    accumulate: int = knob(1, "pieces a batch is cut into, one after the other, to save memory")
-    ema: float = knob(0.0, "decay of averaged weights, such as 0.999; 0: no averaging")
-    sync_bn: bool = knob(False, "batch norm statistics over all DDP processes")
-    channels_last: bool = knob(True, "pixel-major memory, faster on GPUs and CPUs")
-    compile: bool = knob(False, "torch.compile the network: slow start, faster steps")
+    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no clipping")
+    accumulate: int = setting(1, "pieces a batch is cut into, one after the other, to save memory")
+    ema: float = setting(0.0, "decay of averaged weights, such as 0.999; 0: no averaging")
+    sync_bn: bool = setting(False, "batch norm statistics over all DDP processes")
+    channels_last: bool = setting(True, "pixel-major memory, faster on GPUs and CPUs")
+    compile: bool = setting(False, "torch.compile the network: slow start, faster steps")
 
 
 Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose"]
@@ -126,55 +127,56 @@ Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowd
 
 @dataclass(frozen=True, kw_only=True)
 class ValConfig:
-    interval: int = knob(1, "epochs between evaluations; the last epoch is always evaluated")
-    weight_path: str = knob("weights", "folder for checkpoints, metrics.jsonl and pictures")
-    save_minutes: float = knob(10.0, "minutes between checkpoints within an epoch; 0: none")
-    save_steps: int = knob(0, "steps between checkpoints within an epoch; 0: none")
-    batch_size: int = knob(0, "persons in a batch of evaluation; 0: data.batch_size")
-    flip_test: bool = knob(True, "average the heatmaps of each image and of its mirror image")
-    boxes: str = knob("gt", "gt, or the path of a detections file in COCO results form")
-    box_score: float = knob(0.0, "use detected boxes with at least this score")
-    only_images_with_boxes: bool = knob(
+    interval: int = setting(1, "epochs between evaluations; the last epoch is always evaluated")
+    weight_path: str = setting("weights", "folder for checkpoints, metrics.jsonl and pictures")
+    save_minutes: float = setting(10.0, "minutes between checkpoints within an epoch; 0: none")
+    save_steps: int = setting(0, "steps between checkpoints within an epoch; 0: none")
+    batch_size: int = setting(0, "persons in a batch of evaluation; 0: data.batch_size")
+    flip_test: bool = setting(True, "average the heatmaps of each image and of its mirror image")
+    boxes: str = setting("gt", "gt, or the path of a detections file in COCO results form")
+    box_score: float = setting(0.0, "use detected boxes with at least this score")
+    only_images_with_boxes: bool = setting(
         False, "judge only the images that the detections file names")
-    score_rule: Literal["hrnet", "alphapose", "simplepose"] = knob(
+    score_rule: Literal["hrnet", "alphapose", "simplepose"] = setting(
         "hrnet", "how box and joint scores make the score of a pose")
-    joint_score: float = knob(0.2, "joints above this score count in the hrnet rule")
-    nms: Literal["oks", "soft_oks", "none"] = knob("oks", "suppression of double poses")
-    nms_threshold: float = knob(0.9, "OKS above which two poses are the same person")
-    metrics: tuple[Metric, ...] = knob(
+    joint_score: float = setting(0.2, "joints above this score count in the hrnet rule")
+    nms: Literal["oks", "soft_oks", "none"] = setting("oks", "suppression of double poses")
+    nms_threshold: float = setting(0.9, "OKS above which two poses are the same person")
+    metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
-                   "auc, crowdpose (processors/metrics.py)")
+                   "auc, crowdpose (processors/evaluation/joint_metrics.py)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
-    type: Literal["yolov5", "torchvision"] = knob("yolov5", "who finds the persons")
-    name: str = knob("", "yolov5n, s, m, l or x (empty: as the weights file says), or a detection "
-                         "model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
-    weights: str = knob("", "path of a weights file; torchvision downloads its own if empty")
-    image_size: int = knob(640, "yolov5: longer side of its input, pixels, a multiple of 32")
-    confidence: float = knob(0.25, "lowest score of a box; 0.01 for evaluations of AP")
-    iou: float = knob(0.45, "overlap above which two boxes are one person; 0.6 for evaluations")
-    max_detections: int = knob(1000, "most boxes in an image")
-    batch_size: int = knob(16, "images at once")
-    amp: bool | Literal["fp16", "bf16"] = knob(
+    type: Literal["yolov5", "torchvision"] = setting("yolov5", "who finds the persons")
+    name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
+                           "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
+    weights: str = setting("", "path of a weights file; torchvision downloads its own if empty")
+    image_size: int = setting(640, "yolov5: longer side of its input, pixels, a multiple of 32")
+    confidence: float = setting(0.25, "lowest score of a box; 0.01 for evaluations of AP")
+    iou: float = setting(0.45, "overlap above which two boxes are one person; 0.6 for evaluations")
+    max_detections: int = setting(1000, "most boxes in an image")
+    batch_size: int = setting(16, "images at once")
+    amp: bool | Literal["fp16", "bf16"] = setting(
         False, "half precision; true: bf16 where the device has it, else fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
-    every: int = knob(50, "steps between lines in a log file")
-    tensorboard: bool = knob(False, "curves for TensorBoard too, if it is installed")
+    every: int = setting(50, "steps between lines in a log file")
+    tensorboard: bool = setting(False, "curves for TensorBoard too, if it is installed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    model_name: str = knob("pose", "name of the run: {model_name}_last.pth, {model_name}_best.pth")
-    seed: int = knob(0, "seed of weights, order and augmentation")
-    processor: Literal["dp", "ddp"] = knob("dp", "dp: one process; ddp: one process per device")
-    processes: int = knob(1, "ddp without gpus: processes on the CPU")
-    gpus: tuple[int, ...] = knob((), 'devices: a list, "4,5,6,7", or empty for the CPU')
-    resume: bool | Literal["auto"] = knob(
+    model_name: str = setting(
+        "pose", "name of the run: {model_name}_last.pth, {model_name}_best.pth")
+    seed: int = setting(0, "seed of weights, order and augmentation")
+    processor: Literal["dp", "ddp"] = setting("dp", "dp: one process; ddp: one process per device")
+    processes: int = setting(1, "ddp without gpus: processes on the CPU")
+    gpus: tuple[int, ...] = setting((), 'devices: a list, "4,5,6,7", or empty for the CPU')
+    resume: bool | Literal["auto"] = setting(
         "auto", "go on from {model_name}_last.pth: auto if it is there, true: it must be there")
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -9,15 +9,17 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from configs.schema import AugmentConfig, ExtraSet
-from datasets.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
-from datasets.boxes import Persons, read_detections
-from datasets.colour_draws import RECTANGLES, draw_colour
-from datasets.crop_pack import CropPack, pack_settings
-from datasets.images import ImageError, missing_files, read_image
-from datasets.mixed import AnnotatedSet, extra_sets, read_sets
+from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets, read_sets
+from datasets.annotations.persons import PersonTable
+from datasets.annotations.readers import read_detections
+from datasets.annotations.skeleton import Skeleton
+from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
+from datasets.crops.colour_params import RECTANGLES, draw_colour_params
+from datasets.crops.crop_pack import CropPack, pack_settings
+from datasets.crops.images import ImageError, missing_files, read_image
+from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
-from datasets.skeleton import Skeleton
-from datasets.warp import map_joints, on_piece, view_matrix, warp
+from utils.errors import UserError
 from utils.geometry import SCALE_UNIT, box_to_center_scale
 
 
@@ -71,13 +73,13 @@ class MSCOCO(Dataset):
             persons = self._with_files(persons)
         self.persons = persons
         if detections is None and not len(self.persons):
-            raise ValueError(f"{ann_key}: no person is left to use in {self.summary()}")
+            raise UserError(f"{ann_key}: no person is left to use in {self.summary()}")
         self.center, self.scale = box_to_center_scale(self.persons.boxes, self.input_size,
                                                       alignment=alignment)
         self.forget_image()
         self._joint_order = np.array(skeleton.flip_order)
 
-    def _with_crops(self, pack: CropPack, persons: Persons) -> Persons:
+    def _with_crops(self, pack: CropPack, persons: PersonTable) -> PersonTable:
         """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
         all must have one."""
         assert self.augment is not None and self.source == self.ann_path
@@ -89,12 +91,12 @@ class MSCOCO(Dataset):
             return persons
         what = "persons whose image was missing or broken when the pack was made"
         if not self.skip_broken:
-            raise ValueError(f"{pack} has no pixels of {broken.sum()} {what}: mend the images "
+            raise UserError(f"{pack} has no pixels of {broken.sum()} {what}: mend the images "
                              f"and pack again, or set data.skip_broken to true")
         notes = {**persons.notes, f"{what} left out": int(broken.sum())}
         return replace(persons.select(~broken), notes=notes)
 
-    def _with_files(self, persons: Persons) -> Persons:
+    def _with_files(self, persons: PersonTable) -> PersonTable:
         """Persons whose image file exists. Without skip_broken all must."""
         gone_images = np.zeros(len(persons.image_ids), bool)
         for number, part in enumerate(self.sets):
@@ -160,7 +162,7 @@ class MSCOCO(Dataset):
             weak = epoch >= self._first_weak
             view = draw_view(rng, self.subject(index), self.skeleton, self.input_size,
                              self.alignment, self._weak if weak else self.augment)
-            draws = draw_colour(rng, self.augment.weak if weak else 1.0)
+            draws = draw_colour_params(rng, self.augment.weak if weak else 1.0)
         return index, view, view_matrix(view, self.input_size, self.alignment), draws
 
     def _sample(self, index: int, view: View, matrix: np.ndarray, draws: np.ndarray) -> Sample:

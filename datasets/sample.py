@@ -1,7 +1,7 @@
 """Sample: one person as a data worker hands it over. Batch: many of them, stacked.
 
 A sample carries pixels as uint8 and joints as coordinates; colour, normalisation and heatmaps
-are made in batches on the device (processors/preprocess.py, utils/heatmap_codec.py).
+are made in batches on the device (processors/runtime/normalise.py, utils/heatmap_codec.py).
 """
 from dataclasses import dataclass, field, fields, replace
 
@@ -36,7 +36,7 @@ class Batch:
     image_id: torch.Tensor    # (B,) int64
     area: torch.Tensor        # (B,) float32
     box_score: torch.Tensor   # (B,) float32
-    draws: torch.Tensor       # (B, R) float32, see datasets/colour_draws.py
+    draws: torch.Tensor       # (B, R) float32, see datasets/crops/colour_params.py
 
     def __len__(self) -> int:
         return len(self.crop)

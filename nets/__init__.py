@@ -1,5 +1,5 @@
 """Networks: `build_net` makes one, `nets.pretrained.load_weights` fills one."""
 from nets.build import build_net
-from nets.pose_net import PoseNet
+from nets.pose.pose_net import PoseNet
 
 __all__ = ["PoseNet", "build_net"]

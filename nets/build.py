@@ -4,24 +4,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from configs.schema import ModelConfig
-from nets.heads import dconv_head, duc_head, output_head
-from nets.hrnet import HRNET_WIDTHS, HRNetTrunk
-from nets.imagenet import imagenet_state
-from nets.layers import init_small
-from nets.pose_net import PoseNet
+from nets.files.torchvision_weights import imagenet_state
+from nets.pose.heads import dconv_head, duc_head, output_head
+from nets.pose.hrnet import HRNET_WIDTHS, HRNetBackbone
+from nets.pose.layers import init_small
+from nets.pose.pose_net import PoseNet
+from nets.pose.resnet import RESNETS, ResNetBackbone
 from nets.pretrained import load_weights
-from nets.resnet import RESNETS, ResNetTrunk
+from utils.errors import UserError
 
 
 def pose_resnet_duc(config: ModelConfig) -> PoseNet:
     """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
-    trunk = ResNetTrunk(config.name, config.reduction, config.width)
+    trunk = ResNetBackbone(config.name, config.reduction, config.width)
     return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints, config.width))
 
 
 def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
     """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
-    trunk = ResNetTrunk(config.name, config.reduction, config.width)
+    trunk = ResNetBackbone(config.name, config.reduction, config.width)
     if not config.pretrained:
         init_small(trunk)   # as the official code without ImageNet weights
     return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints, config.width))
@@ -29,7 +30,7 @@ def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
 
 def pose_hrnet(config: ModelConfig) -> PoseNet:
     """HRNet; every layer starts small, as in the official code."""
-    trunk = HRNetTrunk(config.name)
+    trunk = HRNetBackbone(config.name)
     init_small(trunk)
     return PoseNet(trunk, output_head(trunk.out_channels, config.num_joints))
 
@@ -52,13 +53,13 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     assert config is None or not settings, "give a ModelConfig or its fields, not both"
     config = config or ModelConfig(**settings)
     if config.type not in NETS:
-        raise ValueError(f"model.type is {config.type!r}; choose one of: {', '.join(NETS)}")
+        raise UserError(f"model.type is {config.type!r}; choose one of: {', '.join(NETS)}")
     _ensure_sensible(config)
     builder, names = NETS[config.type]
     if config.name not in names:
-        raise ValueError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
+        raise UserError(f"model.name is {config.name!r}; {config.type} knows: {', '.join(names)}")
     if config.reduction and names is not RESNETS:
-        raise ValueError(f"model.reduction is true, but {config.type} has no SE layers; set it to "
+        raise UserError(f"model.reduction is true, but {config.type} has no SE layers; set it to "
                          f"false")
     net = builder(config)
     if config.pretrained is True:
@@ -77,7 +78,7 @@ def _ensure_sensible(config: ModelConfig) -> None:
     """What the loader of YAML files sees to, for those who call without one."""
     joints, pretrained = config.num_joints, config.pretrained
     if type(joints) is not int or joints < 1:
-        raise ValueError(f"model.num_joints is {joints!r}; write a whole number from 1")
+        raise UserError(f"model.num_joints is {joints!r}; write a whole number from 1")
     if not isinstance(pretrained, bool | str | Path) or pretrained == "":
-        raise ValueError(f"model.pretrained (`weights` in torch.hub) is {pretrained!r}; write the "
+        raise UserError(f"model.pretrained (`weights` in torch.hub) is {pretrained!r}; write the "
                          f"path of a checkpoint, true for torchvision's ImageNet weights, or false")

@@ -1,7 +1,7 @@
 """load_weights: published and own checkpoints into our nets, whatever their keys are called.
 
-Which code base a file comes from is told in `nets/sources.py`; what is looked at before anything
-is copied, in `nets/checked_state.py`.
+Which code base a file comes from is told in `nets/files/sources.py`; what is looked at before
+anything is copied, in `nets/files/state_dict_checks.py`.
 """
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from nets.checked_state import (
+from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
+from nets.files.load_report import LoadReport
+from nets.files.sources import SOURCES, recognise, some
+from nets.files.state_dict_checks import (
     COUNTERS,
     LAST_LAYER,
     by_new_names,
@@ -19,11 +22,10 @@ from nets.checked_state import (
     ensure_plain_numbers,
     find_state,
 )
-from nets.joint_rows import number_of_joints, rows_by_name, stored_joint_names
-from nets.layers import init_small
-from nets.sources import SOURCES, recognise, some
-from nets.weights_file import read_weights_file
+from nets.files.weights_file import read_weights_file
+from nets.pose.layers import init_small
 from utils.alignment import ALIGNMENTS
+from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
 
 # Beginning of a key in the file -> in our nets; the first row that fits counts.
@@ -52,42 +54,14 @@ IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incr
                  "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.")
 
 
-@dataclass(frozen=True)
-class LoadReport:
-    """What `load_weights` did. Names are those of our net, in `left` those of the file."""
-    where: str                      # the file, or "the given weights"
-    source: str                     # a key of SOURCES
-    loaded: tuple[str, ...]
-    missed: tuple[str, ...]         # not had from the file: they keep their values
-    left: tuple[str, ...]           # of the file, not used
-    reinitialised: tuple[str, ...]  # the last layer, where the file has another number of joints
-    input_format: str | None        # what these weights want; None: unknown
-    alignment: str | None
-    kept_joints: tuple[str, ...] = ()   # of a file for other joints: those with the same name
-    new_joints: tuple[str, ...] = ()    # those that the file does not have
-    assumed: str = ""               # on what the source rests, where the keys leave a choice
-
-    def __str__(self) -> str:
-        text = f"{self.where} ({self.source}): {len(self.loaded)} tensors loaded"
-        for what, names in (("not in the file", self.missed), ("left over", self.left),
-                            ("re-initialised for another number of joints", self.reinitialised)):
-            if names:
-                text += f"; {what}: {some(names)}"
-        if self.kept_joints or self.new_joints:
-            text += (f"; it is for other joints: the last layer keeps its weights for "
-                     f"{', '.join(self.kept_joints) or 'none'} and begins anew for "
-                     f"{', '.join(self.new_joints) or 'none'}")
-        return f"{text}; {self.assumed}" if self.assumed else text
-
-
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                  source: str | None = None, allow_partial: bool = False,
                  path: str | Path | None = None, joint_names: Sequence[str] = (),
                  known_joints: Mapping[int, Sequence[str]] | None = None) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
-    `source`: a name in SOURCES, where keys alone do not tell (`nets/sources.py`). A file that does
-    not fill the whole trunk, has more trunk than the net, or another kind of head is refused,
+    `source`: a name in SOURCES, where keys alone do not tell (`nets/files/sources.py`). A file that
+    does not fill the whole trunk, has more trunk than the net, or another kind of head is refused,
     unless `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number
     of joints differs, the last layer is re-initialised. A refused file changes nothing.
     `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
@@ -104,7 +78,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if source is None:
         source, assumed = recognise(state, Path(path or "").name, under_ema, where)
     if source not in SOURCES:
-        raise ValueError(f"source is {source!r}; choose one of: {', '.join(SOURCES)}")
+        raise UserError(f"source is {source!r}; choose one of: {', '.join(SOURCES)}")
     input_format, alignment = SOURCES[source].input_format, SOURCES[source].alignment
     if source == "this_project":
         input_format = _setting(checkpoint, "model", "input_format", INPUT_FORMATS, where)
@@ -122,7 +96,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     match = _match(net.state_dict(), state)
     problem = match.problem(is_imagenet=source == "imagenet", allow_partial=allow_partial)
     if problem:
-        raise ValueError(f"{where} ({source}) does not fit this network: {problem}; check "
+        raise UserError(f"{where} ({source}) does not fit this network: {problem}; check "
                          f"model.type, model.name and model.reduction")
     ensure_finite(match.fitting, net.state_dict(), where)
     net.load_state_dict(match.fitting, strict=False)
@@ -196,6 +170,6 @@ def _setting(checkpoint: Any, section: str, key: str, choices: Collection[str], 
     value = checkpoint[key]
     if type(value) is not str or value not in choices:
         said = repr(value[:40]) if type(value) is str else f"of the type {type(value).__name__}"
-        raise ValueError(f"{where}: {section}.{key} in its settings is {said}, which is none of "
+        raise UserError(f"{where}: {section}.{key} in its settings is {said}, which is none of "
                          f"{', '.join(choices)}: the file is damaged or of a newer version")
     return value

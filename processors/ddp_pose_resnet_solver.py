@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from configs.loader import load_config
-from processors.checkpoint import load_checkpoint
-from processors.launch import launch, run_rank
-from processors.parallel import find_devices
-from processors.pose_processor import PoseProcessor
+from processors.models.checkpoint import load_checkpoint
+from processors.runtime.launch import launch, run_rank
+from processors.runtime.parallel import find_devices
+from processors.training.pose_processor import PoseProcessor
 
 
 class DDPProcessor:

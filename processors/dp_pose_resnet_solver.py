@@ -3,8 +3,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from configs.loader import load_config
-from processors.launch import ensure_started_once
-from processors.pose_processor import PoseProcessor
+from processors.runtime.launch import ensure_started_once
+from processors.training.pose_processor import PoseProcessor
 
 
 class DPProcessor(PoseProcessor):

@@ -1,6 +1,6 @@
 """PosePredictor: people and their joints in images, in one call."""
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +9,18 @@ import numpy as np
 import torch
 
 from configs.schema import DetectorConfig
-from datasets.augment import View
-from datasets.images import read_image
+from datasets.crops.augment import View
+from datasets.crops.images import read_image
+from datasets.crops.warp import on_piece, view_matrix, warp
 from datasets.sample import Batch, Sample, collate
-from datasets.warp import on_piece, view_matrix, warp
-from processors.inference import Way, predict
-from processors.load_pose_model import load_pose_model
-from processors.person_detector import People, PersonDetector, build_detector
-from processors.pose_model import PoseModel
-from processors.pose_ranking import SCORE_RULES, Predictions, rank_poses
+from processors.models.inference import Decoding, predict
+from processors.models.load_pose_model import load_pose_model
+from processors.models.pose_model import PoseModel
+from processors.models.pose_ranking import SCORE_RULES, Predictions, rank_poses
+from processors.prediction.person import Person
+from processors.prediction.person_detector import Detections, PersonDetector, build_detector
 from utils.draw import draw_people
+from utils.errors import UserError
 from utils.geometry import SCALE_UNIT, box_to_center_scale
 from utils.rgb import as_rgb
 
@@ -27,15 +29,6 @@ PEOPLE_AT_ONCE = 64
 SHRINK_FROM = 4     # image pixels in one of the crop; no image of COCO has so many
 
 Image = str | Path | np.ndarray
-
-
-@dataclass
-class Person:
-    keypoints: np.ndarray   # (K, 2) float32, image pixels
-    scores: np.ndarray      # (K,) float32, of the joints
-    box: np.ndarray         # (4,) float32, xywh, image pixels
-    score: float            # of the whole pose
-    id: int | None = None   # in videos: the same person has the same one
 
 
 class PosePredictor:
@@ -91,7 +84,7 @@ class PosePredictor:
     def each(self, images: Any, boxes: Sequence | None = None) -> list[list[Person]]:
         """The people of each of several images, a list or (B, H, W, 3); see `__call__`."""
         if boxes is not None and len(boxes) != len(images):
-            raise ValueError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
+            raise UserError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
                              f"give one array of boxes (N, 4) for each image")
         found = []
         for first in range(0, len(images), IMAGES_AT_ONCE):
@@ -118,7 +111,7 @@ class PosePredictor:
         else:
             people = [_given([(0, 0, *image.shape[1::-1])], image) for image in images]
         poses = predict(self.model.network, self._batches(images, people),
-                        {"": Way(self.model.codec, self.flip_test)}, self.skeleton.flip_order,
+                        {"": Decoding(self.model.codec, self.flip_test)}, self.skeleton.flip_order,
                         self.model.input_format, self.model.device, self.model.dtype)[""]
         found: list[list[Person]] = [[] for _ in images]
         if poses is None:       # nobody anywhere
@@ -137,7 +130,7 @@ class PosePredictor:
             return rank_poses(poses, val, self.skeleton.sigmas)
         return np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val)
 
-    def _batches(self, images: list[np.ndarray], people: list[People]) -> Iterator[Batch]:
+    def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:
         """Everybody, one after the other, however many an image has."""
         batch: list[Sample] = []
         for number, (image, group) in enumerate(zip(images, people, strict=True)):
@@ -185,14 +178,14 @@ def _pixels(image: Image) -> np.ndarray:
     return read_image(image, upright=True) if isinstance(image, str | Path) else as_rgb(image)
 
 
-def _given(boxes: Sequence, image: np.ndarray) -> People:
+def _given(boxes: Sequence, image: np.ndarray) -> Detections:
     """Boxes of the caller, checked, with the score 1."""
     rows = np.asarray(boxes, np.float32)
     if not rows.size:
         rows = rows.reshape(0, 4)
     if rows.ndim != 2 or rows.shape[1] != 4 or not np.isfinite(rows).all() or (
             rows[:, 2:] <= 0).any():
-        raise ValueError(f"the boxes of an image of {image.shape[1]}x{image.shape[0]} pixels are "
+        raise UserError(f"the boxes of an image of {image.shape[1]}x{image.shape[0]} pixels are "
                          f"{rows.tolist()}: give (N, 4) numbers, x, y, width and height in "
                          f"pixels, with a width and height above 0")
-    return People(rows, np.ones(len(rows), np.float32))
+    return Detections(rows, np.ones(len(rows), np.float32))

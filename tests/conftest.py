@@ -8,6 +8,8 @@ import torch
 
 from utils.log import log
 
+pytest_plugins = ["tests.small_coco"]
+
 ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(2)
 

@@ -98,7 +98,8 @@ def links(text: str) -> list[str]:
 
 def messages_of_the_code() -> list[str]:
     """All text of the packages and of main.py, with a gap for each value that is put in."""
-    files = [ROOT / "main.py", *(path for name in PACKAGES for path in ROOT.glob(f"{name}/*.py"))]
+    files = [ROOT / "main.py",
+             *(path for name in PACKAGES for path in ROOT.glob(f"{name}/**/*.py"))]
     nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text("utf-8")))]
     plain = [re.sub("%[sdrf]", GAP, node.value) for node in nodes
              if isinstance(node, ast.Constant) and isinstance(node.value, str)]

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from datasets.skeleton import load_skeleton
+from datasets.annotations.skeleton import load_skeleton
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "main.py", ROOT / "hubconf.py", *(
     path for name in ("configs", "datasets", "losses", "nets", "processors", "utils")
-    for path in sorted(ROOT.glob(f"{name}/*.py")))]
+    for path in sorted(ROOT.glob(f"{name}/**/*.py")))]
 COUNTS = {"configs/schema.py": 1,       # the default of model.num_joints, as COCO's the default
           "hubconf.py": 3,              # and of its three functions
           "utils/decoders.py": 1,       # a pixel of a patch
           "utils/oks.py": 1}            # a power of 2
-NAMES = {"datasets/check_sides.py": {"nose", "left_eye", "right_eye"},          # if they are there
-         "processors/metrics.py": {"left_shoulder", "right_shoulder", "left_hip", "right_hip"}}
-DRAWS_PEOPLE = ROOT / "datasets" / "synthetic_body.py"      # and so has to name their joints
+NAMES = {"datasets/doctor/check_left_right.py":     # if they are there
+             {"nose", "left_eye", "right_eye"},
+         "processors/evaluation/joint_metrics.py":
+             {"left_shoulder", "right_shoulder", "left_hip", "right_hip"}}
+DRAWS_PEOPLE = ROOT / "datasets" / "synthetic" / "body.py"      # and so has to name their joints
 
 
 def constants(path: Path) -> list:

@@ -6,6 +6,8 @@ and `utils/heatmap_codec.py` read everything they do differently from here.
 """
 from dataclasses import dataclass
 
+from utils.errors import UserError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
@@ -56,6 +58,6 @@ ALIGNMENTS = {
 def get_alignment(name: str) -> Alignment:
     """The convention of that name. Raises ValueError for an unknown one."""
     if name not in ALIGNMENTS:
-        raise ValueError(f"codec.alignment is {name!r}, which is not known: "
+        raise UserError(f"codec.alignment is {name!r}, which is not known: "
                          f"use one of {', '.join(ALIGNMENTS)}")
     return ALIGNMENTS[name]

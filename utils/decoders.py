@@ -10,6 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from utils.errors import UserError
+
 Decoder = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 # What OpenCV blurs with at these sizes when no sigma is given; above, sigma follows the size.
@@ -114,7 +116,7 @@ class GaussTaylorKeyPointDecoder:
 
     def __init__(self, blur_kernel: int = 11):
         if blur_kernel < 1 or blur_kernel % 2 == 0:
-            raise ValueError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
+            raise UserError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
                              f"11 for sigma 2")
         self.taps = gaussian_taps(blur_kernel)
         self.matrices = window_matrices(self.taps)

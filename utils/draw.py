@@ -5,6 +5,8 @@ from math import ceil
 import cv2
 import numpy as np
 
+from utils.errors import UserError
+
 # RGB; told apart also by people who see red and green alike
 COLOURS = {"left": (255, 150, 20), "right": (40, 150, 255), "middle": (240, 240, 240)}
 OUTLINE = (20, 20, 20)
@@ -81,7 +83,7 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, cell_size: tuple[i
     row is CAPTION_HEIGHT taller. Returns (H, W, 3) uint8; raises ValueError without any image.
     """
     if not len(images) or columns < 1:
-        raise ValueError(f"a contact sheet of {len(images)} images in {columns} columns would be "
+        raise UserError(f"a contact sheet of {len(images)} images in {columns} columns would be "
                          f"empty: give at least one of each")
     width, height = cell_size
     row_height = height + (CAPTION_HEIGHT if captions is not None else 0)

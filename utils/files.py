@@ -1,9 +1,12 @@
-"""Writing files so that a kill, a full disk or a power cut leaves the old file whole."""
+"""Files: where the project lies, and writing so that a kill, a full disk or a power cut leaves the
+old file whole."""
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent     # the folder of main.py
 
 
 @contextmanager

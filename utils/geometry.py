@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from utils.alignment import Alignment, get_alignment
+from utils.errors import UserError
 
 SCALE_UNIT = 200.0       # image pixels per unit of scale
 SHORTEST_SIDE = 0.01     # image pixels; a box without extent becomes a tiny crop, not x / 0
@@ -68,7 +69,7 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     rules = get_alignment(alignment)
     center, scale = np.asarray(center, np.float64), np.asarray(scale, np.float64)
     if not np.isfinite(center.sum() + scale.sum()):
-        raise ValueError("a box has a center or scale that is NaN or infinite: remove boxes "
+        raise UserError("a box has a center or scale that is NaN or infinite: remove boxes "
                          "that are not finite before they are cropped")
     if center.ndim == 1 and np.ndim(rotation) == 0:     # a loader's one sample: floats are quick
         angle = math.radians(rotation)

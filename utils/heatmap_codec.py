@@ -13,6 +13,7 @@ from torch.nn.functional import threshold
 
 from utils.alignment import get_alignment
 from utils.decoders import DECODERS, Decoder, GaussTaylorKeyPointDecoder, kernel_for
+from utils.errors import UserError
 
 # Of one axis: the product of two smaller values is a denormal float, and a tenth of a map of
 # those takes a CPU five times as long to multiply as all the rest.
@@ -36,10 +37,10 @@ class HeatmapCodec:
                  sigma: float = 2.0, decoder: str = "default", alignment: str = "hrnet",
                  encoding: str = "default", blur_kernel: int = 0):
         if any(side % stride for side in input_size):
-            raise ValueError(f"codec.input_size is {tuple(input_size)}: both sides must be "
+            raise UserError(f"codec.input_size is {tuple(input_size)}: both sides must be "
                              f"multiples of the network's stride {stride}")
         if not sigma > 0:
-            raise ValueError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
+            raise UserError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
         self.alignment = get_alignment(alignment)
         self.input_size = (input_size[0], input_size[1])     # also of a list
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
@@ -58,7 +59,7 @@ class HeatmapCodec:
         if value == "default":
             return fitting[0]
         if value not in known:
-            raise ValueError(f"codec.{key} is {value!r}, which is not known: "
+            raise UserError(f"codec.{key} is {value!r}, which is not known: "
                              f"use default or one of {', '.join(known)}")
         if value not in fitting:
             warnings.warn(f"codec.{key} {value} does not belong to codec.alignment "

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from utils.errors import UserError
+
 AREA_OF_BOX = 0.53           # area of a person / area of its box, the average of COCO
 MAX_SOFT_KEPT = 20           # soft OKS-NMS of HRNet ends there; COCO judges no more per image
 ELEMENTS_AT_ONCE = 2 ** 17   # joint distances computed together: small enough for the cache
@@ -35,7 +37,7 @@ def oks_matrix(keypoints_a: np.ndarray, keypoints_b: np.ndarray, areas_a: np.nda
     if visible_above is None:
         return similarity.mean(axis=-1)
     if b.shape[-1] < 3:
-        raise ValueError("visible_above needs joint scores: give keypoints as (N, K, 3)")
+        raise UserError("visible_above needs joint scores: give keypoints as (N, K, 3)")
     counted = b[..., None, :, :, 2] > visible_above
     return (similarity * counted).sum(axis=-1) / np.maximum(counted.sum(axis=-1), 1)
 
@@ -92,10 +94,10 @@ def nms_per_image(image_ids: np.ndarray, keypoints: np.ndarray, scores: np.ndarr
     of `oks_nms` or `soft_oks_nms`. Images with equally many poses are computed together.
     """
     if kind not in SUPPRESSIONS:
-        raise ValueError(f"val.nms is {kind!r}, which is not known: "
+        raise UserError(f"val.nms is {kind!r}, which is not known: "
                          f"use one of {', '.join(SUPPRESSIONS)}")
     if kind == "soft_oks" and not threshold > 0:
-        raise ValueError(f"val.nms_threshold is {threshold}: soft_oks divides by it, give a "
+        raise UserError(f"val.nms_threshold is {threshold}: soft_oks divides by it, give a "
                          f"number above 0, such as 0.9")
     keypoints, scores = np.asarray(keypoints, np.float64), np.asarray(scores, np.float64)
     areas = np.asarray(areas, np.float64)

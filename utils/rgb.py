@@ -3,6 +3,8 @@ from typing import Any
 
 import numpy as np
 
+from utils.errors import UserError
+
 
 def as_rgb(image: Any) -> np.ndarray:
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16 -> (H, W, 3) uint8 RGB.
@@ -15,7 +17,7 @@ def as_rgb(image: Any) -> np.ndarray:
         pixels = (pixels >> 8).astype(np.uint8)
     shape = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)
     if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3, 4) or not pixels.size:
-        raise ValueError(f"an image is an array of shape {tuple(pixels.shape)} and type "
+        raise UserError(f"an image is an array of shape {tuple(pixels.shape)} and type "
                          f"{pixels.dtype}: give (height, width, 3) RGB of type uint8, values 0 "
                          f"to 255")
     pixels = pixels.reshape(shape)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.common import COCO_SIDE, draw_large, markdown_table, medians, replace_section, say
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.skeleton import load_skeleton
 
 
 @pytest.mark.parametrize("value, bars, good", [

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from configs.schema import AugmentConfig
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.images import ImageError
-from datasets.skeleton import load_skeleton
+from datasets.crops.images import ImageError
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from configs.schema import AugmentConfig
-from datasets.augment import View
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.pack_writer import write_pack
-from datasets.skeleton import load_skeleton
-from datasets.warp import view_matrix
+from datasets.crops.augment import View
+from datasets.crops.warp import view_matrix
+from processors.commands.pack_writer import write_pack
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)

@@ -13,17 +13,11 @@ import pytest
 import torch
 
 from configs.schema import AugmentConfig, DataConfig
+from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from datasets.images import ImageError
-from datasets.loaders import (
-    _say_unless_hung_up,
-    dead_workers_named,
-    init_worker,
-    share_of,
-    train_loader,
-    val_loader,
-)
-from datasets.skeleton import load_skeleton
+from datasets.crops.images import ImageError
+from datasets.loaders import share_of, train_loader, val_loader
+from datasets.workers import _say_unless_hung_up, dead_workers_named, init_worker
 
 COCO = load_skeleton("coco")
 
@@ -232,7 +226,7 @@ def test_a_batch_cut_off_by_the_death_of_its_worker(error):
 
 
 def test_broken_connections_of_others_pass(monkeypatch):
-    monkeypatch.setattr("datasets.loaders.DEATH_KNOWN_WITHIN", 0)
+    monkeypatch.setattr("datasets.workers.DEATH_KNOWN_WITHIN", 0)
     with pytest.raises(ConnectionResetError):
         with dead_workers_named("all is well"):
             raise ConnectionResetError

@@ -7,8 +7,8 @@ import torch
 import torchvision
 
 from nets import build_net
+from nets.files.sources import SOURCES, WORDS
 from nets.pretrained import RENAMES, load_weights
-from nets.sources import SOURCES, WORDS
 from utils.alignment import ALIGNMENTS
 from utils.input_format import INPUT_FORMATS
 

@@ -5,9 +5,9 @@ import torch
 
 from configs.loader import config_to_dict
 from configs.schema import CodecConfig, Config, ModelConfig, ValConfig
-from datasets.skeleton import load_skeleton, skeleton_to_dict
+from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from nets import build_net
-from processors.checkpoint import save_checkpoint
+from processors.models.checkpoint import save_checkpoint
 
 
 def small_config(skeleton="coco", joints=17, **val) -> Config:

@@ -12,13 +12,13 @@ from PIL import Image
 
 import processors.pose_predictor as pose_predictor_module
 from configs.schema import DataConfig, DetectorConfig
-from datasets.skeleton import load_skeleton
-from processors.evaluation import Evaluation
-from processors.load_pose_model import load_pose_model
-from processors.parallel import OneProcess
-from processors.person_detector import People
-from processors.pose_model import PoseModel, build_codec
+from datasets.annotations.skeleton import load_skeleton
+from processors.evaluation.evaluation import Evaluation
+from processors.models.load_pose_model import load_pose_model
+from processors.models.pose_model import PoseModel, build_codec
 from processors.pose_predictor import PosePredictor, crop
+from processors.prediction.person_detector import Detections
+from processors.runtime.parallel import OneProcess
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 
 JOINTS = 17
@@ -39,9 +39,9 @@ class TwoPeople:
         return image
 
     def find(self, images):
-        return [People(np.float32([[10, 10, 40, 60], [80, 20, 40, 60], [10, 10, 40, 61]]),
+        return [Detections(np.float32([[10, 10, 40, 60], [80, 20, 40, 60], [10, 10, 40, 61]]),
                        np.float32([0.9, 0.8, 0.7])) if image.any() else
-                People(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
+                Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
                 for image in images]
 
 
@@ -153,7 +153,7 @@ def test_the_same_numbers_as_evaluation(tmp_path, alignment):
             return image
 
         def find(self, images):
-            return [People(np.float32([row["bbox"] for row in rows if row["image_id"] == n]),
+            return [Detections(np.float32([row["bbox"] for row in rows if row["image_id"] == n]),
                            np.float32([row["score"] for row in rows if row["image_id"] == n]))
                     for n in (1, 2)]
 

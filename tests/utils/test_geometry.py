@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.skeleton import load_skeleton
+from datasets.annotations.skeleton import load_skeleton
 from utils.geometry import (
     affine_matrix,
     apply_affine,

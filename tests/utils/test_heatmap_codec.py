@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.skeleton import load_skeleton
+from datasets.annotations.skeleton import load_skeleton
 from utils.alignment import ALIGNMENTS
 from utils.decoders import GaussTaylorKeyPointDecoder
 from utils.geometry import affine_matrix, apply_affine, box_to_center_scale

@@ -9,7 +9,7 @@ from benchmarks.oks_speed import (
     textbook_rescore,
     textbook_soft_nms,
 )
-from datasets.skeleton import load_skeleton
+from datasets.annotations.skeleton import load_skeleton
 from utils.oks import nms_per_image, oks_matrix, oks_nms, rescore, soft_oks_nms
 
 SIGMAS = load_skeleton("coco").sigmas

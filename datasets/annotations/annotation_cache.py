@@ -1,0 +1,92 @@
+"""Annotation cache: the arrays of a large annotation file, kept for the next start.
+
+Reading 230 MB of JSON takes seconds that every start of a run would pay anew. The cache lies
+beside the annotation file, or in the user's cache folder where that one cannot be written. It
+holds the checksum of the file it was made from and counts only for exactly that content.
+"""
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from datasets.annotations.persons import PersonTable
+from datasets.annotations.readers import read_ground_truth
+from datasets.annotations.skeleton import Skeleton
+from utils.files import write_atomically
+from utils.log import log
+
+VERSION = 2             # raise it when read_ground_truth gives other arrays for the same file
+SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
+
+
+def cached_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str, key: str,
+                        category: str | int = "") -> PersonTable:
+    """`read_ground_truth`, from the cache if the file is large and still the same.
+
+    Raises what that raises. A cache that cannot be read or written is done without.
+    """
+    path = Path(path)
+    if not path.is_file() or path.stat().st_size < SMALLEST:
+        return read_ground_truth(path, skeleton, alignment, key, category)
+    try:
+        made_from = (f"{VERSION} {' '.join(skeleton.joint_names)} {category!r} {alignment} "
+                     f"{checksum(path)}")
+    except OSError:     # reading it says what is wrong
+        return read_ground_truth(path, skeleton, alignment, key, category)
+    places = cache_paths(path, skeleton, alignment)
+    for place in places:
+        persons = _load(place, made_from)
+        if persons is not None:
+            return persons
+    log.info("reading %s; the next start will find its persons in a cache", path)
+    persons = read_ground_truth(path, skeleton, alignment, key, category)
+    for place in places:
+        if _save(place, persons, made_from):
+            break
+    return persons
+
+
+def checksum(path: Path) -> str:
+    """SHA-1 of a file's content, some tenths of a second for 230 MB; dates and sizes can stay the
+    same when a file changes."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha1(usedforsecurity=False)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cache_paths(path: Path, skeleton: Skeleton, alignment: str) -> list[Path]:
+    """Where the cache may lie, the better place first."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "simplepose"
+    end = f"{skeleton.num_joints}-{alignment}.cache.npz"
+    whole = str(path.resolve()).encode()
+    return [path.with_name(f"{path.name}.{end}"),
+            folder / f"{path.name}.{hashlib.sha1(whole).hexdigest()[:12]}.{end}"]
+
+
+def _load(place: Path, made_from: str) -> PersonTable | None:
+    try:
+        with np.load(place, allow_pickle=False) as arrays:
+            if str(arrays["made_from"]) != made_from:
+                return None
+            columns = {field.name: arrays[field.name] for field in fields(PersonTable)}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None     # not there, not readable, or cut short: it is made again
+    return PersonTable(**columns | {"notes": json.loads(str(columns["notes"]))})
+
+
+def _save(place: Path, persons: PersonTable, made_from: str) -> bool:
+    """Whether it could be written."""
+    columns = {field.name: getattr(persons, field.name) for field in fields(PersonTable)}
+    columns |= {"notes": np.array(json.dumps(persons.notes)), "made_from": np.array(made_from)}
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, lambda file: np.savez(file, **columns))
+    except OSError:
+        return False
+    return True

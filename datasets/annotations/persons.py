@@ -1,0 +1,32 @@
+"""Persons: whom a data set shows, as plain arrays, which workers share instead of copying."""
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PersonTable:
+    """N persons in M images; persons of one image are neighbours, images in the file's order."""
+    boxes: np.ndarray          # (N, 4) float64, xywh, image pixels
+    keypoints: np.ndarray      # (N, K, 2) float32, image pixels; zeros where not labelled
+    visibility: np.ndarray     # (N, K) uint8, 1 = labelled
+    scores: np.ndarray         # (N,) float32, of the detector; 1 for ground truth
+    ids: np.ndarray            # (N,) int64, annotation id; row in the file for detections
+    image_rows: np.ndarray     # (N,) int32, row in the three arrays below
+    image_ids: np.ndarray      # (M,) int64
+    file_names: np.ndarray     # (M,) str, relative to the image folder
+    image_sizes: np.ndarray    # (M, 2) int32, (width, height)
+    sets: np.ndarray           # (M,) int16, number of the set where several are mixed, else 0
+    notes: dict[str, int]      # what was left out or changed: how many
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def select(self, keep: np.ndarray | slice) -> "PersonTable":
+        """The persons of a mask or slice, and only the images that they are in."""
+        used, image_rows = np.unique(self.image_rows[keep], return_inverse=True)
+        per_person = ("boxes", "keypoints", "visibility", "scores", "ids")
+        per_image = ("image_ids", "file_names", "image_sizes", "sets")
+        return replace(self, image_rows=image_rows.astype(np.int32),
+                       **{name: getattr(self, name)[keep] for name in per_person},
+                       **{name: getattr(self, name)[used] for name in per_image})

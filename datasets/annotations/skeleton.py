@@ -1,0 +1,218 @@
+"""Skeleton: what a set of joints is called, how it mirrors, and how exactly it is labelled.
+
+A skeleton is a YAML file; configs/skeletons/coco.yaml shows all there is to say, and
+`joints: [nose, tail]` is all that must be said.
+"""
+import difflib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from configs.loader import StrictYaml
+from utils.errors import UserError
+from utils.files import ROOT
+
+SKELETON_DIR = ROOT / "configs" / "skeletons"
+KEYS = ("name", "joints", "flip_pairs", "limbs")
+BODIES = ("upper", "lower", "neither")
+DEFAULT_SIGMA = 0.067       # of a joint without one: the mean of COCO's seventeen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skeleton:
+    """K joints in annotation order; every other field refers to them by index."""
+    name: str
+    joint_names: tuple[str, ...]
+    sigmas: tuple[float, ...]                   # OKS falloff per joint (COCO's "sigmas")
+    joint_weights: tuple[float, ...]            # optional per-joint loss weights
+    upper_body: tuple[int, ...]                 # for half-body augmentation
+    lower_body: tuple[int, ...]
+    flip_pairs: tuple[tuple[int, int], ...]     # joints that change places in a mirror
+    limbs: tuple[tuple[int, int], ...]          # lines to draw
+    limb_colours: tuple[tuple[int, int, int] | None, ...] = ()  # RGB, None: as the sides say
+    guessed_sigmas: tuple[str, ...] = ()        # joints whose sigma is only DEFAULT_SIGMA
+
+    @property
+    def num_joints(self) -> int:
+        return len(self.joint_names)
+
+    @property
+    def flip_order(self) -> tuple[int, ...]:
+        """Permutation p with mirrored[j] = original[p[j]]."""
+        order = list(range(self.num_joints))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return tuple(order)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a number that was computed with this skeleton must be read with."""
+        if not self.guessed_sigmas:
+            return ()
+        return (f"the skeleton {self.name} gives no sigma for {', '.join(self.guessed_sigmas)}; "
+                f"{DEFAULT_SIGMA} is used, so AP is comparable only with the same rule",)
+
+
+def load_skeleton(name_or_path: str) -> Skeleton:
+    """Read `configs/skeletons/NAME.yaml`, or the YAML file at a path.
+
+    Raises FileNotFoundError or ValueError that name the file and the wrong entry.
+    """
+    path = Path(name_or_path)
+    if not path.suffix:
+        path = SKELETON_DIR / f"{name_or_path}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in SKELETON_DIR.glob("*.yaml")))
+        raise FileNotFoundError(f"skeleton file {path} does not exist: give a path to a YAML "
+                                f"or one of: {known}")
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictYaml)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    return skeleton_from_dict(raw, path, path.stem)
+
+
+def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> Skeleton:
+    """The Skeleton of a YAML's content. where: for messages. name: if `raw` says none."""
+    if not isinstance(raw, dict) or not isinstance(raw.get("joints"), list) or not raw["joints"]:
+        raise UserError(f"{where}: a skeleton needs a list of joints, and may have the keys "
+                         f"name, flip_pairs and limbs")
+
+    def fail(key: str, entry: Any, what: str) -> NoReturn:
+        raise UserError(f"{where}: {key} has the entry {entry}; {what}")
+
+    for key in raw:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            raise UserError(f"{where}: there is no key {key}; " + (
+                f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
+    if not isinstance(raw.get("name", name), str | int):
+        fail("name", raw["name"], "write one word")
+    joints = [_joint(entry, fail) for entry in raw["joints"]]
+    names = tuple(joint[0] for joint in joints)
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise UserError(f"{where}: joints has {', '.join(double)} twice; every joint needs its "
+                         f"own name")
+    limbs = _entries(raw, "limbs", fail)
+    return Skeleton(
+        name=str(raw.get("name", name)), joint_names=names,
+        sigmas=tuple(DEFAULT_SIGMA if sigma is None else sigma for _, sigma, _, _ in joints),
+        joint_weights=tuple(weight for _, _, weight, _ in joints),
+        upper_body=tuple(i for i, joint in enumerate(joints) if joint[3] == "upper"),
+        lower_body=tuple(i for i, joint in enumerate(joints) if joint[3] == "lower"),
+        flip_pairs=_flip_pairs(_entries(raw, "flip_pairs", fail), names, fail),
+        limbs=tuple(_pair("limbs", limb[:2], names, fail) for limb in limbs),
+        limb_colours=tuple(_colour(limb, fail) for limb in limbs),
+        guessed_sigmas=tuple(name for name, sigma, _, _ in joints if sigma is None))
+
+
+def skeleton_to_dict(skeleton: Skeleton) -> dict[str, Any]:
+    """What `skeleton_from_dict` reads; goes into checkpoints, for the YAML may get lost."""
+    names = skeleton.joint_names
+    bodies = {i: body for body, rows in (("upper", skeleton.upper_body),
+                                         ("lower", skeleton.lower_body)) for i in rows}
+    joints = [[name, None if name in skeleton.guessed_sigmas else sigma, weight,
+               bodies.get(i, "neither")]
+              for i, (name, sigma, weight) in enumerate(zip(
+                  names, skeleton.sigmas, skeleton.joint_weights, strict=True))]
+    colours = skeleton.limb_colours or (None,) * len(skeleton.limbs)
+    limbs = [[names[a], names[b], *([list(colour)] if colour else [])]
+             for (a, b), colour in zip(skeleton.limbs, colours, strict=True)]
+    return {"name": skeleton.name, "joints": joints, "limbs": limbs,
+            "flip_pairs": [[names[a], names[b]] for a, b in skeleton.flip_pairs]}
+
+
+def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
+    """Name, sigma or None, weight and body of an entry of `joints`."""
+    form = (f"write a name, or [name, sigma, weight, {', '.join(BODIES[:-1])} or {BODIES[-1]}], "
+            f"where an empty sigma means {DEFAULT_SIGMA}")
+    row = entry if isinstance(entry, list) else [entry, None, 1.0, "neither"]
+    if len(row) != 4 or row[3] not in BODIES:
+        fail("joints", entry, form)
+    name, sigma, weight, body = row
+    if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
+        fail("joints", entry, "the name must be text; put quotes around words such as on and no")
+    if not (sigma is None or _number(sigma) and sigma > 0):
+        fail("joints", entry, "the sigma must be a number above 0 (YAML takes 5e-2 for text, write "
+             "0.05), or ~ for the default")
+    if not (_number(weight) and weight >= 0):
+        fail("joints", entry, "the weight must be a number of at least 0")
+    return str(name), None if sigma is None else float(sigma), float(weight), body
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _entries(raw: dict[str, Any], key: str, fail: Callable) -> list[list]:
+    """The lists under a key that may be missing or empty."""
+    entries = raw.get(key) or []
+    if not isinstance(entries, list):
+        fail(key, entries, "write a list of pairs of joints")
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) < 2:
+            fail(key, entry, "each entry is two names out of joints")
+    return entries
+
+
+def _pair(key: str, pair: list, names: tuple[str, ...], fail: Callable) -> tuple[int, int]:
+    one, other = map(str, pair)
+    for name in (one, other):
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            fail(key, pair, f"{name} is none of the joints" + (
+                f"; did you mean {near[0]}?" if near else f" {', '.join(names)}"))
+    if one == other:
+        fail(key, pair, "each entry is two different joints")
+    return names.index(one), names.index(other)
+
+
+def _flip_pairs(entries: list[list], names: tuple[str, ...], fail: Callable,
+                ) -> tuple[tuple[int, int], ...]:
+    """Pairs in which no joint comes twice: it can change its place with one other only."""
+    seen: set[int] = set()
+    pairs = []
+    for entry in entries:
+        if len(entry) != 2:
+            fail("flip_pairs", entry, "each entry is two names out of joints")
+        pair = _pair("flip_pairs", entry, names, fail)
+        again = seen & set(pair)
+        if again:
+            fail("flip_pairs", entry, f"{names[again.pop()]} stands in another pair already")
+        seen |= set(pair)
+        pairs.append(pair)
+    return tuple(pairs)
+
+
+def _colour(limb: list, fail: Callable) -> tuple[int, int, int] | None:
+    if len(limb) == 2:
+        return None
+    colour = limb[2]
+    if (len(limb) > 3 or not isinstance(colour, list) or len(colour) != 3
+            or not all(type(value) is int and 0 <= value <= 255 for value in colour)):
+        fail("limbs", limb, "after the two joints may stand a colour, [red, green, blue] of 0 "
+                            "to 255")
+    return tuple(colour)
+
+
+def published_joints() -> dict[int, tuple[str, ...]]:
+    """The joint names of published checkpoints by their number, which is all they tell of it."""
+    skeletons = [load_skeleton(name) for name in ("coco", "mpii", "crowdpose", "halpe26")]
+    return {skeleton.num_joints: skeleton.joint_names for skeleton in skeletons}
+
+
+def joint_map(source: Skeleton, target: Skeleton) -> tuple[int, ...]:
+    """For each joint of `target` the index of the joint with its name in `source`, -1 without.
+
+    Raises ValueError if they share no name.
+    """
+    places = {name: place for place, name in enumerate(source.joint_names)}
+    found = tuple(places.get(name, -1) for name in target.joint_names)
+    if max(found) < 0:
+        raise UserError(f"the skeletons {source.name} and {target.name} have no joint name in "
+                         f"common: rename the joints in one of them")
+    return found

@@ -1,0 +1,158 @@
+"""What the doctor looks for in the rows of an annotation file: ids, categories, numbers."""
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+
+from datasets.doctor.finding import Finding, is_serious, some
+from datasets.doctor.raw_labels import RawLabels
+from utils.oks import AREA_OF_BOX
+
+# Persons with an area above twice their box or under a hundredth of it do not exist: in COCO the
+# part is 0.1 to 1, and up to 1.6 for people of a few pixels. Other units give such areas.
+AREA_RANGE = (0.01, 2.0)
+SAME_JOINTS = 5     # so many joints at the same places are no chance, whatever the box is
+
+
+def joint_names(labels: RawLabels) -> Iterator[Finding]:
+    """The file names the joints in another order, or other joints, than the skeleton."""
+    skeleton = labels.part.skeleton
+    ours = list(skeleton.joint_names)
+    for row in labels.categories:
+        names = row.get("keypoints") if isinstance(row, dict) else None
+        if not names or row.get("id") not in labels.category_ids or names == ours:
+            continue
+        names = [str(name) for name in names]
+        if sorted(names) == sorted(ours):
+            first = next(i for i, name in enumerate(names) if name != ours[i])
+            yield Finding("joint_names", labels.name, f"the file has the joints of the skeleton "
+                          f"{skeleton.name} in another order, first {names[first]} in the place "
+                          f"of {ours[first]}", "training refuses it, for every joint would be "
+                          "learned as another one: give a skeleton with the file's order")
+        elif len(names) == len(ours):
+            other = [f"{theirs} is {name} in the skeleton" for theirs, name
+                     in zip(names, ours, strict=True) if theirs != name]
+            yield Finding("joint_names", labels.name, f"the file gives {len(other)} joints other "
+                          f"names than the skeleton {skeleton.name}", "make sure that they are "
+                          "the same joints: order is all that counts", len(other), some(other),
+                          serious=False)
+
+
+def joint_count(labels: RawLabels) -> Iterator[Finding]:
+    """Annotations whose keypoints are not three numbers for each joint of the skeleton."""
+    joints = labels.part.skeleton.num_joints
+    wrong = (labels.lengths != 3 * joints) & ~labels.crowd
+    if wrong.any():
+        found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
+        has = "no keypoints" if found < 0 else f"{found} numbers in keypoints"
+        yield Finding("joint_count", labels.name, f"{wrong.sum()} of {len(wrong)} annotations have "
+                      f"not the {3 * joints} numbers in keypoints that the {joints} joints of the "
+                      f"skeleton {labels.part.skeleton.name} need, most of them {has}",
+                      "training stops at them: set data.skeleton to the skeleton of the file, or "
+                      "correct the annotations", int(wrong.sum()), labels.examples(wrong))
+    broken = (labels.lengths == 3 * joints) & ~np.isfinite(labels.keypoints).all(axis=(1, 2))
+    if broken.any():
+        yield Finding("joint_count", labels.name, f"{broken.sum()} annotations have keypoints that "
+                      f"are not numbers (text, NaN or infinity)", "training stops at them, or "
+                      "leaves the joints out: correct or remove them", int(broken.sum()),
+                      labels.examples(broken))
+
+
+def image_ids(labels: RawLabels) -> Iterator[Finding]:
+    """Two images with one id, one file under two ids, annotations of images not listed."""
+    twice = [key for key, count in Counter(labels.image_ids).items() if count > 1]
+    if twice:
+        yield Finding("image_ids", labels.name, f"{len(twice)} image ids stand for more than one "
+                      f"image", "persons are looked for in the last image with the id, and AP "
+                      "counts them where they are not: give every image its own id", len(twice),
+                      some(twice, "image"))
+    names = Counter(zip(labels.file_names.tolist(), labels.image_ids, strict=True))
+    files = Counter(name for name, _ in names)
+    again = [name for name, count in files.items() if count > 1]
+    if again:
+        yield Finding("image_ids", labels.name, f"{len(again)} image files are listed under "
+                      f"several ids", "in the validation set people count as missed who are "
+                      "labelled under the other id: list each file once", len(again), some(again))
+    lost = labels.image_rows < 0
+    if lost.any():
+        yield Finding("image_ids", labels.name, f"{lost.sum()} of {len(lost)} annotations are of "
+                      f"images that the file does not list", "they are left out: add the images, "
+                      "or remove the annotations", int(lost.sum()), labels.examples(lost),
+                      is_serious(int(lost.sum()), len(lost)))
+
+
+def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
+    """Two annotations with one id."""
+    clashes = [key for key, count in Counter(
+        key for key in labels.all_ids if isinstance(key, int | str)).items() if count > 1]
+    if clashes:
+        yield Finding("annotation_ids", labels.name, f"{len(clashes)} annotation ids are used more "
+                      f"than once", "pycocotools elsewhere keeps only the last of them, so people "
+                      "get lost, and AP depends on who computes it: number the annotations anew",
+                      len(clashes), some(clashes, "annotation"))
+    missing = sum(key is None for key in labels.all_ids)
+    if missing:
+        yield Finding("annotation_ids", labels.name, f"{missing} annotations have no id",
+                      "COCO's AP is computed all the same, but the other val.metrics refuse them, "
+                      "and pycocotools elsewhere: number them", missing, serious=False)
+
+
+def areas(labels: RawLabels) -> Iterator[Finding]:
+    """Areas that are missing, and those that cannot be the area of what is in the box."""
+    persons = labels.persons
+    missing = persons & np.isnan(labels.areas)
+    if missing.any():
+        yield Finding("areas", labels.name, f"{missing.sum()} of {persons.sum()} persons have no "
+                      f"area", f"OKS measures errors against the area; {AREA_OF_BOX} of the box is "
+                      f"taken, so AP is comparable only with the same rule", int(missing.sum()),
+                      labels.examples(missing), serious=False)
+    boxes = labels.boxes[:, 2] * labels.boxes[:, 3]
+    low, high = AREA_RANGE
+    wrong = persons & (boxes > 0) & ~np.isnan(labels.areas) & ~(
+        (labels.areas >= low * boxes) & (labels.areas <= high * boxes))
+    if wrong.any():
+        yield Finding("areas", labels.name, f"{wrong.sum()} of {persons.sum()} persons have an "
+                      f"area that does not fit their box, which is above 0 and at most width x "
+                      f"height in pixels", "OKS measures errors against the area, so AP is far "
+                      "too high or too low, and persons of area 0 are left out of training: "
+                      "compute the areas anew, or leave them away", int(wrong.sum()),
+                      labels.examples(wrong), is_serious(int(wrong.sum()), int(persons.sum())))
+
+
+def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
+    """num_keypoints that is not the number of labelled joints."""
+    counted = (labels.keypoints[..., 2] > 0).sum(axis=1)
+    wrong = ~labels.crowd & ~np.isnan(labels.stated) & (labels.stated != counted)
+    wrong &= labels.lengths == 3 * labels.part.skeleton.num_joints
+    if wrong.any():
+        ignored = int((wrong & (labels.stated == 0)).sum())
+        yield Finding("num_keypoints", labels.name, f"{wrong.sum()} of {len(wrong)} annotations "
+                      f"have a num_keypoints that is not their number of labelled joints",
+                      f"pycocotools judges nobody whose num_keypoints is 0 ({ignored} labelled "
+                      f"persons here), and AP is -1 if that is everybody: count them anew",
+                      int(wrong.sum()), labels.examples(wrong),
+                      is_serious(int(wrong.sum()), len(wrong)))
+
+
+def duplicates(labels: RawLabels) -> Iterator[Finding]:
+    """The same joints twice in an image; with few joints the box is the same, too."""
+    rows = np.flatnonzero(labels.placed)
+    few = labels.labelled[rows].sum(axis=1) < SAME_JOINTS
+    points = np.where(labels.labelled[rows, :, None], labels.keypoints[rows], 0)
+    table = np.concatenate([labels.image_rows[rows, None],
+                            np.where(few[:, None], labels.boxes[rows], 0),
+                            points.reshape(len(rows), 3 * points.shape[1])], axis=1)
+    # to a tenth of a pixel; + 0 makes -0.0 and 0.0 the same bytes
+    table = np.nan_to_num(np.round(table, 1)) + 0.0
+    seen: set[bytes] = set()
+    again = np.zeros(len(labels.ids), bool)
+    for row, line in zip(rows, table, strict=True):
+        key = line.tobytes()
+        again[row] = key in seen
+        seen.add(key)
+    if again.any():
+        yield Finding("duplicates", labels.name, f"{again.sum()} of {len(rows)} persons are in "
+                      f"their image twice, with the same joints", "they count double in "
+                      "training, and in evaluation one of the two is always missed, which bounds "
+                      "AP: remove one", int(again.sum()), labels.examples(again),
+                      is_serious(int(again.sum()), len(rows)))

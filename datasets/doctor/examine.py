@@ -1,0 +1,140 @@
+"""The doctor: what is wrong with a data set, and what it costs; `python main.py check CONFIG`.
+
+Unlike training it does not stop at the first fault: it reads what can be read, asks every check,
+and gives all they find.
+"""
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from configs.schema import Config
+from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
+from datasets.annotations.skeleton import Skeleton
+from datasets.doctor.check_images import MOST_HEADERS, image_sizes, missing_images, overlap
+from datasets.doctor.check_left_right import flip_pairs, mirrored_persons
+from datasets.doctor.check_positions import (
+    boxes,
+    boxes_hold,
+    joints_outside,
+    no_labelled_person,
+    piled_joints,
+    unlabelled_joints,
+    visibility,
+)
+from datasets.doctor.check_records import (
+    annotation_ids,
+    areas,
+    duplicates,
+    image_ids,
+    joint_count,
+    joint_names,
+    num_keypoints,
+)
+from datasets.doctor.finding import Finding, some
+from datasets.doctor.raw_labels import RawLabels, read_raw
+from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
+
+# What is asked of each set. Reading itself finds two more: "file" and "category".
+CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
+    "joint_names": joint_names, "joint_count": joint_count, "image_ids": image_ids,
+    "annotation_ids": annotation_ids, "areas": areas, "num_keypoints": num_keypoints,
+    "nobody": no_labelled_person, "unlabelled_joints": unlabelled_joints, "visibility": visibility,
+    "piled_joints": piled_joints, "joints_outside": joints_outside, "boxes": boxes,
+    "boxes_hold": boxes_hold,
+    "duplicates": duplicates, "flip_pairs": flip_pairs, "mirrored_persons": mirrored_persons,
+    "missing_images": missing_images, "image_sizes": image_sizes}
+
+# Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
+SIGMA_RANGE = (0.001, 0.5)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    findings: tuple[Finding, ...]
+    training: tuple[RawLabels, ...]     # data.train_ann_path and data.extra_sets
+    val: RawLabels
+    repeated: Repeated | None = None    # sigmas, if there are labels to compare with
+
+    @property
+    def serious(self) -> bool:
+        return any(finding.serious for finding in self.findings)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return tuple(summary(labels) for labels in (*self.training, self.val))
+
+    @property
+    def verdict(self) -> str:
+        wrong = sum(finding.serious for finding in self.findings)
+        return f"{wrong} thing{'s' * (wrong != 1)} wrong" if wrong else "nothing wrong found"
+
+    def __str__(self) -> str:
+        sigmas = ["", str(self.repeated)] if self.repeated else []
+        return "\n".join([*self.sets, "", *map(str, self.findings), self.verdict, *sigmas])
+
+
+def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) -> Diagnosis:
+    """Look at all sets of a Config. repeated: annotations of some of the same images by somebody
+    else, to estimate sigmas from. Raises ValueError only for data.extra_sets whose skeleton
+    cannot be used, and for a `repeated` that says nothing."""
+    data = config.data
+    sets = {"training set": AnnotatedSet(
+        Path(data.train_ann_path), Path(data.train_img_root), skeleton, data.category,
+        "data.train_ann_path", "data.train_img_root")}
+    sets |= {part.ann_key.partition(".ann")[0]: part for part in extra_sets(
+        data.extra_sets, skeleton, data.category)}
+    sets["validation set"] = AnnotatedSet(
+        Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
+        "data.val_ann_path", "data.val_img_root")
+    *training, val = (read_raw(part, name) for name, part in sets.items())
+    findings = [*settings(config, skeleton)]
+    for labels in (*training, val):
+        findings += labels.faults
+        for name, check in CHECKS.items():
+            if not (name == "missing_images" and data.train_pack and labels is not val):
+                findings += check(labels)
+    findings += overlap(training, val)
+    findings = sorted(merged(findings), key=lambda finding: not finding.serious)
+    sigmas = estimate_sigmas((*training, val), repeated) if repeated else None
+    return Diagnosis(tuple(findings), tuple(training), val, sigmas)
+
+
+def merged(findings: list[Finding]) -> list[Finding]:
+    """What is the same in several sets said once, as wrong flip pairs are."""
+    places: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        places[finding.check, finding.sentence].append(finding)
+    return [replace(same[0], where=" and ".join(finding.where for finding in same))
+            for same in places.values()]
+
+
+def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
+    """What is wrong between the YAML and the skeleton."""
+    if config.model.num_joints != skeleton.num_joints:
+        yield Finding("num_joints", "model.num_joints", f"it is {config.model.num_joints}, but the "
+                      f"skeleton {skeleton.name} has {skeleton.num_joints} joints", "training "
+                      "refuses it: make them equal")
+    low, high = SIGMA_RANGE
+    odd = [f"{name} {sigma:g}" for name, sigma in zip(
+        skeleton.joint_names, skeleton.sigmas, strict=True) if not low <= sigma <= high]
+    if odd:
+        yield Finding("sigmas", "data.skeleton", f"{len(odd)} sigmas of the skeleton "
+                      f"{skeleton.name} are not between {low} and {high}", "a sigma is an error "
+                      "divided by the root of the area, 0.025 for COCO's eyes and 0.107 for hips, "
+                      "and with others AP is near 1 or 0 whatever the network does: write parts, "
+                      "not percents or pixels", len(odd), some(odd))
+    for note in skeleton.notes():
+        yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
+                      "labelled; too large ones make AP look better, too small ones worse: write "
+                      "them into the skeleton, or have some images labelled by a second person "
+                      "and estimate them (check --repeated)", len(skeleton.guessed_sigmas),
+                      serious=False)
+
+
+def summary(labels: RawLabels) -> str:
+    """A set in one line, with how much of it was looked at."""
+    images = len(labels.file_names)
+    return (f"{labels.name}: {labels.part.ann_path}: {images} images, {len(labels.ids)} "
+            f"annotations, {int(labels.persons.sum())} persons with joints; sizes read from "
+            f"{min(images, MOST_HEADERS)} images")

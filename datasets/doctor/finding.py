@@ -1,0 +1,47 @@
+"""Finding: one thing the doctor says about a data set (datasets/doctor/examine.py)."""
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+ODD = 1e-4          # fewer than one in ten thousand cost less than any AP can show
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str                      # a key of CHECKS in datasets/doctor/examine.py
+    where: str                      # the set or the setting
+    sentence: str                   # what is wrong
+    cost: str                       # what it does to training or AP, and the cure
+    count: int = 1
+    examples: tuple[str, ...] = ()  # ids or names to look at
+    serious: bool = True            # False: worth knowing, nothing is wrong
+
+    def __str__(self) -> str:
+        shown = f" ({', '.join(self.examples)}{', ...' if self.more else ''})" * bool(self.examples)
+        return (f"{'WRONG' if self.serious else 'note'}  {self.where}: {self.sentence}{shown}.\n"
+                f"       {self.advice}.")
+
+    @property
+    def advice(self) -> str:
+        """The cost as a sentence of its own."""
+        return self.cost[:1].upper() + self.cost[1:]
+
+    @property
+    def more(self) -> bool:
+        """Whether there are more than the examples."""
+        return self.count > len(self.examples)
+
+
+def some(values: Iterable, what: str = "") -> tuple[str, ...]:
+    """The first few values as examples, such as "annotation 17"."""
+    found: list[str] = []
+    for value in values:
+        if len(found) == EXAMPLES:
+            break
+        found.append(f"{what} {value}".strip())
+    return tuple(found)
+
+
+def is_serious(count: int, total: int) -> bool:
+    """Whether so many of all are more than noise."""
+    return count > ODD * total

@@ -1,0 +1,1 @@
+"""Other tools' labels as a COCO file. Training reads COCO files only."""

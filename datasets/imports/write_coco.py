@@ -1,0 +1,186 @@
+"""Imported: annotations of other tools as a COCO keypoints file, with all that it needs.
+
+Each importer (datasets/import_*.py) gives `ImportedImage`s and counts in `notes` what it had to
+leave out; a file that it cannot use is a BadFile, which is named and left out.
+"""
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets.annotations.skeleton import Skeleton
+from datasets.crops.images import ImageError, read_image
+from utils.errors import UserError
+from utils.files import write_atomically
+from utils.log import bar, log
+from utils.oks import AREA_OF_BOX
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PADDING = 0.1       # around the joints of a person without a box, part of their longer side
+SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
+NOT_LABELLED, HIDDEN, VISIBLE = 0, 1, 2     # COCO's v
+
+
+class BadFile(ValueError):
+    """A file, or one image of it, that cannot be imported; one sentence with its name."""
+
+
+@dataclass(frozen=True)
+class ImportedPerson:
+    joints: np.ndarray              # (K, 3) float64: x, y in image pixels, and COCO's v
+    box: Sequence[float] | None     # xywh, image pixels; None: it is made around the joints
+    head_box: Sequence[float] | None = None     # xywh, image pixels, for PCKh
+
+
+@dataclass(frozen=True)
+class ImportedImage:
+    name: str                       # of the file, relative to the folder of images
+    size: tuple[int, int] | None    # (width, height) as the annotations say, None if they do not
+    persons: list[ImportedPerson]
+
+
+@dataclass
+class Notes:
+    """What was left out or changed, and why."""
+    counts: Counter = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)        # sentences about files
+
+    def leave_out(self, error: Exception) -> None:
+        self.bad.append(str(error))
+
+    def leave_out_points(self, labels: Counter, skeleton: Skeleton) -> None:
+        """labels: the names of points that no joint has, with their numbers."""
+        if labels:
+            first = ", ".join(f"'{label}'" for label in list(labels)[:3])
+            more = f" and {len(labels) - 3} more names" if len(labels) > 3 else ""
+            self.counts[f"points {first}{more} that are no joint of {skeleton.name} left out"] = (
+                labels.total())
+
+
+def empty_joints(skeleton: Skeleton) -> np.ndarray:
+    """(K, 3) zeros, to be filled by `place_joint`."""
+    return np.zeros((skeleton.num_joints, 3))
+
+
+def place_joint(joints: np.ndarray, skeleton: Skeleton, name: str, point: tuple[float, float],
+                v: int, where: str) -> None:
+    """Put in a joint by name. Raises BadFile if it is there already or is not finite."""
+    row = joints[skeleton.joint_names.index(name)]
+    if row[2]:
+        raise BadFile(f"{where} has the joint {name} twice for one person: give the joints of "
+                      f"each person a group of their own")
+    if not np.isfinite(point).all():
+        raise BadFile(f"{where} has the joint {name} at {point}, which is no place: correct it")
+    row[:] = *point, v
+
+
+def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, category: str,
+               out: Path, notes: Notes) -> dict[str, Any]:
+    """Verify the images in the folder `root` and write the file; returns its content.
+
+    Ids are running numbers in the order of the names. Raises ValueError if nothing is left.
+    """
+    images = sorted(images, key=lambda image: image.name)
+    twice = [name for name, count in Counter(i.name for i in images).items() if count > 1]
+    if twice:
+        raise UserError(f"{len(twice)} images are annotated twice, first {twice[0]}: keep one "
+                         f"file for each image")
+    rows: list[dict] = []
+    annotations: list[dict] = []
+    for image, size in zip(images, _verified(images, root, notes), strict=True):
+        if size is None:
+            continue
+        number = len(rows) + 1
+        rows.append({"id": number, "file_name": image.name, "width": size[0], "height": size[1]})
+        for person in image.persons:
+            found = _annotation(person, size, notes)
+            if found:
+                annotations.append({"id": len(annotations) + 1, "image_id": number,
+                                    "category_id": 1, **found})
+    if not any(row["num_keypoints"] for row in annotations):
+        reason = f"; first reason: {notes.bad[0]}" if notes.bad else ""
+        raise UserError(f"no person with joints was found for {out}{_counted(notes)}{reason}; "
+                         f"give the skeleton and the tool of these labels (--skeleton, --from)")
+    content = {
+        "images": rows, "annotations": annotations,
+        "categories": [{"id": 1, "name": category, "keypoints": list(skeleton.joint_names),
+                        "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}]}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda file: file.write(json.dumps(content).encode()))
+    return content
+
+
+def _verified(images: list[ImportedImage], root: Path, notes: Notes,
+              ) -> Iterator[tuple[int, int] | None]:
+    """The true (width, height) of each image; None, with a note, for those of no use."""
+    def look(image: ImportedImage) -> tuple[int, int] | Exception:
+        try:
+            pixels = read_image(root / image.name)
+        except ImageError as error:
+            return error
+        size = pixels.shape[1], pixels.shape[0]
+        if image.size not in (None, size):
+            return BadFile(f"image {root / image.name} has {size[0]}x{size[1]} pixels, but its "
+                           f"annotation says {image.size[0]}x{image.size[1]}: its joints would be "
+                           f"in the wrong places")
+        return size
+
+    with ThreadPoolExecutor(4) as pool:
+        for found in bar(pool.map(look, images), "looking at the images", total=len(images)):
+            if isinstance(found, Exception):
+                notes.leave_out(found)
+            yield None if isinstance(found, Exception) else found
+
+
+def _annotation(person: ImportedPerson, size: tuple[int, int], notes: Notes) -> dict | None:
+    """The fields of COCO that tell of a person; None, with a note, for one of no use."""
+    labelled = person.joints[:, 2] > 0
+    if person.box is None and not labelled.any():
+        notes.counts["persons without joints and box left out"] += 1
+        return None
+    if person.box is None:
+        notes.counts["boxes made around the joints"] += 1
+        box = box_of_joints(person.joints[labelled, :2], size)
+    else:
+        box = np.asarray(person.box, np.float64)
+    if not (np.isfinite(box).all() and min(box[2:]) > 0 and (box[:2] < size).all()
+            and (box[:2] + box[2:] > 0).all()):
+        notes.counts["persons whose box has no size or is outside their image left out"] += 1
+        return None
+    if not labelled.any():
+        notes.counts["persons with a box only: not trained on, not judged"] += 1
+    bbox = [round(float(value), 3) for value in box]
+    joints = np.where(labelled[:, None], person.joints, 0)
+    head = {} if person.head_box is None else {
+        "bbox_head": [round(float(value), 3) for value in person.head_box]}
+    return {"bbox": bbox, **head, "area": round(AREA_OF_BOX * bbox[2] * bbox[3], 3), "iscrowd": 0,
+            "num_keypoints": int(labelled.sum()),
+            "keypoints": [round(value, 3) for value in joints.ravel().tolist()]}
+
+
+def box_of_joints(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(4,) xywh around joints (N, 2), padded and cut to an image of `size` (width, height)."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    padding = max(PADDING * (high - low).max(), SMALLEST)
+    low, high = np.maximum(low - padding, 0), np.minimum(high + padding, size)
+    return np.concatenate([low, high - low])
+
+
+def say(content: dict[str, Any], out: Path, notes: Notes) -> None:
+    """The summary of an import."""
+    posed = sum(row["num_keypoints"] > 0 for row in content["annotations"])
+    log.info("%s: %d persons with joints in %d images%s", out, posed, len(content["images"]),
+             _counted(notes))
+    for sentence in notes.bad[:20]:
+        log.warning("left out: %s", sentence)
+    if len(notes.bad) > 20:
+        log.warning("left out: %d more files", len(notes.bad) - 20)
+
+
+def _counted(notes: Notes) -> str:
+    return "".join(f"; {count} {what}" for what, count in notes.counts.items())

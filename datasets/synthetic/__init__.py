@@ -1,0 +1,1 @@
+"""Drawn people, so that everything runs offline."""

@@ -1,0 +1,1 @@
+"""Networks that find people, and the reading of their weights."""

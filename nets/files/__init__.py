@@ -1,0 +1,1 @@
+"""Weights files of every origin, read without running anything in them."""

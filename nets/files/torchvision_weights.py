@@ -1,0 +1,41 @@
+"""Weights that torchvision publishes, out of torch's cache or downloaded into it."""
+import pickle
+import sys
+from pathlib import Path
+
+import torch
+from torchvision.models import WeightsEnum, get_model_weights
+
+from utils.errors import UserError
+
+
+def published_state(weights: WeightsEnum, what: str, otherwise: str) -> dict[str, torch.Tensor]:
+    """The state_dict of `weights`.
+
+    Raises ValueError where it cannot be had: it begins with `what` and ends with `otherwise`, the
+    words for whose weights they are and for the setting that does without them.
+    """
+    try:
+        return weights.get_state_dict(progress=sys.stderr.isatty(), check_hash=True,
+                                      map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        reason = " ".join(str(error).split())[:100]
+        raise UserError(f"{what} cannot be downloaded or read ({reason}): put the file "
+                         f"{weights.url} into {folder}, or {otherwise}") from error
+
+
+def imagenet_state(name: str) -> dict[str, torch.Tensor]:
+    """torchvision's state_dict of `name`, from its cache or downloaded into it.
+
+    The first version of the weights (V1), which all published pose networks started from.
+    Raises ValueError where there are none, or where they cannot be had.
+    """
+    try:
+        weights = get_model_weights(name)["IMAGENET1K_V1"]
+    except ValueError as error:
+        raise UserError(f"model.pretrained is true, but torchvision has no weights for {name}; "
+                         f"write the path of its ImageNet file (HRNet's authors call theirs "
+                         f"hrnet_w32-36af842e.pth) or false") from error
+    return published_state(weights, f"model.pretrained is true, but the ImageNet weights of {name}",
+                           "set model.pretrained to its path or to false")

@@ -1,0 +1,50 @@
+"""Heads: from the features of a trunk to one heatmap for each joint.
+
+Every head ends in the layer `output`; it alone depends on the number of joints.
+"""
+import torch
+from torch import nn
+
+from nets.pose.layers import DUC, init_small, scaled
+
+
+class Head(nn.Module):
+    """Features -> `upsample` -> `output`; the heatmaps are `upsampling` times as large."""
+
+    def __init__(self, upsample: nn.Module, output: nn.Conv2d, upsampling: int):
+        super().__init__()
+        self.upsample = upsample
+        self.output = output
+        self.upsampling = upsampling
+        init_small(self.output)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w) -> (B, K, upsampling * h, upsampling * w)."""
+        return self.output(self.upsample(features))
+
+
+def duc_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
+    """Pixel shuffle and two DUC layers: the head of AlphaPose's FastPose.
+
+    The DUC layers keep PyTorch's own initialisation, as in AlphaPose. `width`: channels between
+    as a part of the original's.
+    """
+    first, second = scaled(width, 256), scaled(width, 128)
+    upsample = nn.Sequential(nn.PixelShuffle(2), DUC(in_channels // 4, first), DUC(first, second))
+    return Head(upsample, nn.Conv2d(second, num_joints, 3, padding=1), upsampling=8)
+
+
+def dconv_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
+    """Three transposed convolutions: Xiao et al., "Simple Baselines for Human Pose Estimation"."""
+    layers, channels = [], scaled(width, 256)
+    for before in (in_channels, channels, channels):
+        layers += [nn.ConvTranspose2d(before, channels, 4, stride=2, padding=1, bias=False),
+                   nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    upsample = nn.Sequential(*layers)
+    init_small(upsample)
+    return Head(upsample, nn.Conv2d(channels, num_joints, 1), upsampling=8)
+
+
+def output_head(in_channels: int, num_joints: int) -> Head:
+    """Only the last layer: for HRNet, whose features have the size of the heatmaps."""
+    return Head(nn.Identity(), nn.Conv2d(in_channels, num_joints, 1), upsampling=1)

@@ -1,0 +1,33 @@
+"""PoseNet: a backbone and a head, and nothing else."""
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from nets.files.load_report import LoadReport
+from nets.pose.heads import Head
+
+
+class Backbone(Protocol):
+    """A module from images (B, 3, H, W) to features (B, C, H/stride, W/stride)."""
+    stride: int
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor: ...
+
+
+class PoseNet(nn.Module):
+    """Images (B, 3, H, W), normalised, H and W multiples of 32 -> heatmaps (B, K, H/4, W/4).
+
+    `stride`: input pixels in one heatmap pixel. `weights_report`: what `build_net` loaded, or
+    None for a net that starts from nothing.
+    """
+
+    def __init__(self, backbone: Backbone, head: Head):
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.stride = backbone.stride // head.upsampling
+        self.weights_report: LoadReport | None = None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(images))

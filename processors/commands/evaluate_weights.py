@@ -1,0 +1,92 @@
+"""Judging a checkpoint alone: `python main.py evaluate CONFIG --weights FILE`."""
+from dataclasses import replace
+from pathlib import Path
+
+from torch import nn
+
+from configs.schema import Config
+from datasets.annotations.skeleton import load_skeleton
+from datasets.workers import dead_workers_named
+from nets import build_net
+from nets.pretrained import load_weights
+from processors.evaluation.coco_metrics import CocoMetrics, table
+from processors.evaluation.evaluation import Evaluation
+from processors.evaluation.joint_metrics import joint_table
+from processors.evaluation.protocol import protocol
+from processors.models.onnx_model import load_to_evaluate
+from processors.models.weights_against_config import config_for_weights
+from processors.reports.evaluation_page import write_report
+from processors.runtime.parallel import OneProcess, Parallel
+from processors.runtime.precision import amp_dtype
+from utils.errors import UserError
+from utils.log import log, show_log
+
+JUDGE_AGAIN = "the same command makes the evaluation again"
+
+
+@dead_workers_named(JUDGE_AGAIN)
+def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
+                     sweep: bool = False, report: Path | None = None,
+                     parallel: Parallel | None = None) -> dict[str, CocoMetrics]:
+    """Evaluate a file of weights as the Config says; never needs the training data.
+
+    weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
+    source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
+    parallel: the processes that share the work; one if not given. Returns the ten numbers by
+    name, the same in all processes: one evaluation, or all decoders of a sweep. Raises ValueError
+    or FileNotFoundError for weights that are missing or do not fit.
+    """
+    ensure_one_kind(sweep, report)
+    parallel = parallel or OneProcess(config.gpus)
+    show_log(parallel.rank)
+    folder = Path(config.val.weight_path)
+    weights = weights or folder / f"{config.model_name}_best.pth"
+    skeleton = load_skeleton(config.data.skeleton)
+    net: nn.Module
+    if weights.suffix.lower() == ".onnx":
+        net, config = load_to_evaluate(weights, config, parallel.device)
+    else:
+        net, config = _load_checkpoint(weights, config, source)
+    evaluation = Evaluation(config, skeleton, parallel)
+    log.info("validation set: %s", evaluation.dataset.summary())
+    net = net.to(parallel.device)
+    dtype = amp_dtype(config.optim.amp, parallel.device, len(parallel.devices))
+    if sweep:
+        found = evaluation.sweep(net, folder, dtype)
+        log.info("the decoders and the flip test, from one pass; results in %s\n%s\n%s",
+                 folder / f"{config.model_name}_DECODER_FLIP_results.json",
+                 protocol(config, str(weights), sweep=True), table(found))
+        return found
+    results_path = (report or folder) / f"{config.model_name}_results.json"
+    metrics = evaluation.run(net, results_path, dtype)
+    words = protocol(config, str(weights))
+    log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
+    if metrics.by_joint:
+        log.info("by joint:\n%s", joint_table(metrics, skeleton))
+    if report and parallel.rank == 0:
+        page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
+                            results=evaluation.results, ground_truth=evaluation.ground_truth,
+                            img_root=config.data.val_img_root, skeleton=skeleton,
+                            image_ids=evaluation.image_ids)
+        log.info("report in %s", page)
+    return {"": metrics}
+
+
+def _load_checkpoint(weights: Path, config: Config, source: str | None,
+                     ) -> tuple[nn.Module, Config]:
+    """The network with its weights, and the Config as they want it."""
+    net = build_net(replace(config.model, pretrained=False))
+    loaded = load_weights(net, weights, source=source)
+    log.info("%s", loaded)
+    if loaded.reinitialised:
+        raise UserError(f"{weights} is for another number of joints than model.num_joints, which "
+                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
+                         f"with")
+    return net, config_for_weights(config, loaded)
+
+
+def ensure_one_kind(sweep: bool, report: Path | None) -> None:
+    """Raise ValueError for a report of a sweep."""
+    if sweep and report:
+        raise UserError("--report shows one evaluation, but --sweep makes six: leave one of the "
+                         "two out")

@@ -1,0 +1,93 @@
+"""From predicted keypoints to COCO results and the ten numbers people compare.
+
+predictions -> `to_results` (score, NMS) -> `write_results` -> `coco_metrics`. Results are written
+before AP is computed, so an evaluation that fails afterwards has lost nothing.
+"""
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from pycocotools.coco import COCO
+
+from processors.evaluation.pycocotools_eval import read_ground_truth, run_evaluation, usable_results
+from utils.log import log
+
+COCO_METRICS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
+
+
+# ---- from predictions to results ---------------------------------------------------------------
+
+
+# ---- from results to numbers -------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class CocoMetrics:
+    """The ten numbers in official order, then those of `val.metrics`, and what they were computed
+    from.
+
+    A number is -1 where it is undefined: no person of that size is labelled.
+    """
+    values: dict[str, float]
+    precision: np.ndarray      # (10, 101, 3) OKS .50:.05:.95, recall 0:.01:1, SIZES; -1 undefined
+    images: int                # evaluated
+    people: int                # labelled and evaluated
+    detections: int
+    notes: tuple[str, ...]     # what was missing or left out, one sentence each
+    by_joint: dict[str, np.ndarray] = field(default_factory=dict)   # (K,), joint_metrics.py
+
+    def __getitem__(self, name: str) -> float:
+        return self.values[name]
+
+
+def coco_metrics(ground_truth: COCO | str | Path, results: list[dict], sigmas: Sequence[float],
+                 image_ids: Iterable[int] | None = None) -> CocoMetrics:
+    """The ten numbers of pycocotools for `results`.
+
+    ground_truth: a COCO keypoints JSON, or a COCO object of one. sigmas: of the skeleton's K
+    joints. image_ids: evaluate on these images only (default: all that the file names).
+    Results for other images are left out and counted in `notes`; an empty list gives zeros.
+    Raises FileNotFoundError or ValueError for a file that is none, or another number of joints.
+    """
+    truth, notes = read_ground_truth(ground_truth, len(sigmas), image_ids)
+    used, more = usable_results(results, truth, len(sigmas))
+    notes = (*notes, *more)
+    for note in notes:
+        log.warning("evaluation: %s", note)
+    done = run_evaluation(truth, used, sigmas)
+    return CocoMetrics(
+        values=dict(zip(COCO_METRICS, map(float, done.stats), strict=True)),
+        precision=done.eval["precision"][:, :, 0, :, 0], images=len(truth.getImgIds()),
+        people=sum(a["num_keypoints"] > 0 and not a["iscrowd"]
+                   for a in truth.dataset["annotations"]),
+        detections=len(used), notes=notes)
+
+
+# ---- in words ----------------------------------------------------------------------------------
+
+
+def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
+    """All numbers, a line for each named evaluation; "-" where a number is undefined.
+
+    Those of `val.metrics` follow below the ten.
+    """
+    rows = {"": metrics} if isinstance(metrics, CocoMetrics) else metrics
+    more = [name for row in list(rows.values())[:1] for name in row.values
+            if name not in COCO_METRICS]
+    return "\n".join(_lines(rows, COCO_METRICS) + (_lines(rows, more) if more else []))
+
+
+def _lines(rows: dict[str, CocoMetrics], names: Sequence[str]) -> list[str]:
+    return columns(names, {title: [row[name] for name in names] for title, row in rows.items()})
+
+
+def columns(names: Sequence[str], rows: dict[str, list[float]]) -> list[str]:
+    """The line of the names, and one for each row, whose numbers are "-" where undefined (-1)."""
+    cells = {title: [f"{value:.4f}" if value >= 0 else "-" for value in row]
+             for title, row in rows.items()}
+    widths = [max(8, *(len(text) + 2 for text in column))
+              for column in zip(names, *cells.values(), strict=True)]
+    left = max(map(len, rows), default=0)
+    return [f"{title:<{left}}" + "".join(f"{text:>{width}}" for text, width in
+                                         zip(row, widths, strict=True))
+            for title, row in [("", names), *cells.items()]]

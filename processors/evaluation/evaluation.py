@@ -1,0 +1,198 @@
+"""Evaluation: the validation set of a Config, a network's results on it, and what they tell."""
+from pathlib import Path
+
+import torch
+from pycocotools.coco import COCO
+from torch import nn
+
+from configs.checks import VAL_PATHS, ensure_set
+from configs.schema import Config
+from datasets.annotations.category import only_category
+from datasets.annotations.skeleton import Skeleton
+from datasets.broken_images import name_broken
+from datasets.coco import MSCOCO
+from datasets.loaders import val_loader
+from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
+from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
+from processors.evaluation.matched_people import match_by_id, match_by_oks
+from processors.evaluation.pycocotools_eval import person_category, read_dataset, read_ground_truth
+from processors.evaluation.results_file import ensure_writable, to_results, write_results
+from processors.models.inference import Decoding, concatenate, predict
+from processors.models.pose_model import build_codec
+from processors.models.pose_ranking import Predictions
+from processors.runtime.parallel import Parallel
+from processors.runtime.stop import StopRequest
+from utils.decoders import DECODERS
+from utils.errors import UserError
+from utils.log import bar, log
+
+
+class Evaluation:
+    """Built once, run for many weights. Every process does an exact share of the persons.
+
+    A detections file of which no box is left is a result like another: nobody is found, AP is 0,
+    and a warning says what became of its boxes. Raises ValueError or FileNotFoundError for files
+    that are missing or none, and for annotations in which nobody is left to evaluate.
+    """
+
+    def __init__(self, config: Config, skeleton: Skeleton, parallel: Parallel):
+        data, val = config.data, config.val
+        self.config, self.skeleton, self.parallel = config, skeleton, parallel
+        self.codec = build_codec(config, skeleton)
+        ensure_set(data, *VAL_PATHS)
+        self.dataset = MSCOCO(
+            data.val_ann_path, data.val_img_root, skeleton, input_size=config.codec.input_size,
+            alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
+            box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val",
+            category=data.category)
+        if not len(self.dataset):
+            log.warning("val.boxes: no box is left to use, so nobody can be found, in %s",
+                        self.dataset.summary())
+        for note in skeleton.notes():
+            log.warning("%s", note)
+        self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
+                                 rank=parallel.rank, world_size=parallel.world_size,
+                                 pin_memory=parallel.device.type == "cuda")
+        self.image_ids = self._image_ids()
+        self.ground_truth = self._ground_truth()
+        ensure_metrics(val.metrics, self.ground_truth.dataset, skeleton, data.val_ann_path)
+        self.results: list[dict] = []       # of the last `run`, process 0 only
+        self.broken: set[Path] = set()      # images that cannot be used
+
+    def start_workers(self) -> None:
+        """Otherwise the first `run` does, when other threads may make that unsafe."""
+        iter(self.loader)
+
+    def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
+            stop: StopRequest | None = None) -> CocoMetrics:
+        """The ten numbers of a network and those of val.metrics, the same in all processes.
+
+        The results are written to `results_path` before they are judged. dtype: of mixed
+        precision. stop: asked between batches whether to end the run. Raises OSError where the
+        results cannot be written: before the first batch if it shows by then, and otherwise
+        after they have been judged and the numbers said.
+        """
+        decoding = Decoding(self.codec, self.config.val.flip_test)
+        return self._judged(net, {"": decoding}, {"": results_path}, dtype, stop)[""]
+
+    def sweep(self, net: nn.Module, folder: Path, dtype: torch.dtype | None = None,
+              ) -> dict[str, CocoMetrics]:
+        """Every decoder with and without flip test, all from one pass over the images.
+
+        The results of each go to `{model_name}_{decoder}_{flip|noflip}_results.json` in `folder`,
+        otherwise as `run`.
+        """
+        decodings, paths = {}, {}
+        for decoder in DECODERS:
+            codec = build_codec(self.config, self.skeleton, decoder)
+            for flip, words in ((False, "no flip"), (True, "flip")):
+                name = f"{decoder}, {words}"
+                decodings[name] = Decoding(codec, flip)
+                paths[name] = folder / (f"{self.config.model_name}_{decoder}_"
+                                        f"{words.replace(' ', '')}_results.json")
+        return self._judged(net, decodings, paths, dtype)
+
+    def _judged(self, net: nn.Module, decodings: dict[str, Decoding], paths: dict[str, Path],
+                dtype: torch.dtype | None, stop: StopRequest | None = None,
+                ) -> dict[str, CocoMetrics]:
+        """The numbers of each decoding, the same in all processes; its results are at its path."""
+        first = self.parallel.rank == 0
+        for path in paths.values() if first else ():
+            ensure_writable(path)
+        people = self._predict(net, decodings, dtype, stop)
+        return self.parallel.broadcast(self._write_and_judge(people, paths) if first else None)
+
+    def _write_and_judge(self, people: dict[str, Predictions], paths: dict[str, Path],
+                         ) -> dict[str, CocoMetrics]:
+        metrics, failure = {}, None
+        for name, found in people.items():
+            self.results = self.to_results(found)
+            try:
+                write_results(self.results, paths[name])
+            except OSError as error:
+                log.error("the results cannot be written, they are judged all the same: %s", error)
+                failure = error
+            metrics[name] = self.judge(self.results, found)
+        if failure:
+            log.error("%s", table(metrics))
+            raise failure
+        return metrics
+
+    def _predict(self, net: nn.Module, decodings: dict[str, Decoding], dtype: torch.dtype | None,
+                 stop: StopRequest | None = None) -> dict[str, Predictions]:
+        def batches():
+            for batch in bar(self.loader, "evaluating", rank=self.parallel.rank):
+                if stop and stop.asked():
+                    return      # the shares differ in size, so the others hear of it at the end
+                name_broken(batch, self.dataset, self.broken)
+                yield batch
+
+        training = net.training
+        model = self.parallel.wrap(net.eval())
+        found = predict(model, batches(), decodings, self.skeleton.flip_order,
+                        self.config.model.input_format, self.parallel.device, dtype)
+        net.train(training)
+        if stop:
+            stop.leave_if_asked()
+        none = Predictions.empty(self.skeleton.num_joints)     # of a process that had no batch
+        return {name: concatenate([none if part is None else part
+                                   for part in self.parallel.all_gather(found[name])])
+                for name in decodings}
+
+    def to_results(self, people: Predictions) -> list[dict]:
+        """COCO results: scored, doubles suppressed."""
+        category = person_category(self.ground_truth.dataset["categories"])
+        return to_results(people, self.config.val, self.skeleton.sigmas, category)
+
+    def judge(self, results: list[dict], people: Predictions) -> CocoMetrics:
+        """results: of `to_results(people)`."""
+        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas, self.image_ids)
+        names = self.config.val.metrics
+        if not set(names) - {"coco"}:
+            return coco
+        return with_metrics(coco, names, self._evaluated(results, people))
+
+    def _evaluated(self, results: list[dict], people: Predictions) -> Evaluated:
+        content = self.ground_truth.dataset
+        if self.image_ids is not None:
+            wanted = set(self.image_ids)
+            content = {**content,
+                       "images": [row for row in content["images"] if row["id"] in wanted],
+                       "annotations": [row for row in content["annotations"]
+                                       if row["image_id"] in wanted]}
+        if self.config.val.boxes == "gt":
+            ids = self.dataset.persons.ids[people.index]
+            matched = match_by_id(content["annotations"], people, ids, self.skeleton.num_joints)
+        else:
+            matched = match_by_oks(content["annotations"], results, self.skeleton.sigmas)
+        return Evaluated(matched, self.skeleton, content, results)
+
+    def _image_ids(self) -> list[int] | None:
+        """The images to judge; None for all of the annotation file."""
+        if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
+            return self.dataset.persons.image_ids.tolist()
+        return None
+
+    def _ground_truth(self) -> COCO:
+        """The annotations of the category; with data.debug only those of the chosen samples.
+
+        Detected boxes are used without a look at the annotations, so what cannot be judged is said
+        here, before the network runs."""
+        truth, persons = COCO(), self.dataset.persons
+        path = self.config.data.val_ann_path
+        truth.dataset = content = read_dataset(path)
+        name = f"{path} (data.val_ann_path)"
+        only_category(content, self.config.data.category, name)
+        read_ground_truth(truth, self.skeleton.num_joints, name=name)
+        if self.config.data.debug:
+            images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
+            detected = self.config.val.boxes != "gt"
+            if not detected and any(type(row.get("id")) is not int
+                                    for row in content["annotations"]):
+                raise UserError(f"{name} has annotations whose id is no whole number, and by "
+                                 f"those data.debug chooses people: number them")
+            content["images"] = [row for row in content["images"] if row["id"] in images]
+            content["annotations"] = [
+                row for row in content["annotations"]
+                if row["image_id"] in images and (detected or row["id"] in people)]
+        return truth

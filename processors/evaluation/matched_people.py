@@ -1,0 +1,122 @@
+"""Matched people: what was labelled beside what was predicted for it, joint by joint.
+
+A labelled person is one that COCO judges: no crowd, and at least one labelled joint.
+"""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from processors.evaluation.pycocotools_eval import MATCH
+from processors.models.pose_ranking import Predictions
+from utils.oks import AREA_OF_BOX, oks_matrix
+
+HEAD_KEY = "bbox_head"      # xywh of the head in an annotation, as PoseTrack 2018 called it
+
+
+@dataclass(frozen=True)
+class MatchedPeople:
+    """N labelled people, in the order of their file, with K joints; image pixels."""
+    truth: np.ndarray       # (N, K, 2) float64
+    labelled: np.ndarray    # (N, K) bool
+    boxes: np.ndarray       # (N, 4) float64 xywh as annotated; NaN where there is none
+    head_boxes: np.ndarray  # (N, 4) float64 xywh; NaN where there is none
+    predicted: np.ndarray   # (N, K, 2) float64; NaN for people who were not found
+
+    @property
+    def found(self) -> int:
+        return int(np.isfinite(self.predicted).all(axis=(1, 2)).sum())
+
+
+def labelled_people(annotations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The annotations that are judged."""
+    return [row for row in annotations if not row.get("iscrowd") and (_joints(row)[:, 2] > 0).any()]
+
+
+def match_by_id(annotations: Sequence[dict[str, Any]], predictions: Predictions, ids: np.ndarray,
+                num_joints: int) -> MatchedPeople:
+    """Each person with what was predicted in the ground-truth box of the same annotation.
+
+    annotations: of COCO, without those of other images. ids: (N,) annotation ids of the
+    `predictions`, which are taken as they are: nothing is suppressed.
+    """
+    rows = {key: row for row, key in enumerate(zip(predictions.image_ids.tolist(), ids.tolist(),
+                                                   strict=True))}
+    people = labelled_people(annotations)
+    found = [rows.get((row["image_id"], row["id"])) for row in people]
+    return _matched(people, [None if row is None else predictions.keypoints[row] for row in found],
+                    num_joints)
+
+
+def match_by_oks(annotations: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]],
+                 sigmas: Sequence[float]) -> MatchedPeople:
+    """Each person with at most one of the COCO `results` of the image, and each result with at
+    most one person: the pair with the highest OKS first, down to MATCH; scores do not matter."""
+    people = labelled_people(annotations)
+    in_image: dict[int, list[int]] = {}
+    for place, row in enumerate(people):
+        in_image.setdefault(row["image_id"], []).append(place)
+    poses: dict[int, list[np.ndarray]] = {}
+    for result in results:
+        poses.setdefault(result["image_id"], []).append(_joints(result)[:, :2])
+    found: list[np.ndarray | None] = [None] * len(people)
+    for image, places in in_image.items():
+        if image in poses:
+            oks = _oks(poses[image], [people[place] for place in places], sigmas)
+            for pose, person in _best_pairs(oks):
+                found[places[person]] = poses[image][pose]
+    return _matched(people, found, len(sigmas))
+
+
+def _oks(poses: list[np.ndarray], people: list[dict[str, Any]], sigmas: Sequence[float],
+         ) -> np.ndarray:
+    """(poses, people) OKS over the labelled joints, by the area of the person alone as in COCO's
+    evaluation."""
+    areas = 2 * np.array([_area(row) for row in people])    # oks_matrix takes half of the sum
+    return oks_matrix(np.stack(poses), np.stack([_joints(row) for row in people]),
+                      np.zeros(len(poses)), areas, sigmas, visible_above=0)
+
+
+def _best_pairs(oks: np.ndarray) -> list[tuple[int, int]]:
+    """Row and column of the largest value, of the largest in the other rows and columns, ..."""
+    pairs, rows, columns = [], set(), set()
+    for place in np.argsort(-oks, axis=None, kind="stable").tolist():
+        row, column = divmod(place, oks.shape[1])
+        if oks[row, column] < MATCH:
+            break
+        if row not in rows and column not in columns:
+            pairs.append((row, column))
+            rows.add(row)
+            columns.add(column)
+    return pairs
+
+
+def _matched(people: list[dict[str, Any]], found: list[np.ndarray | None], num_joints: int,
+             ) -> MatchedPeople:
+    tables = np.array([_joints(row) for row in people], np.float64).reshape(-1, num_joints, 3)
+    nothing = np.full((num_joints, 2), np.nan)
+    predicted = np.array([nothing if points is None else points for points in found], np.float64)
+    return MatchedPeople(
+        truth=tables[..., :2], labelled=tables[..., 2] > 0, boxes=_boxes(people, "bbox"),
+        head_boxes=_boxes(people, HEAD_KEY), predicted=predicted.reshape(-1, num_joints, 2))
+
+
+def _boxes(people: list[dict[str, Any]], key: str) -> np.ndarray:
+    boxes = [row.get(key) or [np.nan] * 4 for row in people]
+    return np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _joints(row: dict[str, Any]) -> np.ndarray:
+    """(K, 3) of an annotation or a result; (0, 3) without joints."""
+    return np.asarray(row.get("keypoints") or [], np.float64).reshape(-1, 3)
+
+
+def _area(row: dict[str, Any]) -> float:
+    if row.get("area") is not None:
+        return row["area"]
+    box = row.get("bbox")
+    if box:
+        return AREA_OF_BOX * box[2] * box[3]
+    points = _joints(row)
+    return AREA_OF_BOX * float(np.ptp(points[points[:, 2] > 0, :2], axis=0).prod())

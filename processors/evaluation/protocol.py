@@ -1,0 +1,58 @@
+"""The protocol: everything AP depends on, in words."""
+from configs.schema import Config, ValConfig
+from processors.evaluation.pycocotools_eval import MATCH
+from utils.alignment import get_alignment
+from utils.decoders import kernel_for
+
+
+def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
+    """Everything AP depends on, in words: belongs beside every AP that is shown.
+
+    sweep: what is common to all decoders, with and without flip test.
+    """
+    codec, val, data = config.codec, config.val, config.data
+    alignment = get_alignment(codec.alignment)
+    decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
+    kernel = codec.blur_kernel or kernel_for(codec.sigma)
+    if sweep:
+        decoder = f"each one (gauss_taylor with kernel {kernel})"
+    elif decoder == "gauss_taylor":
+        decoder += f" (kernel {kernel})"
+    mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
+                f"{alignment.flip_shift} px")
+    encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
+    boxes = ("ground truth" if val.boxes == "gt" else
+             f"detections of {val.boxes} with a score of at least {val.box_score:g}"
+             + (", on the images it names only" if val.only_images_with_boxes else ""))
+    nms = {"oks": f"OKS-NMS at {val.nms_threshold:g}", "none": "none",
+           "soft_oks": f"soft OKS-NMS at {val.nms_threshold:g}"}[val.nms]
+    lines = {
+        "annotations": data.val_ann_path or "synthetic",
+        "boxes": boxes,
+        "input": f"{codec.input_size[0]}x{codec.input_size[1]} (width x height), "
+                 f"{config.model.input_format}",
+        "network": ("that of the ONNX file" if weights.lower().endswith(".onnx")
+                    else str(config.model)),
+        "weights": weights or "not stated",
+        "flip test": (f"with and without; with: {mirrored}" if sweep else
+                      mirrored if val.flip_test else "no"),
+        "decoder": decoder,
+        "alignment": f"{codec.alignment}, encoding {encoding}, sigma {codec.sigma:g}",
+        "pose score": f"{val.score_rule}: {_score_in_words(val)}",
+        "NMS": nms,
+    }
+    if set(val.metrics) - {"coco", "crowdpose"}:
+        lines["joints"] = (
+            "compared in each annotated box, before NMS" if val.boxes == "gt" else
+            f"compared in pairs of person and pose, by falling OKS down to {MATCH:g}")
+    if data.debug:
+        lines["people"] = f"only the first {int(data.debug)} (data.debug)"
+    return "\n".join(f"{name + ':':<13}{text}" for name, text in lines.items())
+
+
+def _score_in_words(val: ValConfig) -> str:
+    if val.score_rule == "alphapose":
+        return ("" if val.boxes == "gt" else "box score + ") + "mean + 1.25 * max of joint scores"
+    if val.score_rule == "simplepose" and val.boxes == "gt":
+        return "mean + max of joint scores"
+    return f"box score * mean of the joint scores above {val.joint_score:g}"

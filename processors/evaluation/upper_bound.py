@@ -1,0 +1,79 @@
+"""The upper bound: the AP that perfect heatmaps reach, which no network at this input can pass."""
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from pycocotools.coco import COCO
+
+from configs.schema import Config
+from datasets.annotations.category import only_category
+from datasets.annotations.skeleton import Skeleton
+from datasets.coco import MSCOCO
+from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics
+from processors.evaluation.pycocotools_eval import person_category, read_dataset
+from processors.evaluation.results_file import to_results
+from processors.models.inference import concatenate
+from processors.models.pose_model import build_codec
+from processors.models.pose_ranking import Predictions
+from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, invert_affine
+from utils.heatmap_codec import HeatmapCodec
+from utils.log import bar
+
+CHUNK = 64      # persons at once
+
+
+@dataclass(frozen=True)
+class UpperBound:
+    metrics: CocoMetrics
+    outside: int        # labelled joints that are not in their person's crop
+    labelled: int
+
+
+def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
+    """Encode the joints of the validation set, decode and judge them, with ground-truth boxes.
+
+    What is missing to 1 is lost to the resolution and the decoder, and to joints outside of their
+    crop, which count as found at its nearest edge. There is one pose for each person, so there is
+    no NMS. Images are not read. Raises ValueError or FileNotFoundError as an evaluation does.
+    """
+    data, codec = config.data, build_codec(config, skeleton)
+    dataset = MSCOCO(data.val_ann_path, data.val_img_root, skeleton,
+                     input_size=config.codec.input_size, alignment=config.codec.alignment,
+                     check_files=False, split="val", category=data.category)
+    truth = COCO()
+    truth.dataset = content = read_dataset(data.val_ann_path)
+    only_category(content, data.category, data.val_ann_path)
+    rows = np.arange(len(dataset))
+    parts = [_decoded(dataset, codec, rows[first:first + CHUNK])
+             for first in bar(range(0, len(rows), CHUNK), "upper bound")]
+    results = to_results(concatenate([found for found, _ in parts]),
+                         replace(config.val, boxes="gt", nms="none"), skeleton.sigmas,
+                         person_category(content.get("categories") or []))
+    return UpperBound(coco_metrics(truth, results, skeleton.sigmas),
+                      outside=sum(outside for _, outside in parts),
+                      labelled=int(dataset.persons.visibility.sum()))
+
+
+@torch.inference_mode()
+def _decoded(dataset: MSCOCO, codec: HeatmapCodec, rows: np.ndarray) -> tuple[Predictions, int]:
+    """The persons of these rows, through their heatmaps and back, and their joints outside."""
+    persons = dataset.persons
+    matrix = affine_matrix(dataset.center[rows], dataset.scale[rows], np.zeros(len(rows)),
+                           codec.input_size, alignment=dataset.alignment)
+    points = apply_affine(persons.keypoints[rows], matrix)
+    nearest = points.clip(0, np.array(codec.input_size) - 1)
+    # pixel 0 reaches from -0.5 to 0.5
+    outside = (np.abs(points - nearest) > 0.5).any(axis=2) & (persons.visibility[rows] > 0)
+    heatmaps, _ = codec.encode(torch.from_numpy(nearest),
+                               torch.from_numpy(persons.visibility[rows]))
+    joints, scores = codec.decode(heatmaps)
+    return Predictions(
+        keypoints=apply_affine(joints.numpy(), invert_affine(matrix)).astype(np.float32),
+        joint_scores=scores.numpy(), box_scores=np.ones(len(rows), np.float32),
+        areas=_areas(dataset.scale[rows]),
+        image_ids=persons.image_ids[persons.image_rows[rows]]), int(outside.sum())
+
+
+def _areas(scale: np.ndarray) -> np.ndarray:
+    """(N, 2) scale of padded boxes -> (N,) float32 area, image pixels squared."""
+    return np.prod(scale.astype(np.float64) * SCALE_UNIT, axis=1).astype(np.float32)

@@ -1,0 +1,132 @@
+"""Checkpoints: an explicit dict, written atomically, never unpickled as code.
+
+Beside `{name}_last.pth` the one before it stays as `{name}_last.prev.pth`, so that a file that
+was damaged on the disk costs one interval and not the run.
+"""
+import glob
+import os
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from utils.errors import UserError
+from utils.files import write_atomically
+from utils.log import log
+
+FORMAT = "simplepose 1"
+
+
+def prepare_folder(folder: Path, model_name: str) -> None:
+    """Make the folder of a run, remove what a kill left half written, and try to write, since
+    the first checkpoint is far from the start. Raises OSError with the folder's name."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("last", "best"):       # no wider: another run may be writing here now
+            for rest in folder.glob(f"{glob.escape(model_name)}_{name}.pth.*.tmp"):
+                rest.unlink()
+        trial = folder / f"{model_name}_last.pth.trial"
+        write_atomically(trial, lambda file: file.write(b"trial"))
+        trial.unlink()
+    except OSError as error:
+        raise OSError(f"val.weight_path: the folder {folder} cannot be written "
+                      f"({_first_line(error)}); make room or permit it, or choose "
+                      f"another") from error
+
+
+def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
+    """Write `state` (tensors and plain containers). Raises OSError with the file's name."""
+    def write(file: Any) -> None:
+        torch.save({"format": FORMAT} | state, file)
+        file.flush()
+        os.fsync(file.fileno())     # a disk may say only here that it is full
+        if keep_previous and path.exists():
+            _keep_as_previous(path)
+    try:
+        write_atomically(path, write)
+    except (OSError, RuntimeError) as error:
+        # torch turns the disk's error into a RuntimeError about file positions
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise OSError(f"the checkpoint {path} could not be written ({_first_line(reason)}); the "
+                      f"one before it is untouched; make room or set val.weight_path") from error
+
+
+def _keep_as_previous(path: Path) -> None:
+    link = previous(path).with_suffix(".link")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:     # no hard links there, as on FAT and cloud drives: a copy takes longer
+        shutil.copyfile(path, link)
+    os.replace(link, previous(path))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint of this project, on the CPU. Raises ValueError for anything else."""
+    try:
+        with zipfile.ZipFile(path) as archive:      # torch itself does not look at the checksums
+            damaged = archive.testzip()
+        if damaged:
+            raise zipfile.BadZipFile(f"its part {damaged} is damaged")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:     # torch's words advise to load it all the same
+        raise UserError(f"{path} holds more than tensors and plain values, which could run "
+                         f"code; take another file") from error
+    except Exception as error:      # damaged bytes fail in any way: KeyError, IndexError, ...
+        raise UserError(f"{path} is no whole checkpoint ({_first_line(error)}); "
+                         f"take another file") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise UserError(f"{path} is no training checkpoint of this project; load foreign "
+                         f"weights by model.pretrained or --weights")
+    return state
+
+
+def load_last(path: Path) -> dict[str, Any] | None:
+    """The last whole checkpoint: `path`, or the one before it if that is damaged; None if there
+    is none. Raises ValueError if there are files but none is whole."""
+    errors = []
+    for candidate in (path, previous(path)):
+        if not candidate.is_file():
+            continue
+        try:
+            state = load_checkpoint(candidate)
+        except ValueError as error:
+            log.warning("%s", error)
+            errors.append(str(error))
+            continue
+        if errors:      # out of the way, or the next save would keep it as the one before
+            os.replace(path, path.with_suffix(".damaged.pth"))
+            log.warning("going on from the one before it, %s", candidate)
+        return state
+    if errors:
+        raise UserError(f"{errors[0]}, or start over with resume=false")
+    return None
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Whether there is anything that `load_last` would look at."""
+    return path.is_file() or previous(path).is_file()
+
+
+def keep_as_old(path: Path) -> None:
+    """Rename an older run's file to *.old.pth, so that a new run does not overwrite it."""
+    if path.exists():
+        old = path.with_suffix(".old.pth")
+        os.replace(path, old)
+        log.info("kept the older %s as %s", path.name, old.name)
+    previous(path).unlink(missing_ok=True)
+
+
+def previous(path: Path) -> Path:
+    return path.with_suffix(".prev.pth")
+
+
+def _first_line(error: Exception) -> str:
+    """The first sentence of an error; without the file, which we name ourselves."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.partition(". ")[0].rstrip(".")

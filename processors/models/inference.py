@@ -1,0 +1,64 @@
+"""One forward pass over a data set, with as many decodings as asked for."""
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.sample import Batch
+from processors.models.pose_ranking import Predictions
+from processors.runtime.normalise import normalise
+from processors.runtime.precision import autocast
+from utils.heatmap_codec import HeatmapCodec
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How heatmaps become keypoints: by which codec, with or without the flip test."""
+    codec: HeatmapCodec
+    flip_test: bool
+
+
+@torch.inference_mode()
+def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
+            decodings: dict[str, Decoding], flip_order: tuple[int, ...], input_format: str,
+            device: torch.device, dtype: torch.dtype | None = None,
+            ) -> dict[str, Predictions | None]:
+    """Predictions in image pixels for each of the named decodings; None if there is no batch.
+
+    `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
+    through it once, and only if one of the decodings asks for the flip test.
+    """
+    assert decodings
+    flipping = any(decoding.flip_test for decoding in decodings.values())
+    found: dict[str, list[Predictions]] = {name: [] for name in decodings}
+    for batch in batches:
+        images = normalise(batch.crop.to(device, non_blocking=True), input_format)
+        with autocast(dtype, device):
+            plain = model(images).float()
+            mirrored = model(images.flip(3)).float() if flipping else None
+        for name, decoding in decodings.items():
+            heatmaps = plain
+            if decoding.flip_test:
+                assert mirrored is not None
+                heatmaps = (plain + decoding.codec.flip_back(mirrored, flip_order)) / 2
+            found[name].append(_in_image(decoding.codec, heatmaps, batch))
+    return {name: concatenate(parts) if parts else None for name, parts in found.items()}
+
+
+def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
+    keypoints, scores = codec.decode(heatmaps)
+    matrix = batch.to_image.to(keypoints.device)
+    keypoints = keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
+    people = Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
+                         box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
+                         image_ids=batch.image_id.numpy(), index=batch.index.numpy())
+    return people.take(batch.index.numpy() >= 0)    # without those whose image is broken
+
+
+def concatenate(parts: list[Predictions]) -> Predictions:
+    """All persons of several Predictions, in their order."""
+    names = ("keypoints", "joint_scores", "box_scores", "areas", "image_ids", "index")
+    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts])
+                          for name in names})

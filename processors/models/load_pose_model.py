@@ -1,0 +1,70 @@
+"""load_pose_model: from a file of weights to a network that is ready to predict."""
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from configs.loader import config_from_dict
+from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
+from nets import build_net
+from nets.files.load_report import LoadReport
+from nets.files.weights_file import read_weights_file
+from nets.pretrained import load_weights
+from processors.models.checkpoint import FORMAT
+from processors.models.onnx_model import load_onnx_model
+from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from processors.models.weights_against_config import config_for_weights
+from processors.runtime.precision import amp_dtype
+from utils.errors import UserError
+
+
+def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
+                    config: str | Path | None = None, overrides: Sequence[str] = (),
+                    ) -> PoseModel:
+    """The network of a checkpoint or an .onnx file, in evaluation mode on the device.
+
+    Checkpoints of this project and what it exported say all that is needed. For other files
+    `config` is the YAML of their network. overrides: `section.key=value`, which win. Raises
+    FileNotFoundError or ValueError in one sentence; code in a file never runs.
+    """
+    settings = ConfigSource(Path(config) if config else None, tuple(overrides))
+    load = LOADERS.get(Path(path).suffix.lower(), load_checkpoint_model)
+    return load(path, settings, torch.device(device))
+
+
+def load_checkpoint_model(path: str | Path, settings: ConfigSource,
+                          device: torch.device) -> PoseModel:
+    """A checkpoint of this project, or of one that nets/pretrained.py knows."""
+    checkpoint = read_weights_file(path)
+    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
+    stored = config_from_dict(checkpoint["config"], str(path)) if ours else None
+    config = settings.resolve(stored, path)
+    net = build_net(replace(config.model, pretrained=False))
+    loaded = load_weights(net, checkpoint, path=path)
+    _ensure_whole(loaded, config.model.num_joints)
+    config = config_for_weights(config, loaded)
+    if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+        skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
+    else:       # another one is asked for, or the file is older than skeletons in checkpoints
+        skeleton = load_skeleton(config.data.skeleton)
+    net.to(device).to(memory_format=torch.channels_last)
+    return PoseModel(
+        network=net.eval(),
+        codec=build_codec(config, skeleton), skeleton=skeleton,
+        input_format=config.model.input_format, config=config, device=device,
+        dtype=amp_dtype(config.optim.amp, device))
+
+
+def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
+    """Raise ValueError for weights that can be trained on, but not predicted with."""
+    if loaded.reinitialised:
+        raise UserError(f"{loaded.where} is for another number of joints than model.num_joints, "
+                         f"which is {num_joints}: set model.num_joints and data.skeleton to what "
+                         f"it was trained with")
+    if any(name.startswith("head.") for name in loaded.missed):
+        raise UserError(f"{loaded.where} ({loaded.source}) has a trunk but no head that makes "
+                         f"heatmaps: give the weights of a pose network")
+
+
+LOADERS = {".onnx": load_onnx_model}

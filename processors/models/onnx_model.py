@@ -1,0 +1,253 @@
+"""load_onnx_model: pose networks in ONNX files, run by onnxruntime (an optional package).
+
+A file of `python main.py export` says in its metadata all that is needed to use it
+(`to_metadata` below writes it). For heatmap networks of others a YAML says it, as for any
+recipe; of its keys only these count: codec, model.input_format, model.num_joints and
+data.skeleton. It lies beside the network, net.yaml for net.onnx, or is given by its path.
+"""
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from configs.loader import config_from_dict, config_to_dict
+from configs.schema import Config, ValConfig
+from datasets.annotations.skeleton import (
+    Skeleton,
+    load_skeleton,
+    skeleton_from_dict,
+    skeleton_to_dict,
+)
+from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from utils.errors import UserError
+from utils.heatmap_codec import HeatmapCodec
+from utils.log import log
+
+METADATA = "simplepose"     # the key in the file's metadata
+FORMAT = "simplepose onnx 1"
+SECTIONS = ("model", "codec", "val")        # of the Config; others are of no use to a predictor
+CPU = torch.device("cpu")
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+
+
+class OnnxNetwork(nn.Module):
+    """Images (B, 3, H, W) float32 -> the file's heatmaps (B, K, h, w) float32.
+
+    A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. A file
+    with a fixed batch is run in pieces of that size. The numbers pass through the host's memory.
+    Raises ValueError for images that the file does not take.
+    """
+
+    def __init__(self, path: Path, device: torch.device):
+        super().__init__()
+        self.path = path
+        self.session = open_session(path, device)
+        images, *others = self.session.get_inputs()
+        if others or images.type not in TYPES or len(images.shape) != 4:
+            taken = ", ".join(f"{i.name} {i.type} {i.shape}" for i in (images, *others))
+            raise UserError(f"{path} takes {taken}; a pose network takes one tensor of images "
+                             f"(B, 3, H, W)")
+        self.input, self.dtype = images.name, TYPES[images.type]
+        batch, _, *self.size = images.shape     # names or None where a side is free
+        self.batch = batch if isinstance(batch, int) else None
+
+    def forward(self, images: Tensor) -> Tensor:
+        if any(isinstance(side, int) and side != given
+               for side, given in zip(self.size, images.shape[2:], strict=True)):
+            raise UserError(f"{self.path} takes images of {_sides(self.size)} pixels, not of "
+                             f"{_sides(images.shape[2:])}: set codec.input_size to what it takes")
+        rows = np.ascontiguousarray(images.detach().cpu().numpy(), self.dtype)
+        step = self.batch or len(rows)
+        found = torch.cat([self._run(rows[first:first + step])
+                           for first in range(0, len(rows), step)])
+        return found.to(images.device)
+
+    def _run(self, rows: np.ndarray) -> Tensor:
+        missing = (self.batch or len(rows)) - len(rows)
+        full = np.pad(rows, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        try:
+            found = [torch.from_numpy(output).float() for output in
+                     self.session.run(None, {self.input: full})]
+        except Exception as error:      # onnxruntime has a class of its own for each mishap
+            raise UserError(f"{self.path} cannot run on images of {_sides(rows.shape[2:])} "
+                             f"pixels ({_first_line(error)}): set codec.input_size to what it "
+                             f"takes") from error
+        if len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
+            found = [torch.cat([found[0], found[1][..., None]], dim=-1)]
+        return found[0][:len(rows)]
+
+
+class DecodedCodec:
+    """In the place of a HeatmapCodec for files that decode by themselves: nothing is left to do."""
+
+    def __init__(self, codec: HeatmapCodec, path: Path):
+        self.input_size, self.alignment, self.path = codec.input_size, codec.alignment, path
+
+    def decode(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K, 3) of OnnxNetwork -> keypoints (B, K, 2), input pixels, and scores (B, K)."""
+        return decoded[..., :2], decoded[..., 2]
+
+    def flip_back(self, heatmaps: Tensor, flip_order: Any) -> Tensor:
+        raise UserError(f"{self.path} gives keypoints, so there are no heatmaps for a flip test: "
+                         f"set val.flip_test=false, or export it without --decode")
+
+
+def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
+                    device: torch.device | str = "cpu") -> PoseModel:
+    """The network of an .onnx file with all it takes to use it; tried out on one black image.
+
+    settings: a YAML and overrides, as for checkpoints. Raises FileNotFoundError, ValueError or
+    ConfigError in one sentence.
+    """
+    path, device, settings = Path(path), torch.device(device), settings or ConfigSource()
+    network = OnnxNetwork(path, device)
+    stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    if stored is None:
+        config = _foreign_settings(path, settings).resolve(None, path)
+        skeleton, decoded = load_skeleton(config.data.skeleton), False
+    else:
+        config = settings.resolve(stored.config, path)
+        skeleton, decoded = stored.skeleton, stored.decoded
+        if config.data.skeleton != stored.config.data.skeleton:     # another one is asked for
+            skeleton = load_skeleton(config.data.skeleton)
+        if decoded and config.codec != stored.config.codec:
+            raise UserError(f"{path} decodes by itself, so its codec cannot be changed: export "
+                             f"it without --decode")
+    codec = build_codec(config, skeleton)
+    _try_out(network, codec, skeleton, decoded)
+    if decoded:
+        codec = DecodedCodec(codec, path)   # type: ignore[assignment]  # all that is asked of one
+        config = replace(config, val=replace(config.val, flip_test=False))
+    return PoseModel(network=network.eval(), codec=codec, skeleton=skeleton,
+                     input_format=config.model.input_format, config=config, device=device)
+
+
+def load_to_evaluate(path: Path, config: Config, device: torch.device,
+                     ) -> tuple[OnnxNetwork, Config]:
+    """The network of an .onnx file, and the Config to evaluate it with: the network and the
+    codec, but for the decoder, are those of a file of ours; for others the Config says them."""
+    network = OnnxNetwork(path, device)
+    stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    if stored is not None:
+        if stored.decoded:
+            raise UserError(f"{path} decodes by itself, and evaluation wants heatmaps: export it "
+                             f"without --decode")
+        codec = replace(stored.config.codec, decoder=config.codec.decoder)
+        config = replace(config, model=stored.config.model, codec=codec)
+    skeleton = load_skeleton(config.data.skeleton)
+    _try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
+    return network, config
+
+
+def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:
+    """An onnxruntime.InferenceSession of a file, or of a file's content."""
+    if isinstance(source, Path) and not source.is_file():
+        raise FileNotFoundError(f"there is no ONNX file {source}: give the path of a file that "
+                                f"python main.py export has written")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError("ONNX files need the package onnxruntime: pip install "
+                         "onnxruntime, or onnxruntime-gpu for GPUs") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3          # errors
+    # waiting threads leave the processors to those that read images
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        # TF32 has 10 bits, too few for the logarithm of a decoder in the file
+        providers.insert(0, ("CUDAExecutionProvider",
+                             {"device_id": device.index or 0, "use_tf32": 0}))
+    elif device.type == "cuda":
+        log.warning("this onnxruntime has no CUDA, so the network runs on the CPU: install "
+                    "onnxruntime-gpu in its place")
+    try:
+        return onnxruntime.InferenceSession(
+            source if isinstance(source, bytes) else str(source), options, providers=providers)
+    except Exception as error:      # bytes that are no network fail in any way one can think of
+        name = "what was exported" if isinstance(source, bytes) else source
+        raise UserError(f"{name} cannot be read as an ONNX network ({_first_line(error)}): it is "
+                         f"cut short, damaged or of another kind; get it again") from error
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the metadata of a file of ours says."""
+    config: Config
+    skeleton: Skeleton
+    decoded: bool       # its outputs are keypoints, not heatmaps
+
+
+def to_metadata(config: Config, skeleton: Skeleton, decoded: bool) -> dict[str, str]:
+    """What goes into an exported file, so that it needs nothing else; nothing about the machine
+    it was made on. `from_metadata` reads it."""
+    config = replace(config, model=replace(config.model, pretrained=False), val=replace(
+        config.val, weight_path=ValConfig().weight_path, boxes=ValConfig().boxes))
+    settings = config_to_dict(config)
+    return {METADATA: json.dumps({
+        "format": FORMAT, "decoded": decoded, "skeleton": skeleton_to_dict(skeleton),
+        "config": {section: settings[section] for section in SECTIONS}})}
+
+
+def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
+    """None for a file of others. Raises ValueError for content that cannot be."""
+    if METADATA not in metadata:
+        return None
+    try:
+        content = json.loads(metadata[METADATA])
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(
+            content.get("config"), dict):
+        raise UserError(f"the metadata of {path} are not those of {FORMAT!r}, which this version "
+                         f"reads: export the network again")
+    where = f"the metadata of {path}"
+    return Stored(config_from_dict(content["config"], where),
+                  skeleton_from_dict(content.get("skeleton"), where),
+                  content.get("decoded") is True)
+
+
+def _foreign_settings(path: Path, settings: ConfigSource) -> ConfigSource:
+    beside = path.with_suffix(".yaml")
+    if settings.path is not None:
+        return settings
+    if not beside.is_file():
+        raise UserError(f"{path} does not say how to use it, as files of python main.py export "
+                         f"do: write {beside} with codec.input_size, codec.sigma, "
+                         f"codec.alignment, model.input_format and data.skeleton, or give "
+                         f"another YAML (config=... in Python, --config on the command line)")
+    return replace(settings, path=beside)
+
+
+def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
+             decoded: bool) -> None:
+    """Raise ValueError unless the network's outputs are what the settings say."""
+    (width, height), path = codec.input_size, network.path
+    found = tuple(network(torch.zeros(1, 3, height, width)).shape[1:])
+    joints, (w, h) = skeleton.num_joints, codec.heatmap_size
+    if found == ((joints, 3) if decoded else (joints, h, w)):
+        return
+    if len(found) != 3 or decoded:
+        raise UserError(f"{path} gives an output of the shape (B, {', '.join(map(str, found))}); "
+                         f"heatmaps of a pose network have the shape (B, K, h, w)")
+    if found[0] != joints:
+        raise UserError(f"{path} gives {found[0]} heatmaps, but the skeleton {skeleton.name} has "
+                         f"{joints} joints: set data.skeleton and model.num_joints to what the "
+                         f"network was trained with")
+    raise UserError(f"{path} gives heatmaps of {_sides(found[1:])} pixels for an input of {width}x"
+                     f"{height}: only heatmaps of a quarter of the input's size can be used")
+
+
+def _sides(shape: Any) -> str:
+    """(H, W) as width x height."""
+    return "x".join(str(side) for side in reversed(shape))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

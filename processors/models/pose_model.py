@@ -1,0 +1,64 @@
+"""PoseModel: a network with all it takes to use it. See processors/models/load_pose_model.py."""
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from configs.loader import load_config, with_overrides
+from configs.schema import Config, DetectorConfig
+from datasets.annotations.skeleton import Skeleton
+from utils.errors import UserError
+from utils.heatmap_codec import HeatmapCodec
+
+
+@dataclass(frozen=True)
+class PoseModel:
+    network: nn.Module                      # (B, 3, H, W) float32, normalised, on `device`
+                                            # -> heatmaps (B, K, h, w)
+    codec: HeatmapCodec                     # input size, and heatmaps to keypoints
+    skeleton: Skeleton
+    input_format: str                       # a name in utils/input_format.py
+    config: Config                          # all settings, those of `val` and `detector` too
+    device: torch.device
+    dtype: torch.dtype | None = None        # of mixed precision; None: full precision
+
+
+@dataclass(frozen=True)
+class ConfigSource:
+    """What the user says beside the weights: a YAML file and `section.key=value` words."""
+    path: Path | None = None
+    overrides: tuple[str, ...] = ()
+
+    def resolve(self, stored: Config | None, weights: str | Path) -> Config:
+        """The Config to use weights with. stored: what their file says, if anything.
+
+        The network, the codec and the data's form are then those stored; the rest is the YAML's;
+        overrides win. The detector is never the stored one: it was a file of that machine.
+        Raises ConfigError or FileNotFoundError, and ValueError where neither the file nor a YAML
+        says what the weights are.
+        """
+        if self.path is None:
+            if stored is None:
+                raise UserError(f"{weights} does not say which network it is for, as checkpoints "
+                                 f"of this project do: give its YAML file, too (config=... in "
+                                 f"Python, --config on the command line)")
+            stored = replace(stored, detector=DetectorConfig())
+            return with_overrides(stored, self.overrides, str(weights))
+        config = load_config(self.path)
+        if stored is not None:
+            config = replace(config, model=stored.model, codec=stored.codec, data=stored.data)
+        return with_overrides(config, self.overrides, str(self.path))
+
+
+def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
+    """The codec of a Config, maybe with another decoder. Raises ValueError if network and
+    skeleton have different numbers of joints."""
+    if config.model.num_joints != skeleton.num_joints:
+        raise UserError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
+                         f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
+                         f"equal")
+    codec = config.codec
+    return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
+                        alignment=codec.alignment, encoding=codec.encoding,
+                        blur_kernel=codec.blur_kernel)

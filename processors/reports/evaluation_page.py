@@ -1,0 +1,114 @@
+"""A report of an evaluation: one HTML file that needs no network and nothing beside it."""
+import base64
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from string import Template
+
+import cv2
+import numpy as np
+from pycocotools.coco import COCO
+
+from datasets.annotations.skeleton import Skeleton
+from datasets.crops.images import ImageError, read_image
+from processors.evaluation.coco_metrics import CocoMetrics
+from processors.evaluation.error_analysis import CLASSES, Case, analyse, as_text
+from processors.evaluation.pycocotools_eval import read_dataset
+from processors.reports import evaluation_charts as charts
+from utils.draw import draw_people
+from utils.files import write_atomically
+from utils.log import log
+
+TEMPLATE = Path(__file__).with_name("report_template.html")
+CASE_SIZE = (220, 280)     # width, height of one of the two crops of a case, pixels
+JPEG_QUALITY = 82
+
+
+def write_report(folder: str | Path, *, title: str, protocol: str, metrics: CocoMetrics,
+                 results: list[dict], ground_truth: COCO | str | Path, img_root: str | Path,
+                 skeleton: Skeleton, image_ids: Iterable[int] | None = None,
+                 cases: int = 12) -> Path:
+    """Analyse the results, write `report.html` and `error_analysis.txt`, return the former.
+
+    protocol: of `coco_evaluator.protocol`. results, ground_truth, image_ids: those `metrics` were
+    computed from. img_root: where the files named by the ground truth are; cases whose image
+    cannot be read are left out. cases: how many of the worst and of the best people to show.
+    """
+    analysis = analyse(ground_truth, results, skeleton, image_ids, cases)
+    text = as_text(analysis)
+    names = {image["id"]: image.get("file_name", "")
+             for image in read_dataset(ground_truth)["images"]}
+    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        title=escape(title),
+        counts=f"{metrics.images} images, {metrics.people} labelled people, "
+               f"{metrics.detections} detections ({analysis.false_positives} false, "
+               f"{analysis.missed['all']} people missed)",
+        tiles=charts.tiles(metrics),
+        notes="".join(f'<p class="note">{escape(note)}</p>' for note in metrics.notes),
+        protocol=_protocol(protocol),
+        curves=charts.precision_recall(metrics.precision[:, :, 0]),
+        steps=charts.steps(analysis), losses=charts.losses(analysis),
+        joint_key=charts.key(CLASSES), joints=charts.joints(analysis),
+        worst=_sheet(analysis.worst, names, Path(img_root), skeleton),
+        best=_sheet(analysis.best, names, Path(img_root), skeleton), text=escape(text))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "error_analysis.txt", lambda file: file.write((text + "\n").encode()))
+    write_atomically(folder / "report.html", lambda file: file.write(page.encode()))
+    return folder / "report.html"
+
+
+def _protocol(protocol: str) -> str:
+    rows = (line.partition(":") for line in protocol.splitlines())
+    return "".join(f"<dt>{escape(name.strip())}</dt><dd>{escape(words.strip())}</dd>"
+                   for name, _, words in rows)
+
+
+def _sheet(cases: tuple[Case, ...], names: dict[int, str], img_root: Path,
+           skeleton: Skeleton) -> str:
+    figures = []
+    for case in cases:
+        try:
+            image = read_image(img_root / names[case.image_id])
+        except ImageError as error:
+            log.warning("report: %s; the person is left out", error)
+            continue
+        picture = base64.b64encode(_jpeg(draw_case(image, case, skeleton))).decode()
+        figures.append(f'<figure><img alt="prediction and labels of a person of image '
+                       f'{case.image_id}" src="data:image/jpeg;base64,{picture}"><figcaption>'
+                       f'<b>OKS {case.oks:.3f}</b> · score {case.score:.2f} · image '
+                       f'{case.image_id}</figcaption></figure>')
+    return "".join(figures) or '<p class="soft">None.</p>'
+
+
+def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:
+    """The person twice, side by side: as predicted, and as labelled.
+
+    image: (H, W, 3) uint8 RGB, the whole one. Joints that are judged are drawn whatever their
+    score is. Returns (h, 2 w + gap, 3) uint8 with w and h of CASE_SIZE.
+    """
+    labelled = case.truth[:, 2] > 0
+    x, y, w, h = case.box
+    shown = np.concatenate([case.truth[labelled, :2], [[x, y], [x + w, y + h]]])
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    width, height = CASE_SIZE
+    span = 1.25 * np.maximum(high - low, 8)
+    scale = min(width / span[0], height / span[1])
+    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
+    matrix[:, 2] = np.array([width, height]) / 2 - scale * (low + high) / 2
+    crop = cv2.warpAffine(image, matrix, CASE_SIZE, borderValue=(40, 40, 40),
+                          flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    sides = []
+    for table, scores in ((case.keypoints, np.where(labelled, 1.0, case.keypoints[:, 2])),
+                          (case.truth, labelled.astype(float))):
+        points = table[:, :2] * scale + matrix[:, 2]
+        sides.append(draw_people(crop, points[None], scores[None], skeleton.limbs,
+                                 skeleton.joint_names, limb_colours=skeleton.limb_colours))
+    gap = np.full((height, 3, 3), 128, np.uint8)
+    return np.concatenate([sides[0], gap, sides[1]], axis=1)
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert done
+    return data.tobytes()

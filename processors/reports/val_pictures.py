@@ -1,0 +1,42 @@
+"""Pictures that show at a glance whether a network has learned anything."""
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datasets.annotations.skeleton import Skeleton
+from datasets.coco import MSCOCO
+from datasets.crops.images import ImageError, read_image
+from utils.draw import contact_sheet, draw_people
+from utils.files import write_atomically
+
+
+def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path: Path,
+                 count: int = 12, threshold: float = 0.3) -> None:
+    """`count` images of the data set, evenly spread, with the COCO results drawn on them.
+
+    Joints with a score below `threshold` are left out.
+    """
+    persons = dataset.persons
+    rows = np.unique(np.linspace(0, len(persons.image_ids) - 1, count).round().astype(int))
+    images, captions = [], []
+    for row in rows:
+        image_id = int(persons.image_ids[row])
+        poses = np.array([result["keypoints"] for result in results
+                          if result["image_id"] == image_id], np.float32)
+        poses = poses.reshape(-1, skeleton.num_joints, 3)
+        try:
+            image = read_image(dataset.path(row))
+        except ImageError:
+            if not dataset.skip_broken:
+                raise
+            continue        # the evaluation has named it
+        images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
+                                  skeleton.joint_names, threshold, skeleton.limb_colours))
+        captions.append(str(persons.file_names[row]))
+    if not images:
+        return
+    sheet = contact_sheet(images, columns=4, cell_size=(320, 260), captions=captions)
+    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    assert done
+    write_atomically(path, lambda file: file.write(jpeg.tobytes()))

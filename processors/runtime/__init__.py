@@ -1,0 +1,1 @@
+"""Where the same lines run: devices, processes, signals, precision, pixels on the device."""

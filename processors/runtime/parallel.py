@@ -1,0 +1,157 @@
+"""Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
+in one process per device (DistributedDataParallel).
+
+Both classes offer the same: `device`, `rank`, `world_size`, `rank_0_first`, `wrap`, `no_sync`,
+`mean`, `gather`, `share`, `same_buffers`, `close`.
+"""
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
+
+from utils.errors import UserError
+
+
+class OneProcess:
+    """The CPU, one GPU, or several GPUs by DataParallel."""
+    rank, world_size = 0, 1
+
+    def __init__(self, gpus: tuple[int, ...]):
+        self.devices = find_devices(gpus)
+        self.device = self.devices[0]
+        if self.device.type == "cuda":      # or loaders that pin memory would use GPU 0 too
+            torch.cuda.set_device(self.device)
+
+    def main_process_first(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns; the others begin it when process 0 has done it."""
+        return work()
+
+    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
+        """The callable form of `net`; `net` itself stays the one to save and to optimize."""
+        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
+
+    def no_sync(self, model: Any) -> AbstractContextManager:
+        """For a backward pass whose gradients wait for those of the next one. model: of `wrap`,
+        maybe compiled."""
+        return nullcontext()
+
+    def all_reduce_mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes, on the device; the host does not wait for it."""
+        return values
+
+    def all_gather(self, value: Any) -> list[Any]:
+        """The value of every process, in the order of their ranks."""
+        return [value]
+
+    def broadcast(self, value: Any) -> Any:
+        """The value of process 0."""
+        return value
+
+    def broadcast_buffers(self, net: nn.Module) -> None:
+        """Give all processes the batch norm statistics of process 0, which are those saved."""
+
+    def close(self) -> None:
+        """After the last exchange of a run that ended well."""
+
+
+class ManyProcesses:
+    """One process per device, started by torchrun or by processors/runtime/launch.py.
+
+    The processes connect when they first exchange something. Data workers must have been forked
+    by then: the threads of gloo and NCCL take locks of Python's, and a process that is forked at
+    such a moment has them locked for ever.
+    """
+
+    def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
+        self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        local_rank = int(os.environ["LOCAL_RANK"])
+        if gpus and local_rank >= len(gpus):
+            raise UserError(f"gpus: {list(gpus)} has no device for process {local_rank} of this "
+                             f"machine; start {len(gpus)} processes or name more devices")
+        self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
+        self.device = self.devices[0]
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
+        elif "OMP_NUM_THREADS" not in os.environ:
+            local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
+            torch.set_num_threads(max(1, torch.get_num_threads() // local_size))
+        self.timeout = timedelta(minutes=timeout_minutes)
+        self.store, _, _ = next(rendezvous("env://", timeout=self.timeout))
+        self.turns = 0
+
+    def _connect(self) -> None:
+        if not dist.is_initialized():
+            on_gpu = self.device.type == "cuda"
+            dist.init_process_group("nccl" if on_gpu else "gloo", store=self.store,
+                                    rank=self.rank, world_size=self.world_size,
+                                    timeout=self.timeout, device_id=self.device if on_gpu else None)
+
+    def main_process_first(self, work: Callable[[], Any]) -> Any:
+        self.turns += 1
+        key = f"process 0 has done work {self.turns}"
+        if self.rank != 0:
+            self.store.wait([key], timedelta(hours=1))
+        result = work()
+        if self.rank == 0:
+            self.store.set(key, "done")
+        return result
+
+    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
+        if not train:
+            return net
+        self._connect()
+        return nn.parallel.DistributedDataParallel(
+            net, device_ids=[self.device] if self.device.type == "cuda" else None,
+            gradient_as_bucket_view=True)
+
+    def no_sync(self, model: Any) -> AbstractContextManager:
+        return model.no_sync()
+
+    def all_reduce_mean(self, values: Tensor) -> Tensor:
+        self._connect()
+        dist.all_reduce(values)
+        return values / self.world_size
+
+    def all_gather(self, value: Any) -> list[Any]:
+        self._connect()
+        values = [None] * self.world_size
+        dist.all_gather_object(values, value)
+        return values
+
+    def broadcast(self, value: Any) -> Any:
+        self._connect()
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def broadcast_buffers(self, net: nn.Module) -> None:
+        self._connect()
+        for buffer in net.buffers():
+            dist.broadcast(buffer, src=0)
+
+    def close(self) -> None:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+Parallel = OneProcess | ManyProcesses
+
+
+def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:
+    """The devices that `gpus` names, or the CPU. Raises ValueError for those not there."""
+    if not gpus:
+        return (torch.device("cpu"),)
+    count = torch.cuda.device_count()
+    missing = [number for number in gpus if number >= count]
+    if missing:
+        raise UserError(
+            f"gpus: {list(gpus)} names devices that are not there: {missing}; this machine has "
+            f"{count} CUDA device{'s' * (count != 1)}; set gpus to "
+            f"{list(range(count)) or '[] (gpus= on the command line) to use the CPU'}")
+    return tuple(torch.device("cuda", number) for number in gpus)

@@ -1,0 +1,58 @@
+"""Whether a stored run may go on under the settings of today."""
+from pathlib import Path
+from typing import Any
+
+from configs.loader import config_from_dict, config_to_dict
+from configs.schema import Config
+from utils.errors import UserError
+from utils.log import log
+
+# What the stored tensors or the meaning of `step` depend on. Everything else may change.
+FIXED = ("model.type", "model.name", "model.num_joints", "model.reduction", "model.width",
+         "optim.optimizer", "data.batch_size")
+
+
+def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
+                   path: Path) -> None:
+    """Say every setting that changed since the checkpoint was written.
+
+    Raises ValueError for a change with which the run cannot go on.
+    """
+    if "optimizer" not in state:
+        raise UserError(f"{path} holds a network only, no run to go on with; give it as "
+                         f"model.pretrained and start with resume=false")
+    before = _flat(config_to_dict(config_from_dict(state["config"], str(path))))
+    now = _flat(config_to_dict(config))
+    changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
+    for key in FIXED:
+        if key in changed:
+            old, new = changed[key]
+            raise UserError(f"{path} cannot go on with {key} = {new}, it was made with {old}; set "
+                             f"it back, choose another model_name, or start over with "
+                             f"resume=false")
+    if state["steps_per_epoch"] != steps_per_epoch:
+        raise UserError(f"{path} was made with {state['steps_per_epoch']} steps an epoch, the "
+                         f"data now give {steps_per_epoch}; bring the data back or start over "
+                         f"with resume=false")
+    if bool(before["optim.ema"]) != bool(now["optim.ema"]) and not before["optim.ema"]:
+        log.info("averaging (optim.ema) begins at the checkpoint's weights")
+    for key, (old, new) in changed.items():
+        if key != "resume":
+            log.info("changed since the checkpoint: %s was %s, is %s", key, old, new)
+
+
+def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def ensure_same_step(steps: list[int], folder: Path) -> None:
+    """Raise ValueError where the processes of several machines have found different checkpoints."""
+    if len(set(steps)) > 1:
+        raise UserError(f"val.weight_path: the processes found checkpoints of steps {steps} in "
+                         f"{folder}; give a folder that all machines share")

@@ -1,0 +1,108 @@
+"""TrainStep: forward, loss, backward and update of one batch, without waiting for the device."""
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from configs.schema import Config
+from datasets.annotations.skeleton import Skeleton
+from datasets.sample import Batch
+from losses.heatmap import LOSSES
+from processors.runtime.colour_augment import augment_colour
+from processors.runtime.normalise import normalise
+from processors.runtime.parallel import Parallel
+from processors.runtime.precision import amp_dtype, autocast, grad_scaler
+from processors.training.optim import build_optimizer
+from utils.errors import UserError
+from utils.heatmap_accuracy import heatmap_accuracy
+from utils.heatmap_codec import HeatmapCodec
+
+
+class TrainStep:
+    """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
+
+    def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: HeatmapCodec,
+                 parallel: Parallel):
+        self.config, self.codec, self.parallel = config, codec, parallel
+        self.device = parallel.device
+        self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
+        self.loss = LOSSES[config.optim.loss]
+        self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
+                              if config.optim.joint_weights else 1.0)
+        torch.backends.cudnn.benchmark = True       # all batches have one size
+        self.parameters = list(net.parameters())
+        self.images: Tensor | None = None
+        self.optimizer = build_optimizer(net, config.optim)
+        self.scaler = grad_scaler(self.dtype, self.device)
+        self.model: Callable[[Tensor], Tensor] = parallel.wrap(net, train=True)
+        if config.optim.compile:
+            self.model = torch.compile(self.model, dynamic=False)
+
+    def __call__(self, batch: Batch, lr: float, measure: bool) -> Tensor:
+        """One update. batch: on the device. measure: compute the accuracy too.
+
+        Returns (3,) float32 on the device: loss, norm of the gradient, accuracy (nan if not
+        measured). Weights stay as they are if the gradient is not finite.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.zero_grad(set_to_none=True)
+        *first, last = batch.chunks(self.config.optim.accumulate)
+        losses = []
+        for piece in first:
+            with self.parallel.no_sync(self.model):
+                losses.append(self._backward(piece)[0])
+        loss, accuracy = self._backward(last, measure)
+        norm = self._update()
+        return torch.stack([sum(losses, loss), norm, accuracy]).float()
+
+    def _backward(self, piece: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
+        """Add the gradient of a piece; returns its part of the loss, and the accuracy."""
+        memory = self._memory(piece.crop)
+        crops = augment_colour(piece.crop, piece.draws, self.config.augment, memory)
+        images = normalise(crops, self.config.model.input_format, memory)
+        targets, weights = self.codec.encode(piece.keypoints, piece.visibility)
+        with autocast(self.dtype, self.device):
+            heatmaps = self.model(images)
+        heatmaps = heatmaps.float()
+        loss = self.loss(heatmaps, targets, weights * self.joint_weights)
+        loss = loss / self.config.optim.accumulate
+        self.scaler.scale(loss).backward()
+        accuracy = (heatmap_accuracy(heatmaps.detach(), targets) if measure
+                    else loss.new_full((), math.nan))
+        return loss.detach(), accuracy
+
+    def _memory(self, crops: Tensor) -> Tensor | None:
+        """The same memory for the images of every step on a CPU, where fresh memory is slow. GPUs
+        have an allocator of their own."""
+        if self.device.type != "cpu":
+            return None
+        if self.images is None or self.images.shape != crops.shape:
+            self.images = torch.empty_like(crops, dtype=torch.float32)
+        return self.images
+
+    def _update(self) -> Tensor:
+        """Clip and step; returns the norm of the gradient. The fused optimizers themselves leave
+        everything as it is where `found_inf` is 1, so the host need not know."""
+        self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        # one device, one dtype: torch's own get_total_norm takes a third longer to look for more
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self.config.optim.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.config.optim.clip_norm, norm)
+        if not self.scaler.is_enabled():        # else it sets both of these itself
+            # read by the fused optimizers, not declared by their base class
+            self.optimizer.grad_scale = None    # type: ignore[attr-defined]
+            self.optimizer.found_inf = (        # type: ignore[attr-defined]
+                norm.isfinite().logical_not().float())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return norm
+
+
+def ensure_micro_batches(share: int, pieces: int) -> None:
+    """Raise ValueError where a small data set leaves a batch that accumulation cannot cut."""
+    if share % pieces:
+        raise UserError(f"optim.accumulate is {pieces}, which does not divide the {share} persons "
+                         f"that a process has in a batch; choose a divisor")

@@ -1,0 +1,134 @@
+"""The skeletons are those of their data sets; a wrong skeleton file is told in a sentence."""
+import json
+
+import pytest
+
+from datasets.annotations.skeleton import (
+    DEFAULT_SIGMA,
+    SKELETON_DIR,
+    joint_map,
+    load_skeleton,
+    skeleton_from_dict,
+    skeleton_to_dict,
+)
+
+NAMES = sorted(path.stem for path in SKELETON_DIR.glob("*.yaml"))
+
+
+def test_coco_skeleton_is_the_official_one():
+    skeleton = load_skeleton("coco")
+    assert skeleton.num_joints == len(skeleton.sigmas) == len(skeleton.joint_weights) == 17
+    assert skeleton.joint_names[:3] == ("nose", "left_eye", "right_eye")
+    assert skeleton.flip_pairs == tuple((j, j + 1) for j in range(1, 17, 2))
+    assert skeleton.flip_order == (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15)
+    assert skeleton.upper_body == tuple(range(11)) and skeleton.lower_body == tuple(range(11, 17))
+    assert skeleton.sigmas == (.026, .025, .025, .035, .035, .079, .079, .072, .072, .062, .062,
+                               .107, .107, .087, .087, .089, .089)
+    assert skeleton.joint_weights == (1,) * 7 + (1.2, 1.2, 1.5, 1.5, 1, 1, 1.2, 1.2, 1.5, 1.5)
+    assert all(0 <= joint < 17 for limb in skeleton.limbs for joint in limb)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_skeleton_is_whole(name):
+    skeleton = load_skeleton(name)
+    order = skeleton.flip_order
+    assert skeleton.name == name and not skeleton.guessed_sigmas and not skeleton.notes()
+    assert [order[j] for j in order] == list(range(skeleton.num_joints))
+    assert len(skeleton.limb_colours) == len(skeleton.limbs)
+    assert len(skeleton.limbs) >= skeleton.num_joints - 4     # ears, say, may stand alone
+    pairs = {tuple(skeleton.joint_names[j] for j in pair) for pair in skeleton.flip_pairs}
+    assert pairs == {(joint, joint.replace("left_", "right_")) for joint in skeleton.joint_names
+                     if joint.startswith("left_")}
+    assert not set(skeleton.upper_body) & set(skeleton.lower_body)
+
+
+def test_the_joints_of_the_published_data_sets():
+    counts = {name: load_skeleton(name).num_joints for name in NAMES}
+    assert counts == {"ap10k": 17, "coco": 17, "crowdpose": 14, "halpe26": 26, "hand21": 21,
+                      "mpii": 16}
+    assert load_skeleton("mpii").joint_names[6:10] == ("pelvis", "thorax", "upper_neck", "head_top")
+    assert load_skeleton("crowdpose").joint_names[-2:] == ("head_top", "neck")
+    assert load_skeleton("crowdpose").sigmas == (
+        .079, .079, .072, .072, .062, .062, .107, .107, .087, .087, .089, .089, .079, .079)
+    halpe, coco = load_skeleton("halpe26"), load_skeleton("coco")
+    assert halpe.joint_names[:17] == coco.joint_names and halpe.sigmas[:17] == coco.sigmas
+    assert halpe.sigmas[17:] == (.026, .026, .066, *(.079,) * 6)
+    hand = load_skeleton("hand21")
+    assert hand.flip_order == tuple(range(21)) and hand.limb_colours[0] == (255, 140, 0)
+    assert not hand.upper_body and not hand.lower_body
+
+
+def test_joints_are_mapped_by_name():
+    mpii, crowd = load_skeleton("mpii"), load_skeleton("crowdpose")
+    places = joint_map(mpii, crowd)
+    assert [mpii.joint_names[place] if place >= 0 else None for place in places] == [
+        *crowd.joint_names[:13], None]
+    with pytest.raises(ValueError, match="mpii and hand21 have no joint name in common"):
+        joint_map(mpii, load_skeleton("hand21"))
+
+
+@pytest.mark.parametrize("name", ["coco", "hand21"])
+def test_a_skeleton_travels_as_plain_containers(name):
+    skeleton = load_skeleton(name)
+    raw = json.loads(json.dumps(skeleton_to_dict(skeleton)))
+    assert skeleton_from_dict(raw, "x.pth") == skeleton
+    with pytest.raises(ValueError, match="x.pth: limbs has the entry"):
+        skeleton_from_dict(raw | {"limbs": [["nose", "tail"]]}, "x.pth")
+
+
+def test_guessed_sigmas_are_still_guessed_after_a_journey(tmp_path):
+    (tmp_path / "bare.yaml").write_text("joints: [nose, [tail, 0.1, 2, lower]]")
+    skeleton = load_skeleton(str(tmp_path / "bare.yaml"))
+    assert skeleton_from_dict(skeleton_to_dict(skeleton), "x.pth") == skeleton
+
+
+def test_own_skeleton_by_path(tmp_path):
+    path = tmp_path / "stick.yaml"
+    path.write_text("joints: [[head, 0.05, 1, upper], [l, 0.05, 1, lower], [r, 0.05, 1, lower]]\n"
+                    "flip_pairs: [[l, r]]\nlimbs: [[head, l], [head, r]]\n")
+    skeleton = load_skeleton(str(path))
+    assert skeleton.name == "stick" and skeleton.flip_order == (0, 2, 1)
+    assert skeleton.limbs == ((0, 1), (0, 2)) and skeleton.limb_colours == (None, None)
+
+
+def test_names_alone_are_a_skeleton_and_guessed_sigmas_are_told(tmp_path):
+    path = tmp_path / "bare.yaml"
+    path.write_text("joints: [nose, 1, [tail, 0.1, 1, lower], [paw, ~, 1, lower]]\n")
+    skeleton = load_skeleton(str(path))
+    assert skeleton.joint_names == ("nose", "1", "tail", "paw") and skeleton.lower_body == (2, 3)
+    assert skeleton.sigmas == (DEFAULT_SIGMA, DEFAULT_SIGMA, 0.1, DEFAULT_SIGMA)
+    assert "no sigma for nose, 1, paw; 0.067 is used" in skeleton.notes()[0]
+
+
+@pytest.mark.parametrize("text, part", [
+    ("joints: [[a, 0.1, 1, upper], [a, 0.1, 1, upper]]", "joints has a twice"),
+    ("joints: [[a, 0.1, 1, middle]]", "upper, lower or neither"),
+    ("joints: [[a, 0.1, 1]]", "write a name, or"),
+    ("joints: [[a, -1, 1, upper]]", "sigma must be a number above 0"),
+    ("joints: [[a, .nan, 1, upper]]", "sigma must be"), ("joints: [[a, 1, x, upper]]", "weight"),
+    ("joints: [a, no]", "put quotes around"), ("joints: a", "needs a list of joints"),
+    ("joints: [a, b]\nlimbs: [[a, c]]", "limbs has the entry .*c is none of the joints a, b"),
+    ("joints: [left, right]\nlimbs: [[left, rigth]]", "did you mean right"),
+    ("joints: [a, b]\nlimbs: [[a, a]]", "two different joints"),
+    ("joints: [a, b]\nlimbs: [[a, b, red]]", "may stand a colour"),
+    ("joints: [a, b]\nlimbs: [[a, b, [0, 0, 256]]]", "may stand a colour"),
+    ("joints: [a, b]\nlimbs: [a]", "two names"), ("joints: [a]\nlimbs: a", "list of pairs"),
+    ("joints: [a, b]\nflip_pairs: [[a, a]]", "two different joints"),
+    ("joints: [a, b, c]\nflip_pairs: [[a, b], [c, a]]", "a stands in another pair already"),
+    ("joints: [a, b]\nflip_pairs: [[a, b, 1]]", "two names"),
+    ("joints: [a]\nflip_pair: []", "no key flip_pair; did you mean flip_pairs"),
+    ("name: empty", "joints"), ("a: [", "not valid YAML"),
+    ("joints: [a]\njoints: [b]", "the key joints twice"),
+    ("joints: [a]\nname: [b]", "write one word"),
+])
+def test_wrong_skeleton_file(tmp_path, text, part):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=part) as caught:
+        load_skeleton(str(path))
+    assert "wrong.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_missing_skeleton_lists_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="coco"):
+        load_skeleton("cocoa")

@@ -1,0 +1,65 @@
+"""More faults to plant, as planted_faults.py does: tools that write what they do not know."""
+import copy
+from dataclasses import replace
+
+from tests.datasets.doctor.planted_faults import COCO, same_person
+
+
+def unlabelled_at_zero(sets):
+    """A tool without visibility: what nobody labelled is at 0, 0 and counts as seen."""
+    for row in sets.persons:
+        row["keypoints"][2::3] = [2] * 17
+        row["num_keypoints"] = 17
+    return "piled_joints", None, "lie at 0, 0"
+
+
+def one_joint_at_zero(sets):
+    row = next(row for row in sets.persons if row["num_keypoints"] > 8
+               and row["keypoints"][:3] != [0, 0, 0])
+    row["keypoints"][:2] = 0, 0
+    return "piled_joints", 1, f"annotation {row['id']}"
+
+
+def all_on_one_point(sets):
+    x, y, w, h = sets.persons[0]["bbox"]
+    sets.persons[0].update(keypoints=[x + w / 2, y + h / 2, 2] * 17, num_keypoints=17)
+    return "piled_joints", 17, f"annotation {sets.persons[0]['id']}"
+
+
+def same_joints_in_another_box(sets):
+    row = copy.deepcopy(next(row for row in sets.persons if row["num_keypoints"] == 17))
+    row["id"], row["bbox"][0] = 7777, row["bbox"][0] + 2
+    sets.train["annotations"].append(row)
+    return "duplicates", 1, "annotation 7777"
+
+
+def no_annotation_ids(sets):
+    for row in sets.train["annotations"]:
+        del row["id"]
+    return "annotation_ids", len(sets.train["annotations"]), "have no id"
+
+
+def sigmas_in_percent(sets):
+    sets.skeleton = replace(COCO, sigmas=tuple(100 * sigma for sigma in COCO.sigmas))
+    return "sigmas", 17, "nose 2.6"
+
+
+def category_as_text(sets):
+    for row in sets.train["annotations"]:
+        row["category_id"] = str(row["category_id"])
+    return "category", None, "no annotation has the category_id 1 that the file gives to the " \
+                             "category to train; its annotations have '1'"
+
+
+def rounded_again(sets):
+    """A validation image saved anew, its joints written as whole pixels."""
+    found = same_person(sets)
+    row = sets.train["annotations"][-1]
+    row["keypoints"] = list(map(round, row["keypoints"]))
+    return found
+
+
+SUBTLE_FAULTS = [unlabelled_at_zero, one_joint_at_zero, all_on_one_point,
+                 same_joints_in_another_box, no_annotation_ids, sigmas_in_percent,
+                 category_as_text, rounded_again]
+SUBTLE_NOTES = {no_annotation_ids}

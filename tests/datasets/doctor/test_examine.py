@@ -1,0 +1,165 @@
+"""The doctor: silent on clean data, and one planted fault at a time is the one that it names."""
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.schema import Config, DataConfig
+from datasets.doctor.examine import CHECKS, examine
+from datasets.doctor.finding import is_serious
+from datasets.synthetic.data_set import write_synthetic
+from tests.datasets.doctor import planted_faults as planted
+from tests.datasets.doctor.planted_faults import COCO, FAULTS, NOTES, Sets
+from tests.datasets.doctor.subtle_faults import SUBTLE_FAULTS, SUBTLE_NOTES
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    for name, count, seed in (("train", 36, 0), ("val", 20, 1)):
+        write_synthetic(folder / name, folder / f"{name}.json", count, seed)
+    return folder
+
+
+@pytest.fixture
+def sets(drawn, tmp_path):
+    train, val = (json.loads((drawn / f"{name}.json").read_bytes()) for name in ("train", "val"))
+    return Sets(train, val, tmp_path, drawn / "train", drawn / "val")
+
+
+def test_nothing_is_wrong_with_drawn_people(sets):
+    diagnosis = sets.diagnose()
+    assert diagnosis.findings == () and not diagnosis.serious
+    assert "nothing wrong found" in str(diagnosis)
+    assert f"36 images, {len(sets.train['annotations'])} annotations" in str(diagnosis)
+
+
+def test_nothing_is_wrong_with_real_people(shared, tmp_path):
+    coco = shared / "data" / "coco"
+    train, val = (json.loads((coco / f"annotations/person_keypoints_{name}2017.json").read_bytes())
+                  for name in ("train", "val"))
+    sets = Sets(train, val, tmp_path, coco / "train2017", coco / "val2017")
+    assert sets.found() == []
+
+
+@pytest.mark.parametrize("plant", FAULTS + SUBTLE_FAULTS, ids=lambda plant: plant.__name__)
+def test_a_planted_fault_is_the_one_that_is_named(sets, plant):
+    check, count, words = plant(sets)
+    diagnosis = sets.diagnose()
+    assert [finding.check for finding in diagnosis.findings] == [check], str(diagnosis)
+    if count is not None:
+        assert diagnosis.findings[0].count == count
+    assert words in str(diagnosis)
+    assert diagnosis.serious == (plant not in NOTES | SUBTLE_NOTES)
+
+
+def test_every_check_has_its_fault(sets, drawn):
+    planted = {plant(copy.deepcopy(replace(sets, folder=_folder(sets.folder, number))))[0]
+               for number, plant in enumerate(FAULTS + SUBTLE_FAULTS)}
+    assert planted == {*CHECKS, "file", "category", "overlap", "sigmas", "num_joints"}
+
+
+def _folder(parent: Path, number: int) -> Path:
+    (parent / str(number)).mkdir()
+    return parent / str(number)
+
+
+# ---- several faults, and files that are none ---------------------------------------------------
+
+def test_it_goes_on_after_the_first_fault(sets):
+    plants = (planted.no_image, planted.lost_annotation, planted.joint_outside, planted.short_row,
+              planted.person_twice, planted.other_num_joints)
+    assert {plant(sets)[0] for plant in plants} == {check for check, _ in sets.found()}
+
+
+@pytest.mark.parametrize("content, words", [
+    ("{", "is not JSON"), ("[]", "holds no images"), ("{}", "no list of images"),
+    (None, "cannot be read"),
+    ('{"images": [1], "annotations": [2, {"image_id": 1, "category_id": {}}], "categories": [3]}',
+     "1 of 1 images lack"),
+    ('{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 0}], "categories": [{"id": 1}],'
+     ' "annotations": [{"image_id": [], "category_id": 1, "bbox": "x", "keypoints": {}}]}',
+     "a width and a height above 0")])
+def test_a_file_that_is_none_is_told_of(sets, content, words):
+    sets.diagnose()
+    path = sets.folder / "train.json"
+    path.unlink() if content is None else path.write_text(content, encoding="utf-8")
+    data = DataConfig(train_ann_path=str(path), val_ann_path=str(sets.folder / "val.json"),
+                      train_img_root=str(sets.train_root), val_img_root=str(sets.val_root))
+    diagnosis = examine(Config(data=data), COCO)
+    assert diagnosis.serious and words in str(diagnosis)
+
+
+# ---- what is no fault --------------------------------------------------------------------------
+
+def pairs_right_first(sets):
+    sets.skeleton = replace(COCO, flip_pairs=tuple((b, a) for a, b in COCO.flip_pairs))
+
+
+def joint_at_the_border(sets):
+    sets.persons[0]["keypoints"][:2] = -0.01 * 320, 50
+
+
+def hand_wide_area(sets):
+    for row in sets.train["annotations"]:
+        row["area"] = 1.6 * row["bbox"][2] * row["bbox"][3]
+
+
+def few_persons_without_ankle(sets):
+    """Nine persons cannot tell that a joint is never labelled."""
+    planted.invisible_joint(sets)
+    keep = [row["id"] for row in sets.persons[:9]]
+    sets.train["annotations"] = [row for row in sets.train["annotations"] if row["id"] in keep]
+
+
+def person_beside_the_box(sets):
+    """Two thirds of the joints outside of the box are seen in COCO."""
+    row = next(row for row in sets.persons if row["num_keypoints"] == 17)
+    x, y, w, h = row["bbox"]
+    row["bbox"], row["area"] = [x, y, 0.3 * w, h], 0.15 * w * h
+    joints = [[x + 0.1 * w, y + 0.5 * h, 2]] * 2 + [
+        [x + 0.5 * w, y + 0.5 * h + i, 2] for i in range(4)]
+    row["keypoints"] = sum(joints, []) + [0] * 33
+    row["num_keypoints"] = 6
+
+
+def some_hidden_with_coordinates(sets):
+    row = sets.persons[0]
+    row["keypoints"][2::3] = [0] * 17
+    row["num_keypoints"] = 0
+
+
+def face_of_one_pixel(sets):
+    """Somebody far away, whose eyes and nose nobody can tell apart."""
+    row = min(sets.persons, key=lambda row: row["bbox"][2] * row["bbox"][3])
+    x, y, w, h = row["bbox"]
+    row.update(bbox=[x, y, 20, 40], area=400, num_keypoints=5)
+    row["keypoints"] = [x + 10, y + 4, 2] * 3 + [0] * 24 + [
+        x + 8, y + 20, 2, x + 12, y + 20, 2] + [0] * 12
+
+
+def crowd(sets):
+    sets.persons[0].update(iscrowd=1, keypoints=[], bbox=[-900, 0, 5, 5], area=0)
+
+
+HARMLESS = [pairs_right_first, joint_at_the_border, hand_wide_area, few_persons_without_ankle,
+            person_beside_the_box, some_hidden_with_coordinates, face_of_one_pixel,
+            crowd]
+
+
+@pytest.mark.parametrize("harmless", HARMLESS, ids=lambda plant: plant.__name__)
+def test_it_is_silent_where_nothing_can_be_said(sets, harmless):
+    harmless(sets)
+    assert sets.found() == []
+
+
+def test_one_in_ten_thousand_is_named_and_not_serious():
+    assert is_serious(1, 9999) and not is_serious(1, 10_000)
+
+
+def test_the_same_fault_of_two_sets_is_said_once(sets):
+    planted.eyes_with_ears(sets)
+    assert [finding.where for finding in sets.diagnose().findings] == [
+        "training set and validation set"]

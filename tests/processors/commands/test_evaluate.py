@@ -1,0 +1,184 @@
+"""`python main.py evaluate`: which processes it starts, and that they give the numbers of one."""
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import main
+from configs.loader import config_to_dict, load_config
+from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
+from datasets.synthetic.data_set import ensure_synthetic
+from nets import build_net
+from processors.commands import evaluate as module
+from processors.commands.evaluate import evaluate
+from processors.commands.evaluate_weights import evaluate_weights
+from processors.evaluation.coco_metrics import COCO_METRICS
+from processors.models.weights_against_config import config_for_weights
+from utils.log import log
+
+ROOT = Path(main.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory) -> list[str]:
+    """The command line of an evaluation of a small network on drawn people, and its weights."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("evaluate")
+    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
+             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
+    settings = [*files, "data.synthetic_train=1", "data.synthetic_val=9", "data.batch_size=4",
+                "data.num_workers=1", "codec.input_size=[64, 64]", "val.joint_score=0",
+                f"val.weight_path={folder}"]
+    config = load_config(main.QUICKSTART, settings)
+    ensure_synthetic(config.data, seed=0)
+    torch.save({"ema": build_net(config.model).state_dict(), "config": config_to_dict(config),
+                "skeleton": skeleton_to_dict(load_skeleton("coco"))},
+               folder / "quickstart_best.pth")
+    return settings
+
+
+def folder_of(words: list[str]) -> Path:
+    return Path(words[-1].partition("=")[2])
+
+
+def numbers(said: str) -> list[list[str]]:
+    """The tables of APs in a log."""
+    return re.findall(r"(?:-?\d\.\d{4}|-)(?:\s+(?:-?\d\.\d{4}|-)){9}", said)
+
+
+def truth_like(results: list[dict], path: Path) -> None:
+    """Let the labels of a file be near the results, so that there are numbers to compare."""
+    content, rng = json.loads(path.read_text()), np.random.default_rng(0)
+    for person in content["annotations"]:
+        found = [r for r in results if r["image_id"] == person["image_id"]]
+        joints = np.reshape(found[person["id"] % len(found)]["keypoints"], (17, 3))
+        joints = joints + rng.normal(0, rng.choice([0.2, 1.5]), (17, 3))
+        joints[:, 2] = 2
+        person.update(keypoints=joints.ravel().tolist(), num_keypoints=17)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.slow
+def test_two_processes_give_every_number_of_one(words):
+    folder = folder_of(words)
+    truth = folder / "val" / "people.json"
+    boxes = folder / "boxes.json"
+    boxes.write_text(json.dumps([
+        {key: person[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for person in json.loads(truth.read_text())["annotations"]]))
+    words = [*words, f"val.boxes={boxes}"]
+    evaluate_weights(load_config(main.QUICKSTART, words))
+    truth_like(json.loads((folder / "quickstart_results.json").read_text()), truth)
+    alone = evaluate_weights(load_config(main.QUICKSTART, words))[""]
+    results = json.loads((folder / "quickstart_results.json").read_text())
+    assert 0.2 < alone["AP"] < 0.95
+    one = " ".join(f"{alone[name]:.4f}" if alone[name] >= 0 else "-" for name in COCO_METRICS)
+
+    command = ["evaluate", str(main.QUICKSTART), *words, "processor=ddp"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for start, more in (([], ["processes=2"]), (torchrun, []),
+                        ([], ["processes=2", "--report", str(folder / "report")]),
+                        ([], ["processes=2", "--sweep"])):
+        for old in folder.glob("*_results.json"):
+            old.unlink()
+        done = subprocess.run([sys.executable, *start, "main.py", *command, *more], cwd=ROOT,
+                              env=os.environ | {"OMP_NUM_THREADS": "1"}, text=True, timeout=600,
+                              capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        tables = [" ".join(row.split()) for row in numbers(done.stdout)]
+        assert tables[-1] == one and len(tables) == (6 if "--sweep" in more else 1)
+        name = ("quickstart_gauss_taylor_flip_results.json" if "--sweep" in more
+                else "quickstart_results.json")
+        here = folder / "report" if "--report" in more else folder
+        for a, b in zip(results, json.loads((here / name).read_text()), strict=True):
+            assert a["image_id"] == b["image_id"]
+            assert a["keypoints"] == pytest.approx(b["keypoints"], abs=1e-2)
+    assert (folder / "report" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_error_of_a_process_is_one_sentence(words, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "main.py", "evaluate", *words, "processor=ddp", "processes=2",
+         f"--weights={tmp_path / 'no.pth'}"], cwd=ROOT, capture_output=True, text=True, timeout=600,
+        env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert len(re.findall(r"no\.pth", done.stderr)) == 1
+
+
+@pytest.mark.parametrize("settings, processes", [
+    (["processor=ddp", "processes=2"], 2), (["processor=ddp"], None), ([], None)])
+def test_ddp_is_launched_with_all_that_was_asked_for(words, monkeypatch, settings, processes):
+    calls = []
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setattr(module, "launch", lambda *given: calls.append(given))
+    monkeypatch.setattr(module, "evaluate_weights", lambda *given: calls.append("here"))
+    assert main.main(["evaluate", "configs/quickstart.yaml", *words, *settings, "--sweep",
+                      "--weights", "w.pth", "--source", "pose_hrnet"]) == 0
+    if processes is None:
+        assert calls == ["here"]
+        return
+    (sent, count, again), = calls
+    assert count == processes and "evaluation again" in again
+    assert sent == ["evaluate", "configs/quickstart.yaml", *words, *settings, "--weights",
+                    "w.pth", "--source", "pose_hrnet", "--sweep"]
+    seen = {}
+    monkeypatch.setitem(main.COMMANDS, "evaluate", lambda given: seen.update(vars(given)))
+    assert main.main(sent) == 0 and seen["sweep"] and seen["source"] == "pose_hrnet"
+
+
+@pytest.mark.parametrize("option", ([], ["--sweep"]))
+def test_a_dead_worker_is_one_sentence(words, monkeypatch, capfd, option):
+    monkeypatch.setattr("datasets.coco.MSCOCO.__getitems__",
+                        lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    assert main.main(["evaluate", *words, *option]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: a process that reads images died (") and said.count("\n") == 1
+    assert said.endswith("; the same command makes the evaluation again\n")
+
+
+def test_dp_under_torchrun_is_refused(words, monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert main.main(["evaluate", *words]) == 2
+    assert "processor is dp" in capsys.readouterr().err
+
+
+def test_a_sweep_makes_no_report(words, tmp_path, capsys):
+    assert main.main(["evaluate", *words, "--sweep", "--report", str(tmp_path / "r")]) == 2
+    assert re.search("--report .* --sweep .* leave one", capsys.readouterr().err)
+    with pytest.raises(ValueError, match="--sweep"):
+        evaluate("no.yaml", sweep=True, report=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
+    monkeypatch.setattr("processors.commands.evaluate_weights.show_log",
+                        lambda rank: log.setLevel("INFO"))
+    found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
+    assert len(found) == 6 and caplog.text.count("pose score:") == 1
+    assert "with and without" in caplog.text and "kernel 7" in caplog.text
+    assert len(list(folder_of(words).glob("quickstart_*_results.json"))) >= 6
+
+
+def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
+    monkeypatch.setattr("processors.models.weights_against_config.disagreements",
+                        lambda *_: {("codec", "alignment"): "dark"})
+    config = config_for_weights(load_config(main.QUICKSTART, words),
+                             SimpleNamespace(where="w.pth", assumed=""))
+    assert config.codec.alignment == "dark"
+
+
+def test_a_new_head_is_not_judged(words, monkeypatch):
+    monkeypatch.setattr("processors.commands.evaluate_weights.load_weights",
+                        lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
+    with pytest.raises(ValueError, match="for another number of joints"):
+        evaluate_weights(load_config(main.QUICKSTART, words))

@@ -1,0 +1,199 @@
+"""`export`: the file does what the network and its codec do, and says all it takes to use it."""
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("onnxscript", reason="export needs onnx and onnxscript")
+ort = pytest.importorskip("onnxruntime")
+
+from configs.schema import CodecConfig, Config, ModelConfig  # noqa: E402
+from datasets.annotations.skeleton import load_skeleton  # noqa: E402
+from main import main  # noqa: E402
+from processors.commands import export as export_module  # noqa: E402
+from processors.commands.export import export  # noqa: E402
+from processors.models.load_pose_model import load_pose_model  # noqa: E402
+from processors.models.onnx_model import METADATA, to_metadata  # noqa: E402
+from processors.pose_predictor import PosePredictor  # noqa: E402
+from tests.processors.pose_checkpoints import write_checkpoint  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def config(type="pose_resnet_duc", name="resnet18", **model) -> Config:
+    """A tiny network with settings that differ from the defaults."""
+    return Config(
+        model=ModelConfig(type=type, name=name, input_format="rgb_mean", **model),
+        codec=CodecConfig(input_size=(64, 96), alignment="dark", sigma=1.5, blur_kernel=9))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("export") / "net.pth", config(width=0.25))
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint):
+    """The files with heatmaps and with keypoints."""
+    files = checkpoint.with_name("heatmaps.onnx"), checkpoint.with_name("keypoints.onnx")
+    for file, decode in zip(files, (False, True), strict=True):
+        export(checkpoint, file, decode=decode)
+    return files
+
+
+def images(batch: int) -> torch.Tensor:
+    return torch.randn(batch, 3, 96, 64, generator=torch.Generator().manual_seed(batch))
+
+
+def run(path, pixels: torch.Tensor) -> list[np.ndarray]:
+    """By nothing but onnxruntime, as users on other machines do."""
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, {"images": pixels.numpy()})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch", [1, 3, 7])
+def test_the_file_gives_the_network_s_heatmaps(checkpoint, exported, batch):
+    heatmaps, = run(exported[0], images(batch))
+    wanted = load_pose_model(checkpoint).network(images(batch))
+    assert heatmaps.shape == (batch, 17, 24, 16)
+    np.testing.assert_allclose(heatmaps, wanted.numpy(), atol=1e-4)
+
+
+@torch.no_grad()
+def test_with_decode_it_gives_keypoints_in_input_pixels_and_scores(checkpoint, exported):
+    keypoints, scores = run(exported[1], images(3))
+    model = load_pose_model(checkpoint)
+    heatmaps = model.network(images(3))
+    wanted, wanted_scores = model.codec.decode(heatmaps)
+    np.testing.assert_allclose(scores, wanted_scores, atol=1e-4)
+    # noise maps make a few steps of the decoder very long, and rounding counts there
+    error = np.abs(keypoints - wanted.numpy()).max(-1)
+    assert keypoints.shape == (3, 17, 2) and np.median(error) < 1e-3
+
+
+def test_the_file_needs_nothing_else(checkpoint, exported):
+    """The predictor does with it what it does with the checkpoint."""
+    image = np.random.default_rng(0).integers(0, 256, (120, 90, 3), dtype=np.uint8)
+    boxes = [[5, 5, 60, 100], [20, 10, 50, 70]]
+    for path, flip in zip(exported, (True, False), strict=True):
+        wanted = PosePredictor(checkpoint, device="cpu", flip_test=flip)(image, boxes)
+        predictor = PosePredictor(path, device="cpu")
+        assert predictor.skeleton == PosePredictor(checkpoint, device="cpu").skeleton
+        assert predictor.model.input_format == "rgb_mean"
+        for person, same in zip(predictor(image, boxes), wanted, strict=True):
+            assert np.median(np.abs(person.keypoints - same.keypoints)) < 1e-2
+            np.testing.assert_allclose(person.scores, same.scores, atol=1e-4)
+            assert person.score == pytest.approx(same.score, abs=1e-4)
+
+
+def test_the_file_says_nothing_of_the_machine(exported):
+    secret = config(width=0.25)
+    secret = replace(secret, data=replace(secret.data, val_img_root="/home/me/secret"),
+                     val=replace(secret.val, weight_path="/home/me/secret"))
+    secret = replace(secret, model=replace(secret.model, pretrained="/home/me/secret.pth"))
+    assert "secret" not in to_metadata(secret, load_skeleton("coco"), False)[METADATA]
+    for file in exported:
+        assert str(ROOT).encode() not in file.read_bytes()
+    session = ort.InferenceSession(str(exported[1]), providers=["CPUExecutionProvider"])
+    content = json.loads(session.get_modelmeta().custom_metadata_map[METADATA])
+    assert content["decoded"] is True and content["config"]["codec"]["blur_kernel"] == 9
+    assert content["skeleton"]["joints"][0][0] == "nose"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["argmax", "quarter"])
+@pytest.mark.filterwarnings("ignore:codec.decoder")
+def test_the_decoder_in_the_file_is_the_one_asked_for(checkpoint, tmp_path, decoder):
+    out = tmp_path / "net.onnx"
+    export(checkpoint, out, overrides=[f"codec.decoder={decoder}"], decode=True)
+    model = load_pose_model(checkpoint, overrides=[f"codec.decoder={decoder}"])
+    with torch.no_grad():
+        wanted, _ = model.codec.decode(model.network(images(2)))
+    np.testing.assert_allclose(run(out, images(2))[0], wanted, atol=1e-4)
+
+
+def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "net.onnx"
+    out.write_bytes(b"the older one")
+    to_onnx = export_module._to_onnx
+
+    def other_network(model, *rest):
+        with torch.no_grad():
+            model.network.head.output.bias += 2e-4
+        written = to_onnx(model, *rest)
+        with torch.no_grad():
+            model.network.head.output.bias -= 2e-4
+        return written
+
+    monkeypatch.setattr(export_module, "_to_onnx", other_network)
+    with pytest.raises(ValueError, match="exported heatmaps are off by 2"):
+        export(checkpoint, out)
+    assert out.read_bytes() == b"the older one" and os.listdir(tmp_path) == ["net.onnx"]
+
+
+def test_a_decoder_that_differs_from_the_codec_s_is_refused(checkpoint, tmp_path, monkeypatch):
+    # flattens the neighbourhood
+    monkeypatch.setattr("processors.models.exported_decoder.SMALLEST", 0.9)
+    with pytest.raises(ValueError, match="exported decoder is off by"):
+        export(checkpoint, tmp_path / "net.onnx", decode=True)
+    assert not os.listdir(tmp_path)
+
+
+def test_wrong_requests_are_one_sentence(checkpoint, exported, tmp_path, capsys, monkeypatch):
+    def error(*words) -> str:
+        assert main(["export", *map(str, words)]) == 2
+        return capsys.readouterr().err
+
+    assert "ends in .onnx" in error("--weights", checkpoint, "--out", tmp_path / "net.pth")
+    assert "ONNX file already" in error("--weights", exported[0], "--out", tmp_path / "n.onnx")
+    for opset in (11, 999):
+        assert f"--opset is {opset}" in error("--weights", checkpoint, "--out",
+                                              tmp_path / "n.onnx", "--opset", opset)
+    assert "no weights file" in error("--weights", tmp_path / "no.pth", "--out",
+                                      tmp_path / "n.onnx")
+    torch.save({"weight": torch.zeros(1)}, tmp_path / "foreign.pth")
+    assert "--config" in error("--weights", tmp_path / "foreign.pth", "--out",
+                               tmp_path / "n.onnx")
+    monkeypatch.setattr(export_module, "find_spec", lambda name: None if name == "onnx" else 1)
+    assert "pip install onnx" in error("--weights", checkpoint, "--out", tmp_path / "n.onnx")
+    assert not list(tmp_path.glob("*.onnx*"))
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch evil_was_here",)
+
+
+def test_code_in_a_checkpoint_does_not_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Evil()}, "evil.pth")
+    assert main(["export", "--weights", "evil.pth", "--out", "evil.onnx"]) == 2
+    assert "can run any command" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == ["evil.pth"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [
+    {"type": "pose_resnet_duc", "name": "resnet50", "reduction": True},
+    {"type": "pose_resnet_dconv", "name": "resnet18"},
+    {"type": "pose_resnet_dconv", "name": "resnet18", "reduction": True},
+    {"type": "pose_hrnet", "name": "w32"}], ids=str)
+def test_every_network_can_be_exported(tmp_path, settings):
+    """Written only after the comparison with the network."""
+    export(write_checkpoint(tmp_path / "net.pth", config(**settings)), tmp_path / "net.onnx",
+           decode=True)
+    keypoints, scores = run(tmp_path / "net.onnx", images(1))
+    assert keypoints.shape == (1, 17, 2) and scores.shape == (1, 17)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opset", [18, 20, 21])
+def test_opsets(checkpoint, tmp_path, opset):
+    import onnx
+    export(checkpoint, tmp_path / "net.onnx", decode=True, opset=opset)
+    assert onnx.load(tmp_path / "net.onnx").opset_import[0].version == opset

@@ -1,0 +1,209 @@
+"""Evaluation: results before numbers, shares of every size, and nobody found."""
+import json
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from datasets.annotations.skeleton import load_skeleton
+from datasets.synthetic.data_set import ensure_synthetic
+from processors.evaluation import evaluation as module
+from processors.evaluation.evaluation import Evaluation
+from processors.runtime.parallel import OneProcess
+from tests.processors.drawn_sets import settings
+
+SKELETON = load_skeleton("coco")
+
+
+class Together(OneProcess):
+    """Two processes as two threads."""
+    world_size = 2
+
+    def __init__(self, rank: int, slots: list, barrier: threading.Barrier):
+        super().__init__(())
+        self.rank, self.slots, self.barrier = rank, slots, barrier
+
+    def all_gather(self, value):
+        self.slots[self.rank] = value
+        self.barrier.wait(30)
+        values = list(self.slots)
+        self.barrier.wait(30)
+        return values
+
+    def broadcast(self, value):
+        return self.all_gather(value)[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("drawn")
+    ensure_synthetic(settings(folder).data, seed=0)
+    return folder
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return nn.Conv2d(3, 17, 5, 4, 2)
+
+
+def of_one_process(config) -> Evaluation:
+    return Evaluation(config, SKELETON, OneProcess(()))
+
+
+def test_results_are_on_disk_before_they_are_judged(folder, net, tmp_path, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("judging failed")
+
+    for run in ("run", "sweep"):
+        evaluation = of_one_process(settings(folder))
+        monkeypatch.setattr(module, "coco_metrics", fails)
+        with pytest.raises(RuntimeError, match="judging failed"):
+            if run == "run":
+                evaluation.run(net, tmp_path / "r.json")
+            else:
+                evaluation.sweep(net, tmp_path)
+        path = tmp_path / ("r.json" if run == "run" else "quickstart_argmax_noflip_results.json")
+        assert len(json.loads(path.read_text())) == len(evaluation.results) > 0
+
+
+@pytest.mark.parametrize("place", ["a file for its folder", "a folder for it"])
+def test_a_path_that_cannot_be_written_is_said_before_the_first_batch(
+        folder, net, tmp_path, monkeypatch, place):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / ("file/r.json" if place.startswith("a file") else "folder")
+    monkeypatch.setattr(module, "predict", lambda *_: pytest.fail("a forward pass was made"))
+    words = "folder is a folder" if path.is_dir() else "file is a file.*choose another one"
+    with pytest.raises(OSError, match=words):
+        of_one_process(settings(folder)).run(net, path)
+
+
+@pytest.mark.parametrize("key, value", [
+    ("keypoints", [1.0] * 48), ("area", float("nan")), ("image_id", None),
+    (None, "text"), (None, 7), (None, None), (None, [1])])
+def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
+        folder, tmp_path, key, value):
+    """Detected boxes need no annotation until the end."""
+    content = json.loads((folder / "val" / "people.json").read_text())
+    boxes, truth = tmp_path / "boxes.json", tmp_path / "truth.json"
+    boxes.write_text(json.dumps([
+        {name: row[name] for name in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for row in content["annotations"]]))
+    if key is None:
+        content["annotations"][1:1] = [{**content["annotations"][0], "category_id": 9}]
+        content["annotations"][-1] = value
+    else:
+        content["annotations"][-1][key] = value
+    truth.write_text(json.dumps(content))
+    words = key or f"row {len(content['annotations']) - 1} has no image_id"
+    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{words}|16 joints"):
+        of_one_process(settings(folder, f"val.boxes={boxes}", f"data.val_ann_path={truth}"))
+
+
+def test_the_probe_leaves_nothing_behind(folder, net, tmp_path):
+    (tmp_path / "r.json").write_text("the results of before")
+    module.ensure_writable(tmp_path / "r.json")
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["the results of before"]
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_the_file_only(
+        folder, net, tmp_path, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device", "r.json")
+
+    evaluation = of_one_process(settings(folder))
+    metrics = evaluation.run(net, tmp_path / "r.json")
+    monkeypatch.setattr(module, "write_results", full)
+    with pytest.raises(OSError, match="No space left"):
+        evaluation.run(net, tmp_path / "r.json")
+    assert "judged all the same" in caplog.text and module.table(metrics) in caplog.text
+    caplog.clear()
+    with pytest.raises(OSError, match="No space left"):
+        evaluation.sweep(net, tmp_path)
+    assert caplog.text.count("judged all the same") == 6 and "quarter, no flip" in caplog.text
+
+
+def test_a_sweep_writes_a_file_for_each_way(folder, net, tmp_path):
+    evaluation = of_one_process(settings(folder))
+    found = evaluation.sweep(net, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        f"quickstart_{decoder}_{flip}_results.json" for flip in ("flip", "noflip")
+        for decoder in ("argmax", "quarter", "gauss_taylor"))
+    alone = evaluation.run(net, tmp_path / "r.json")
+    assert found["gauss_taylor, flip"].values == alone.values
+    assert (tmp_path / "r.json").read_bytes() == (
+        tmp_path / "quickstart_gauss_taylor_flip_results.json").read_bytes()
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 6
+
+
+@pytest.mark.parametrize("people", [1, 5])
+def test_processes_with_shares_of_any_size_give_the_results_of_one(folder, net, tmp_path, people):
+    """With one person one of the two processes has nobody."""
+    config = settings(folder, f"data.debug={people}")
+    alone = of_one_process(config).run(net, tmp_path / "one.json")
+    slots, barrier, found = [None, None], threading.Barrier(2), {}
+
+    def work(rank: int):
+        parallel = Together(rank, slots, barrier)
+        found[rank] = Evaluation(config, SKELETON, parallel).run(net, tmp_path / "two.json")
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
+    [thread.start() for thread in threads], [thread.join(60) for thread in threads]
+    assert found[0].values == found[1].values == alone.values
+    one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
+    assert len(one) == people
+    for a, b in zip(one, two, strict=True):
+        assert a["keypoints"] == pytest.approx(b["keypoints"], abs=1e-2)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_judged_in_its_mode_for_use_and_goes_on_in_its_own(
+        folder, tmp_path, training):
+    modes = []
+
+    class Net(nn.Conv2d):
+        def forward(self, images):
+            modes.append(self.training)
+            return super().forward(images)
+
+    net = Net(3, 17, 5, 4, 2).train(training)
+    of_one_process(settings(folder)).run(net, tmp_path / "r.json")
+    assert modes and not any(modes) and net.training == training
+
+
+def test_a_part_of_the_people_is_judged_alone(folder, net, tmp_path):
+    """With ground-truth boxes nobody else is missed then."""
+    for count in (1, 2, 3):
+        metrics = of_one_process(settings(folder, f"data.debug={count}")).run(
+            net, tmp_path / "r.json")
+        assert metrics.people == metrics.detections == count
+
+
+@pytest.mark.parametrize("key", [None, "one", [1]])
+def test_a_part_of_people_without_ids_is_refused(folder, tmp_path, key):
+    content = json.loads((folder / "val" / "people.json").read_text())
+    content["annotations"][-1]["id"] = key
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps(content))
+    of_one_process(settings(folder, f"data.val_ann_path={truth}"))
+    with pytest.raises(ValueError, match="truth.json .* whose id is no whole number"):
+        of_one_process(settings(folder, f"data.val_ann_path={truth}", "data.debug=2"))
+
+
+def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):
+    lost = [{"image_id": 10 ** 6, "category_id": 1, "bbox": [0, 0, 9, 9], "score": 0.9},
+            {"image_id": 1, "category_id": 1, "bbox": [0, 0, 0, 9], "score": 0.9}]
+    boxes = tmp_path / "boxes.json"
+    for rows, words in (([], "0 persons"), (lost, "1 boxes without size")):
+        caplog.clear()
+        boxes.write_text(json.dumps(rows))
+        evaluation = of_one_process(settings(folder, f"val.boxes={boxes}"))
+        assert "no box is left" in caplog.text and words in caplog.text
+        metrics = evaluation.run(net, tmp_path / "r.json")
+        assert metrics["AP"] == metrics["AR"] == 0 and metrics.detections == 0
+        assert json.loads((tmp_path / "r.json").read_text()) == []
+        assert set(found["AP"] for found in evaluation.sweep(net, tmp_path).values()) == {0.0}
+    config = settings(folder, f"val.boxes={boxes}", "val.only_images_with_boxes=true")
+    assert of_one_process(config).run(net, tmp_path / "r.json")["AP"] == -1

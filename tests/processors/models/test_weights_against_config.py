@@ -1,0 +1,61 @@
+"""First weights: what they want is said where training does otherwise."""
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from configs.schema import CodecConfig, Config, ModelConfig
+from datasets.annotations.skeleton import load_skeleton
+from nets import build_net
+from nets.pretrained import load_weights
+from processors.models.weights_against_config import config_for_weights
+from processors.training.pose_processor import PoseProcessor
+from utils.log import log
+
+MODEL = {"type": "pose_resnet_dconv", "name": "resnet18", "width": 0.1}
+
+
+@pytest.fixture
+def said(caplog):
+    caplog.set_level("INFO", log.name)
+    return caplog
+
+
+def official(tmp_path):
+    names = {"backbone.": "", "head.upsample.": "deconv_layers.", "head.output.": "final_layer."}
+    state = {names[ours] + key.removeprefix(ours): value
+             for key, value in build_net(**MODEL).state_dict().items()
+             for ours in names if key.startswith(ours)}
+    torch.save(state, tmp_path / "official.pth")
+    return str(tmp_path / "official.pth")
+
+
+@pytest.mark.parametrize("input_format, alignment, words", [
+    ("rgb_mean_std", "hrnet", ["model.input_format=bgr_mean_std", "write it into"]),
+    ("alphapose", "udp", ["model.input_format=bgr_mean_std and codec.alignment=hrnet",
+                          "write them into"]),
+    ("bgr_mean_std", "hrnet", []),
+])
+def test_training_says_what_the_weights_want(tmp_path, said, input_format, alignment, words):
+    path = official(tmp_path)
+    config = Config(model=ModelConfig(**MODEL, pretrained=path, input_format=input_format),
+                    codec=CodecConfig(alignment=alignment))
+    run = SimpleNamespace(config=config, skeleton=load_skeleton("coco"))
+    PoseProcessor._new_net(run)
+    assert "tensors loaded" in said.text
+    warnings = [record.getMessage() for record in said.records if record.levelname == "WARNING"]
+    assert len(warnings) == bool(words)
+    assert all(word in warnings[0] and path in warnings[0] for word in words)
+
+
+def test_a_training_from_nothing_says_nothing(said):
+    run = SimpleNamespace(config=Config(model=ModelConfig(**MODEL)), skeleton=load_skeleton("coco"))
+    assert PoseProcessor._new_net(run).weights_report is None
+    assert not said.records
+
+
+def test_evaluation_says_what_it_assumes_when_it_goes_by_it(tmp_path, said):
+    loaded = load_weights(build_net(**MODEL), official(tmp_path))
+    config = config_for_weights(Config(model=ModelConfig(**MODEL)), loaded)
+    assert config.model.input_format == "bgr_mean_std"
+    assert "assumed to be of pose_resnet" in said.text

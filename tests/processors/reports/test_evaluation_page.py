@@ -1,0 +1,153 @@
+"""The report: self-contained, complete, and without errors in a real browser."""
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from configs.schema import Config
+from datasets.annotations.skeleton import load_skeleton
+from processors.evaluation.coco_metrics import COCO_METRICS, coco_metrics
+from processors.evaluation.error_analysis import CLASSES, ERRORS, Case
+from processors.evaluation.protocol import protocol
+from processors.reports.evaluation_page import CASE_SIZE, draw_case, write_report
+
+SKELETON = load_skeleton("coco")
+VOID = {"meta", "link", "img", "br", "path"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def make_set(folder: Path) -> tuple[Path, list[dict]]:
+    """Three images with a person each and results for two of them."""
+    rng = np.random.default_rng(0)
+    annotations, results = [], []
+    for i in (1, 2, 3):
+        cv2.imwrite(str(folder / f"{i}.jpg"), rng.integers(0, 255, (240, 320, 3), np.uint8))
+        points = rng.uniform(20, 200, (17, 2))
+        keypoints = np.concatenate([points, np.full((17, 1), 2)], axis=1)
+        annotations.append({"id": i, "image_id": i, "category_id": 1, "iscrowd": 0,
+                            "num_keypoints": 17, "area": 15000.0, "bbox": [20, 20, 180, 180],
+                            "keypoints": keypoints.ravel().tolist()})
+        found = np.concatenate([points + rng.normal(0, 7, (17, 2)), np.full((17, 1), 0.6)], axis=1)
+        results.append({"image_id": i, "category_id": 1, "score": 0.5 + 0.1 * i,
+                        "keypoints": found.ravel().tolist()})
+    images = [{"id": i, "file_name": f"{i}.jpg", "width": 320, "height": 240} for i in (1, 2, 3)]
+    path = folder / "truth.json"
+    path.write_text(json.dumps({"images": images, "annotations": annotations,
+                                "categories": [{"id": 1, "name": "person"}]}))
+    return path, results[:2]
+
+
+def report_of(folder: Path, truth: Path, results: list[dict], title: str = "net") -> Path:
+    metrics = coco_metrics(truth, results, SKELETON.sigmas)
+    return write_report(folder / "report", title=title, protocol=protocol(Config(), "w.pth"),
+                        metrics=metrics, results=results, ground_truth=truth, img_root=folder,
+                        skeleton=SKELETON)
+
+
+class Page(HTMLParser):
+    """Collects tags and text, and fails on tags that are not closed in order."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(path.read_text(encoding="utf-8"))
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_is_complete_and_needs_nothing_else(tmp_path):
+    truth, results = make_set(tmp_path)
+    path = report_of(tmp_path, truth, results, title="a <b>&amp; net")
+    page = Page(path)
+    for word in ("a <b>&amp; net: evaluation", *COCO_METRICS, *CLASSES, *ERRORS, "w.pth", "OKS-NMS",
+                 *(name.replace("_", " ") for name in SKELETON.joint_names), "0.95",
+                 "3 images, 3 labelled people, 2 detections", "1 people missed"):
+        assert word in page.text, word
+    assert sum(tag == "polyline" for tag, _ in page.tags) == 10
+    pictures = [a["src"] for tag, a in page.tags if tag == "img"]
+    assert len(pictures) == 4       # two people are the worst and the best
+    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
+    source = path.read_text(encoding="utf-8")
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|\$[a-z]", source)
+    text = (path.parent / "error_analysis.txt").read_text()
+    assert text.strip() and text.strip() in page.text
+
+
+def test_a_person_whose_image_is_gone_is_left_out_and_said(tmp_path, caplog):
+    truth, results = make_set(tmp_path)
+    (tmp_path / "1.jpg").unlink()
+    with caplog.at_level("WARNING", logger="simplepose"):
+        page = Page(report_of(tmp_path, truth, results))
+    assert sum(tag == "img" for tag, _ in page.tags) == 2
+    assert "1.jpg does not exist" in caplog.text
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_nothing_found(tmp_path, labelled):
+    truth, _ = make_set(tmp_path)
+    if not labelled:
+        truth.write_text(json.dumps({**json.loads(truth.read_text()), "annotations": []}))
+    path = report_of(tmp_path, truth, [])
+    page = Page(path)
+    assert "<td>0%</td>" not in path.read_text(encoding="utf-8")    # of nothing
+    assert "no person was found" in page.text and "None." in page.text
+    assert any(tag == "polyline" for tag, _ in page.tags) == labelled
+    assert ("–" in page.text) and ("nan" not in page.text)
+
+
+def test_a_case_shows_prediction_and_labels_side_by_side():
+    image = np.full((400, 600, 3), 90, np.uint8)
+    points = np.random.default_rng(0).uniform(100, 300, (17, 2))
+    truth = np.concatenate([points, np.full((17, 1), 2)], axis=1)
+    found = np.concatenate([points + 9, np.zeros((17, 1))], axis=1)     # drawn whatever the score
+    case = Case(1, found, truth, (100, 100, 200, 200), 0.5, 0.5)
+    picture = draw_case(image, case, SKELETON)
+    width, height = CASE_SIZE
+    assert picture.shape == (height, 2 * width + 3, 3) and picture.dtype == np.uint8
+    left, right = picture[:, :width], picture[:, width + 3:]
+    assert (left != 90).any() and (right != 90).any() and (left != right).any()
+    truth[:, 2] = 0
+    bare = draw_case(image, case, SKELETON)[:, width + 3:]
+    assert set(np.unique(bare)) <= {90}     # inside the image, nothing labelled: nothing drawn
+
+
+def browse(path: Path, profile: Path) -> tuple[str, str]:
+    """The DOM after loading, and the lines of the browser's console."""
+    assert CHROMIUM
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+         "--no-first-run", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0",
+         "--dump-dom", path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout, "\n".join(re.findall(r".*CONSOLE.*", done.stderr))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH: apt-get install chromium")
+def test_it_opens_in_chromium_without_console_errors(tmp_path):
+    truth, results = make_set(tmp_path)
+    dom, console = browse(report_of(tmp_path, truth, results), tmp_path / "profile")
+    assert console == ""
+    assert "<title>net: evaluation</title>" in dom and dom.count("<polyline") == 10
+    broken = tmp_path / "broken.html"       # the test sees errors where there are some
+    broken.write_text("<script>console.error('seen'); missing()</script><img src='no.jpg'>")
+    assert "seen" in browse(broken, tmp_path / "profile")[1]

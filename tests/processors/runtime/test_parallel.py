@@ -1,0 +1,88 @@
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from processors.runtime.parallel import ManyProcesses, OneProcess, find_devices
+
+
+def test_one_process_on_the_cpu():
+    parallel, net = OneProcess(()), nn.Linear(2, 2)
+    assert (parallel.rank, parallel.world_size) == (0, 1)
+    assert parallel.device == torch.device("cpu") and parallel.devices == (parallel.device,)
+    assert parallel.wrap(net, train=True) is net and parallel.wrap(net) is net
+    assert parallel.all_gather({"a": 1}) == [{"a": 1}] and parallel.broadcast(3) == 3
+    assert parallel.all_reduce_mean(torch.tensor([2.0, 4.0])).tolist() == [2.0, 4.0]
+    with parallel.no_sync(net):
+        parallel.broadcast_buffers(net)
+    parallel.close()
+
+
+def test_devices_keep_their_numbers_and_order(monkeypatch):
+    used = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
+    assert find_devices((5, 2)) == (torch.device("cuda", 5), torch.device("cuda", 2))
+    assert OneProcess((5, 2)).device == torch.device("cuda", 5) and used == [
+        torch.device("cuda", 5)]
+
+
+@pytest.mark.parametrize("count, gpus, words", [
+    (0, (0,), r"not there: \[0\]; this machine has 0 CUDA devices; set gpus to \[\]"),
+    (1, (0, 3), r"not there: \[3\]; this machine has 1 CUDA device; set gpus to \[0\]"),
+    (2, (2, 3), r"not there: \[2, 3\]; this machine has 2 CUDA devices; set gpus to \[0, 1\]")])
+def test_missing_devices_are_one_sentence(monkeypatch, count, gpus, words):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    with pytest.raises(ValueError, match=words):
+        find_devices(gpus)
+
+
+def test_a_process_without_a_device_of_its_own_is_refused(monkeypatch):
+    for name, value in (("RANK", 2), ("WORLD_SIZE", 3), ("LOCAL_RANK", 2)):
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(ValueError, match=r"gpus: \[0, 1\] has no device for process 2"):
+        ManyProcesses((0, 1))
+
+
+RANK_WORK = """
+import torch
+from torch import nn
+from processors.runtime.parallel import ManyProcesses
+parallel = ManyProcesses(())
+rank, number = parallel.rank, 1.0 + parallel.rank
+net = nn.Linear(1, 1, bias=False)
+nn.init.constant_(net.weight, number)      # DDP takes the weights of process 0
+net.register_buffer("statistic", torch.tensor(number))
+model = parallel.wrap(net, train=True)
+with parallel.no_sync(model):
+    model(torch.full((1, 1), 10 * number)).sum().backward()
+alone = net.weight.grad.item()
+model(torch.full((1, 1), number)).sum().backward()
+net.statistic.fill_(number)     # a forward pass would share it too
+parallel.broadcast_buffers(net)
+print(rank, parallel.world_size, parallel.device, parallel.wrap(net) is net,
+      parallel.all_gather(f"from {rank}"), parallel.broadcast(rank + 7), net.weight.item(), alone,
+      net.weight.grad.item(), net.statistic.item(),
+      parallel.all_reduce_mean(torch.tensor([number])).item())
+parallel.close()
+"""
+
+
+def test_two_processes_gather_share_and_average_gradients(pytestconfig):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
+                                "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    works = [subprocess.Popen(
+        [sys.executable, "-c", RANK_WORK], cwd=pytestconfig.rootpath, text=True,
+        env=environment | {"RANK": rank, "LOCAL_RANK": rank},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE) for rank in "01"]
+    for rank, work in enumerate(works):
+        out, err = work.communicate(timeout=60)
+        assert out.split("\n")[0] == (
+            f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 {10.0 * (rank + 1)} 16.5 1.0 1.5"), err

@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from configs.loader import ConfigError, config_from_dict, config_to_dict
+from configs.schema import Config
+from processors.training.resume import FIXED, check_same_run
+from utils.log import log
+
+PATH = Path("weights/pose_last.pth")
+
+
+@pytest.fixture
+def said(caplog):
+    caplog.set_level("INFO", log.name)
+    return caplog
+
+
+def stored(steps: int = 5, **settings) -> dict:
+    config = config_to_dict(config_from_dict(settings, "test"))
+    return {"config": config, "steps_per_epoch": steps, "optimizer": {}}
+
+
+def test_the_same_run_goes_on_in_silence(said):
+    check_same_run(stored(), Config(), 5, PATH)
+    check_same_run(stored(resume=True), Config(), 5, PATH)
+    assert said.text == ""
+
+
+@pytest.mark.parametrize("key, value", [
+    ("model.type", "pose_resnet_dconv"), ("model.name", "resnet18"), ("model.num_joints", 16),
+    ("model.reduction", True), ("model.width", 0.5), ("optim.optimizer", "sgd"),
+    ("data.batch_size", 64)])
+def test_what_the_state_depends_on_must_stay(key, value):
+    section, name = key.split(".")
+    with pytest.raises(ValueError, match=f"{PATH} cannot go on with {key} = .*resume=false"):
+        check_same_run(stored(**{section: {name: value}}), Config(), 5, PATH)
+    assert key in FIXED
+
+
+def test_every_fixed_key_is_tried_above():
+    assert len(FIXED) == 7
+
+
+def test_another_number_of_steps_is_other_data():
+    with pytest.raises(ValueError, match="made with 7 steps an epoch, the data now give 5"):
+        check_same_run(stored(7), Config(), 5, PATH)
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"optim": {"lr": 0.1}}, "optim.lr was 0.1, is 0.001"), ({"seed": 4}, "seed was 4, is 0"),
+    ({"optim": {"milestones": [3]}}, "optim.milestones was [3], is [120, 160]"),
+    ({"gpus": [0, 1]}, "gpus was [0, 1], is []"), ({"optim": {"epochs": 5}}, "was 5, is 180")])
+def test_other_changes_are_said(said, settings, words):
+    check_same_run(stored(**settings), Config(), 5, PATH)
+    assert said.messages == [f"changed since the checkpoint: {words}"] or words in said.text
+
+
+def test_averaging_that_begins_late_is_said(said):
+    config = Config()
+    check_same_run(stored(), replace(config, optim=replace(config.optim, ema=0.9)), 5, PATH)
+    assert "averaging (optim.ema) begins at the checkpoint's weights" in said.text
+
+
+def test_a_checkpoint_from_before_a_setting_existed_has_its_default(said):
+    state = stored()
+    del state["config"]["log"], state["config"]["optim"]["ema"]
+    check_same_run(state, Config(), 5, PATH)
+    assert said.text == ""
+
+
+def test_settings_of_another_version_are_one_sentence():
+    state = stored()
+    state["config"]["optim"]["nesterov"] = True
+    with pytest.raises(ConfigError, match=f"^{PATH}: there is no key optim.nesterov"):
+        check_same_run(state, Config(), 5, PATH)
+
+
+def test_a_network_without_its_run_is_one_sentence():
+    with pytest.raises(ValueError, match=f"^{PATH} holds a network only"):
+        check_same_run({"ema": {}, "config": {}, "step": 3}, Config(), 5, PATH)
