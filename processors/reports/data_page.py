@@ -21,7 +21,7 @@ from processors.reports.training_sheet import training_sheet
 from utils.files import write_atomically
 from utils.log import log
 
-TEMPLATE = Path(__file__).with_name("doctor_template.html")
+TEMPLATE = Path(__file__).with_name("data_page.html")
 OF_BOUND = ("annotations", "input", "decoder", "alignment", "pose score")
 
 

@@ -19,7 +19,7 @@ from utils.draw import draw_people
 from utils.files import write_atomically
 from utils.log import log
 
-TEMPLATE = Path(__file__).with_name("report_template.html")
+TEMPLATE = Path(__file__).with_name("evaluation_page.html")
 CASE_SIZE = (220, 280)     # width, height of one of the two crops of a case, pixels
 JPEG_QUALITY = 82
 
