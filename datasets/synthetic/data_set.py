@@ -13,7 +13,7 @@ import numpy as np
 from configs.schema import DataConfig
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.synthetic.body import random_person
-from datasets.synthetic.drawn_folder import sets_to_draw, write_mark
+from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
 from datasets.synthetic.scene import draw_scene
 from utils.errors import UserError
 from utils.files import write_atomically
@@ -26,16 +26,16 @@ def ensure_synthetic(data: DataConfig, seed: int) -> None:
     """Draw the training and the validation set whose annotation file does not exist yet.
 
     Does nothing for a set that is there, or that `data.synthetic_*` does not ask for. Both are
-    looked at before the first is drawn. Raises ValueError as `sets_to_draw` and
+    looked at before the first is drawn. Raises UserError as `sets_to_draw` and
     `write_synthetic` do.
     """
     sets = sets_to_draw(data, seed)
     if sets:
         skeleton = load_skeleton(data.skeleton)
         _check_joints(skeleton)
+    mark_sets(sets)
     for one in sets:
         log.info("drawing %d synthetic images into %s", one.count, one.image_root)
-        write_mark(one)
         write_synthetic(one.image_root, one.ann_path, one.count, one.seed, skeleton)
 
 

@@ -9,7 +9,9 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 from configs.schema import DataConfig
 from utils.errors import UserError
@@ -43,7 +45,7 @@ class DrawnSet:
 def sets_to_draw(data: DataConfig, seed: int) -> list[DrawnSet]:
     """The sets that `data.synthetic_*` asks for and whose annotation file does not exist yet.
 
-    Writes nothing. Raises ValueError for a missing path, where both sets would write the same
+    Writes nothing. Raises UserError for a missing path, where both sets would write the same
     files, and where a folder holds anything that was not drawn for the set.
     """
     sets = [DrawnSet(name, Path(getattr(data, f"{name}_ann_path")),
@@ -70,12 +72,17 @@ def sets_to_draw(data: DataConfig, seed: int) -> list[DrawnSet]:
     return sets
 
 
-def write_mark(one: DrawnSet) -> None:
-    """Make the folder of the images and say in it what it is for."""
-    one.image_root.mkdir(parents=True, exist_ok=True)
-    begun = _read_mark(one.image_root) or one.mark
-    mark = one.mark | {"images": max(one.count, begun["images"])}
-    write_atomically(one.image_root / MARK, lambda file: file.write(json.dumps(mark).encode()))
+def mark_sets(sets: Iterable[DrawnSet]) -> None:
+    """Make the folders of the images and say in each what it is for."""
+    for one in sets:
+        one.image_root.mkdir(parents=True, exist_ok=True)
+        begun = _read_mark(one.image_root) or one.mark
+        mark = json.dumps(one.mark | {"images": max(one.count, begun["images"])}).encode()
+        write_atomically(one.image_root / MARK, partial(_write, mark))
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def _why_not(one: DrawnSet, sets: Iterable[DrawnSet]) -> str:
@@ -93,7 +100,8 @@ def _why_not(one: DrawnSet, sets: Iterable[DrawnSet]) -> str:
         return f"the folder {one.image_root} holds the set of another annotation file, {owner}"
     if mark and mark["seed"] != one.seed:
         return f"the folder {one.image_root} holds a set that was drawn with another seed"
-    for folder in (one.image_root, one.ann_path.parent):
+    # of a set that was begun the annotations' folder was looked at before anything was put there
+    for folder in (one.image_root,) if mark else (one.image_root, one.ann_path.parent):
         strange = _stranger(folder, sets)
         if strange:
             return f"the folder {folder} holds what was not drawn there, such as {strange}"
@@ -111,7 +119,8 @@ def _stranger(folder: Path, sets: Iterable[DrawnSet]) -> str:
 
 def _is_drawn(entry: Path, folder: Path, sets: Iterable[DrawnSet]) -> bool:
     if entry.is_dir():
-        return bool(_read_mark(entry)) or any(_leads_to(entry.resolve(), one) for one in sets)
+        return bool(_read_mark(entry)) or entry.resolve() in {one.image_root.resolve()
+                                                              for one in sets}
     if not entry.is_file() or entry.is_symlink():
         return False
     mark, name = _read_mark(folder), TEMPORARY.sub("", entry.name)
@@ -124,11 +133,6 @@ def _is_drawn(entry: Path, folder: Path, sets: Iterable[DrawnSet]) -> bool:
     if name != entry.name and folder / name in {one.ann_path.resolve() for one in sets}:
         return True
     return _is_annotations(folder / name)
-
-
-def _leads_to(folder: Path, one: DrawnSet) -> bool:
-    root = one.image_root.resolve()
-    return folder == root or (bool(_read_mark(root)) and root.is_relative_to(folder))
 
 
 def _is_annotations(path: Path) -> bool:

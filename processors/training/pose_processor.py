@@ -20,7 +20,7 @@ from datasets.coco import MSCOCO
 from datasets.loaders import train_loader
 from datasets.samplers import TrainSampler
 from datasets.synthetic.data_set import ensure_synthetic
-from datasets.synthetic.drawn_folder import sets_to_draw
+from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
 from datasets.workers import dead_workers_named
 from nets import build_net
 from processors.evaluation.coco_metrics import table
@@ -78,8 +78,9 @@ class PoseProcessor:
             raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
                                     f"set resume=auto to start from the beginning")
         if parallel.rank == 0:
-            sets_to_draw(config.data, config.seed)      # what must not be drawn is said here
-            prepare_folder(self.folder, config.model_name)
+            sets = sets_to_draw(config.data, config.seed)   # before the weights' folder is made:
+            prepare_folder(self.folder, config.model_name)  # it may lie beside the annotations
+            mark_sets(sets)
         parallel.main_process_first(lambda: ensure_synthetic(config.data, config.seed))
 
         self.train_set = self._train_set()

@@ -132,11 +132,22 @@ def test_a_killed_drawing_is_finished_in_every_order_of_folders(tmp_path, monkey
             patch.setattr(synthetic, "draw_scene", killed_later)
             ensure_synthetic(data(tmp_path, **places), seed=4)
     root = next((tmp_path / "set").rglob(MARK)).parent
-    rest = root / "000000000003.jpg.4711.tmp"           # of a process that was killed outright
-    rest.write_bytes(b"half")
+    rests = [root / "000000000003.jpg.4711.tmp",        # of a process that was killed outright
+             *(tmp_path / f"{places[f'{name}_ann_path']}.4711.tmp" for name in ("train", "val"))]
+    for rest in rests:
+        rest.write_bytes(b"half")
     ensure_synthetic(data(tmp_path, **places), seed=4)
-    rest.unlink()
+    for rest in rests:
+        rest.unlink()
     assert tree(tmp_path / "set") == tree(tmp_path / "whole")
+
+
+def test_the_second_set_is_drawn_later_beside_the_first(tmp_path):
+    places = {f"{name}_{key}": str(tmp_path / "set" / f"{name}{end}") for name in ("train", "val")
+              for key, end in (("ann_path", ".json"), ("img_root", ""))}
+    ensure_synthetic(data(tmp_path, **places, synthetic_val=0), seed=0)
+    ensure_synthetic(data(tmp_path, **places), seed=0)
+    assert len(list((tmp_path / "set" / "val").glob("*.jpg"))) == 2
 
 
 def test_lost_annotations_are_drawn_again_beside_their_cache(tmp_path):
@@ -207,3 +218,14 @@ def test_a_mistyped_path_is_one_sentence_in_every_command(
         if command != "evaluate":       # which draws nothing
             assert f"data.{name}_ann_path: mistyped.json does not exist" in error
         assert tree(tmp_path) == before
+
+
+def test_a_run_may_write_its_weights_beside_the_sets_it_draws(tmp_path):
+    words = ["data.num_workers=0", "codec.input_size=[64, 64]", "optim.epochs=1",
+             "optim.warmup_epochs=0", "data.batch_size=2",
+             f"val.weight_path={tmp_path}/all/weights"]
+    for name in ("train", "val"):
+        words += [f"data.synthetic_{name}=2", f"data.{name}_ann_path={tmp_path}/all/{name}.json",
+                  f"data.{name}_img_root={tmp_path}/all/{name}"]
+    for _ in range(2):
+        assert main.main(["train", *words]) == 0
