@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from utils.errors import UserError
+
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
 
@@ -16,7 +18,7 @@ _RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
 _FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_COLOR if _RGB_FLAG is None else _RGB_FLAG)
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """An image file that cannot be used; the message is one sentence that names the file.
 
     A DataLoader raises a worker's exception anew, with the whole traceback as its message. The

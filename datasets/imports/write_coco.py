@@ -26,7 +26,7 @@ SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box wit
 NOT_LABELLED, HIDDEN, VISIBLE = 0, 1, 2     # COCO's v
 
 
-class BadFile(ValueError):
+class BadFile(UserError):
     """A file, or one image of it, that cannot be imported; one sentence with its name."""
 
 

@@ -35,7 +35,7 @@ CONSTANTS = {
 KEYS = (str, bytes, int, float, bool, type(None))     # what a dict may have as keys
 
 
-class PickleError(ValueError):
+class PickleError(UserError):
     """The bytes are no pickle that this reader understands."""
 
 

@@ -104,7 +104,7 @@ def test_error_keeps_its_sentence_through_a_worker():
     error = ImageError("image a.jpg is empty")
     assert str(pickle.loads(pickle.dumps(error))) == "image a.jpg is empty"
     traceback = ("Caught ImageError in DataLoader worker process 0.\nOriginal Traceback:\n"
-                 "  File ...\ndatasets.images.ImageError: image a.jpg is empty\n")
+                 "  File ...\ndatasets.crops.images.ImageError: image a.jpg is empty\n")
     assert str(ImageError(traceback)) == "image a.jpg is empty"
 
 
