@@ -1,0 +1,31 @@
+"""What is wrong with a JSON file is one sentence that names it."""
+import os
+
+import pytest
+
+from utils.json_file import read_json
+
+
+@pytest.mark.parametrize("content, words", [
+    ("{", "is not JSON"), ("", "is not JSON"), ("[" * 10 ** 6, "is nested too deeply"),
+    ('{"a":' * 10 ** 5, "is nested too deeply"), ("1" * 5000, "is not JSON")])
+def test_what_is_no_json_is_said(tmp_path, content, words):
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=rf"^the labels {words}.*again$") as caught:
+        read_json(path, "the labels")
+    assert len(str(caught.value)) < 300
+
+
+def test_what_is_no_file_is_said(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ValueError, match=f"^{path} cannot be read: it is no file"):
+            read_json(path)
+    with pytest.raises(FileNotFoundError, match=r"no\.json does not exist"):
+        read_json(tmp_path / "no.json")
+
+
+def test_what_is_json_is_read(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": [1, NaN]}')
+    assert str(read_json(tmp_path / "x.json")) == "{'a': [1, nan]}"
