@@ -35,7 +35,7 @@ from benchmarks.gpu_loop import drawing, measure_loop
 from benchmarks.gpu_page import write_page
 from configs.schema import ModelConfig, OptimConfig
 from nets import build_net
-from processors.commands.info import cost_of, shape_only_net
+from processors.jobs.info import cost_of, shape_only_net
 from processors.training.optim import build_optimizer
 from utils.decoders import DECODERS
 from utils.heatmap_codec import HeatmapCodec

@@ -29,9 +29,9 @@ from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.loaders import train_loader
-from processors.commands.pack import cores, make_pack
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluation.evaluation import Evaluation
+from processors.jobs.pack import cores, make_pack
 from processors.models.inference import Decoding, predict
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"

@@ -26,8 +26,8 @@ from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, repl
 from configs.loader import load_config
 from configs.schema import DataConfig
 from datasets.synthetic.data_set import ensure_synthetic
-from processors.commands.info import cost_of, shape_only_net
 from processors.dp_pose_resnet_solver import DPProcessor
+from processors.jobs.info import cost_of, shape_only_net
 
 BASE = ROOT / "configs" / "quickstart.yaml"
 SYSTEMS = {

@@ -46,6 +46,11 @@ def reference() -> str:
     return "\n".join(parts)
 
 
+def show() -> None:
+    """`python main.py info --keys`."""
+    print(reference(), end="")
+
+
 def _table(title: str, about: str, section: type) -> str:
     types = get_type_hints(section)
     rows = [f"| `{knob.name}` | {_type_text(types[knob.name])} | {_default_text(knob.default)} | "

@@ -32,3 +32,8 @@ class DDPProcessor:
                len(self.config.gpus) or self.config.processes)
         last = Path(self.config.val.weight_path) / f"{self.config.model_name}_last.pth"
         return load_checkpoint(last)["best"]
+
+
+def train(cfg_path: str | Path, overrides: Sequence[str] = ()) -> None:
+    """`python main.py train` with processor: ddp."""
+    DDPProcessor(cfg_path, overrides).run()

@@ -14,3 +14,8 @@ class DPProcessor(PoseProcessor):
         config = load_config(cfg_path, ["processor=dp", *overrides])
         ensure_started_once()
         super().__init__(config)
+
+
+def train(cfg_path: str | Path, overrides: Sequence[str] = ()) -> None:
+    """`python main.py train` with processor: dp."""
+    DPProcessor(cfg_path, overrides).run()

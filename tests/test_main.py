@@ -1,10 +1,17 @@
 """The command line: help, and that whatever is wrong is one sentence before anything is done."""
+import inspect
+import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 import main
+from nets.files.sources import SOURCES
+from processors.commands import evaluate, import_labels
+from processors.jobs.import_labels import IMPORTERS
+from utils.files import ROOT
 
 GOOD = """
 model_name: tiny
@@ -76,7 +83,7 @@ def test_help_shows_what_there_is(words, capsys):
         main.main(words)
     out, err = capsys.readouterr()
     assert caught.value.code == 0 and err == ""
-    shown = main.COMMANDS if len(words) == 1 else [main.COMMANDS[words[0]].__doc__]
+    shown = main.COMMANDS if len(words) == 1 else [main.COMMANDS[words[0]][1]]
     text = " ".join(out.split())
     assert all(" ".join(word.split()) in text for word in shown)
 
@@ -88,17 +95,18 @@ def test_an_unknown_option_is_refused(capsys):
 
 
 @pytest.mark.parametrize("words, path, overrides", [
-    ([], main.QUICKSTART, []), (["optim.epochs=1"], main.QUICKSTART, ["optim.epochs=1"]),
-    (["train"], main.QUICKSTART, []), (["a.yaml"], "a.yaml", []),
-    (["train", "a.yaml", "seed=1"], "a.yaml", ["seed=1"])])
-def test_train_and_the_quickstart_are_the_default(monkeypatch, words, path, overrides):
+    ([], main.QUICKSTART, []), (["optim.epochs=2"], main.QUICKSTART, ["optim.epochs=2"]),
+    (["train"], main.QUICKSTART, []), (["run.yaml"], "run.yaml", []),
+    (["train", "run.yaml", "seed=1"], "run.yaml", ["seed=1"])])
+def test_train_and_the_quickstart_are_the_default(recipe, monkeypatch, words, path, overrides):
     seen = []
-    monkeypatch.setitem(main.COMMANDS, "train", lambda given: seen.append(given.settings))
+    monkeypatch.setattr(main, "call", seen.append)
     assert main.main(words) == 0
-    assert main.split(seen[0]) == (type(main.QUICKSTART)(path), overrides)
+    assert seen[0].arguments == {"cfg_path": type(main.QUICKSTART)(path), "overrides": overrides}
 
 
-def test_the_processor_of_the_yaml_is_the_one_that_runs(recipe, monkeypatch):
+@pytest.mark.parametrize("processor", ["dp", "ddp"])
+def test_the_processor_of_the_yaml_is_the_one_that_runs(recipe, monkeypatch, processor):
     class Fake:
         def __init__(self, path, overrides):
             seen.append((path.name, overrides))
@@ -107,15 +115,57 @@ def test_the_processor_of_the_yaml_is_the_one_that_runs(recipe, monkeypatch):
             seen.append("run")
 
     seen: list = []
-    monkeypatch.setattr(main, "DDPProcessor", Fake)
-    assert main.main([str(recipe), "processor=ddp"]) == 0
-    assert seen == [("run.yaml", ["processor=ddp"]), "run"]
+    monkeypatch.setattr(f"processors.{processor}_pose_resnet_solver.{processor.upper()}Processor",
+                        Fake)
+    assert main.main([str(recipe), f"processor={processor}"]) == 0
+    assert seen == [("run.yaml", [f"processor={processor}"]), "run"]
 
 
 def test_info_tells_the_network(recipe, monkeypatch, capsys):
-    monkeypatch.setattr(main, "recipes", lambda: {"tiny": main.load_config(recipe)})
+    monkeypatch.setattr("processors.commands.arguments.QUICKSTART", recipe)
+    monkeypatch.setattr("processors.commands.info.QUICKSTART", recipe)
+    (recipe.parent / "mine.yaml").write_text("seed: [")
     assert main.main(["info", str(recipe)]) == 0
-    assert "resnet18" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.count("resnet18") == 2 and "left out: " in shown
+    assert "mine.yaml is not valid YAML" in shown       # somebody else's; ours is told all the same
+
+
+EVERY = {
+    "train": ["train", "run.yaml"], "pack": ["pack", "run.yaml"],
+    "evaluate": ["evaluate", "run.yaml"], "check": ["check", "run.yaml"],
+    "detect": ["detect", "run.yaml", "--images", "d", "--out", "b.json"],
+    "predict": ["predict", "a.jpg", "--weights", "w.pth", "--out", "b.jpg", "seed=1"],
+    "export": ["export", "--weights", "w.pth", "--out", "b.onnx", "seed=1"],
+    "import": ["import", "d", "--from", "yolo", "--skeleton", "coco", "--out", "b.json"],
+    "info": ["info", "run.yaml"], "info --keys": ["info", "--keys"],
+    "ddp": ["train", "run.yaml", "processor=ddp"]}
+
+
+@pytest.mark.parametrize("words", EVERY.values(), ids=EVERY)
+def test_every_command_names_a_function_and_its_arguments(recipe, words):
+    """What mypy cannot see, since main.py imports by name."""
+    module, _, function = main.read(words).function.partition(":")
+    arguments = main.read(words).arguments
+    inspect.signature(getattr(import_module(module), function)).bind(**arguments)
+    assert {name.split()[0] for name in EVERY} >= main.COMMANDS.keys()
+
+
+def test_names_that_the_words_know_without_torch_are_those_of_the_work():
+    assert set(import_labels.FORMS) == set(IMPORTERS)
+    assert set(evaluate.SOURCES) == set(SOURCES)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["trian"], ["--epochs=3"], ["run.yaml", "sed=1"],
+                                   ["detect", "--images", "d", "--out", "b", "sed=1"],
+                                   *([name, "--help"] for name in main.COMMANDS)], ids=" ".join)
+def test_help_and_mistyped_words_are_answered_before_anything_heavy_is_imported(recipe, words):
+    program = ("import sys, main\ntry:\n    main.main(sys.argv[1:])\nfinally:\n"
+               "    heavy = {'torch', 'torchvision', 'cv2', 'numpy', 'matplotlib', 'pycocotools'}\n"
+               "    print('imported:', *heavy & set(sys.modules))\n")
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=recipe.parent, text=True,
+                          capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert done.stdout.splitlines()[-1] == "imported:", done.stdout + done.stderr
 
 
 def test_a_real_process_ends_with_status_2_and_no_traceback(recipe, pytestconfig):
@@ -137,10 +187,10 @@ def test_a_developer_can_ask_for_the_traceback(recipe, monkeypatch):
     ["evaluate", "C.yaml", "--sweep", "val.boxes=b.json", "--weights", "W.pth", "seed=1"],
     ["evaluate", "--weights", "W.pth", "C.yaml", "val.boxes=b.json", "seed=1", "--sweep"],
     ["evaluate", "C.yaml", "val.boxes=b.json", "seed=1", "--sweep", "--weights", "W.pth"]])
-def test_settings_may_stand_before_and_behind_options(monkeypatch, words):
+def test_settings_may_stand_before_and_behind_options(recipe, words):
     """argparse alone refuses settings that stand behind an option."""
-    seen = {}
-    monkeypatch.setitem(main.COMMANDS, "evaluate", lambda arguments: seen.update(vars(arguments)))
-    assert main.main(words) == 0
-    assert seen["settings"] == ["C.yaml", "val.boxes=b.json", "seed=1"]
-    assert seen["sweep"] and str(seen["weights"]) == "W.pth"
+    recipe.rename(recipe.with_name("C.yaml"))
+    asked = main.read(words).arguments
+    assert str(asked["cfg_path"]) == "C.yaml" and asked["overrides"] == ["val.boxes=b.json",
+                                                                         "seed=1"]
+    assert asked["sweep"] and str(asked["weights"]) == "W.pth"

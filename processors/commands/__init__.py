@@ -1,2 +1,2 @@
-"""One file for each `python main.py COMMAND`: settings in, files and log lines out.
-No mathematics and no loop is here: those are in the rooms that a command calls."""
+"""The words of the command line: one file for each `python main.py COMMAND`, light enough for
+`--help`. What a command does is in `processors/jobs/`, which main.py imports when it is chosen."""

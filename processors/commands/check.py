@@ -1,27 +1,24 @@
-"""Checking data: `python main.py check CONFIG [--report DIR] [--repeated FILE]`."""
+"""`python main.py check`: the words, and the job they name."""
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from configs.schema import Config
-from datasets.annotations.skeleton import load_skeleton
-from datasets.doctor.examine import Diagnosis, examine
-from datasets.synthetic.data_set import ensure_synthetic
-from processors.reports.data_page import write_doctor_report
-from utils.log import log, show_log
+from configs.loader import load_config
+from processors.commands.arguments import EPILOG, Job, add_settings, split
 
 
-def check_data(config: Config, report: Path | None = None,
-               repeated: Path | None = None) -> Diagnosis:
-    """Say what is wrong with the data of a Config and what it costs; draw it into `report`.
+def add_arguments(parser: ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--report", type=Path, metavar="DIR",
+                        help="write an HTML page: the training crops as the network will see "
+                             "them, histograms, the upper bound of AP")
+    parser.add_argument("--repeated", type=Path, metavar="FILE",
+                        help="COCO keypoints of some of the images, labelled by somebody else: "
+                             "estimates the sigmas of the skeleton")
+    parser.epilog = ("Status 0: nothing is wrong; 1: something is; 2: a setting is wrong. "
+                     + EPILOG)
 
-    repeated: an annotation file of somebody else for some of the images, to estimate sigmas from.
-    Raises FileNotFoundError or ValueError only for a skeleton or repeated labels that cannot be
-    used and, with data.synthetic_*, for paths that training refuses as well.
-    """
-    show_log()
-    skeleton = load_skeleton(config.data.skeleton)
-    ensure_synthetic(config.data, config.seed)
-    diagnosis = examine(config, skeleton, repeated)
-    print(diagnosis)
-    if report:
-        log.info("report in %s", write_doctor_report(report, config, skeleton, diagnosis))
-    return diagnosis
+
+def job(words: Namespace) -> Job:
+    return Job("processors.jobs.check:check",
+               {"config": load_config(*split(words.settings)), "report": words.report,
+                "repeated": words.repeated})

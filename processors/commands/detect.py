@@ -1,180 +1,22 @@
-"""Detections of a whole set of images, for `val.boxes` or for others: `python main.py detect`."""
-import hashlib
-import json
-import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+"""`python main.py detect`: the words, and the job they name."""
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
-from configs.schema import Config
-from datasets.crops.images import ImageError, read_image
-from processors.prediction.image_lists import Images, list_images
-from processors.prediction.person_detector import (
-    Detections,
-    PersonDetector,
-    Prepared,
-    build_detector,
-)
-from processors.runtime.parallel import OneProcess, find_devices
-from processors.runtime.stop import StopRequest
-from utils.errors import UserError
-from utils.files import write_atomically
-from utils.log import bar, log, on_terminal, show_log
-
-PORTION = 32            # images that are detected, then written, at once
-LINE_SECONDS = 30       # between lines in a log file
+from configs.loader import load_config
+from processors.commands.arguments import Job, add_settings, split
 
 
-def detect(config: Config, images: str | Path, out: str | Path,
-           img_root: str | Path | None = None) -> list[dict]:
-    """`detect_images` by the detector and on the first device of a Config."""
-    show_log()
-    detector = build_detector(config.detector, find_devices(config.gpus)[0])
-    return detect_images(images, out, detector, img_root, workers=config.data.num_workers,
-                         category=config.data.category)
+def add_arguments(parser: ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR_or_JSON",
+                        help="a folder of images, or a COCO annotation file")
+    parser.add_argument("--img-root", type=Path, metavar="DIR",
+                        help="the folder of the images that an annotation file names")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE",
+                        help="the detections file to write; an interrupted search goes on")
 
 
-def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
-                  img_root: str | Path | None = None, workers: int = 4,
-                  category: str | int = "") -> list[dict]:
-    """Find the people in many images and write them to `out` as a COCO results file.
-
-    images: a COCO annotation file (then `img_root` is the folder of its images), or a folder,
-    whose subfolders count. Image ids are those of the annotation file; in a folder the numbers
-    that the files are called by, as in COCO, or else running numbers from 1 in the order of the
-    names (then each row has `file_name`, too). workers: threads that read images.
-
-    What is done stands in `{out}.part`; after a kill or Ctrl-C the same command goes on there
-    and ends with the same file. Images that cannot be read are named and counted and have no
-    rows. Returns the rows: image_id, category_id, bbox xywh in image pixels, score.
-
-    Raises ValueError or FileNotFoundError where there is nothing to look at, where `{out}.part`
-    is of another command, and where no image at all can be read.
-    """
-    out = Path(out)
-    if out.is_dir():
-        raise UserError(f"{out} is a folder; give the path of a file such as detections.json")
-    listed = list_images(Path(images), Path(img_root) if img_root else None, category)
-    log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = Part(out.with_name(f"{out.name}.part"), {
-        "images": hashlib.sha256(json.dumps([listed.names, listed.ids]).encode()).hexdigest(),
-        "detector": detector.identity()})
-    _detect_rest(listed, detector, part, workers)
-    rows = _rows(listed, part.found)
-    unreadable = [found for found in part.found if isinstance(found, str)]
-    if len(unreadable) == len(listed.names):
-        part.path.unlink()
-        raise UserError(f"none of the {len(unreadable)} images can be read; first: "
-                         f"{unreadable[0]}")
-    write_atomically(out, lambda file: file.write(json.dumps(rows).encode()))
-    part.path.unlink()
-    log.info("%d people in %d of %d images: %s", len(rows),
-             len({row["image_id"] for row in rows}), len(listed.names), out)
-    if unreadable:
-        log.warning("%d images could not be read and have no detections: %s%s", len(unreadable),
-                    "; ".join(unreadable[:10]), "; ..." if len(unreadable) > 10 else "")
-    return rows
-
-
-class Part:
-    """What is done so far: JSON lines, first what it is of, then one for each portion.
-
-    A portion is a list with an entry for each image: its people as [x, y, w, h, score], or the
-    reason why it cannot be read.
-    """
-
-    def __init__(self, path: Path, of: dict[str, Any]):
-        self.path, self.found = path, []
-        header = f"{json.dumps(of)}\n".encode()
-        text = path.read_bytes() if path.is_file() else b""
-        lines = text[:text.rfind(b"\n") + 1].splitlines(keepends=True)   # a kill cuts the last
-        if lines and lines[0] != header:
-            raise UserError(f"{path} is what is left of a command with other images or another "
-                             f"detector: run that one to its end, or remove the file")
-        try:
-            for line in lines[1:]:
-                self.found += json.loads(line)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path} is damaged ({error}): remove it to start over") from error
-        write_atomically(path, lambda file: file.write(b"".join(lines) or header))
-
-    def add(self, portion: list) -> None:
-        self.found += portion
-        with open(self.path, "ab") as file:
-            file.write(f"{json.dumps(portion)}\n".encode())
-
-
-def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: int) -> None:
-    """Look at all images that `part` does not have; raises SystemExit after a signal."""
-    done = len(part.found)
-    if done:
-        log.info("%d of them were done before: %s", done, part.path)
-    paths = [listed.root / name for name in listed.names[done:]]
-    start = said = time.monotonic()
-    with StopRequest(OneProcess(())) as stop, \
-            bar(None, "detecting", total=len(listed.names)) as progress:
-        progress.update(done)
-        for portion in _portions(paths, detector, workers):
-            part.add(portion)
-            progress.update(len(portion))
-            if stop.asked():
-                stop.exit_run(part.path)
-            now = time.monotonic()
-            if not on_terminal() and now > said + LINE_SECONDS:
-                said, count = now, len(part.found)
-                log.info("%d of %d images, %.1f images/s", count, len(listed.names),
-                         (count - done) / (now - start))
-
-
-def _portions(paths: list[Path], detector: PersonDetector, workers: int) -> Iterator[list]:
-    """The entries of `Part`, portion by portion.
-
-    Portions begin at the same images after an interruption, too: which images go through the
-    network together decides the last digits of its results.
-    """
-    ahead = _read_ahead(paths, detector, workers)
-    for _ in range(0, len(paths), PORTION):
-        images = list(islice(ahead, PORTION))
-        people = iter(detector.find([image for image in images if not isinstance(image, str)]))
-        yield [image if isinstance(image, str) else _plain(next(people)) for image in images]
-
-
-def _read_ahead(paths: list[Path], detector: PersonDetector,
-                workers: int) -> Iterator[Prepared | str]:
-    """Images as the detector takes them, in order, read by threads while it works; the reason
-    instead of those that cannot be read."""
-    def load(path: Path) -> Prepared | str:
-        try:
-            return detector.prepare(read_image(path))
-        except ImageError as error:
-            return str(error)
-
-    waiting: deque = deque()
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for path in paths:
-            waiting.append(pool.submit(load, path))
-            if len(waiting) > PORTION:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _plain(people: Detections) -> list[list[float]]:
-    """[x, y, w, h, score] of each person, pixels to 1/100 and scores to five digits."""
-    return [[*(round(float(number), 2) for number in box), round(float(score), 5)]
-            for box, score in zip(people.boxes, people.scores, strict=True)]
-
-
-def _rows(listed: Images, found: list) -> list[dict]:
-    rows = []
-    for image_id, name, people in zip(listed.ids, listed.names, found, strict=True):
-        for *box, score in people if not isinstance(people, str) else ():
-            rows.append({"image_id": image_id, "category_id": listed.category, "bbox": box,
-                         "score": score})
-            if listed.show_names:
-                rows[-1]["file_name"] = name
-    return rows
+def job(words: Namespace) -> Job:
+    return Job("processors.jobs.detect:detect",
+               {"config": load_config(*split(words.settings)), "images": words.images,
+                "out": words.out, "img_root": words.img_root})

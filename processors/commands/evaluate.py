@@ -1,35 +1,32 @@
-"""`python main.py evaluate` in one process, or in those that the Config asks for."""
-import os
-from collections.abc import Sequence
+"""`python main.py evaluate`: the words, and the job they name."""
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from configs.loader import load_config
-from processors.commands.evaluate_weights import JUDGE_AGAIN, ensure_one_kind, evaluate_weights
-from processors.runtime.launch import ensure_started_once, launch, run_rank
-from processors.runtime.parallel import find_devices
+from processors.commands.arguments import Job, add_settings, split
+
+SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
+    "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "mmpose", "mmpose_udp",
+    "original_simplepose", "pose_hrnet", "pose_resnet", "this_project")
 
 
-def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path | None = None,
-             source: str | None = None, sweep: bool = False, report: Path | None = None) -> None:
-    """Evaluate as `evaluate_weights` does. With processor: ddp every device, or every one of
-    `processes` on the CPU, has a process and a share of the persons; the numbers are the same.
+def add_arguments(parser: ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--weights", type=Path, metavar="FILE",
+                        help="a checkpoint of this project or of another one; the best one of the "
+                             "YAML's run if not given")
+    parser.add_argument("--source", choices=SOURCES,
+                        help="the project the checkpoint comes from, where its keys do not tell "
+                             "(see nets/files/sources.py)")
+    parser.add_argument("--sweep", action="store_true",
+                        help="compare all decoders, with and without flip test, from one pass")
+    parser.add_argument("--report", type=Path, metavar="DIR",
+                        help="write an HTML report with curves, errors and pictures")
 
-    Raises ValueError, OSError or ChildProcessError, one sentence.
-    """
-    ensure_one_kind(sweep, report)
-    config = load_config(cfg_path, overrides)
-    processes = len(config.gpus) or config.processes
-    if config.processor == "dp":
-        ensure_started_once()
-        evaluate_weights(config, weights, source, sweep, report)
-    elif "RANK" in os.environ:
-        run_rank(config.gpus, lambda parallel: evaluate_weights(
-            config, weights, source, sweep, report, parallel))
-    elif processes == 1:
-        evaluate_weights(config, weights, source, sweep, report)
-    else:
-        find_devices(config.gpus)
-        options = {"--weights": weights, "--source": source, "--report": report}
-        words = [str(word) for option in options.items() if option[1] for word in option]
-        launch(["evaluate", str(cfg_path), *overrides, *words, *(["--sweep"] if sweep else [])],
-               processes, JUDGE_AGAIN)
+
+def job(words: Namespace) -> Job:
+    path, overrides = split(words.settings)
+    load_config(path, overrides)        # a wrong setting is said before torch is imported
+    return Job("processors.jobs.evaluate:evaluate",
+               {"cfg_path": path, "overrides": overrides, "weights": words.weights,
+                "source": words.source, "sweep": words.sweep, "report": words.report})

@@ -1,143 +1,34 @@
-"""Skeletons on images, videos and camera pictures: `python main.py predict SOURCE`."""
-import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
+"""`python main.py predict`: the words, and the job they name."""
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-
-from configs.loader import with_overrides
-from configs.schema import Config, DetectorConfig
-from processors.models.load_pose_model import load_pose_model
-from processors.pose_predictor import PosePredictor
-from processors.prediction.frame_sources import Frame, ImageFiles, Video, open_source
-from processors.prediction.frame_writers import ImageWriter, Results, VideoWriter, writer_for
-from processors.prediction.legend import draw_legend
-from processors.prediction.person import Person
-from processors.prediction.video_people import VideoPeople
-from processors.runtime.parallel import OneProcess, find_devices
-from processors.runtime.stop import Stopped, StopRequest
+from processors.commands.arguments import Job, add_settings
 from utils.errors import UserError
-from utils.log import bar, log, on_terminal, show_log
-
-LINE_SECONDS = 30       # between lines in a log file
-NAMED_ERRORS = 5
 
 
-def predict(source: str, weights: str | Path, out: str | Path, config: str | Path | None = None,
-            overrides: Sequence[str] = (), smooth: bool = False, legend: bool = False) -> None:
-    """`predict_frames` of a source by a file of weights, and by the detector of the settings, if
-    they name one.
-
-    The device is that of gpus=..., else the first GPU if there is one, else the CPU. Raises
-    ValueError, FileNotFoundError or OSError before anything is written.
-    """
-    show_log()
-    frames = open_source(source)
-    if smooth and not frames.is_video:
-        raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out")
-    writer = writer_for(frames, out)
-    model = load_pose_model(weights, choose_device(overrides), config, overrides)
-    detector: DetectorConfig | None = model.config.detector
-    if detector == DetectorConfig():
-        log.warning("no detector is given, so each picture is taken as one person: "
-                    "detector.weights=yolov5s.pt or detector.type=torchvision finds people")
-        detector = None
-    predict_frames(frames, writer, PosePredictor(model, detector), smooth, legend)
+def add_arguments(parser: ArgumentParser) -> None:
+    add_settings(parser, "SOURCE section.key=value",
+                 "an image, a folder, a quoted pattern such as 'photos/*.jpg', a video, or the "
+                 "number of a camera; then settings such as detector.weights=yolov5s.pt")
+    parser.add_argument("--weights", type=Path, required=True, metavar="FILE",
+                        help="a checkpoint of this project, an .onnx file, or another project's "
+                             "checkpoint with --config")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR_or_FILE",
+                        help="a folder, or for one image or video a .jpg, .png or .mp4 file")
+    parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",
+                        help="what the weights do not say themselves, and the detector")
+    parser.add_argument("--smooth", action="store_true",
+                        help="calm the joints of a video (one-euro filter)")
+    parser.add_argument("--legend", action="store_true",
+                        help="write scores and ids at the people, and what the colours mean")
 
 
-def choose_device(overrides: Sequence[str]) -> torch.device:
-    given = [word for word in overrides if word.startswith("gpus=")]
-    if given:
-        return find_devices(with_overrides(Config(), given, "the command line").gpus)[0]
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter,
-                   predictor: PosePredictor, smooth: bool = False, legend: bool = False) -> None:
-    """Predict all frames; write the pictures and a JSON line for each.
-
-    Frames that cannot be read are counted and named, and have a line with the reason. After
-    Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
-    ValueError if no frame at all can be read, and Stopped (SystemExit) after a signal.
-    """
-    tracked = (VideoPeople(predictor.skeleton, frames.fps, smooth)
-               if isinstance(frames, Video) else None)
-    done, people_count, errors = 0, 0, []
-    with StopRequest(OneProcess(())) as stop, Results(writer.results_path) as results, \
-            bar(None, "predicting", total=len(frames) or None) as progress:
-        progress.unit = " frames"
-        said = start = time.monotonic()
-        try:
-            for frame, people in _predicted(frames, predictor, stop):
-                if frame.pixels is None:
-                    errors.append(frame.error)
-                elif tracked:
-                    people = tracked.update(people, frame.seconds)
-                results.add(_line(frame, people, frames.is_video))
-                writer.write(frame, None if frame.pixels is None else
-                             _picture(frame.pixels, people, predictor, frames.is_video, legend))
-                done, people_count = done + 1, people_count + len(people)
-                progress.update()
-                if not on_terminal() and time.monotonic() > said + LINE_SECONDS:
-                    said = time.monotonic()
-                    log.info("%d%s frames, %.1f frames/s", done,
-                             f" of {len(frames)}" * bool(len(frames)), done / (said - start))
-        finally:
-            writer.close()
-    if done and len(errors) == done:
-        raise UserError(f"none of the {done} pictures can be read; first: {errors[0]}")
-    log.info("%d people in %d %s, %.1f frames/s: %s and %s", people_count, done,
-             "frames" if frames.is_video else "images", done / (time.monotonic() - start),
-             writer.shown, writer.results_path)
-    if errors:
-        log.warning("%d of them could not be read: %s%s", len(errors),
-                    "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
-    if stop.signal is not None:
-        log.info("stopped by a signal; what is written until then is whole")
-        raise Stopped(128 + stop.signal)
-
-
-def _predicted(frames: ImageFiles | Video, predictor: PosePredictor,
-               stop: StopRequest) -> Iterator[tuple[Frame, list[Person]]]:
-    """Each frame with its people, until the end or a signal; some frames together, for speed."""
-    ahead = iter(frames)
-    while portion := list(islice(ahead, frames.at_once)):
-        found = iter(predictor.each([frame.pixels for frame in portion
-                                     if frame.pixels is not None]))
-        for frame in portion:
-            yield frame, [] if frame.pixels is None else next(found)
-        if stop.asked():
-            return
-
-
-def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_video: bool,
-             legend: bool) -> np.ndarray:
-    """Frame with skeletons. In a video those who have no id yet would only flicker."""
-    shown = [person for person in people if person.id is not None or not is_video]
-    picture = predictor.draw(pixels, shown)
-    if not legend:
-        return picture
-    labels = [f"{'' if person.id is None else f'{person.id}: '}{person.score:.2f}"
-              for person in shown]
-    return draw_legend(picture, np.array([person.box for person in shown]), labels)
-
-
-def _line(frame: Frame, people: list[Person], is_video: bool) -> dict[str, Any]:
-    """What a line of results says: coordinates to 1/100 pixel, scores to four digits."""
-    line: dict[str, Any] = ({"frame": frame.number, "seconds": round(frame.seconds, 4)}
-                            if is_video else {"image": frame.name})
-    if frame.pixels is None:
-        return line | {"error": frame.error}
-    line["people"] = [{
-        **({"id": person.id} if is_video else {}),
-        "box": _rounded(person.box, 2), "score": round(float(person.score), 4),
-        "keypoints": [[*_rounded(point, 2), round(float(score), 4)] for point, score in
-                      zip(person.keypoints, person.scores, strict=True)]} for person in people]
-    return line
-
-
-def _rounded(numbers: np.ndarray, digits: int) -> list[float]:
-    return [round(float(number), digits) for number in numbers]
+def job(words: Namespace) -> Job:
+    source, *overrides = words.settings or [""]
+    if not source or ("=" in source and not Path(source).exists()):
+        raise UserError("predict needs a source before its settings: an image, a folder, a "
+                        "pattern such as 'photos/*.jpg', a video, or the number of a camera")
+    return Job("processors.jobs.predict:predict",
+               {"source": source, "weights": words.weights, "out": words.out,
+                "config": words.config, "overrides": overrides, "smooth": words.smooth,
+                "legend": words.legend})

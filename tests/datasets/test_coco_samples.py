@@ -12,7 +12,7 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.augment import View
 from datasets.crops.warp import view_matrix
-from processors.commands.pack_writer import write_pack
+from processors.jobs.pack_writer import write_pack
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)

@@ -5,8 +5,8 @@ import pytest
 
 from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton
-from processors.commands.detect import detect
 from processors.evaluation.evaluation import Evaluation
+from processors.jobs.detect import detect
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource
 from processors.runtime.parallel import OneProcess

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import main
-import processors.commands.predict as predict_module
-from processors.commands.predict import predict_frames
+import processors.jobs.predict as predict_module
+from processors.jobs.predict import predict_frames
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import Frame, Video, open_source
 from processors.prediction.frame_writers import writer_for

@@ -14,8 +14,8 @@ ort = pytest.importorskip("onnxruntime")
 from configs.schema import CodecConfig, Config, ModelConfig  # noqa: E402
 from datasets.annotations.skeleton import load_skeleton  # noqa: E402
 from main import main  # noqa: E402
-from processors.commands import export as export_module  # noqa: E402
-from processors.commands.export import export  # noqa: E402
+from processors.jobs import export as export_module  # noqa: E402
+from processors.jobs.export import export  # noqa: E402
 from processors.models.load_pose_model import load_pose_model  # noqa: E402
 from processors.models.onnx_model import METADATA, to_metadata  # noqa: E402
 from processors.pose_predictor import PosePredictor  # noqa: E402

@@ -14,8 +14,8 @@ from datasets.broken_images import name_broken
 from datasets.crops.crop_pack import CropPack, index_path
 from datasets.sample import collate
 from main import main
-from processors.commands.pack import make_pack
 from processors.dp_pose_resnet_solver import DPProcessor
+from processors.jobs.pack import make_pack
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs" / "quickstart.yaml")
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
 
 def test_a_dead_worker_is_one_sentence(settings, monkeypatch, capfd):
     with monkeypatch.context() as patch:
-        patch.setattr("processors.commands.pack_writer.ImagePieces.__getitem__",
+        patch.setattr("processors.jobs.pack_writer.ImagePieces.__getitem__",
                       lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         assert main(["pack", CONFIG, *settings]) == 2
     last = capfd.readouterr().err.splitlines()[-1]

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-import processors.commands.detect as detect_module
+import processors.jobs.detect as detect_module
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.readers import read_detections
 from datasets.annotations.skeleton import load_skeleton
-from processors.commands.detect import detect, detect_images
+from processors.jobs.detect import detect, detect_images
 from processors.prediction.image_lists import list_images
 from processors.prediction.person_detector import Detections
 

@@ -17,10 +17,10 @@ from configs.loader import config_to_dict, load_config
 from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from datasets.synthetic.data_set import ensure_synthetic
 from nets import build_net
-from processors.commands import evaluate as module
-from processors.commands.evaluate import evaluate
-from processors.commands.evaluate_weights import evaluate_weights
 from processors.evaluation.coco_metrics import COCO_METRICS
+from processors.jobs import evaluate as module
+from processors.jobs.evaluate import evaluate
+from processors.jobs.evaluate_weights import evaluate_weights
 from processors.models.weights_against_config import config_for_weights
 from utils.log import log
 
@@ -131,9 +131,8 @@ def test_ddp_is_launched_with_all_that_was_asked_for(words, monkeypatch, setting
     assert count == processes and "evaluation again" in again
     assert sent == ["evaluate", "configs/quickstart.yaml", *words, *settings, "--weights",
                     "w.pth", "--source", "pose_hrnet", "--sweep"]
-    seen = {}
-    monkeypatch.setitem(main.COMMANDS, "evaluate", lambda given: seen.update(vars(given)))
-    assert main.main(sent) == 0 and seen["sweep"] and seen["source"] == "pose_hrnet"
+    understood = main.read(sent).arguments
+    assert understood["sweep"] and understood["source"] == "pose_hrnet"
 
 
 @pytest.mark.parametrize("option", ([], ["--sweep"]))
@@ -161,7 +160,7 @@ def test_a_sweep_makes_no_report(words, tmp_path, capsys):
 
 
 def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
-    monkeypatch.setattr("processors.commands.evaluate_weights.show_log",
+    monkeypatch.setattr("processors.jobs.evaluate_weights.show_log",
                         lambda rank: log.setLevel("INFO"))
     found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
     assert len(found) == 6 and caplog.text.count("pose score:") == 1
@@ -178,7 +177,7 @@ def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
 
 
 def test_a_new_head_is_not_judged(words, monkeypatch):
-    monkeypatch.setattr("processors.commands.evaluate_weights.load_weights",
+    monkeypatch.setattr("processors.jobs.evaluate_weights.load_weights",
                         lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
     with pytest.raises(ValueError, match="for another number of joints"):
         evaluate_weights(load_config(main.QUICKSTART, words))

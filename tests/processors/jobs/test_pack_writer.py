@@ -115,7 +115,7 @@ def test_mended_images_are_packed_when_it_is_made_again(make_pack, coco_files, c
 
 
 def test_one_process_packs_at_a_time(make_pack, monkeypatch):
-    monkeypatch.setattr("processors.commands.pack_writer.PARENT_LOOK", 0.1)
+    monkeypatch.setattr("processors.jobs.pack_writer.PARENT_LOOK", 0.1)
     path = make_pack()
     with open(path, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)        # as another process holds it

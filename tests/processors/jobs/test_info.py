@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from configs.schema import AugmentConfig, CodecConfig, Config, DataConfig, ModelConfig, OptimConfig
 from nets import build_net
-from processors.commands.info import compare, describe
+from processors.jobs.info import compare, describe
 
 # Convolution GMACs of the official codes at 256x192, counted on the true work; the SE layers of
 # FastPose add 0.011.

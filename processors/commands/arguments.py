@@ -1,0 +1,30 @@
+"""What the commands share: their words CONFIG.yaml and section.key=value, and the job they name."""
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from utils.files import ROOT
+
+QUICKSTART = ROOT / "configs" / "quickstart.yaml"
+EPILOG = "All settings with their meaning: docs/configuration.md."
+
+
+class Job(NamedTuple):
+    """What a command is to do: a function by its name, which main.py imports, and its arguments."""
+    function: str               # "module:function"; a whole number it returns is the exit status
+    arguments: dict[str, Any]
+
+
+def add_settings(parser: ArgumentParser, metavar: str = "CONFIG.yaml section.key=value",
+                 about: str = "a YAML file (configs/quickstart.yaml if none is given), then any "
+                              "number of settings that replace the file's") -> None:
+    """The words that belong to no option."""
+    parser.add_argument("settings", nargs="*", metavar=metavar, help=about)
+    parser.epilog = EPILOG
+
+
+def split(settings: list[str]) -> tuple[Path, list[str]]:
+    """The YAML file (the first word, if it is no override) and the overrides."""
+    if not settings or "=" in settings[0]:
+        return QUICKSTART, settings
+    return Path(settings[0]), settings[1:]

@@ -1,0 +1,18 @@
+"""`python main.py train`: the words, and the job they name."""
+from argparse import ArgumentParser, Namespace
+
+from configs.loader import load_config
+from processors.commands.arguments import Job, add_settings, split
+
+SOLVERS = {"dp": "processors.dp_pose_resnet_solver:train",
+           "ddp": "processors.ddp_pose_resnet_solver:train"}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_settings(parser)
+
+
+def job(words: Namespace) -> Job:
+    path, overrides = split(words.settings)
+    return Job(SOLVERS[load_config(path, overrides).processor],
+               {"cfg_path": path, "overrides": overrides})

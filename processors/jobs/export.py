@@ -1,0 +1,179 @@
+"""`python main.py export`: a network, maybe with its decoder, as an ONNX file.
+
+By PyTorch's dynamo exporter, for the older one is no longer developed and fails on parts; it
+needs the packages onnx and onnxscript, and the check afterwards onnxruntime.
+"""
+import warnings
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from processors.models.exported_decoder import ExportedDecoder
+from processors.models.load_pose_model import load_pose_model
+from processors.models.onnx_model import open_session, to_metadata
+from processors.models.pose_model import PoseModel
+from utils.errors import UserError
+from utils.files import write_atomically
+from utils.heatmap_codec import HeatmapCodec
+from utils.log import log, show_log
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+OLDEST_OPSET = 18           # what the exporter writes; older ones are converted, and often fail
+LIMIT = 1e-4                # largest difference in heatmaps, and in keypoints in heatmap pixels
+BATCHES = (1, 2, 5)         # that are tried
+
+
+class Decoded(nn.Module):
+    """Images -> keypoints (B, K, 2) in input pixels, scores (B, K), and the heatmaps."""
+
+    def __init__(self, network: nn.Module, codec: HeatmapCodec):
+        super().__init__()
+        self.network, self.decoder = network, ExportedDecoder(codec)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        heatmaps = self.network(images)
+        return *self.decoder(heatmaps), heatmaps
+
+
+def export(weights: str | Path, out: str | Path, config: str | Path | None = None,
+           overrides: Sequence[str] = (), decode: bool = False, opset: int | None = None) -> None:
+    """Write the network of a checkpoint to `out`, an .onnx file that says all it takes to use it.
+
+    Input `images` (B, 3, H, W) float32, normalised; B is free. Outputs: `heatmaps` (B, K, h, w),
+    or with `decode` `keypoints` (B, K, 2) in input pixels and `scores` (B, K), no flip test.
+    config: the YAML of the network, for checkpoints that do not say which. opset: the version of
+    ONNX's operators, PyTorch's choice if not given.
+
+    The file is written only if its outputs are those of the network. Raises FileNotFoundError or
+    ValueError in one sentence.
+    """
+    show_log()
+    weights, out = Path(weights), Path(out)
+    _refuse_what_cannot_be(weights, out, opset)
+    model = load_pose_model(weights, "cpu", config, overrides)
+    written = _to_onnx(model, decode, opset)
+    words = _check_network(written.SerializeToString(), model)
+    if decode:
+        words += ", " + _check_decoder(written, model.codec, model.skeleton.num_joints)
+        _hide_heatmaps(written)
+    data = written.SerializeToString()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, lambda file: file.write(data))
+    log.info("%s: %s, for %d joints and an input of %dx%d in the format %s, %.1f MB; checked "
+             "with onnxruntime: %s", out, "keypoints and scores" if decode else "heatmaps",
+             model.skeleton.num_joints, *model.codec.input_size, model.input_format,
+             len(data) / 1e6, words)
+
+
+def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise UserError(f"export needs the packages {' and '.join(missing)}: pip install "
+                         f"{' '.join(missing)}")
+    if weights.suffix.lower() == ".onnx":
+        raise UserError(f"{weights} is an ONNX file already: give the checkpoint it was made of")
+    if out.suffix.lower() != ".onnx":
+        raise UserError(f"--out is {out}: give a name that ends in .onnx, by which such a file "
+                         f"is known")
+    import onnx
+    newest = onnx.defs.onnx_opset_version()
+    if opset is not None and not OLDEST_OPSET <= opset <= newest:
+        raise UserError(f"--opset is {opset}: it must lie between {OLDEST_OPSET}, which PyTorch "
+                         f"writes, and {newest}, the newest of this onnx; or leave it out")
+
+
+def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
+    """The onnx.ModelProto, with our metadata; heatmaps are its last output in any case."""
+    width, height = model.codec.input_size
+    network: nn.Module = Decoded(model.network, model.codec) if decode else model.network
+    names = ["keypoints", "scores", "heatmaps"] if decode else ["heatmaps"]
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")     # on the exporter's own parts
+            program = torch.onnx.export(
+                network.eval(), (torch.zeros(2, 3, height, width),), dynamo=True,
+                input_names=["images"], output_names=names, opset_version=opset,
+                dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
+                verbose=False)
+    except Exception as error:      # any of the exporter's many parts
+        raise UserError(f"PyTorch {torch.__version__} cannot export this network "
+                         f"({type(error).__name__}: {str(error).strip().splitlines()[0]}); a "
+                         f"newer PyTorch, onnx and onnxscript may") from error
+    assert program is not None      # as with dynamo=True always
+    program.model.metadata_props.update(to_metadata(model.config, model.skeleton, decode))
+    written = program.model_proto
+    for node in written.graph.node:
+        del node.metadata_props[:]      # the lines of code it comes from, with their folders
+    found = max(row.version for row in written.opset_import if not row.domain)
+    if opset is not None and found != opset:
+        raise UserError(f"--opset {opset} cannot be had of this network, PyTorch wrote {found}: "
+                         f"leave it out")
+    return written
+
+
+@torch.no_grad()
+def _check_network(data: bytes, model: PoseModel) -> str:
+    """How far the file's heatmaps are from the network's; ValueError beyond LIMIT."""
+    session, worst = open_session(data), 0.0
+    width, height = model.codec.input_size
+    generator = torch.Generator().manual_seed(0)
+    for batch in BATCHES:
+        images = torch.randn(batch, 3, height, width, generator=generator)
+        found, = session.run(["heatmaps"], {"images": images.numpy()})
+        wanted = model.network(images).numpy()
+        worst = max(worst, _difference(found, wanted))
+    if not worst <= LIMIT:
+        raise UserError(f"the exported heatmaps are off by {worst:.1e}, more than {LIMIT:.0e}, so "
+                         f"nothing was written: other versions of torch, onnx and onnxruntime may "
+                         f"do better")
+    return f"heatmaps within {worst:.1e} of the network's"
+
+
+@torch.no_grad()
+def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
+    """How far the file's keypoints are from the codec's, of the same heatmaps; ValueError beyond
+    LIMIT heatmap pixels.
+
+    The heatmaps are painted, some joints beyond the border: on noise, which is what random images
+    give, a Newton step magnifies rounding without bound.
+    """
+    import onnx
+    known = written.graph.value_info        # where onnx 1.18 looks for its inputs
+    known.extend(output for output in written.graph.output if output.name == "heatmaps")
+    part = onnx.utils.Extractor(written).extract_model(
+        ["images", "heatmaps"], ["keypoints", "scores"])    # of the images only their number
+    del known[-1]
+    session, worst = open_session(part.SerializeToString()), 0.0
+    generator = torch.Generator().manual_seed(0)
+    width, height = codec.input_size
+    for batch in BATCHES:
+        keypoints = torch.rand(batch, joints, 2, generator=generator) * 1.1 - 0.05
+        keypoints *= torch.tensor([width, height])
+        heatmaps, _ = codec.encode(keypoints, torch.ones(batch, joints))
+        heatmaps += 1e-3 * torch.rand(heatmaps.shape, generator=generator)
+        images = np.zeros((batch, 3, height, width), np.float32)
+        found, scores = session.run(None, {"images": images, "heatmaps": heatmaps.numpy()})
+        wanted, wanted_scores = codec.decode(heatmaps)
+        worst = max(worst, _difference(found, wanted.numpy()),
+                    _difference(scores, wanted_scores.numpy()))
+    stride = codec.input_size[0] / codec.heatmap_size[0]
+    if not worst <= LIMIT * stride:
+        raise UserError(f"the exported decoder is off by {worst:.1e} input pixels, more than "
+                         f"{LIMIT * stride:.0e}, so nothing was written: other versions of torch, "
+                         f"onnx and onnxruntime may do better")
+    return f"keypoints within {worst:.1e} input pixels of its decoder's"
+
+
+def _difference(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The largest; NaN, which is below no limit, for another shape."""
+    return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("nan")
+
+
+def _hide_heatmaps(written: Any) -> None:
+    """They were an output for the check only."""
+    written.graph.value_info.append(written.graph.output.pop())
