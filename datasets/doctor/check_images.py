@@ -11,7 +11,7 @@ import numpy as np
 from datasets.crops.images import ImageError, missing_files, read_image
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, some
-from datasets.doctor.image_header import image_size
+from datasets.doctor.image_header import ImageHeader, read_header
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
 
@@ -48,7 +48,7 @@ def image_sizes(labels: RawLabels) -> Iterator[Finding]:
         name = str(labels.file_names[row])
         total += 1
         try:
-            size = size_of(labels.part.img_root / name)
+            size = header_of(labels.part.img_root / name).size
         except (ValueError, OSError) as error:
             broken.append(f"{name} {getattr(error, 'strerror', None) or error}")
             continue
@@ -77,17 +77,16 @@ def headers_to_read(labels: RawLabels) -> list[int]:
     return [rows[place] for place in places]
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """(width, height) by the header, or by decoding what is no JPEG, PNG or BMP. Raises
-    ValueError and OSError."""
-    size = image_size(path)
-    if size is None:
+def header_of(path: Path) -> ImageHeader:
+    """By the header, or by decoding what has none that is read. Raises ValueError and OSError."""
+    header = read_header(path)
+    if header is None:
         try:
             height, width = read_image(path).shape[:2]
         except ImageError:
             raise UserError("is no image") from None
-        size = width, height
-    return size
+        header = ImageHeader((width, height))
+    return header
 
 
 def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:

@@ -1,60 +1,77 @@
-"""Image header: the size of an image file without decoding it."""
-import struct
+"""Image header: size and orientation of an image file without decoding it."""
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from struct import error as StructError
 from typing import BinaryIO
 
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from datasets.crops.images import JPEG_END, JPEG_START
 from utils.errors import UserError
 
-JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}      # frame headers, which hold the size
-JPEG_BARE = {0x01, *range(0xD0, 0xD8)}                      # markers without a length
-TAIL = 4096                                                 # bytes in which a JPEG's end is
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
+TAIL = 4096                                 # bytes in which a JPEG's end is
 
 
-def image_size(path: str | Path) -> tuple[int, int] | None:
-    """(width, height) as the header of a JPEG, PNG or BMP says; None for other forms.
+@dataclass(frozen=True)
+class ImageHeader:
+    size: tuple[int, int]       # width, height of the stored pixels, whatever the orientation
+    orientation: int = 1        # of EXIF: 1 is upright, 5 to 8 are turned by a quarter
 
-    An EXIF orientation does not count. Raises ValueError, what is wrong with the file, and
-    OSError.
+
+def read_header(path: str | Path) -> ImageHeader | None:
+    """The header of an image of one of FORMATS; None for what is no such image.
+
+    Raises UserError, what is wrong with the file, and OSError.
     """
     with open(path, "rb") as file:
-        start = file.read(26)
+        start = file.read(len(JPEG_START))
         if not start:
             raise UserError("is empty")
+        file.seek(0)
         try:
-            if start.startswith(b"\xff\xd8"):
-                return _jpeg(file)
-            if start.startswith(b"\x89PNG"):
-                return struct.unpack(">II", start[16:24])
-            if start.startswith(b"BM"):
-                width, height = struct.unpack("<ii", start[18:26])
-                return width, abs(height)       # negative: rows from the top
-        except struct.error:
-            raise UserError("is cut short within its header") from None
-    return None
-
-
-def _jpeg(file: BinaryIO) -> tuple[int, int]:
-    """From segment to segment until the one with the size (ITU-T T.81, annex B)."""
-    file.seek(2)
-    while True:
-        mark, code = struct.unpack("BB", file.read(2))
-        while code == 0xFF:     # filling
-            (code,) = struct.unpack("B", file.read(1))
-        if mark != 0xFF:
-            raise UserError("has a damaged header")
-        if code in JPEG_BARE:
-            continue
-        (length,) = struct.unpack(">H", file.read(2))
-        if code in JPEG_SIZES:
-            _, height, width = struct.unpack(">BHH", file.read(5))
+            with _for_headers():
+                image = Image.open(file, formats=FORMATS)
+                orientation = _orientation(image.info.get("exif", b""))
+        except (UnidentifiedImageError, OSError):
+            if start == JPEG_START:
+                raise UserError("has a damaged header, or is cut short within it") from None
+            return None
+        if start == JPEG_START:
             _ensure_end(file)
-            return width, height
-        file.seek(length - 2, 1)
+        return ImageHeader(image.size, orientation)
+
+
+def _orientation(block: bytes) -> int:
+    """Of an EXIF block; 1 where it has none or is damaged."""
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        orientation = exif.get(ExifTags.Base.Orientation)
+    except (SyntaxError, StructError):      # so Pillow calls a block that is none
+        return 1
+    return orientation if orientation in range(1, 9) else 1
+
+
+@contextmanager
+def _for_headers() -> Iterator[None]:
+    """Pillow without its guard against pictures too large to decode, for none is decoded, and
+    without its words on damaged EXIF, which costs no pixel."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _ensure_end(file: BinaryIO) -> None:
-    """Raise ValueError for a JPEG without its end marker, which a broken copy has lost."""
+    """Raise UserError for a JPEG without its end marker, which a broken copy has lost."""
     end = file.seek(0, 2)
     file.seek(max(0, end - TAIL))
-    if b"\xff\xd9" not in file.read():
+    if JPEG_END not in file.read():
         raise UserError("is cut short, its end is missing")

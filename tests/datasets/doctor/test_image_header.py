@@ -1,12 +1,21 @@
 """Image sizes from headers equal those of the decoded images."""
+import warnings
+
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
-from datasets.doctor.image_header import image_size
+from datasets.crops.images import read_image
+from datasets.doctor.image_header import ImageHeader, read_header
+from utils.errors import UserError
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp"])
+def image_size(path):
+    return read_header(path).size
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "webp"])
 @pytest.mark.parametrize("size", [(1, 1), (300, 7), (5, 640)])
 def test_the_size_is_that_of_the_pixels(tmp_path, suffix, size):
     path = tmp_path / f"a.{suffix}"
@@ -23,9 +32,62 @@ def test_progressive_jpegs_and_segments_before_the_size(tmp_path):
     assert image_size(tmp_path / "a.jpg") == (40, 30)
 
 
-def test_other_forms_are_left_to_others(tmp_path):
-    cv2.imwrite(str(tmp_path / "a.webp"), np.zeros((30, 40, 3), np.uint8))
-    assert image_size(tmp_path / "a.webp") is None
+@pytest.mark.parametrize("suffix", ["tif", "gif", "txt"])
+def test_other_forms_are_left_to_others(tmp_path, suffix):
+    """Pillow turns a TIFF as its orientation says, in some releases; so does OpenCV."""
+    Image.new("RGB", (40, 30)).save(tmp_path / f"a.{suffix}", "GIF" if suffix == "gif" else "TIFF")
+    if suffix == "txt":
+        (tmp_path / "a.txt").write_text("words")
+    assert read_header(tmp_path / f"a.{suffix}") is None
+
+
+def photo(path, orientation):
+    """40 x 30 stored pixels with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new("RGB", (40, 30)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_orientation_comes_along_and_turns_nothing(tmp_path, suffix, orientation):
+    path = tmp_path / f"a.{suffix}"
+    photo(path, orientation)
+    assert read_header(path) == ImageHeader((40, 30), orientation)
+    assert read_image(path).shape[:2] == (30, 40)
+
+
+@pytest.mark.parametrize("orientation", [0, 9])
+def test_an_orientation_that_there_is_not_is_upright(tmp_path, orientation):
+    photo(tmp_path / "a.jpg", orientation)
+    assert read_header(tmp_path / "a.jpg").orientation == 1
+
+
+def test_damaged_exif_costs_neither_the_size_nor_a_warning(tmp_path):
+    path = tmp_path / "a.jpg"
+    photo(path, 6)
+    data = path.read_bytes()
+    block = data.index(b"Exif\0\0") + 6
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for start, junk in ((block, b"xx"), (block + 4, b"\xff\xff\xff\xff"),
+                            (block + 8, b"\xff\xff\xff\xff"), (block + 12, b"\xff" * 8)):
+            path.write_bytes(data[:start] + junk + data[start + len(junk):])
+            assert read_header(path) == ImageHeader((40, 30), 1)
+
+
+def test_no_size_is_too_large_for_a_header(tmp_path):
+    """Pillow refuses to open what would take gigabytes when decoded, and warns before that."""
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (40, 30)).save(path)
+    data = path.read_bytes()
+    limit = Image.MAX_IMAGE_PIXELS
+    for side in (11_000, 40_000):
+        path.write_bytes(data[:18] + 2 * side.to_bytes(4, "little") + data[26:])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert image_size(path) == (side, side)
+    assert Image.MAX_IMAGE_PIXELS == limit
 
 
 @pytest.mark.parametrize("keep, words", [(0, "empty"), (10, "cut short"), (150, "cut short"),
@@ -33,11 +95,11 @@ def test_other_forms_are_left_to_others(tmp_path):
 def test_broken_jpegs(tmp_path, keep, words):
     _, data = cv2.imencode(".jpg", np.zeros((30, 40, 3), np.uint8))
     (tmp_path / "a.jpg").write_bytes(data.tobytes()[:keep])
-    with pytest.raises(ValueError, match=words):
-        image_size(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match=words):
+        read_header(tmp_path / "a.jpg")
 
 
 def test_a_damaged_jpeg(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8" + b"x" * 50)
-    with pytest.raises(ValueError, match="damaged"):
-        image_size(tmp_path / "a.jpg")
+    with pytest.raises(UserError, match="damaged"):
+        read_header(tmp_path / "a.jpg")
