@@ -8,9 +8,7 @@ from utils.log import log
 
 def name_broken(batch: Batch, dataset: MSCOCO, named: set[Path]) -> None:
     """Name each broken image, or crop of a pack, the first time it is met; `named` is added to."""
-    for index in batch.index.tolist():
-        if index >= 0:
-            continue
+    for index in batch.index[batch.broken].tolist():
         path = dataset.image_path(index)
         if path not in named:
             named.add(path)

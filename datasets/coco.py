@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from configs.schema import AugmentConfig, ExtraSet
+from configs.schema import AugmentConfig, Config, ExtraSet
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets, read_sets
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.readers import read_detections
@@ -20,7 +20,7 @@ from datasets.crops.images import ImageError, missing_files, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
 from utils.errors import UserError
-from utils.geometry import SCALE_UNIT, box_to_center_scale
+from utils.geometry import CropGeometry, padded_area
 
 
 class MSCOCO(Dataset):
@@ -55,7 +55,7 @@ class MSCOCO(Dataset):
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
         self.sets = [AnnotatedSet(self.ann_path, self.img_root, skeleton, category, ann_key,
                                   root_key), *extra_sets(extra, skeleton, category)]
-        self.input_size, self.alignment = (input_size[0], input_size[1]), alignment
+        self.geometry = CropGeometry(input_size, alignment)
         self.augment, self.seed = augment, seed
         if augment:
             self._weak, self._first_weak = weakened(augment), epochs - augment.weak_epochs
@@ -74,8 +74,7 @@ class MSCOCO(Dataset):
         self.persons = persons
         if detections is None and not len(self.persons):
             raise UserError(f"{ann_key}: no person is left to use in {self.summary()}")
-        self.center, self.scale = box_to_center_scale(self.persons.boxes, self.input_size,
-                                                      alignment=alignment)
+        self.center, self.scale = self.geometry.center_scale(self.persons.boxes)
         self.forget_image()
         self._joint_order = np.array(skeleton.flip_order)
 
@@ -83,7 +82,7 @@ class MSCOCO(Dataset):
         """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
         all must have one."""
         assert self.augment is not None and self.source == self.ann_path
-        pack.check_settings(pack_settings(self.input_size, self.alignment, self.augment))
+        pack.check_settings(pack_settings(self.geometry, self.augment))
         rows = pack.rows(persons, self.ann_paths())
         broken = pack.records["bytes"][rows[:, WHOLE]] == 0
         self._pack_rows = rows[~broken]
@@ -129,8 +128,7 @@ class MSCOCO(Dataset):
         """Sample number `index`, or (epoch, index).
 
         Raises ImageError naming the file of an image that cannot be used. With skip_broken
-        that image gives a broken sample instead: black, nothing visible, and its index as
-        `-1 - index`, by which a batch tells (`batch.index < 0`) and the file is found again.
+        that image gives a sample marked as broken instead, black, with nothing visible.
         """
         return self.__getitems__([key])[0]
 
@@ -160,10 +158,10 @@ class MSCOCO(Dataset):
         else:
             rng = sample_generator(self.seed, epoch, index)
             weak = epoch >= self._first_weak
-            view = draw_view(rng, self.subject(index), self.skeleton, self.input_size,
-                             self.alignment, self._weak if weak else self.augment)
+            view = draw_view(rng, self.subject(index), self.skeleton, self.geometry,
+                             self._weak if weak else self.augment)
             draws = draw_colour_params(rng, self.augment.weak if weak else 1.0)
-        return index, view, view_matrix(view, self.input_size, self.alignment), draws
+        return index, view, view_matrix(view, self.geometry), draws
 
     def _sample(self, index: int, view: View, matrix: np.ndarray, draws: np.ndarray) -> Sample:
         try:
@@ -173,14 +171,15 @@ class MSCOCO(Dataset):
                 raise ImageError(f"{error} (data.skip_broken=true goes on without it)") from error
             return self._broken_sample(index)
         labelled = self.persons.visibility[index] > 0
-        keypoints, inside = map_joints(self.persons.keypoints[index], matrix, self.input_size)
+        keypoints, inside = map_joints(self.persons.keypoints[index], matrix,
+                                       self.geometry.input_size)
         if view.flip:   # the matrix has mirrored the places, left and right change their names
             labelled, keypoints, inside = (values[self._joint_order] for values in (
                 labelled, keypoints, inside))
         to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
                     else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
-            crop=warp(pixels, on_pixels, self.input_size),
+            crop=warp(pixels, on_pixels, self.geometry.input_size),
             keypoints=(keypoints * labelled[:, None]).astype(np.float32),
             visibility=(labelled & inside).astype(np.float32),
             to_image=to_image.astype(np.float32), **self._facts(index, view.scale), index=index,
@@ -194,18 +193,18 @@ class MSCOCO(Dataset):
         return self.pack.read(row), on_piece(matrix, self.pack.origins[row], self.pack.steps[row])
 
     def _broken_sample(self, index: int) -> Sample:
-        width, height = self.input_size
+        width, height = self.geometry.input_size
         joints = self.skeleton.num_joints
         return Sample(crop=np.zeros((height, width, 3), np.uint8),
                       keypoints=np.zeros((joints, 2), np.float32),
                       visibility=np.zeros(joints, np.float32),
                       to_image=np.eye(2, 3, dtype=np.float32),
-                      **self._facts(index, self.scale[index]), index=-1 - index,
+                      **self._facts(index, self.scale[index]), index=index, broken=True,
                       draws=np.zeros(RECTANGLES.stop if self.augment else 0, np.float32))
 
     def _facts(self, index: int, scale: np.ndarray) -> dict:
         return {"image_id": int(self.persons.image_ids[self.persons.image_rows[index]]),
-                "area": float(scale[0]) * float(scale[1]) * SCALE_UNIT ** 2,
+                "area": float(padded_area(scale)),
                 "box_score": float(self.persons.scores[index])}
 
     def forget_image(self) -> None:
@@ -229,8 +228,7 @@ class MSCOCO(Dataset):
         return self._last_image
 
     def image_path(self, index: int) -> Path:
-        """File of a sample; also of a broken one by its negative index."""
-        index = index if index >= 0 else -1 - index
+        """File of a sample."""
         return self.path(int(self.persons.image_rows[index]))
 
     def path(self, row: int) -> Path:
@@ -254,3 +252,22 @@ class MSCOCO(Dataset):
             parts.append(f"{part.ann_path if number else self.source}{joints}: "
                          f"{mine[self.persons.image_rows].sum()} persons in {mine.sum()} images")
         return " + ".join(parts) + notes + crops
+
+
+def train_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSCOCO:
+    """The persons that a Config trains on, augmented as it says. Raises as MSCOCO does."""
+    data, codec = config.data, config.codec
+    return MSCOCO(data.train_ann_path, data.train_img_root, skeleton, input_size=codec.input_size,
+                  alignment=codec.alignment, augment=config.augment, epochs=config.optim.epochs,
+                  seed=config.seed, pack=data.train_pack, debug=data.debug,
+                  skip_broken=data.skip_broken, check_files=check_files, category=data.category,
+                  extra=data.extra_sets)
+
+
+def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSCOCO:
+    """The persons that a Config is judged on, in the boxes it says. Raises as MSCOCO does."""
+    data, codec, val = config.data, config.codec, config.val
+    return MSCOCO(data.val_ann_path, data.val_img_root, skeleton, input_size=codec.input_size,
+                  alignment=codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
+                  box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken,
+                  check_files=check_files, split="val", category=data.category)

@@ -22,6 +22,7 @@ class Sample:
     image_id: int
     area: float              # of the padded box, image pixels squared (what OKS-NMS uses)
     box_score: float         # detector score, 1 for ground-truth boxes
+    broken: bool = False     # its image cannot be used
     draws: np.ndarray = field(      # (R,) float32 for the colours, or (0,) without augmentation
         default_factory=lambda: np.empty(0, np.float32))
 
@@ -36,6 +37,7 @@ class Batch:
     image_id: torch.Tensor    # (B,) int64
     area: torch.Tensor        # (B,) float32
     box_score: torch.Tensor   # (B,) float32
+    broken: torch.Tensor      # (B,) bool
     draws: torch.Tensor       # (B, R) float32, see datasets/crops/colour_params.py
 
     def __len__(self) -> int:
@@ -79,4 +81,5 @@ def collate(samples: list[Sample]) -> Batch:
     return Batch(crop=stack("crop"), keypoints=stack("keypoints"), visibility=stack("visibility"),
                  to_image=stack("to_image"), index=column("index", torch.int64),
                  image_id=column("image_id", torch.int64), area=column("area", torch.float32),
-                 box_score=column("box_score", torch.float32), draws=stack("draws"))
+                 box_score=column("box_score", torch.float32),
+                 broken=column("broken", torch.bool), draws=stack("draws"))

@@ -21,7 +21,7 @@ from processors.prediction.person import Person
 from processors.prediction.person_detector import Detections, PersonDetector, build_detector
 from utils.draw import draw_people
 from utils.errors import UserError
-from utils.geometry import SCALE_UNIT, box_to_center_scale
+from utils.geometry import padded_area
 from utils.rgb import as_rgb
 
 IMAGES_AT_ONCE = 16
@@ -144,13 +144,13 @@ class PosePredictor:
 
     def _sample(self, image: np.ndarray, box: np.ndarray, score: float, number: int) -> Sample:
         codec, joints = self.model.codec, self.skeleton.num_joints
-        center, scale = box_to_center_scale(box, codec.input_size, alignment=codec.alignment.name)
-        matrix = view_matrix(View(center, scale), codec.input_size, codec.alignment.name)
+        center, scale = codec.geometry.center_scale(box)
+        matrix = view_matrix(View(center, scale), codec.geometry)
         return Sample(
             crop=crop(image, matrix, codec.input_size), keypoints=np.zeros((joints, 2), np.float32),
             visibility=np.zeros(joints, np.float32),
             to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
-            image_id=number, area=float(scale[0]) * float(scale[1]) * SCALE_UNIT ** 2,
+            image_id=number, area=float(padded_area(scale)),
             box_score=score)
 
 

@@ -5,15 +5,45 @@ box size / 200. All functions take single items or stacks of them, and equal the
 the convention (`utils/alignment.py`) they are asked for.
 """
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from utils.alignment import Alignment, get_alignment
+from utils.alignment import ALIGNMENTS, Alignment, get_alignment
 from utils.errors import UserError
 
 SCALE_UNIT = 200.0       # image pixels per unit of scale
 SHORTEST_SIDE = 0.01     # image pixels; a box without extent becomes a tiny crop, not x / 0
+
+
+@dataclass(frozen=True)
+class CropGeometry:
+    """What every crop of a run has in common. Whoever makes, packs or reads crops takes this one
+    value, so that size and pixel convention cannot come from two places.
+
+    Raises ValueError for an unknown alignment.
+    """
+    input_size: tuple[int, int] = (192, 256)    # of the crop, (width, height)
+    alignment: str = "hrnet"                    # pixel convention of boxes and warp
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_size", (self.input_size[0], self.input_size[1]))
+        get_alignment(self.alignment)
+
+    @property
+    def rules(self) -> Alignment:
+        return ALIGNMENTS[self.alignment]
+
+    def center_scale(self, boxes_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`box_to_center_scale` of boxes (..., 4)."""
+        return box_to_center_scale(boxes_xywh, self.input_size, alignment=self.alignment)
+
+    def matrix(self, center: np.ndarray, scale: np.ndarray, rotation: float | np.ndarray = 0.0,
+               flip: bool = False) -> np.ndarray:
+        """`affine_matrix` from image pixels to input pixels."""
+        return affine_matrix(center, scale, rotation, self.input_size, alignment=self.alignment,
+                             flip=flip)
 
 
 def clean_box(box_xywh: Sequence[float] | np.ndarray, image_size: tuple[int, int],
@@ -56,6 +86,12 @@ def box_to_center_scale(box_xywh: np.ndarray, input_size: tuple[int, int] = (192
     return center, padded
 
 
+def padded_area(scale: np.ndarray) -> np.ndarray:
+    """(..., 2) scale -> (...) float64 area of the padded box, image pixels squared."""
+    scale = np.asarray(scale, np.float64)
+    return scale[..., 0] * scale[..., 1] * SCALE_UNIT ** 2
+
+
 def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.ndarray = 0.0,
                   output_size: tuple[int, int] = (192, 256), inverse: bool = False,
                   alignment: str = "hrnet", flip: bool = False) -> np.ndarray:
@@ -70,38 +106,41 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     center, scale = np.asarray(center, np.float64), np.asarray(scale, np.float64)
     if not np.isfinite(center.sum() + scale.sum()):
         raise UserError("a box has a center or scale that is NaN or infinite: remove boxes "
-                         "that are not finite before they are cropped")
-    if center.ndim == 1 and np.ndim(rotation) == 0:     # a loader's one sample: floats are quick
-        angle = math.radians(rotation)
-        (x, y), (scale_x, scale_y) = center.tolist(), scale.tolist()
-        entries = _affine(x, y, scale_x, scale_y, math.sin(angle), math.cos(angle),
-                          output_size, rules, flip, max, _round32)
-        matrix = np.array(entries).reshape(2, 3)
-    else:
-        angles = np.radians(rotation)
-        entries = _affine(center[..., 0], center[..., 1], scale[..., 0], scale[..., 1],
-                          np.sin(angles), np.cos(angles), output_size, rules, flip, np.maximum,
-                          _round32_array)
-        matrix = _matrix(*entries)
+                        "that are not finite before they are cropped")
+    if center.ndim == 1 and np.ndim(rotation) == 0:     # a loader's one sample
+        matrix = np.array(_affine(center.tolist(), scale.tolist(), float(rotation), output_size,
+                                  rules, flip))
+    else:   # one by one: on arrays of one sample numpy takes three times as long as floats
+        lead = np.broadcast_shapes(center.shape[:-1], scale.shape[:-1], np.shape(rotation))
+        views = zip(np.broadcast_to(center, (*lead, 2)).reshape(-1, 2).tolist(),
+                    np.broadcast_to(scale, (*lead, 2)).reshape(-1, 2).tolist(),
+                    np.broadcast_to(rotation, lead).ravel().tolist(), strict=True)
+        matrix = np.array([_affine(*view, output_size, rules, flip) for view in views])
+        matrix = matrix.reshape(*lead, 2, 3)
     return invert_affine(matrix) if inverse else matrix
 
 
-def _affine(x, y, scale_x, scale_y, sin, cos, output_size: tuple[int, int], rules: Alignment,
-            flip: bool, largest: Callable, round32: Callable) -> tuple:
-    """The six entries, row by row, of floats or of arrays with the functions for them."""
-    shortest = largest(SHORTEST_SIDE, 1e-6 * largest(abs(x), abs(y)))
+def _affine(center: list[float], scale: list[float], rotation: float,
+            output_size: tuple[int, int], rules: Alignment, flip: bool,
+            ) -> list[list[float]]:
+    """The two rows of one affine."""
+    x, y = center
+    shortest = max(SHORTEST_SIDE, 1e-6 * max(abs(x), abs(y)))
     # width and height in the image that become the output; the width counts for both unless
     # the convention scales each axis
-    width = height = largest(scale_x * SCALE_UNIT - rules.source_length, shortest)
-    if rules.per_axis:
-        height = largest(scale_y * SCALE_UNIT - rules.source_length, shortest)
-    # three points of the image: the center, one above it, and one to the left of that
-    above_x, above_y = round32(x + sin * height / 2), round32(y - cos * height / 2)
-    left_x, left_y = round32(above_x - cos * width / 2), round32(above_y - sin * width / 2)
+    width, height = (max(side * SCALE_UNIT - rules.source_length, shortest) for side in scale)
+    height = height if rules.per_axis else width
+    # three points of the image: the center, one above it, and one to the left of that. That one
+    # is found from the rounded second, as officially: together they are a similarity
+    angle = math.radians(rotation)
+    above_x = _round32(x + math.sin(angle) * height / 2)
+    above_y = _round32(y - math.cos(angle) * height / 2)
+    up_x, up_y, aspect = above_x - x, above_y - y, width / height
+    diagonal_x = _round32(above_x + up_y * aspect) - x
+    diagonal_y = _round32(above_y - up_x * aspect) - y
     # and where they belong in the output solve for the affine
     target_width = output_size[0] - rules.target_length
     target_height = output_size[1] - rules.target_length
-    up_x, up_y, diagonal_x, diagonal_y = above_x - x, above_y - y, left_x - x, left_y - y
     area = up_x * diagonal_y - up_y * diagonal_x
     half_x = target_width / 2 / area
     half_y = (target_height if rules.per_axis else target_width) / 2 / area
@@ -111,16 +150,12 @@ def _affine(x, y, scale_x, scale_y, sin, cos, output_size: tuple[int, int], rule
     y_offset = target_height / 2 - yx * x - yy * y
     if flip:
         xx, xy, x_offset = -xx, -xy, output_size[0] - 1 - x_offset
-    return xx, xy, x_offset, yx, yy, y_offset
+    return [[xx, xy, x_offset], [yx, yy, y_offset]]
 
 
 def _round32(value: float) -> float:
     """Rounded to float32, as the official points are; it shows on boxes of one pixel."""
     return float(np.float32(value))
-
-
-def _round32_array(value: np.ndarray) -> np.ndarray:
-    return np.asarray(value, np.float32).astype(np.float64)
 
 
 def _matrix(*entries: np.ndarray) -> np.ndarray:

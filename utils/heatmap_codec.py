@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from utils.alignment import get_alignment
 from utils.decoders import DECODERS, Decoder, GaussTaylorKeyPointDecoder, kernel_for
 from utils.errors import UserError
+from utils.geometry import CropGeometry
 
 # Of one axis: the product of two smaller values is a denormal float, and a tenth of a map of
 # those takes a CPU five times as long to multiply as all the rest.
@@ -41,8 +41,8 @@ class HeatmapCodec:
                              f"multiples of the network's stride {stride}")
         if not sigma > 0:
             raise UserError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
-        self.alignment = get_alignment(alignment)
-        self.input_size = (input_size[0], input_size[1])     # also of a list
+        self.geometry = CropGeometry(input_size, alignment)     # of the crops it is for
+        self.alignment, self.input_size = self.geometry.rules, self.geometry.input_size
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
         self.sigma = sigma
         self.blur_kernel = blur_kernel or kernel_for(sigma)

@@ -1,6 +1,7 @@
-"""Pixels from anywhere as the one form that all of the project works with."""
+"""RGB: pixels from anywhere as the one form that all of the project works with, and into files."""
 from typing import Any
 
+import cv2
 import numpy as np
 
 from utils.errors import UserError
@@ -22,3 +23,14 @@ def as_rgb(image: Any) -> np.ndarray:
                          f"to 255")
     pixels = pixels.reshape(shape)
     return np.ascontiguousarray(pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3])
+
+
+def encode_image(rgb: np.ndarray, suffix: str = ".jpg", quality: int = 95,
+                 smallest: bool = False) -> bytes:
+    """Content of an image file of (H, W, 3) uint8 RGB pixels. quality, 0 to 100, and smallest, the
+    same in fewer bytes and more time, are for JPEGs."""
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, quality,
+                                           cv2.IMWRITE_JPEG_OPTIMIZE, int(smallest)]
+    done, content = cv2.imencode(suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)
+    assert done
+    return content.tobytes()

@@ -12,8 +12,7 @@ import numpy as np
 
 from configs.schema import AugmentConfig
 from datasets.annotations.skeleton import Skeleton
-from utils.alignment import get_alignment
-from utils.geometry import SCALE_UNIT, box_to_center_scale
+from utils.geometry import SCALE_UNIT, CropGeometry
 
 HALF_BODY_PADDING = 1.5     # the whole body has 1.25
 WHOLE, UPPER, LOWER = range(3)      # what of a person a view shows
@@ -62,7 +61,7 @@ def sample_generator(seed: int, epoch: int, index: int) -> random.Random:
 
 
 def draw_view(rng: random.Random, subject: Subject, skeleton: Skeleton,
-              input_size: tuple[int, int], alignment: str, config: AugmentConfig) -> View:
+              geometry: CropGeometry, config: AugmentConfig) -> View:
     """Half body or box errors, then scale, rotation, flip and perspective.
 
     Every number is drawn even if it is not used, so that one setting does not change what the
@@ -78,10 +77,10 @@ def draw_view(rng: random.Random, subject: Subject, skeleton: Skeleton,
     view = None
     if try_half:
         view = half_body(subject.keypoints, subject.visibility, skeleton, prefer_upper,
-                         input_size, alignment)
+                         geometry)
     if view is None and config.box_jitter:
         box = jitter_box(subject.box, subject.image_size, config.box_jitter, uniforms, normals)
-        view = View(*box_to_center_scale(box, input_size, alignment=alignment))
+        view = View(*geometry.center_scale(box))
     view = view or subject.view
     tilt = (config.perspective * (2 * tilt_x - 1), config.perspective * (2 * tilt_y - 1))
     return View(view.center, view.scale * np.float32(scale), rotation, flip, tilt, view.part)
@@ -99,8 +98,7 @@ def draw_rotation(rng: random.Random, config: AugmentConfig) -> float:
 
 
 def half_body(keypoints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton,
-              prefer_upper: bool, input_size: tuple[int, int], alignment: str = "hrnet",
-              ) -> View | None:
+              prefer_upper: bool, geometry: CropGeometry) -> View | None:
     """View of the visible upper or lower joints, or None where neither has two.
 
     The wanted half must have more than 2 visible joints; else the other is taken.
@@ -114,9 +112,9 @@ def half_body(keypoints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton,
     if len(chosen) < 2:
         return None
     x, y = zip(*keypoints[chosen].tolist(), strict=True)    # lists are quicker than small arrays
-    length = get_alignment(alignment).box_length
+    length = geometry.rules.box_length
     width, height = max(x) - min(x) + length, max(y) - min(y) + length
-    aspect = input_size[0] / input_size[1]
+    aspect = geometry.input_size[0] / geometry.input_size[1]
     width, height = max(width, height * aspect), max(height, width / aspect)
     if width <= 0:      # all chosen joints on one spot
         return None

@@ -12,7 +12,7 @@ import numpy as np
 from configs.schema import AugmentConfig
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.augment import EDGE_CUT, Subject, View, half_body, shift_edges
-from utils.geometry import SCALE_UNIT, box_to_center_scale
+from utils.geometry import SCALE_UNIT, CropGeometry
 
 MARGIN = 2      # pixels that interpolation and mirroring may look further
 
@@ -29,26 +29,26 @@ class Piece:
     part: int       # WHOLE, UPPER or LOWER (datasets/crops/augment.py)
 
 
-def pieces(subject: Subject, skeleton: Skeleton, input_size: tuple[int, int], alignment: str,
-           config: AugmentConfig) -> list[Piece]:
+def pieces(subject: Subject, skeleton: Skeleton, geometry: CropGeometry, config: AugmentConfig,
+           ) -> list[Piece]:
     """What of its image a person needs: the whole body, then the halves that half body may show.
 
     Each half has its own piece because it is looked at from nearer: one for all would have to be
     as fine as the nearest view and as wide as the farthest.
     """
-    needed = [_piece(subject.view, _reach_of_boxes(subject, input_size, alignment, config),
-                     subject, input_size, config)]
+    needed = [_piece(subject.view, _reach_of_boxes(subject, geometry, config), subject,
+                     geometry, config)]
     if config.half_body and np.count_nonzero(subject.visibility) > skeleton.num_joints // 2:
-        halves = [half_body(subject.keypoints, subject.visibility, skeleton, upper, input_size,
-                            alignment) for upper in (True, False)]
+        halves = [half_body(subject.keypoints, subject.visibility, skeleton, upper, geometry)
+                  for upper in (True, False)]
         for view in {view.part: view for view in halves if view}.values():
             needed.append(_piece(view, _reach(view.center, view.center, view.scale, config),
-                                 subject, input_size, config))
+                                 subject, geometry, config))
     return needed
 
 
-def _reach_of_boxes(subject: Subject, input_size: tuple[int, int], alignment: str,
-                    config: AugmentConfig) -> np.ndarray:
+def _reach_of_boxes(subject: Subject, geometry: CropGeometry, config: AugmentConfig,
+                    ) -> np.ndarray:
     """Edges (4,) of what is seen of the whole body, whatever box errors are drawn."""
     view = subject.view
     reach = _reach(view.center, view.center, view.scale, config)
@@ -59,8 +59,7 @@ def _reach_of_boxes(subject: Subject, input_size: tuple[int, int], alignment: st
                  for normals in (-farthest, farthest))
     first, last = np.minimum(low[:2], subject.box[:2]), np.maximum(
         high[2:], subject.box[:2] + subject.box[2:])
-    _, scale = box_to_center_scale(np.concatenate([first, last - first]), input_size,
-                                   alignment=alignment)
+    _, scale = geometry.center_scale(np.concatenate([first, last - first]))
     centers = (low[:2] + low[2:]) / 2 - 1, (high[:2] + high[2:]) / 2 + 1
     # the parts of the box lie around centres of their own, but inside the box: covered by these
     shifted = _reach(np.minimum(centers[0], view.center), np.maximum(centers[1], view.center),
@@ -86,11 +85,11 @@ def _turned(along: float, across: float, turn: float) -> float:
     return along * math.cos(turn) + across * math.sin(turn)
 
 
-def _piece(view: View, edges: np.ndarray, subject: Subject, input_size: tuple[int, int],
+def _piece(view: View, edges: np.ndarray, subject: Subject, geometry: CropGeometry,
            config: AugmentConfig) -> Piece:
     """Whole pixels of the image around `edges`, stored so that the nearest view still has one
     pixel of the piece, or of the image, for each of the crop."""
-    step = view.scale[0] * SCALE_UNIT / input_size[0]       # image pixels per pixel of the crop
+    step = view.scale[0] * SCALE_UNIT / geometry.input_size[0]  # image pixels a pixel of the crop
     margin = MARGIN * max(1.0, step * (1 + config.scale))
     first = np.clip(np.floor(edges[:2] - margin), 0, subject.image_size - 1).astype(int)
     last = np.clip(np.ceil(edges[2:] + margin), first + 1, subject.image_size).astype(int)

@@ -21,6 +21,7 @@ from datasets.annotations.persons import PersonTable
 from datasets.crops.augment import WHOLE
 from datasets.crops.images import ImageError, decode
 from utils.errors import UserError
+from utils.geometry import CropGeometry
 
 VERSION = 2
 PIECE = [
@@ -199,14 +200,14 @@ def checksum(record: np.void, content: bytes | memoryview) -> int:
     return zlib.crc32(content, zlib.crc32(record.tobytes()[:np.dtype(PIECE).itemsize]))
 
 
-def pack_settings(input_size: tuple[int, int], alignment: str, augment: AugmentConfig,
-                  ) -> dict[str, Any]:
+def pack_settings(geometry: CropGeometry, augment: AugmentConfig) -> dict[str, Any]:
     """What decides about room and resolution of a pack."""
     room = {name: float(getattr(augment, name)) for name in ROOM}
     room["half_body"] = float(room["half_body"] > 0)        # as often as it likes, once packed
     if not augment.rotation_prob:
         room["rotation"] = 0.0
-    return {"input_size": list(input_size), "alignment": alignment, "augment": room}
+    return {"input_size": list(geometry.input_size), "alignment": geometry.alignment,
+            "augment": room}
 
 
 def person_keys(persons: PersonTable) -> np.ndarray:

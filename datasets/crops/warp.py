@@ -3,22 +3,18 @@ import cv2
 import numpy as np
 
 from datasets.crops.augment import View
-from utils.geometry import affine_matrix
+from utils.geometry import CropGeometry
 
 LARGE = 2 ** 20     # bytes of an image
 HORIZON = 0.1   # depth of a tilted view, 1 in the middle; nearly at 0 points fly off
 
 
-def view_matrix(view: View, input_size: tuple[int, int], alignment: str) -> np.ndarray:
-    """Image pixels -> input pixels: (2, 3) affine, or (3, 3) homography for a tilted view.
-
-    input_size: (width, height).
-    """
-    affine = affine_matrix(view.center, view.scale, view.rotation, input_size,
-                           alignment=alignment, flip=view.flip)
+def view_matrix(view: View, geometry: CropGeometry) -> np.ndarray:
+    """Image pixels -> input pixels: (2, 3) affine, or (3, 3) homography for a tilted view."""
+    affine = geometry.matrix(view.center, view.scale, view.rotation, view.flip)
     if view.tilt == (0.0, 0.0):
         return affine
-    return tilt_matrix(view.tilt, input_size) @ np.vstack([affine, (0, 0, 1)])
+    return tilt_matrix(view.tilt, geometry.input_size) @ np.vstack([affine, (0, 0, 1)])
 
 
 def tilt_matrix(tilt: tuple[float, float], input_size: tuple[int, int]) -> np.ndarray:

@@ -7,7 +7,6 @@ seed gives the same bytes, in whatever order or process an image is made.
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from configs.schema import DataConfig
@@ -18,8 +17,9 @@ from datasets.synthetic.scene import draw_scene
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import log
+from utils.rgb import encode_image
 
-JPEG = (cv2.IMWRITE_JPEG_QUALITY, 90)
+QUALITY = 90     # of JPEGs
 
 
 def ensure_synthetic(data: DataConfig, seed: int) -> None:
@@ -58,7 +58,7 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     for image_id in range(1, num_images + 1):
         scene = draw_scene(np.random.default_rng((seed, image_id)), skeleton)
         file_name = f"{image_id:012d}.jpg"
-        _write_jpeg(root_images / file_name, scene.image)
+        _write_once(root_images / file_name, encode_image(scene.image, quality=QUALITY))
         height, width = scene.labels.shape
         images.append({"id": image_id, "file_name": file_name, "width": width, "height": height})
         for annotation in scene.annotations:
@@ -69,12 +69,6 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     coco = {"info": {"description": f"drawn people, seed {seed}"}, "licenses": [],
             "images": images, "annotations": annotations, "categories": [category]}
     _write_once(ann_path, json.dumps(coco, separators=(",", ":")).encode())
-
-
-def _write_jpeg(path: Path, image: np.ndarray) -> None:
-    done, jpeg = cv2.imencode(".jpg", image[:, :, ::-1], JPEG)
-    assert done
-    _write_once(path, jpeg.tobytes())
 
 
 def _write_once(path: Path, content: bytes) -> None:

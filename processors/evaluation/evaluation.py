@@ -10,7 +10,7 @@ from configs.schema import Config
 from datasets.annotations.category import only_category
 from datasets.annotations.skeleton import Skeleton
 from datasets.broken_images import name_broken
-from datasets.coco import MSCOCO
+from datasets.coco import val_set
 from datasets.loaders import val_loader
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
@@ -40,11 +40,7 @@ class Evaluation:
         self.config, self.skeleton, self.parallel = config, skeleton, parallel
         self.codec = build_codec(config, skeleton)
         ensure_set(data, *VAL_PATHS)
-        self.dataset = MSCOCO(
-            data.val_ann_path, data.val_img_root, skeleton, input_size=config.codec.input_size,
-            alignment=config.codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
-            box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken, split="val",
-            category=data.category)
+        self.dataset = val_set(config, skeleton)
         if not len(self.dataset):
             log.warning("val.boxes: no box is left to use, so nobody can be found, in %s",
                         self.dataset.summary())

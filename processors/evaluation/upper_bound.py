@@ -8,14 +8,14 @@ from pycocotools.coco import COCO
 from configs.schema import Config
 from datasets.annotations.category import only_category
 from datasets.annotations.skeleton import Skeleton
-from datasets.coco import MSCOCO
+from datasets.coco import MSCOCO, val_set
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics
 from processors.evaluation.pycocotools_eval import person_category, read_dataset
 from processors.evaluation.results_file import to_results
 from processors.models.inference import concatenate
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
-from utils.geometry import SCALE_UNIT, affine_matrix, apply_affine, invert_affine
+from utils.geometry import apply_affine, invert_affine, padded_area
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import bar
 
@@ -37,17 +37,19 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
     no NMS. Images are not read. Raises ValueError or FileNotFoundError as an evaluation does.
     """
     data, codec = config.data, build_codec(config, skeleton)
-    dataset = MSCOCO(data.val_ann_path, data.val_img_root, skeleton,
-                     input_size=config.codec.input_size, alignment=config.codec.alignment,
-                     check_files=False, split="val", category=data.category)
+    config = replace(config, val=replace(config.val, boxes="gt", nms="none"))
+    dataset = val_set(config, skeleton, check_files=False)
     truth = COCO()
     truth.dataset = content = read_dataset(data.val_ann_path)
     only_category(content, data.category, data.val_ann_path)
+    if data.debug:      # who is not chosen is not missed
+        images, people = set(dataset.persons.image_ids.tolist()), set(dataset.persons.ids.tolist())
+        content["images"] = [row for row in content["images"] if row["id"] in images]
+        content["annotations"] = [row for row in content["annotations"] if row["id"] in people]
     rows = np.arange(len(dataset))
     parts = [_decoded(dataset, codec, rows[first:first + CHUNK])
              for first in bar(range(0, len(rows), CHUNK), "upper bound")]
-    results = to_results(concatenate([found for found, _ in parts]),
-                         replace(config.val, boxes="gt", nms="none"), skeleton.sigmas,
+    results = to_results(concatenate([found for found, _ in parts]), config.val, skeleton.sigmas,
                          person_category(content.get("categories") or []))
     return UpperBound(coco_metrics(truth, results, skeleton.sigmas),
                       outside=sum(outside for _, outside in parts),
@@ -58,8 +60,7 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
 def _decoded(dataset: MSCOCO, codec: HeatmapCodec, rows: np.ndarray) -> tuple[Predictions, int]:
     """The persons of these rows, through their heatmaps and back, and their joints outside."""
     persons = dataset.persons
-    matrix = affine_matrix(dataset.center[rows], dataset.scale[rows], np.zeros(len(rows)),
-                           codec.input_size, alignment=dataset.alignment)
+    matrix = codec.geometry.matrix(dataset.center[rows], dataset.scale[rows])
     points = apply_affine(persons.keypoints[rows], matrix)
     nearest = points.clip(0, np.array(codec.input_size) - 1)
     # pixel 0 reaches from -0.5 to 0.5
@@ -70,10 +71,5 @@ def _decoded(dataset: MSCOCO, codec: HeatmapCodec, rows: np.ndarray) -> tuple[Pr
     return Predictions(
         keypoints=apply_affine(joints.numpy(), invert_affine(matrix)).astype(np.float32),
         joint_scores=scores.numpy(), box_scores=np.ones(len(rows), np.float32),
-        areas=_areas(dataset.scale[rows]),
+        areas=padded_area(dataset.scale[rows]).astype(np.float32),
         image_ids=persons.image_ids[persons.image_rows[rows]]), int(outside.sum())
-
-
-def _areas(scale: np.ndarray) -> np.ndarray:
-    """(N, 2) scale of padded boxes -> (N,) float32 area, image pixels squared."""
-    return np.prod(scale.astype(np.float64) * SCALE_UNIT, axis=1).astype(np.float32)

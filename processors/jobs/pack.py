@@ -1,11 +1,12 @@
 """Crop packing: `python main.py pack CONFIG`, from a Config to the crop pack it names."""
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from configs.checks import TRAIN_PATHS, ensure_set
 from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
-from datasets.coco import MSCOCO
+from datasets.coco import train_set
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.jobs.pack_writer import write_pack
 from utils.files import naming
@@ -15,16 +16,15 @@ from utils.log import log, show_log
 def make_pack(config: Config) -> None:
     """Make, finish or check the pack `data.train_pack` of a Config's training persons.
 
-    Raises FileNotFoundError or ValueError, one sentence, and OSError for a full disk.
+    It has all of them, whatever data.debug is, so that it serves every run. Raises
+    FileNotFoundError or ValueError, one sentence, and OSError for a full disk.
     """
     show_log()
-    data, codec = config.data, config.codec
+    data = config.data
     ensure_set(data, "train_pack", *TRAIN_PATHS)
     ensure_synthetic(data, config.seed)
-    dataset = MSCOCO(data.train_ann_path, data.train_img_root, load_skeleton(data.skeleton),
-                     input_size=codec.input_size, alignment=codec.alignment,
-                     skip_broken=data.skip_broken, check_files=not data.skip_broken,
-                     category=data.category, extra=data.extra_sets)
+    everybody = replace(config, data=replace(data, train_pack="", debug=0))
+    dataset = train_set(everybody, load_skeleton(data.skeleton), check_files=not data.skip_broken)
     log.info("%s", dataset.summary())
     path = Path(data.train_pack)
     try:

@@ -36,6 +36,7 @@ from datasets.workers import PARENT_LOOK, dead_workers_named, init_worker
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
+from utils.rgb import encode_image
 
 QUALITY = 95
 MOST_NAMED = 10     # broken images that are named one by one
@@ -60,8 +61,8 @@ class ImagePieces(Dataset):
         image, problem = self._read(row)
         rows, stored = [], list[bytes]()
         for index in range(first, last):
-            for piece in pieces(dataset.subject(index), dataset.skeleton, dataset.input_size,
-                                dataset.alignment, self.augment):
+            for piece in pieces(dataset.subject(index), dataset.skeleton, dataset.geometry,
+                                self.augment):
                 content = b"" if image is None else encode(cut(image, piece), self.raw)
                 rows.append((self.keys[index], piece.part, piece.left, piece.top, piece.width,
                              piece.height, piece.stored_width, piece.stored_height,
@@ -99,9 +100,7 @@ def encode(pixels: np.ndarray, raw: bool) -> bytes:
     """Stored bytes of RGB pixels."""
     if raw:
         return pixels.tobytes()
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    options = (cv2.IMWRITE_JPEG_QUALITY, QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
-    return cv2.imencode(".jpg", bgr, options)[1].tobytes()
+    return encode_image(pixels, quality=QUALITY, smallest=True)
 
 
 def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format: str,
@@ -111,7 +110,7 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     dataset: of all training persons, without augmentation. Raises ValueError for a file at
     `path` that is something else or a pack of other persons or settings.
     """
-    settings = pack_settings(dataset.input_size, dataset.alignment, augment)
+    settings = pack_settings(dataset.geometry, augment)
     jobs = ImagePieces(dataset, augment, pack_format)
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),

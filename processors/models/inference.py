@@ -54,7 +54,7 @@ def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Prediction
     people = Predictions(keypoints=keypoints.cpu().numpy(), joint_scores=scores.cpu().numpy(),
                          box_scores=batch.box_score.numpy(), areas=batch.area.numpy(),
                          image_ids=batch.image_id.numpy(), index=batch.index.numpy())
-    return people.take(batch.index.numpy() >= 0)    # without those whose image is broken
+    return people.take(~batch.broken.numpy())    # without those whose image is broken
 
 
 def concatenate(parts: list[Predictions]) -> Predictions:

@@ -86,7 +86,8 @@ class DecodedCodec:
     """In the place of a HeatmapCodec for files that decode by themselves: nothing is left to do."""
 
     def __init__(self, codec: HeatmapCodec, path: Path):
-        self.input_size, self.alignment, self.path = codec.input_size, codec.alignment, path
+        self.geometry, self.path = codec.geometry, path
+        self.alignment, self.input_size = codec.alignment, codec.input_size
 
     def decode(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3) of OnnxNetwork -> keypoints (B, K, 2), input pixels, and scores (B, K)."""

@@ -11,9 +11,9 @@ from processors.prediction.frame_sources import Frame, ImageFiles, Video
 from processors.prediction.image_lists import SUFFIXES
 from utils.errors import UserError
 from utils.files import naming, write_atomically
+from utils.rgb import encode_image
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")   # images of other kinds become JPEGs
-JPEG_QUALITY = 95
 CODEC = "mp4v"      # the one for .mp4 that OpenCV's wheels can write everywhere
 MOST_REPEATS = 250  # of a camera's picture; a longer pause is cut out
 
@@ -38,11 +38,8 @@ class ImageWriter:
             return
         path = self.paths[frame.number]
         path.parent.mkdir(parents=True, exist_ok=True)
-        suffix = path.suffix.lower()
-        quality = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-        done, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), quality)
-        assert done
-        write_atomically(path, lambda file: file.write(data.tobytes()))
+        data = encode_image(picture, path.suffix.lower())
+        write_atomically(path, lambda file: file.write(data))
 
     def close(self) -> None:
         """Every picture is whole as soon as it is written."""

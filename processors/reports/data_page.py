@@ -5,8 +5,6 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-import cv2
-
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from datasets.doctor.examine import Diagnosis
@@ -20,6 +18,7 @@ from processors.reports.evaluation_page import TEMPLATE as EVALUATION_TEMPLATE
 from processors.reports.training_sheet import training_sheet
 from utils.files import write_atomically
 from utils.log import log
+from utils.rgb import encode_image
 
 TEMPLATE = Path(__file__).with_name("data_page.html")
 OF_BOUND = ("annotations", "input", "decoder", "alignment", "pose score")
@@ -86,10 +85,7 @@ def _bound(config: Config, skeleton: Skeleton) -> str:
 
 
 def _sheet(config: Config, skeleton: Skeleton) -> bytes:
-    sheet = training_sheet(config, skeleton)
-    done, data = cv2.imencode(".jpg", sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done
-    return data.tobytes()
+    return encode_image(training_sheet(config, skeleton), quality=JPEG_QUALITY)
 
 
 def _figure(path: Path, make: Callable[[], bytes]) -> str:

@@ -18,6 +18,7 @@ from processors.reports import evaluation_charts as charts
 from utils.draw import draw_people
 from utils.files import write_atomically
 from utils.log import log
+from utils.rgb import encode_image
 
 TEMPLATE = Path(__file__).with_name("evaluation_page.html")
 CASE_SIZE = (220, 280)     # width, height of one of the two crops of a case, pixels
@@ -73,7 +74,8 @@ def _sheet(cases: tuple[Case, ...], names: dict[int, str], img_root: Path,
         except ImageError as error:
             log.warning("report: %s; the person is left out", error)
             continue
-        picture = base64.b64encode(_jpeg(draw_case(image, case, skeleton))).decode()
+        picture = base64.b64encode(encode_image(
+            draw_case(image, case, skeleton), quality=JPEG_QUALITY)).decode()
         figures.append(f'<figure><img alt="prediction and labels of a person of image '
                        f'{case.image_id}" src="data:image/jpeg;base64,{picture}"><figcaption>'
                        f'<b>OKS {case.oks:.3f}</b> · score {case.score:.2f} · image '
@@ -106,9 +108,3 @@ def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:
                                  skeleton.joint_names, limb_colours=skeleton.limb_colours))
     gap = np.full((height, 3, 3), 128, np.uint8)
     return np.concatenate([sides[0], gap, sides[1]], axis=1)
-
-
-def _jpeg(image: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done
-    return data.tobytes()

@@ -1,11 +1,13 @@
 """The doctor's contact sheet: training crops with their targets, as the network will get them."""
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
 
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
-from datasets.coco import MSCOCO
+from datasets.coco import train_set
 from datasets.sample import collate
 from processors.models.pose_model import build_codec
 from processors.runtime.colour_augment import augment_colour
@@ -23,16 +25,11 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     Returns (H, W, 3) uint8 RGB. Raises ValueError or FileNotFoundError as training does, but
     not for images that are missing or broken while others are there.
     """
-    data = config.data
-    dataset = MSCOCO(data.train_ann_path, data.train_img_root, skeleton,
-                     input_size=config.codec.input_size, alignment=config.codec.alignment,
-                     augment=config.augment, epochs=config.optim.epochs, seed=config.seed,
-                     pack=data.train_pack, skip_broken=True, category=data.category,
-                     extra=data.extra_sets)
+    dataset = train_set(replace(config, data=replace(config.data, skip_broken=True)), skeleton)
     codec = build_codec(config, skeleton)
     rows = np.unique(np.linspace(0, len(dataset) - 1, COUNT).round().astype(int))
     samples = [dataset[int(row)] for row in rows]
-    batch = collate([sample for sample in samples if sample.index >= 0] or samples)
+    batch = collate([sample for sample in samples if not sample.broken] or samples)
     coloured = augment_colour(batch.crop, batch.draws, config.augment)
     crops = coloured.clamp(0, 255).to(torch.uint8).numpy()
     heatmaps, weights = codec.encode(batch.keypoints, batch.visibility)

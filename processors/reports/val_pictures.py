@@ -1,7 +1,6 @@
 """Pictures that show at a glance whether a network has learned anything."""
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
@@ -9,6 +8,7 @@ from datasets.coco import MSCOCO
 from datasets.crops.images import ImageError, read_image
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
+from utils.rgb import encode_image
 
 
 def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path: Path,
@@ -37,6 +37,4 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
     if not images:
         return
     sheet = contact_sheet(images, columns=4, cell_size=(320, 260), captions=captions)
-    done, jpeg = cv2.imencode(".jpg", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    assert done
-    write_atomically(path, lambda file: file.write(jpeg.tobytes()))
+    write_atomically(path, lambda file: file.write(encode_image(sheet)))

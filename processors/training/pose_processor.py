@@ -16,7 +16,7 @@ from configs.loader import config_to_dict
 from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton, published_joints, skeleton_to_dict
 from datasets.broken_images import name_broken
-from datasets.coco import MSCOCO
+from datasets.coco import train_set
 from datasets.loaders import train_loader
 from datasets.samplers import TrainSampler
 from datasets.synthetic.data_set import ensure_synthetic
@@ -83,7 +83,7 @@ class PoseProcessor:
             mark_sets(sets)
         parallel.main_process_first(lambda: ensure_synthetic(config.data, config.seed))
 
-        self.train_set = self._train_set()
+        self.train_set = train_set(config, self.skeleton)
         self.loader = train_loader(
             self.train_set, config.data, seed=config.seed, epochs=config.optim.epochs,
             rank=parallel.rank, world_size=parallel.world_size,
@@ -119,15 +119,6 @@ class PoseProcessor:
             self._restore(state)
         ensure_same_step(parallel.all_gather(self.step), self.folder)
         self._announce()
-
-    def _train_set(self) -> MSCOCO:
-        data, codec = self.config.data, self.config.codec
-        return MSCOCO(data.train_ann_path, data.train_img_root, self.skeleton,
-                      input_size=codec.input_size, alignment=codec.alignment,
-                      augment=self.config.augment, epochs=self.config.optim.epochs,
-                      seed=self.config.seed, pack=data.train_pack, debug=data.debug,
-                      skip_broken=data.skip_broken, category=data.category,
-                      extra=data.extra_sets)
 
     def _new_net(self) -> torch.nn.Module:
         """The network, and what its first weights were, if they came from a file."""

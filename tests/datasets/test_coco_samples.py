@@ -13,6 +13,7 @@ from datasets.coco import MSCOCO
 from datasets.crops.augment import View
 from datasets.crops.warp import view_matrix
 from processors.jobs.pack_writer import write_pack
+from utils.geometry import CropGeometry
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)
@@ -202,7 +203,7 @@ def test_dark_and_turned_crops_equal_the_official_loader(real):
     assert_close(dataset[first].crop, golden["dark_crop_rgb_uint8_first"])
     dataset, golden, pairs = real("hrnet")
     view = View(dataset.center[first], dataset.scale[first] * np.float32(1.2), rotation=30.0)
-    matrix = view_matrix(view, (192, 256), "hrnet")
+    matrix = view_matrix(view, CropGeometry())
     turned = dataset._sample(first, view, matrix, np.empty(0, np.float32))
     np.testing.assert_allclose(cv2.invertAffineTransform(golden["crop_rot30_scale12_trans"]),
                                turned.to_image, rtol=1e-3)

@@ -10,7 +10,8 @@ def sample(index: int) -> Sample:
     return Sample(crop=np.full((8, 6, 3), index, np.uint8),
                   keypoints=np.full((4, 2), index + 0.5, np.float32),
                   visibility=np.ones(4, np.float32), to_image=np.eye(2, 3, dtype=np.float32),
-                  index=index, image_id=9900000000001 + index, area=2.5 * index, box_score=0.5)
+                  index=index, image_id=9900000000001 + index, area=2.5 * index, box_score=0.5,
+                  broken=index == 4)
 
 
 def test_collate_stacks_every_field():
@@ -18,13 +19,14 @@ def test_collate_stacks_every_field():
     assert len(batch) == 2
     shapes = {"crop": (2, 8, 6, 3), "keypoints": (2, 4, 2), "visibility": (2, 4),
               "to_image": (2, 2, 3), "index": (2,), "image_id": (2,), "area": (2,),
-              "box_score": (2,), "draws": (2, 0)}
+              "box_score": (2,), "broken": (2,), "draws": (2, 0)}
     for name, shape in shapes.items():
         assert getattr(batch, name).shape == shape
     assert batch.crop.dtype == torch.uint8
     assert batch.index.dtype == batch.image_id.dtype == torch.int64
     assert batch.image_id.tolist() == [9900000000004, 9900000000005]
     assert batch.crop[1].unique().tolist() == [4] and batch.keypoints[0].unique().tolist() == [3.5]
+    assert batch.broken.tolist() == [False, True]
     assert batch.area.tolist() == [7.5, 10.0]
 
 

@@ -66,7 +66,8 @@ def random_batch() -> Batch:
     return Batch(crop=crops, keypoints=torch.rand((8, 17, 2), generator=generator) * SIZE,
                  visibility=torch.ones(8, 17), to_image=torch.zeros(8, 2, 3),
                  index=torch.arange(8), image_id=torch.arange(8), area=torch.ones(8),
-                 box_score=torch.ones(8), draws=torch.from_numpy(draws))
+                 box_score=torch.ones(8), broken=torch.zeros(8, dtype=torch.bool),
+                 draws=torch.from_numpy(draws))
 
 
 COLOURS = AugmentConfig(brightness=0.4, contrast=0.3, saturation=0.3, hue=20, grey=0.3, blur=0.5,

@@ -5,11 +5,13 @@ import pytest
 
 from datasets.annotations.skeleton import load_skeleton
 from utils.geometry import (
+    CropGeometry,
     affine_matrix,
     apply_affine,
     box_to_center_scale,
     clean_box,
     invert_affine,
+    padded_area,
 )
 
 INPUT_SIZES = {"192x256": (192, 256), "288x384": (288, 384)}
@@ -41,7 +43,7 @@ def test_boxes_and_affines_are_the_official_ones(golden, alignment, size):
             ("trans_rot0_heatmap_inv", 0.0, heatmap_size, True)):
         matrix = affine_matrix(center, scale, rotation, output_size, inverse, alignment)
         np.testing.assert_allclose(matrix[:DEGENERATE], official(name)[:DEGENERATE],
-                                   rtol=1e-4, atol=1e-4, err_msg=name)
+                                   rtol=2e-5, atol=1e-6, err_msg=name)
     points = apply_affine(golden[f"pts_heatmap_{size}"], matrix)
     np.testing.assert_allclose(points[:DEGENERATE], official("transform_preds")[:DEGENERATE],
                                rtol=1e-4, atol=1e-4)
@@ -184,3 +186,39 @@ def test_a_box_without_extent_gives_a_finite_matrix_and_one_without_numbers_an_e
 def test_an_unknown_alignment_is_named():
     with pytest.raises(ValueError, match="codec.alignment is 'hrnt'"):
         box_to_center_scale([0, 0, 10, 10], alignment="hrnt")
+
+
+def test_an_unknown_alignment_of_a_crop_is_named_and_sizes_may_be_lists():
+    assert CropGeometry([48, 64]) == CropGeometry((48, 64), "hrnet")
+    with pytest.raises(ValueError, match="codec.alignment is 'hrnt'"):
+        CropGeometry(alignment="hrnt")
+
+
+@pytest.mark.parametrize("alignment", ["hrnet", "dark", "udp"])
+def test_a_crop_geometry_gives_what_the_functions_give(alignment):
+    geometry, box = CropGeometry((96, 128), alignment), [20.0, 30, 50, 90]
+    view = geometry.center_scale(box)
+    np.testing.assert_array_equal(view, box_to_center_scale(box, (96, 128), alignment=alignment))
+    np.testing.assert_array_equal(geometry.matrix(*view, 20.0, flip=True), affine_matrix(
+        *view, 20.0, (96, 128), alignment=alignment, flip=True))
+    assert padded_area(view[1]) == pytest.approx(67.5 * 90 * 1.25 ** 2, rel=1e-6)
+    assert padded_area(np.stack([view[1]] * 3)).shape == (3,)
+
+
+@pytest.mark.parametrize("alignment, taken", [("hrnet", 0), ("dark", 1)])
+def test_boxes_of_one_pixel_far_from_the_origin_are_the_official_ones(alignment, taken):
+    """The third point is made from the rounded second one, or the two errors of rounding differ
+    and the crop is sheared: at this box by up to 4.4e-4."""
+    (width, height), angles = (192, 256), np.linspace(-90, 90, 181)
+    center, scale = box_to_center_scale([639, 479, 1, 1], alignment=alignment)
+    matrices = affine_matrix(center, scale, angles, (width, height), alignment=alignment)
+    for angle, matrix in zip(np.radians(angles), matrices, strict=True):
+        reach = max(float(scale[0]) * 200 - taken, 0.01) / 2
+        above = (center + reach * np.array([np.sin(angle), -np.cos(angle)])).astype(np.float32)
+        up = center - above
+        source = np.array([center, above, above + [-up[1], up[0]]], np.float32)
+        middle = np.array([width - taken, height - taken]) / 2
+        side = (width - taken) / 2
+        target = np.array([middle, middle - [0, side], middle - [side, side]])
+        official = np.linalg.solve(np.c_[source, np.ones(3)].astype(float), target).T
+        np.testing.assert_allclose(matrix, official, atol=1e-5 * np.abs(official).max())

@@ -17,6 +17,7 @@ from datasets.crops.augment import (
     sample_generator,
     weakened,
 )
+from utils.geometry import CropGeometry
 
 COCO = load_skeleton("coco")
 DRAWS = 20000
@@ -51,7 +52,7 @@ def person(seed: int = 0) -> Subject:
 
 def views(config: AugmentConfig, count: int = 4000) -> list[View]:
     rng = random.Random(1)
-    return [draw_view(rng, person(), COCO, (192, 256), "hrnet", config) for _ in range(count)]
+    return [draw_view(rng, person(), COCO, CropGeometry(), config) for _ in range(count)]
 
 
 def test_flip_and_half_body_come_as_often_as_asked():
@@ -59,7 +60,7 @@ def test_flip_and_half_body_come_as_often_as_asked():
     assert abs(np.mean([view.flip for view in drawn]) - 0.5) < 0.03
     halves = [view for view in drawn if view.center[0] != 100]
     assert abs(len(halves) / len(drawn) - 0.3) < 0.03
-    upper = half_body(person().keypoints, np.ones(17), COCO, True, (192, 256)).center
+    upper = half_body(person().keypoints, np.ones(17), COCO, True, CropGeometry()).center
     share = np.mean([np.array_equal(view.center, upper) for view in halves])
     assert abs(share - 0.6915) < 0.05      # a normal draw below 0.5, not an even one
 
@@ -85,7 +86,8 @@ def test_half_body_equals_the_official_code(shared, alignment, half):
     applied = 0
     for joints, visible, center, scale in zip(golden["joints"], golden["vis"], centers, scales,
                                               strict=True):
-        view = half_body(joints[:, :2], visible[:, 0], COCO, half == "upper", (192, 256), alignment)
+        view = half_body(joints[:, :2], visible[:, 0], COCO, half == "upper",
+                         CropGeometry(alignment=alignment))
         if np.isnan(center).any() or scale[0] == 0:     # 0: all joints on one spot, no use
             assert view is None
             continue
@@ -98,23 +100,22 @@ def test_half_body_equals_the_official_code(shared, alignment, half):
 def test_half_body_takes_the_other_half_if_it_must():
     points, no_legs = person().keypoints, np.ones(17)
     no_legs[11:15] = 0      # two lower joints left, one too few
-    view = half_body(points, no_legs, COCO, False, (192, 256))
+    view = half_body(points, no_legs, COCO, False, CropGeometry())
     np.testing.assert_allclose(view.center, points[:11].mean(axis=0), rtol=1e-6)
     assert view.scale[0] / view.scale[1] == pytest.approx(0.75)
 
 
 def test_half_body_needs_joints_in_different_places():
     points, visible = person().keypoints, np.ones(17)
-    assert half_body(np.full_like(points, 50), visible, COCO, True, (192, 256)) is None
-    assert half_body(points, visible * 0, COCO, True, (192, 256)) is None
+    assert half_body(np.full_like(points, 50), visible, COCO, True, CropGeometry()) is None
+    assert half_body(points, visible * 0, COCO, True, CropGeometry()) is None
 
 
 @pytest.mark.parametrize("count, tried", [(8, False), (9, True)])
 def test_half_body_is_tried_on_persons_with_more_than_8_joints(count, tried):
     subject = person()
     subject.visibility[count:] = 0
-    drawn = draw_view(random.Random(0), subject, COCO, (192, 256), "hrnet",
-                      AugmentConfig(half_body=1))
+    drawn = draw_view(random.Random(0), subject, COCO, CropGeometry(), AugmentConfig(half_body=1))
     assert np.array_equal(drawn.center, subject.view.center) != tried
 
 

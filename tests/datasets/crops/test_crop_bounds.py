@@ -9,7 +9,7 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.crops.augment import Subject, View, draw_view
 from datasets.crops.crop_bounds import pieces
 from datasets.crops.warp import view_matrix
-from utils.geometry import box_to_center_scale
+from utils.geometry import CropGeometry, box_to_center_scale
 
 COCO = load_skeleton("coco")
 SIZE = (192, 256)
@@ -42,14 +42,14 @@ def somebody(seed: int, image_size=(4000, 3000)) -> Subject:
     AugmentConfig(rotation=60, scale=0.6, half_body=0.5, box_jitter=1.5, perspective=0.4)])
 @pytest.mark.parametrize("generator", [random.Random, Extremes])
 def test_every_view_is_inside_its_piece(alignment, config, generator):
-    rng, tightest = generator(0), np.inf
+    rng, tightest, geometry = generator(0), np.inf, CropGeometry(SIZE, alignment)
     for seed in range(40):
         subject = somebody(seed)
         stored = {piece.part: piece for piece in
-                  pieces(subject, COCO, SIZE, alignment, config)}
+                  pieces(subject, COCO, geometry, config)}
         for _ in range(20):
-            view = draw_view(rng, subject, COCO, SIZE, alignment, config)
-            matrix = np.vstack([view_matrix(view, SIZE, alignment), [0, 0, 1]])[:3]
+            view = draw_view(rng, subject, COCO, geometry, config)
+            matrix = np.vstack([view_matrix(view, geometry), [0, 0, 1]])[:3]
             seen = np.linalg.inv(matrix) @ CORNERS
             seen = np.clip((seen[:2] / seen[2]).T, 0, subject.image_size - 1)
             piece = stored[view.part]
@@ -66,7 +66,7 @@ def test_a_piece_is_as_fine_as_the_nearest_view_and_never_finer_than_the_image()
     config = AugmentConfig(rotation=0, scale=0.3)
     for seed in range(20):
         subject = somebody(seed)
-        piece, = pieces(subject, COCO, SIZE, "hrnet", config)
+        piece, = pieces(subject, COCO, CropGeometry(SIZE), config)
         step = piece.width / piece.stored_width
         nearest = subject.view.scale[0] * 200 * 0.7 / 192
         assert step == pytest.approx(max(1, nearest), rel=0.01)
@@ -77,7 +77,7 @@ def test_halves_have_their_own_piece_if_half_body_can_happen():
     subject.visibility[:] = 1
 
     def parts(half_body):
-        return [piece.part for piece in pieces(subject, COCO, SIZE, "hrnet",
+        return [piece.part for piece in pieces(subject, COCO, CropGeometry(SIZE),
                                                AugmentConfig(half_body=half_body))]
 
     assert parts(0) == [0] and parts(0.1) == [0, 1, 2]
@@ -90,7 +90,7 @@ def test_halves_have_their_own_piece_if_half_body_can_happen():
 def test_pieces_stay_in_the_image():
     for seed in range(20):
         subject = somebody(seed, (1900, 1300))
-        for piece in pieces(subject, COCO, SIZE, "hrnet", AugmentConfig(half_body=1)):
+        for piece in pieces(subject, COCO, CropGeometry(SIZE), AugmentConfig(half_body=1)):
             assert piece.left >= 0 and piece.left + piece.width <= 1900
             assert piece.top >= 0 and piece.top + piece.height <= 1300
             assert piece.width > 0 and piece.height > 0

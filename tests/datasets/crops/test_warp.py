@@ -5,14 +5,15 @@ import pytest
 
 from datasets.crops.augment import View
 from datasets.crops.warp import map_joints, on_piece, tilt_matrix, view_matrix, warp
+from utils.geometry import CropGeometry
 
 SIZE = (192, 256)
 CENTER, SCALE = np.array([300, 200], np.float32), np.array([0.75, 1.0], np.float32)
 
 
 def test_a_view_without_tilt_is_affine():
-    assert view_matrix(View(CENTER, SCALE, 30.0), SIZE, "hrnet").shape == (2, 3)
-    assert view_matrix(View(CENTER, SCALE, tilt=(0.1, 0.0)), SIZE, "hrnet").shape == (3, 3)
+    assert view_matrix(View(CENTER, SCALE, 30.0), CropGeometry(SIZE)).shape == (2, 3)
+    assert view_matrix(View(CENTER, SCALE, tilt=(0.1, 0.0)), CropGeometry(SIZE)).shape == (3, 3)
 
 
 def test_tilt_keeps_the_middle_and_shrinks_one_side():
@@ -28,7 +29,7 @@ def test_tilt_keeps_the_middle_and_shrinks_one_side():
 
 
 def test_joints_beyond_the_horizon_are_not_in_the_crop():
-    matrix = view_matrix(View(CENTER, SCALE, tilt=(0.4, 0.0)), SIZE, "hrnet")
+    matrix = view_matrix(View(CENTER, SCALE, tilt=(0.4, 0.0)), CropGeometry(SIZE))
     points = np.array([[300, 200], [-500, 200], [-5000, 200]], np.float32)
     mapped, inside = map_joints(points, matrix, SIZE)
     assert inside.tolist() == [True, False, False] and np.isfinite(mapped).all()
@@ -38,7 +39,7 @@ def test_joints_beyond_the_horizon_are_not_in_the_crop():
 
 @pytest.mark.parametrize("tilt", [(0.0, 0.0), (0.2, -0.3)])
 def test_a_joint_is_inside_up_to_the_edge_of_the_last_pixel(tilt):
-    matrix = view_matrix(View(CENTER, SCALE, 20.0, True, tilt), SIZE, "hrnet")
+    matrix = view_matrix(View(CENTER, SCALE, 20.0, True, tilt), CropGeometry(SIZE))
     whole = np.vstack([matrix, [0, 0, 1]])[:3]
     wanted = np.array([[-0.4, 5], [-0.6, 5], [191.4, 5], [191.6, 5], [5, -0.6], [5, 255.6]])
     back = np.linalg.inv(whole) @ np.c_[wanted, np.ones(6)].T
@@ -51,7 +52,7 @@ def test_a_joint_is_inside_up_to_the_edge_of_the_last_pixel(tilt):
 def test_a_piece_gives_the_crop_of_the_image(tilt):
     image = cv2.resize(np.random.default_rng(0).integers(0, 255, (30, 40, 3), np.uint8), (640, 480),
                        interpolation=cv2.INTER_CUBIC)
-    matrix = view_matrix(View(CENTER, SCALE, 20.0, True, tilt), SIZE, "hrnet")
+    matrix = view_matrix(View(CENTER, SCALE, 20.0, True, tilt), CropGeometry(SIZE))
     whole = warp(image, matrix, SIZE)
     assert whole.shape == (256, 192, 3) and whole.dtype == np.uint8
     for step in (1, 2):

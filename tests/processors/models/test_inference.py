@@ -63,7 +63,7 @@ def test_predictions_are_those_of_a_plain_loop(flip):
 
 def test_people_with_a_broken_image_are_left_out():
     people = samples()
-    people[1].index, people[4].index = -11, -14
+    people[1].broken = people[4].broken = True
     found = predict(small_net, [collate(people)],
                     {"": Decoding(HeatmapCodec((48, 64)), False)}, ORDER, "rgb_mean_std",
                     torch.device("cpu"))[""]

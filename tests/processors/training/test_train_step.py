@@ -27,7 +27,8 @@ def batch() -> Batch:
                  keypoints=torch.rand((8, 17, 2), generator=random) * SIZE,
                  visibility=torch.ones(8, 17), to_image=torch.zeros(8, 2, 3),
                  index=torch.arange(8), image_id=torch.arange(8), area=torch.ones(8),
-                 box_score=torch.ones(8), draws=torch.empty(8, 0))
+                 box_score=torch.ones(8), broken=torch.zeros(8, dtype=torch.bool),
+                 draws=torch.empty(8, 0))
 
 
 @pytest.fixture(autouse=True)
