@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from configs.schema import AugmentConfig
+from configs.schema import AugmentConfig, CodecConfig, Config, DataConfig
 from datasets.annotations.skeleton import load_skeleton
-from datasets.coco import MSCOCO
+from datasets.coco import MSCOCO, train_set, val_set
 from datasets.crops.images import ImageError
+from utils.geometry import CropGeometry
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)
@@ -61,6 +62,18 @@ def test_missing_areas_are_told(coco_content, write_coco):
     del coco_content["annotations"][0]["area"]
     dataset = MSCOCO(*write_coco(coco_content), COCO)
     assert len(dataset) == 8 and "1 areas missing and taken as 0.53" in dataset.summary()
+
+
+def test_a_config_gives_its_training_and_validation_set(coco_content, write_coco):
+    path, root = map(str, write_coco(coco_content))
+    config = Config(data=DataConfig(
+        train_ann_path=path, train_img_root=root, val_ann_path=path, val_img_root=root, debug=3,
+        skip_broken=True), codec=CodecConfig(input_size=(96, 128), alignment="udp"), seed=7)
+    trained, judged = train_set(config, COCO), val_set(config, COCO)
+    assert trained.augment is config.augment and trained.seed == 7 and judged.augment is None
+    for dataset, key in ((trained, "data.train_ann_path"), (judged, "data.val_ann_path")):
+        assert len(dataset) == 3 and dataset.skip_broken and dataset.sets[0].ann_key == key
+        assert dataset.geometry == CropGeometry((96, 128), "udp")
 
 
 def test_debug_takes_the_first(coco_content, write_coco):

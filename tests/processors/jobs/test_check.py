@@ -102,3 +102,10 @@ def test_labels_made_twice_give_sigmas_in_text_and_page(recipe, capsys):
     page = (recipe / "page" / "doctor.html").read_text(encoding="utf-8")
     assert "<h2>Sigmas</h2>" in page and "- [nose, 0.0" in page
     assert main.main([*words[:3], "run.yaml"]) == 2
+
+
+def test_the_upper_bound_is_that_of_the_people_chosen_by_debug(recipe):
+    assert main.main(["check", "run.yaml"]) == 0
+    config = load_config("run.yaml", ["data.debug=2"])
+    bound = upper_bound(config, COCO)
+    assert bound.metrics.people == bound.metrics.detections == 2 and bound.metrics["AP"] > 0.9
