@@ -1,75 +1,101 @@
 """What no single type can say: ranges, and settings that contradict each other."""
 from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
 
-from configs.schema import Config, DataConfig
+from configs.networks import NETWORKS
+from configs.schema import Config, DataConfig, ModelConfig
 from utils.errors import UserError
+from utils.shown import is_plain, shown
+from utils.user_path import path_problem
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
-HRNETS = ("w32", "w48")
-NAMES = {"pose_resnet_duc": RESNETS, "pose_resnet_dconv": RESNETS, "pose_hrnet": HRNETS}
-DROPOUT_MOST = 8        # numbers for so many rectangles travel with every training sample
+LONGEST_TEXT = 1000     # characters, of paths too
+LONGEST_NAME = 200      # bytes; a file system takes 255, and endings follow
+NOT_IN_NAMES = '/\\:*?"<>|'      # not all file systems have them in names
 
 
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """Yields (key, sentence about it with the cure) for every setting that cannot work."""
-    out_of_range = list(_ranges(config))
-    yield from out_of_range or _contradictions(config)
+    single = [*range_problems(config), *_text_problems(config)]
+    yield from single or _contradictions(config)
 
 
-def _ranges(config: Config) -> Iterator[tuple[str, str]]:
-    at_least = [
-        ("seed", config.seed, 0), ("processes", config.processes, 1),
-        ("data.batch_size", config.data.batch_size, 1), ("data.debug", config.data.debug, 0),
-        ("data.num_workers", config.data.num_workers, 0),
-        ("data.synthetic_train", config.data.synthetic_train, 0),
-        ("data.synthetic_val", config.data.synthetic_val, 0),
-        ("model.num_joints", config.model.num_joints, 1),
-        ("optim.epochs", config.optim.epochs, 1),
-        ("optim.warmup_epochs", config.optim.warmup_epochs, 0),
-        ("optim.weight_decay", config.optim.weight_decay, 0),
-        ("optim.clip_norm", config.optim.clip_norm, 0),
-        ("optim.accumulate", config.optim.accumulate, 1),
-        ("val.save_minutes", config.val.save_minutes, 0),
-        ("val.save_steps", config.val.save_steps, 0),
-        ("val.interval", config.val.interval, 1), ("val.batch_size", config.val.batch_size, 0),
-        ("log.every", config.log.every, 1), ("augment.rotation", config.augment.rotation, 0),
-        ("augment.box_jitter", config.augment.box_jitter, 0),
-        ("augment.hue", config.augment.hue, 0),
-        ("augment.weak_epochs", config.augment.weak_epochs, 0),
-    ]
-    if config.seed >= 2 ** 63:
-        yield "seed", f"is {config.seed}; it must be below 2 ** 63"
-    for key, value, low in at_least:
-        if not value >= low:
-            yield key, f"is {value}; it must be at least {low}"
-    above_zero = [("model.width", config.model.width), ("optim.lr", config.optim.lr),
-                  ("optim.gamma", config.optim.gamma), ("codec.sigma", config.codec.sigma),
-                  ("augment.blur_sigma", config.augment.blur_sigma)]
-    for key, value in above_zero:
-        if not 0 < value < float("inf"):
-            yield key, f"is {value}; it must be above 0"
-    if not 0 <= config.augment.scale < 1:
-        yield "augment.scale", (f"is {config.augment.scale}; it must be at least 0 and below 1, "
-                                f"where persons would shrink to nothing")
-    if not 0 <= config.augment.perspective <= 0.4:
-        yield "augment.perspective", (f"is {config.augment.perspective}; it must lie between 0 "
-                                      f"and 0.4, near which a crop shows the horizon")
-    if not 1 <= config.augment.dropout_count <= DROPOUT_MOST:
-        yield "augment.dropout_count", (f"is {config.augment.dropout_count}; it must lie between "
-                                        f"1 and {DROPOUT_MOST}")
-    shares = [("optim.ema", config.optim.ema), ("val.nms_threshold", config.val.nms_threshold)]
-    shares += [(f"augment.{name}", getattr(config.augment, name)) for name in (
-        "flip", "rotation_prob", "half_body", "brightness", "contrast", "saturation", "grey",
-        "blur", "dropout", "dropout_size", "weak")]
-    for key, value in shares:
-        if not 0 <= value <= 1:
-            yield key, f"is {value}; it must lie between 0 and 1"
+def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(key, sentence) for each setting of a section with a number out of its range."""
+    for key, knob, value in _knobs(section, prefix):
+        several = isinstance(value, tuple)
+        numbers = [part for part in (value if several else (value,))
+                   if isinstance(part, int | float) and not isinstance(part, bool)]
+        if any(number not in knob.metadata["range"] for number in numbers):
+            subject = "each number in it" if several else "it"
+            yield key, (f"is {shown(list(value) if several else value)}; {subject} must "
+                        f"{knob.metadata['range'].rule()}")
+
+
+def ensure_ranges(section: Any, prefix: str) -> None:
+    """Raise ValueError for the first number out of its range, where no YAML was loaded."""
+    for key, sentence in range_problems(section, prefix):
+        raise UserError(f"{key} {sentence}")
+
+
+def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Field, Any]]:
+    """Key, field and value of every setting in a section, in those in it and in its lists."""
+    for knob in fields(section):
+        key, value = f"{prefix}{knob.name}", getattr(section, knob.name)
+        if is_dataclass(value):
+            yield from _knobs(value, f"{key}.")
+        elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+            for number, entry in enumerate(value):
+                yield from _knobs(entry, f"{key}[{number}].")
+        else:
+            yield key, knob, value
+
+
+def _text_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """Texts that no message, log or file name can hold, and paths of a shell."""
+    for key, knob, value in _knobs(config):
+        if not isinstance(value, str):
+            continue
+        if len(value) > LONGEST_TEXT:
+            yield key, f"has {len(value)} characters; write at most {LONGEST_TEXT}"
+        elif not is_plain(value):
+            yield key, (f"is {shown(value)}; write it without line breaks and other characters "
+                        f"that cannot be shown")
+        elif knob.metadata["path"] and (problem := path_problem(value)):
+            yield key, problem
+
+
+def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
+    """(key, sentence) for what the network of model.type does not have."""
+    network = NETWORKS.get(model.type)
+    if network is None:
+        yield "model.type", f"is {shown(model.type)}; choose one of: {', '.join(NETWORKS)}"
+        return
+    if model.name not in network.names:
+        yield "model.name", (f"is {shown(model.name)}; {model.type} knows: "
+                             f"{', '.join(network.names)}")
+    if model.reduction and not network.has_se:
+        yield "model.reduction", f"is true, but {model.type} has no SE layers; write false"
+    if model.width != 1 and not network.has_widths:
+        yield "model.width", f"is {model.width}, but only ResNets have other widths; write 1"
+
+
+def _name_problem(name: str) -> str:
+    if name.strip() != name or not name.strip("."):
+        return "a name that is not blank, no dots alone and without blanks at its ends"
+    if name.startswith("-"):
+        return "a name that does not begin with -, as options of commands do"
+    if any(letter in NOT_IN_NAMES for letter in name):
+        return f"a name without '/' and any of {' '.join(NOT_IN_NAMES[1:])}"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"a name of at most {LONGEST_NAME} bytes"
+    return ""
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     model, codec, optim, gpus = config.model, config.codec, config.optim, config.gpus
-    if not config.model_name or "/" in config.model_name:
-        yield "model_name", "becomes part of file names; write a name without '/'"
+    if problem := _name_problem(config.model_name):
+        yield "model_name", f"is {shown(config.model_name)}, a part of file names; write {problem}"
     if not config.val.weight_path:
         yield "val.weight_path", "is empty; name the folder for checkpoints, such as weights"
     if config.data.debug is True:
@@ -79,18 +105,11 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
             if not getattr(extra, name):
                 yield "data.extra_sets", (f"has no {name} in entry {number + 1}; write "
                                           f"ann_path: and img_root: for each")
-    known = NAMES[model.type]
-    if model.name not in known:
-        yield "model.name", (f"is '{model.name}', but model.type is {model.type}; "
-                             f"choose {', '.join(known)}")
-    if model.reduction and known is not RESNETS:
-        yield "model.reduction", f"is true, but {model.type} has no SE layers; write false"
-    if model.width != 1 and known is not RESNETS:
-        yield "model.width", f"is {model.width}, but only ResNets have other widths; write 1"
+    yield from network_problems(model)
     if model.width != 1 and model.pretrained is True:
         yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "
                               f"write 1, or set model.pretrained to false")
-    if any(side % 32 or side <= 0 for side in codec.input_size):
+    if any(side % 32 for side in codec.input_size):
         yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
                                    f"multiples of 32, such as [192, 256]")
     if codec.blur_kernel and (codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3):
@@ -98,18 +117,17 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                     f"to take it from codec.sigma")
     if config.val.nms == "soft_oks" and config.val.nms_threshold == 0:
         yield "val.nms_threshold", "is 0, but val.nms is soft_oks, which divides by it; write 0.9"
-    if list(optim.milestones) != sorted(set(optim.milestones)) or min(optim.milestones,
-                                                                      default=1) < 1:
-        yield "optim.milestones", (f"is {list(optim.milestones)}; write rising epoch numbers, "
-                                   f"such as [120, 160]")
+    if list(optim.milestones) != sorted(set(optim.milestones)):
+        yield "optim.milestones", (f"is {shown(list(optim.milestones))}; write rising epoch "
+                                   f"numbers, such as [120, 160]")
     if optim.warmup_epochs >= optim.epochs:
         yield "optim.warmup_epochs", (f"is {optim.warmup_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; write less, 0 for no warm-up")
     if config.augment.weak_epochs > optim.epochs:
         yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; there cannot be more of them")
-    if len(set(gpus)) != len(gpus) or min(gpus, default=0) < 0:
-        yield "gpus", f"is {list(gpus)}; name each device once by its number"
+    if len(set(gpus)) != len(gpus):
+        yield "gpus", f"is {shown(list(gpus))}; name each device once by its number"
     if config.processes > 1 and (gpus or config.processor == "dp"):
         yield "processes", (f"is {config.processes}, but counts only for ddp on the CPU; set "
                             f"processor: ddp and gpus: [], or processes: 1")

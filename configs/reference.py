@@ -2,6 +2,7 @@
 
 Made again by `python main.py info --keys > docs/configuration.md`.
 """
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -13,8 +14,9 @@ HEAD = """\
 
 Write keys in a YAML file, a section's keys indented below its name, or on the command line as
 `section.key=value`; what you leave out has the default below. A key that does not exist, a wrong
-type or a contradiction stops before anything is built. Paths are relative to the folder that the
-command runs in.
+type, a number out of its range or a contradiction stops before anything is built. Paths are
+relative to the folder that the command runs in; a leading `~` is the home folder, and variables
+such as `$DATA` are not filled in.
 
 This page is made from [configs/schema.py](../configs/schema.py) by
 `python main.py info --keys > docs/configuration.md`.
@@ -53,11 +55,13 @@ def show() -> None:
 
 def _table(title: str, about: str, section: type) -> str:
     types = get_type_hints(section)
-    rows = [f"| `{knob.name}` | {_type_text(types[knob.name])} | {_default_text(knob.default)} | "
-            f"{_escaped(knob.metadata['doc'])} |"
+    rows = [f"| `{knob.name}` | {_type_text(types[knob.name], knob.metadata['choices'])} | "
+            f"{_default_text(knob.default)} | {_escaped(knob.metadata['doc'])} | "
+            f"{_escaped(str(knob.metadata['range'] or ''))} |"
             for knob in fields(section) if "doc" in knob.metadata]
     return "\n".join([f"## {title}\n", *([f"{about}\n"] if about else []),
-                      "| key | type | default | meaning |", "|---|---|---|---|", *rows, ""])
+                      "| key | type | default | meaning | range |", "|---|---|---|---|---|",
+                      *rows, ""])
 
 
 def _entries(section: type) -> dict[str, type]:
@@ -66,11 +70,11 @@ def _entries(section: type) -> dict[str, type]:
             if get_origin(kind) is tuple and is_dataclass(get_args(kind)[0])}
 
 
-def _type_text(kind: Any) -> str:
-    origin, choices = get_origin(kind), get_args(kind)
+def _type_text(kind: Any, named: Sequence[str] = ()) -> str:
+    origin, choices = get_origin(kind), named or get_args(kind)
     if origin in (Union, UnionType):
         return ", or ".join(map(_type_text, choices))
-    if origin is Literal:
+    if origin is Literal or named:
         return ", ".join(f"`{choice}`" for choice in choices)
     if origin is tuple and choices[-1] is Ellipsis:
         return ("list of mappings" if is_dataclass(choices[0])

@@ -3,53 +3,73 @@
 `configs/loader.py` fills these classes from one flat YAML file; nothing else creates settings.
 """
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from configs.networks import NETWORKS
+from configs.setting import setting
 
-def setting(default: Any, doc: str) -> Any:
-    """A setting with its one-line description, which docs/configuration.md is made from."""
-    return field(default=default, metadata={"doc": doc})
+# Largest numbers: far beyond any use, and small enough for a machine to survive them.
+MOST_BATCH = 65_536         # persons
+MOST_EPOCHS = 100_000
+MOST_IMAGES = 100_000       # to be drawn
+MOST_JOINTS = 1000
+MOST_PROCESSES = 256
+MOST_STEPS = 1_000_000_000
+MOST_SIDE = 2048            # pixels of a network's input
+DROPOUT_MOST = 8            # numbers for so many rectangles travel with every training sample
+IDS = 2 ** 63               # ids and seeds are 64 bits long
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtraSet:
-    ann_path: str = setting("", "COCO keypoints JSON")
-    img_root: str = setting("", "folder of its images")
-    skeleton: str = setting("", "its skeleton, if another one; joints are matched by name")
-    category: str | int = setting("", "its category, if another one than data.category")
+    ann_path: str = setting("", "COCO keypoints JSON", path=True)
+    img_root: str = setting("", "folder of its images", path=True)
+    skeleton: str = setting(
+        "", "its skeleton, if another one; joints are matched by name", path=True)
+    category: str | int = setting(
+        "", "its category, if another one than data.category", low=0, below=IDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    train_ann_path: str = setting("", "COCO keypoints JSON to train on")
-    val_ann_path: str = setting("", "COCO keypoints JSON to evaluate on")
-    train_img_root: str = setting("", "folder of the training images")
-    val_img_root: str = setting("", "folder of the validation images")
-    batch_size: int = setting(128, "persons in a batch, the total over all devices")
-    num_workers: int = setting(8, "processes that read images; 0 reads in the main process")
-    debug: bool | int = setting(False, "a number: use only that many samples of each set")
+    train_ann_path: str = setting("", "COCO keypoints JSON to train on", path=True)
+    val_ann_path: str = setting("", "COCO keypoints JSON to evaluate on", path=True)
+    train_img_root: str = setting("", "folder of the training images", path=True)
+    val_img_root: str = setting("", "folder of the validation images", path=True)
+    batch_size: int = setting(
+        128, "persons in a batch, the total over all devices", low=1, high=MOST_BATCH)
+    num_workers: int = setting(
+        8, "processes that read images; 0 reads in the main process", low=0, high=MOST_PROCESSES)
+    debug: bool | int = setting(
+        False, "a number: use only that many samples of each set", low=0, high=MOST_STEPS)
     skip_broken: bool = setting(False, "go on without images that cannot be read, and count them")
-    skeleton: str = setting("coco", "a name in configs/skeletons or the path of a skeleton YAML")
+    skeleton: str = setting(
+        "coco", "a name in configs/skeletons or the path of a skeleton YAML", path=True)
     category: str | int = setting(
-        "", "name or id in the annotation files, or all; empty: person, or the only one")
+        "", "name or id in the annotation files, or all; empty: person, or the only one",
+        low=0, below=IDS)
     extra_sets: tuple[ExtraSet, ...] = setting((), "more sets to train on, mixed with the first")
-    train_pack: str = setting("", "training crops cut beforehand by `python main.py pack CONFIG`")
+    train_pack: str = setting(
+        "", "training crops cut beforehand by `python main.py pack CONFIG`", path=True)
     pack_format: Literal["jpeg", "raw"] = setting(
         "jpeg", "how pack stores crops: jpeg of quality 95, or raw, which reads faster")
-    synthetic_train: int = setting(0, "draw this many training images if train_ann_path is missing")
-    synthetic_val: int = setting(0, "draw this many validation images if val_ann_path is missing")
+    synthetic_train: int = setting(
+        0, "draw this many training images if train_ann_path is missing", low=0, high=MOST_IMAGES)
+    synthetic_val: int = setting(
+        0, "draw this many validation images if val_ann_path is missing", low=0, high=MOST_IMAGES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    type: Literal["pose_resnet_duc", "pose_resnet_dconv", "pose_hrnet"] = setting(
-        "pose_resnet_duc", "backbone and head")
+    type: str = setting("pose_resnet_duc", "backbone and head", choices=tuple(NETWORKS))
     name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
     width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
-                               "half the width is a quarter of the compute")
-    num_joints: int = setting(17, "joints, one heatmap each; must match the skeleton")
+                               "half the width is a quarter of the compute", above=0, high=4)
+    num_joints: int = setting(
+        17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
-        False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint")
+        False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint",
+        path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
     input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = setting(
@@ -63,8 +83,10 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    input_size: tuple[int, int] = setting((192, 256), "network input, (width, height) in pixels")
-    sigma: float = setting(2.0, "standard deviation of the target Gaussian, heatmap pixels")
+    input_size: tuple[int, int] = setting(
+        (192, 256), "network input, (width, height) in pixels", low=32, high=MOST_SIDE)
+    sigma: float = setting(
+        2.0, "standard deviation of the target Gaussian, heatmap pixels", above=0, high=30)
     alignment: Literal["hrnet", "dark", "udp"] = setting(
         "hrnet", "pixel convention of boxes, affine, heatmaps and flip shift, kept together")
     encoding: Literal["default", "exact", "rounded"] = setting(
@@ -72,51 +94,71 @@ class CodecConfig:
     decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = setting(
         "default", "heatmap to coordinates; default is gauss_taylor (DARK)")
     blur_kernel: int = setting(
-        0, "side of the Gaussian that gauss_taylor blurs with, odd pixels; 0: from sigma, 11 for 2")
+        0, "side of the Gaussian that gauss_taylor blurs with, odd pixels; 0: from sigma, 11 for 2",
+        low=0, high=199)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    flip: float = setting(0.5, "probability of mirroring a person")
-    rotation: float = setting(40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors")
-    rotation_prob: float = setting(0.6, "probability of rotating at all")
-    scale: float = setting(0.3, "scale factor: N(1, factor), cut at 1 +- factor")
-    half_body: float = setting(0.0, "probability of cropping to the upper or lower body")
-    box_jitter: float = setting(0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)")
+    flip: float = setting(0.5, "probability of mirroring a person", low=0, high=1)
+    rotation: float = setting(
+        40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors", low=0, high=360)
+    rotation_prob: float = setting(0.6, "probability of rotating at all", low=0, high=1)
+    scale: float = setting(
+        0.3, "scale factor: N(1, factor), cut at 1 +- factor",
+        low=0, below=1, because=", where persons would shrink to nothing")
+    half_body: float = setting(
+        0.0, "probability of cropping to the upper or lower body", low=0, high=1)
+    box_jitter: float = setting(
+        0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)", low=0, high=10)
     perspective: float = setting(
-        0.0, "strength of tilting: largest change of size from the middle of the crop to an edge")
-    brightness: float = setting(0.0, "factor of the colours between 1 - x and 1 + x")
-    contrast: float = setting(0.0, "factor of the distance from mid grey between 1 - x and 1 + x")
-    saturation: float = setting(0.0, "factor of the distance from grey between 1 - x and 1 + x")
-    hue: float = setting(0.0, "turn of the hue between -x and x degrees")
-    grey: float = setting(0.0, "probability of taking all colour away")
-    blur: float = setting(0.0, "probability of a Gaussian blur")
-    blur_sigma: float = setting(2.0, "largest standard deviation of the blur, input pixels")
-    dropout: float = setting(0.0, "probability of covering rectangles with black (coarse dropout)")
-    dropout_count: int = setting(3, "most rectangles in a crop, at least 1 and at most 8")
-    dropout_size: float = setting(0.4, "longest side of a rectangle, as a part of the crop's")
-    weak_epochs: int = setting(0, "last epochs of a run with weaker augmentation")
-    weak: float = setting(0.5, "factor of all strengths and probabilities in them, except flip's")
+        0.0, "strength of tilting: largest change of size from the middle of the crop to an edge",
+        low=0, high=0.4, because=", near which a crop shows the horizon")
+    brightness: float = setting(0.0, "factor of the colours between 1 - x and 1 + x", low=0, high=1)
+    contrast: float = setting(
+        0.0, "factor of the distance from mid grey between 1 - x and 1 + x", low=0, high=1)
+    saturation: float = setting(
+        0.0, "factor of the distance from grey between 1 - x and 1 + x", low=0, high=1)
+    hue: float = setting(0.0, "turn of the hue between -x and x degrees", low=0, high=360)
+    grey: float = setting(0.0, "probability of taking all colour away", low=0, high=1)
+    blur: float = setting(0.0, "probability of a Gaussian blur", low=0, high=1)
+    blur_sigma: float = setting(
+        2.0, "largest standard deviation of the blur, input pixels", above=0, high=50)
+    dropout: float = setting(
+        0.0, "probability of covering rectangles with black (coarse dropout)", low=0, high=1)
+    dropout_count: int = setting(
+        3, "most rectangles in a crop", low=1, high=DROPOUT_MOST)
+    dropout_size: float = setting(
+        0.4, "longest side of a rectangle, as a part of the crop's", low=0, high=1)
+    weak_epochs: int = setting(
+        0, "last epochs of a run with weaker augmentation", low=0, high=MOST_EPOCHS)
+    weak: float = setting(
+        0.5, "factor of all strengths and probabilities in them, except flip's", low=0, high=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    epochs: int = setting(180, "epochs to train")
+    epochs: int = setting(180, "epochs to train", low=1, high=MOST_EPOCHS)
     optimizer: Literal["adam", "adamw", "sgd"] = setting("adam", "sgd has momentum 0.9")
-    lr: float = setting(1e-3, "learning rate, stated for the total batch")
-    weight_decay: float = setting(0.0, "not applied to norms and biases")
+    lr: float = setting(1e-3, "learning rate, stated for the total batch", above=0, high=1e30)
+    weight_decay: float = setting(0.0, "not applied to norms and biases", low=0, high=1e6)
     schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
     milestones: tuple[int, ...] = setting(
-        (120, 160), "epochs after which lr is multiplied by gamma")
-    gamma: float = setting(0.1, "factor of a learning rate step")
-    warmup_epochs: float = setting(0.0, "epochs in which lr rises linearly from 0")
+        (120, 160), "epochs after which lr is multiplied by gamma", low=1, high=MOST_EPOCHS)
+    gamma: float = setting(0.1, "factor of a learning rate step", above=0, high=1000)
+    warmup_epochs: float = setting(
+        0.0, "epochs in which lr rises linearly from 0", low=0, high=MOST_EPOCHS)
     loss: Literal["mse", "ohkm", "adaptive_wing"] = setting("mse", "see losses/heatmap.py")
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")
-    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: no clipping")
-    accumulate: int = setting(1, "pieces a batch is cut into, one after the other, to save memory")
-    ema: float = setting(0.0, "decay of averaged weights, such as 0.999; 0: no averaging")
+    clip_norm: float = setting(
+        0.0, "largest norm of the gradient; 0: no clipping", low=0, high=1e30)
+    accumulate: int = setting(
+        1, "pieces a batch is cut into, one after the other, to save memory",
+        low=1, high=MOST_BATCH)
+    ema: float = setting(
+        0.0, "decay of averaged weights, such as 0.999; 0: no averaging", low=0, high=1)
     sync_bn: bool = setting(False, "batch norm statistics over all DDP processes")
     channels_last: bool = setting(True, "pixel-major memory, faster on GPUs and CPUs")
     compile: bool = setting(False, "torch.compile the network: slow start, faster steps")
@@ -127,21 +169,31 @@ Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowd
 
 @dataclass(frozen=True, kw_only=True)
 class ValConfig:
-    interval: int = setting(1, "epochs between evaluations; the last epoch is always evaluated")
-    weight_path: str = setting("weights", "folder for checkpoints, metrics.jsonl and pictures")
-    save_minutes: float = setting(10.0, "minutes between checkpoints within an epoch; 0: none")
-    save_steps: int = setting(0, "steps between checkpoints within an epoch; 0: none")
-    batch_size: int = setting(0, "persons in a batch of evaluation; 0: data.batch_size")
+    interval: int = setting(
+        1, "epochs between evaluations; the last epoch is always evaluated",
+        low=1, high=MOST_EPOCHS)
+    weight_path: str = setting(
+        "weights", "folder for checkpoints, metrics.jsonl and pictures", path=True)
+    save_minutes: float = setting(
+        10.0, "minutes between checkpoints within an epoch; 0: none", low=0, high=1e6)
+    save_steps: int = setting(
+        0, "steps between checkpoints within an epoch; 0: none", low=0, high=MOST_STEPS)
+    batch_size: int = setting(
+        0, "persons in a batch of evaluation; 0: data.batch_size", low=0, high=MOST_BATCH)
     flip_test: bool = setting(True, "average the heatmaps of each image and of its mirror image")
-    boxes: str = setting("gt", "gt, or the path of a detections file in COCO results form")
-    box_score: float = setting(0.0, "use detected boxes with at least this score")
+    boxes: str = setting(
+        "gt", "gt, or the path of a detections file in COCO results form", path=True)
+    box_score: float = setting(
+        0.0, "use detected boxes with at least this score", low=-1e6, high=1e6)
     only_images_with_boxes: bool = setting(
         False, "judge only the images that the detections file names")
     score_rule: Literal["hrnet", "alphapose", "simplepose"] = setting(
         "hrnet", "how box and joint scores make the score of a pose")
-    joint_score: float = setting(0.2, "joints above this score count in the hrnet rule")
+    joint_score: float = setting(
+        0.2, "joints above this score count in the hrnet rule", low=-1e6, high=1e6)
     nms: Literal["oks", "soft_oks", "none"] = setting("oks", "suppression of double poses")
-    nms_threshold: float = setting(0.9, "OKS above which two poses are the same person")
+    nms_threshold: float = setting(
+        0.9, "OKS above which two poses are the same person", low=0, high=1)
     metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
                    "auc, crowdpose (processors/evaluation/joint_metrics.py)")
@@ -152,19 +204,23 @@ class DetectorConfig:
     type: Literal["yolov5", "torchvision"] = setting("yolov5", "who finds the persons")
     name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
-    weights: str = setting("", "path of a weights file; torchvision downloads its own if empty")
-    image_size: int = setting(640, "yolov5: longer side of its input, pixels, a multiple of 32")
-    confidence: float = setting(0.25, "lowest score of a box; 0.01 for evaluations of AP")
-    iou: float = setting(0.45, "overlap above which two boxes are one person; 0.6 for evaluations")
-    max_detections: int = setting(1000, "most boxes in an image")
-    batch_size: int = setting(16, "images at once")
+    weights: str = setting(
+        "", "path of a weights file; torchvision downloads its own if empty", path=True)
+    image_size: int = setting(
+        640, "yolov5: longer side of its input, pixels, a multiple of 32", low=32, high=8192)
+    confidence: float = setting(
+        0.25, "lowest score of a box; 0.01 for evaluations of AP", low=0, high=1)
+    iou: float = setting(
+        0.45, "overlap above which two boxes are one person; 0.6 for evaluations", low=0, high=1)
+    max_detections: int = setting(1000, "most boxes in an image", low=1, high=100_000)
+    batch_size: int = setting(16, "images at once", low=1, high=1024)
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "half precision; true: bf16 where the device has it, else fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
-    every: int = setting(50, "steps between lines in a log file")
+    every: int = setting(50, "steps between lines in a log file", low=1, high=MOST_STEPS)
     tensorboard: bool = setting(False, "curves for TensorBoard too, if it is installed")
 
 
@@ -172,10 +228,12 @@ class LogConfig:
 class Config:
     model_name: str = setting(
         "pose", "name of the run: {model_name}_last.pth, {model_name}_best.pth")
-    seed: int = setting(0, "seed of weights, order and augmentation")
+    seed: int = setting(0, "seed of weights, order and augmentation", low=0, below=IDS)
     processor: Literal["dp", "ddp"] = setting("dp", "dp: one process; ddp: one process per device")
-    processes: int = setting(1, "ddp without gpus: processes on the CPU")
-    gpus: tuple[int, ...] = setting((), 'devices: a list, "4,5,6,7", or empty for the CPU')
+    processes: int = setting(
+        1, "ddp without gpus: processes on the CPU", low=1, high=MOST_PROCESSES)
+    gpus: tuple[int, ...] = setting(
+        (), 'devices: a list, "4,5,6,7", or empty for the CPU', low=0, high=1023)
     resume: bool | Literal["auto"] = setting(
         "auto", "go on from {model_name}_last.pth: auto if it is there, true: it must be there")
     data: DataConfig = field(default_factory=DataConfig)

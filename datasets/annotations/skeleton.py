@@ -4,21 +4,25 @@ A skeleton is a YAML file; configs/skeletons/coco.yaml shows all there is to say
 `joints: [nose, tail]` is all that must be said.
 """
 import difflib
-import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
-
-from configs.loader import StrictYaml
+from configs.schema import MOST_JOINTS
+from configs.strict_yaml import read_yaml
 from utils.errors import UserError
 from utils.files import ROOT
+from utils.shown import is_plain, shortened, shown
+from utils.user_path import user_path
 
 SKELETON_DIR = ROOT / "configs" / "skeletons"
 KEYS = ("name", "joints", "flip_pairs", "limbs")
 BODIES = ("upper", "lower", "neither")
+MOST_LIMBS = 10 * MOST_JOINTS
+LONGEST_NAME = 100          # characters of a joint's name
+LARGEST = 1e6               # of sigmas and weights
 DEFAULT_SIGMA = 0.067       # of a joint without one: the mean of COCO's seventeen
 
 
@@ -61,18 +65,14 @@ def load_skeleton(name_or_path: str) -> Skeleton:
 
     Raises FileNotFoundError or ValueError that name the file and the wrong entry.
     """
-    path = Path(name_or_path)
+    path = Path(user_path(name_or_path))
     if not path.suffix:
         path = SKELETON_DIR / f"{name_or_path}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in SKELETON_DIR.glob("*.yaml")))
         raise FileNotFoundError(f"skeleton file {path} does not exist: give a path to a YAML "
                                 f"or one of: {known}")
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictYaml)
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-    return skeleton_from_dict(raw, path, path.stem)
+    return skeleton_from_dict(read_yaml(path), path, path.stem)
 
 
 def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> Skeleton:
@@ -82,21 +82,26 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
                          f"name, flip_pairs and limbs")
 
     def fail(key: str, entry: Any, what: str) -> NoReturn:
-        raise UserError(f"{where}: {key} has the entry {entry}; {what}")
+        raise UserError(f"{where}: {key} has the entry {shown(entry)}; {what}")
 
     for key in raw:
         if key not in KEYS:
-            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            key = shortened(str(key))
+            near = difflib.get_close_matches(key, KEYS, n=1)
             raise UserError(f"{where}: there is no key {key}; " + (
                 f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
-    if not isinstance(raw.get("name", name), str | int):
-        fail("name", raw["name"], "write one word")
+    if "name" in raw and not _is_name(raw["name"]):
+        fail("name", raw["name"], f"write one word of at most {LONGEST_NAME} characters")
+    if len(raw["joints"]) > MOST_JOINTS:
+        raise UserError(f"{where}: joints has {len(raw['joints'])} entries; at most {MOST_JOINTS} "
+                        f"are possible")
     joints = [_joint(entry, fail) for entry in raw["joints"]]
     names = tuple(joint[0] for joint in joints)
-    double = sorted({name for name in names if names.count(name) > 1})
+    double = sorted(name for name, count in Counter(names).items() if count > 1)
     if double:
-        raise UserError(f"{where}: joints has {', '.join(double)} twice; every joint needs its "
-                         f"own name")
+        raise UserError(f"{where}: joints has {shortened(', '.join(double))} twice; every joint "
+                        f"needs its own name")
+    places = {name: place for place, name in enumerate(names)}
     limbs = _entries(raw, "limbs", fail)
     return Skeleton(
         name=str(raw.get("name", name)), joint_names=names,
@@ -104,8 +109,8 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
         joint_weights=tuple(weight for _, _, weight, _ in joints),
         upper_body=tuple(i for i, joint in enumerate(joints) if joint[3] == "upper"),
         lower_body=tuple(i for i, joint in enumerate(joints) if joint[3] == "lower"),
-        flip_pairs=_flip_pairs(_entries(raw, "flip_pairs", fail), names, fail),
-        limbs=tuple(_pair("limbs", limb[:2], names, fail) for limb in limbs),
+        flip_pairs=_flip_pairs(_entries(raw, "flip_pairs", fail), places, fail),
+        limbs=tuple(_pair("limbs", limb[:2], places, fail) for limb in limbs),
         limb_colours=tuple(_colour(limb, fail) for limb in limbs),
         guessed_sigmas=tuple(name for name, sigma, _, _ in joints if sigma is None))
 
@@ -134,8 +139,9 @@ def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
     if len(row) != 4 or row[3] not in BODIES:
         fail("joints", entry, form)
     name, sigma, weight, body = row
-    if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
-        fail("joints", entry, "the name must be text; put quotes around words such as on and no")
+    if not _is_name(name):
+        fail("joints", entry, f"the name must be text of at most {LONGEST_NAME} characters; put "
+             f"quotes around words such as on and no")
     if not (sigma is None or _number(sigma) and sigma > 0):
         fail("joints", entry, "the sigma must be a number above 0 (YAML takes 5e-2 for text, write "
              "0.05), or ~ for the default")
@@ -144,34 +150,46 @@ def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
     return str(name), None if sigma is None else float(sigma), float(weight), body
 
 
+def _is_name(value: Any) -> bool:
+    """Whether it can be a name, and stand in a message."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return abs(value) < 10 ** LONGEST_NAME
+    return (isinstance(value, str) and len(value) <= LONGEST_NAME and bool(value.strip())
+            and is_plain(value))
+
+
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= LARGEST
 
 
 def _entries(raw: dict[str, Any], key: str, fail: Callable) -> list[list]:
     """The lists under a key that may be missing or empty."""
-    entries = raw.get(key) or []
+    entries = [] if raw.get(key) is None else raw[key]
     if not isinstance(entries, list):
         fail(key, entries, "write a list of pairs of joints")
+    if len(entries) > MOST_LIMBS:
+        fail(key, entries, f"write at most {MOST_LIMBS} of them")
     for entry in entries:
         if not isinstance(entry, list) or len(entry) < 2:
             fail(key, entry, "each entry is two names out of joints")
     return entries
 
 
-def _pair(key: str, pair: list, names: tuple[str, ...], fail: Callable) -> tuple[int, int]:
+def _pair(key: str, pair: list, places: Mapping[str, int], fail: Callable) -> tuple[int, int]:
+    if not all(map(_is_name, pair)):
+        fail(key, pair, "each entry is two names out of joints")
     one, other = map(str, pair)
     for name in (one, other):
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
+        if name not in places:
+            near = difflib.get_close_matches(name, places, n=1)
             fail(key, pair, f"{name} is none of the joints" + (
-                f"; did you mean {near[0]}?" if near else f" {', '.join(names)}"))
+                f"; did you mean {near[0]}?" if near else f" {shortened(', '.join(places))}"))
     if one == other:
         fail(key, pair, "each entry is two different joints")
-    return names.index(one), names.index(other)
+    return places[one], places[other]
 
 
-def _flip_pairs(entries: list[list], names: tuple[str, ...], fail: Callable,
+def _flip_pairs(entries: list[list], places: Mapping[str, int], fail: Callable,
                 ) -> tuple[tuple[int, int], ...]:
     """Pairs in which no joint comes twice: it can change its place with one other only."""
     seen: set[int] = set()
@@ -179,10 +197,10 @@ def _flip_pairs(entries: list[list], names: tuple[str, ...], fail: Callable,
     for entry in entries:
         if len(entry) != 2:
             fail("flip_pairs", entry, "each entry is two names out of joints")
-        pair = _pair("flip_pairs", entry, names, fail)
+        pair = _pair("flip_pairs", entry, places, fail)
         again = seen & set(pair)
         if again:
-            fail("flip_pairs", entry, f"{names[again.pop()]} stands in another pair already")
+            fail("flip_pairs", entry, f"{list(places)[again.pop()]} stands in another pair already")
         seen |= set(pair)
         pairs.append(pair)
     return tuple(pairs)

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 
-from configs.checks import DROPOUT_MOST
+from configs.schema import DROPOUT_MOST
 
 AMOUNTS = {"brightness": 0, "contrast": 1, "saturation": 2, "hue": 3}   # from -1 to 1
 CHANCES = {"grey": 4, "blur": 5, "dropout": 6}      # happens if below the setting

@@ -7,6 +7,11 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from configs.schema import ModelConfig
+from nets.pose.heads import output_head
+from nets.pose.layers import init_small
+from nets.pose.pose_net import PoseNet
+
 HRNET_WIDTHS = {"w32": 32, "w48": 48}   # channels of the branch with the highest resolution
 BLOCKS_PER_BRANCH = 4
 
@@ -100,3 +105,10 @@ class HRNetBackbone(nn.Module):
         xs = self.stage3([*xs, self.transition2[-1](xs[-1])])
         xs = self.stage4([*xs, self.transition3[-1](xs[-1])])
         return xs[0]
+
+
+def pose_hrnet(config: ModelConfig) -> PoseNet:
+    """HRNet; every layer starts small, as in the official code."""
+    trunk = HRNetBackbone(config.name)
+    init_small(trunk)
+    return PoseNet(trunk, output_head(trunk.out_channels, config.num_joints))

@@ -1,9 +1,13 @@
-"""ResNet trunks: torchvision's blocks and names, with SE layers and other widths on request."""
+"""ResNets: torchvision's blocks and names, with SE layers and other widths on request; and the
+networks that they are the backbone of."""
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
-from nets.pose.layers import SE, scaled
+from configs.schema import ModelConfig
+from nets.pose.heads import dconv_head, duc_head
+from nets.pose.layers import SE, init_small, scaled
+from nets.pose.pose_net import PoseNet
 
 
 class SEBasicBlock(BasicBlock):
@@ -89,3 +93,17 @@ def stage(block: Block, in_channels: int, planes: int, depth: int,
                                    nn.BatchNorm2d(out_channels))
     return nn.Sequential(block(in_channels, planes, stride, downsample),
                          *(block(out_channels, planes) for _ in range(1, depth)))
+
+
+def pose_resnet_duc(config: ModelConfig) -> PoseNet:
+    """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
+    trunk = ResNetBackbone(config.name, config.reduction, config.width)
+    return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints, config.width))
+
+
+def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
+    """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
+    trunk = ResNetBackbone(config.name, config.reduction, config.width)
+    if not config.pretrained:
+        init_small(trunk)   # as the official code without ImageNet weights
+    return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints, config.width))

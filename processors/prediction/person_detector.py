@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from configs.checks import ensure_ranges
 from configs.schema import DetectorConfig
 from nets.detectors.torchvision import PERSON, load_torchvision_detector
 from nets.detectors.yolov5 import SIZES, STRIDES, fuse, set_precision
@@ -93,7 +94,7 @@ class Yolov5:
             raise UserError("detector.weights is not set: download a file such as yolov5s.pt "
                              "from the releases of YOLOv5 (its licence is AGPL-3.0) and write its "
                              "path, or set detector.type to torchvision")
-        if config.image_size % STRIDES[-1] or config.image_size <= 0:
+        if config.image_size % STRIDES[-1]:
             raise UserError(f"detector.image_size is {config.image_size}; write a multiple of "
                              f"{STRIDES[-1]}, such as 640")
         net = load_yolov5(config.weights, config.name)
@@ -164,13 +165,7 @@ def build_detector(config: DetectorConfig, device: torch.device | str = "cpu") -
     Raises ValueError or FileNotFoundError for settings that cannot work and weights that cannot
     be read or do not fit.
     """
-    for key in ("confidence", "iou"):
-        if not 0 <= getattr(config, key) <= 1:
-            raise UserError(f"detector.{key} is {getattr(config, key)}; it must lie between 0 "
-                             f"and 1")
-    for key in ("batch_size", "max_detections"):
-        if getattr(config, key) < 1:
-            raise UserError(f"detector.{key} is {getattr(config, key)}; it must be at least 1")
+    ensure_ranges(config, "detector.")
     if config.type not in NETWORKS:
         raise UserError(f"detector.type is {config.type!r}; choose one of: {', '.join(NETWORKS)}")
     return PersonDetector(config, torch.device(device))

@@ -86,6 +86,14 @@ def test_later_overrides_win_and_leave_the_rest(write):
     ("codec: {input_size: [192]}", "has 1 values; write 2 of them"),
     ("codec: {input_size: [192, 256.0]}", "codec.input_size is 256.0; write a whole number"),
     ("optim: {lr: 0}", "optim.lr is 0.0; it must be above 0"),
+    ("augment: {scale: 1}", "below 1, where persons would shrink to nothing"),
+    ("detector: {confidence: 7}", "detector.confidence is 7.0; it must lie between 0 and 1"),
+    ("detector: {image_size: 0}", "detector.image_size is 0; it must lie between 32 and"),
+    ("model: {type: pose_resnet}", "(did you mean pose_resnet_duc?)"),
+    ("model: {name: resnet51}", "pose_resnet_duc knows: resnet18, resnet34"),
+    ("codec: {input_size: 192x256}", "'192x256'; write two whole numbers, such as [192, 256]"),
+    ("gpus: cpu", "gpus is 'cpu'; write a whole number or a list of them, [] for none"),
+    ("model_name: 2024", 'model_name is 2024; write text, here "2024"'),
 ])
 def test_what_is_wrong_is_one_sentence_with_file_and_key(write, text, words):
     path = write(text)
@@ -107,6 +115,9 @@ def test_what_is_wrong_is_one_sentence_with_file_and_key(write, text, words):
     ("optm.lr=1", "the command line: there is no key optm; did you mean optim?"),
     ("optim.lr=-1", "the command line: optim.lr is -1.0"),
     ("optim={lr: -1}", "the command line: optim.lr is -1.0"),
+    ("model_name=2024", """model_name is 2024; write text, here '"2024"'"""),
+    ("data.extra_sets=[{category: -1, ann_path: a, img_root: b}]",
+     "the command line: data.extra_sets[0].category is -1"),
 ])
 def test_a_wrong_override_is_blamed_on_the_command_line(write, override, words):
     with pytest.raises(ConfigError) as caught:
@@ -118,6 +129,19 @@ def test_a_wrong_file_is_not_blamed_on_the_command_line(write):
     path = write("optim: {lr: 0}")
     with pytest.raises(ConfigError, match=f"^{path}: optim.lr"):
         load_config(path, ["seed=1"])
+
+
+def test_all_that_is_wrong_is_said_at_once_each_with_its_place(write):
+    path = write("optim: {lr: 0, ema: 2}")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["val.interval=0"])
+    first, second, third = str(caught.value).split(". ")
+    assert first.startswith(f"{path}: optim.lr is 0.0;")
+    assert second.startswith(f"{path}: optim.ema is 2.0;")
+    assert third.startswith("the command line: val.interval is 0;")
+    with pytest.raises(ConfigError, match="and 2 more are wrong$"):
+        load_config(path, [f"log.every={number}" for number in (0,)] + [
+            "val.interval=0", "val.nms_threshold=2", "seed=-1", "detector.iou=9"])
 
 
 def test_a_missing_file_is_said_with_the_nearest_one(write):

@@ -1,13 +1,19 @@
 """build_net: sizes, shapes, initialisation, weights to start from, and clear refusals."""
+import pkgutil
 import urllib.error
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import torch
 import torchvision
 
+from configs.networks import NETWORKS
 from configs.schema import ModelConfig
 from nets import build_net
+from nets.pose.hrnet import HRNET_WIDTHS
+from nets.pose.pose_net import PoseNet
+from nets.pose.resnet import RESNETS
 
 # Parameters of the original networks with 17 joints: type, name, without SE, with SE.
 SIZES = [
@@ -53,6 +59,15 @@ def test_heatmaps_are_a_quarter_of_the_image(kind, name):
         heatmaps = net(torch.empty(2, 3, 128, 96))
     assert heatmaps.shape == (2, 5, 32, 24)
     assert net.stride == 4
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_list_of_networks_names_builders_and_what_they_can_build(kind):
+    network = NETWORKS[kind]
+    builder = pkgutil.resolve_name(network.builder)
+    assert get_type_hints(builder) == {"config": ModelConfig, "return": PoseNet}
+    tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS}
+    assert network.names == tuple(tables[network.builder.partition(":")[0]])
 
 
 def conv_std(module):
@@ -104,6 +119,9 @@ def test_offline_says_which_file_goes_where(tmp_path, monkeypatch):
     (dict(type="pose_hrnet", name="w32", reduction=True), "no SE layers"),
     (dict(type="pose_hrnet", name="resnet50"), "pose_hrnet knows: w32, w48"),
     (dict(num_joints=0), "model.num_joints is 0; write"),
+    (dict(num_joints=10 ** 9), "num_joints is 1000000000; it must lie between 1 and 1000"),
+    (dict(name="resnet18", width=100), "model.width is 100; it must be above 0 and at most 4"),
+    (dict(type="pose_hrnet", name="w32", width=0.5), "only ResNets have other widths"),
     (dict(num_joints=-1), "model.num_joints is -1"),
     (dict(num_joints=True), "model.num_joints is True"),
     (dict(num_joints="17"), "model.num_joints is '17'"),

@@ -122,6 +122,8 @@ def test_what_is_no_image(small, image):
     (dict(name="yolov5x"), "holds yolov5n, but detector.name is yolov5x"),
     (dict(image_size=100), "detector.image_size is 100.*multiple of 32"),
     (dict(confidence=1.5), "detector.confidence is 1.5"),
+    (dict(confidence=7), "detector.confidence is 7"), (dict(image_size=0), "image_size is 0"),
+    (dict(max_detections=0), "detector.max_detections is 0"),
     (dict(iou=-0.1), "detector.iou"), (dict(batch_size=0), "detector.batch_size is 0"),
     (dict(type="ssd"), "detector.type is 'ssd'"),
     (dict(type="torchvision", name="resnet50"), "detector.name is 'resnet50'.*ssdlite320"),

@@ -1,0 +1,25 @@
+"""The one list of pose networks: what model.type and model.name may be, and who builds each.
+
+It loads nothing, so that a YAML can be checked without PyTorch: `nets.build_net` finds the builder
+by its name. A new network has a file of its own in nets/ and a line here.
+"""
+from dataclasses import dataclass
+
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+
+
+@dataclass(frozen=True)
+class Network:
+    builder: str                    # module:function, ModelConfig -> PoseNet
+    names: tuple[str, ...]          # what model.name may be
+    has_se: bool = False            # whether model.reduction may be true
+    has_widths: bool = False        # whether model.width may be another than 1
+
+
+NETWORKS = {
+    "pose_resnet_duc": Network("nets.pose.resnet:pose_resnet_duc", RESNETS,
+                               has_se=True, has_widths=True),
+    "pose_resnet_dconv": Network("nets.pose.resnet:pose_resnet_dconv", RESNETS,
+                                 has_se=True, has_widths=True),
+    "pose_hrnet": Network("nets.pose.hrnet:pose_hrnet", ("w32", "w48")),
+}

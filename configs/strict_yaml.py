@@ -1,0 +1,110 @@
+"""YAML of people, read strictly: what plain YAML passes over in silence is refused, and no file
+can eat the memory or the time of a machine."""
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from utils.errors import UserError
+from utils.shown import shortened
+
+MOST_BYTES = 1_000_000
+MOST_VALUES = 20_000        # where an alias counts as all that it stands for
+DEEPEST = 20                # lists and mappings within each other; a Config needs 5
+LONGEST_TEXT = 10_000
+MERGE = "tag:yaml.org,2002:merge"
+TEXT = ("!", "tag:yaml.org,2002:str")
+
+
+class ConfigError(UserError):
+    """A setting is wrong."""
+
+
+class InvalidYaml(ConfigError):
+    """A text is not YAML, or not of the kind that is read here; says which line."""
+
+
+class StrictYaml(yaml.SafeLoader):
+    """Safe YAML that refuses a key written twice, where plain YAML silently takes the last, tags
+    (`!!int ''` is an IndexError in there), and what is too much of anything."""
+
+    def __init__(self, text: str):
+        super().__init__(text)
+        self.depth = 0
+        self.values = 0
+        self.sizes: dict[int, int] = {}     # by id of the nodes read so far
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        line = f"line {event.start_mark.line + 1}"
+        before, self.depth, self.values = self.values, self.depth + 1, self.values + 1
+        if self.depth > DEEPEST:
+            raise ConfigError(f"{line} has more than {DEEPEST} brackets or sections within each "
+                              f"other; mend that place")
+        alias = isinstance(event, yaml.AliasEvent)
+        tag = None if alias else event.tag
+        if tag and tag not in TEXT:
+            raise yaml.MarkedYAMLError(problem=f"the tag {tag} is not read here",
+                                       problem_mark=event.start_mark)
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
+            raise ConfigError(f"{line} on has a text of {len(event.value)} characters; write at "
+                              f"most {LONGEST_TEXT}")
+        node = super().compose_node(parent, index)
+        if alias and id(node) not in self.sizes:
+            raise ConfigError(f"{line} has the alias *{shortened(event.anchor)} within what it "
+                              f"stands for; write the values out")
+        if alias:
+            self.values = before + self.sizes[id(node)]
+        if self.values > MOST_VALUES:
+            raise ConfigError(f"{line} on has more than {MOST_VALUES} values, aliases counted "
+                              f"with all that they stand for; write fewer")
+        self.sizes[id(node)] = self.values - before
+        self.depth -= 1
+        return node
+
+
+def _mapping_without_doubles(loader: StrictYaml, node: yaml.MappingNode) -> dict:
+    line = f"line {node.start_mark.line + 1}"
+    if any(key.tag == MERGE for key, _ in node.value):
+        raise ConfigError(f"{line} on merges other settings in (<<), which is not allowed here; "
+                          f"write the settings out")
+    if any(not isinstance(key, yaml.ScalarNode) for key, _ in node.value):
+        raise ConfigError(f"{line} on has a key that is a list or a mapping; write a name")
+    content = loader.construct_mapping(node, deep=True)
+    if len(content) < len(node.value):
+        counts = Counter(loader.construct_object(key) for key, _ in node.value)
+        double = [str(key) for key, count in counts.items() if count > 1]
+        raise ConfigError(f"{line} on has the key {shortened(' and '.join(sorted(double)))} "
+                          f"twice; keep one of them")
+    return content
+
+
+StrictYaml.add_constructor("tag:yaml.org,2002:map", _mapping_without_doubles)
+
+
+def parse_yaml(text: str) -> Any:
+    """The content of a YAML text. Raises InvalidYaml with the reason, or ConfigError."""
+    try:
+        return yaml.load(text, Loader=StrictYaml)
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError) as error:    # no such date, long numbers
+        raise InvalidYaml(shortened(" ".join(str(error).split()), 300)) from error
+
+
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file. Raises ConfigError in one sentence, or OSError."""
+    with path.open("rb") as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise ConfigError(f"{path} has more than {MOST_BYTES // 1_000_000} MB, which is no file of "
+                          f"settings; give the path of a YAML file")
+    try:
+        return parse_yaml(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}); save it as UTF-8") from error
+    except InvalidYaml as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}); mend that place") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -1,0 +1,43 @@
+"""shown: foreign values in messages, cut to what a reader takes in.
+
+A file of some hundred bytes can hold a list that `repr` writes out as gigabytes, and a name of a
+megabyte.
+"""
+import reprlib
+import unicodedata
+from typing import Any
+
+LONGEST = 80        # characters of a text
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, number: int, level: int) -> str:
+        if number.bit_length() > 300:       # Python itself refuses to write very long ones
+            return f"a number of some {round(number.bit_length() * 0.30103)} digits"
+        return repr(number)
+
+
+_SHORT = _Short()
+_SHORT.maxstring = _SHORT.maxother = LONGEST
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 6
+_SHORT.maxlevel = 3
+
+
+def shown(value: Any) -> str:
+    """`value` as Python writes it, on one line of at most some hundred characters."""
+    text = _SHORT.repr(value)
+    return shortened(text, 3 * LONGEST)
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The text on one line of printable characters, its middle left out if it is longer."""
+    if len(text) > longest:
+        end = longest // 4
+        text = f"{text[:longest - end]}...{text[-end:]}"
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a log and a file name can hold it: no line breaks, codes of terminals or halves of
+    letters."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
