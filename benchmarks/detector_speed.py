@@ -82,7 +82,7 @@ def random_weights(path: Path) -> Path:
     """A YOLOv5n with one class."""
     torch.manual_seed(0)
     net = YOLOv5("yolov5n", num_classes=1)
-    for output in net.outputs:
+    for output in net.detect.m:
         torch.nn.init.normal_(output.weight, std=1.0)
         torch.nn.init.normal_(output.bias, std=1.0)
     torch.save(net.state_dict(), path)

@@ -1,7 +1,9 @@
 """torchvision's detectors, whose code and weights are free for any use."""
+import torch
 from torch import nn
 from torchvision.models import detection, get_model, get_model_weights, list_models
 
+from nets.files.state_dict_checks import ensure_finite, ensure_plain_numbers
 from nets.files.torchvision_weights import published_state
 from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
@@ -26,11 +28,16 @@ def load_torchvision_detector(name: str, weights: str = "", confidence: float = 
         get_model_weights(name).DEFAULT, f"the weights of {name}",
         "set detector.weights to its path")
     net = get_model(name, weights=None, weights_backbone=None)
+    ours, where = net.state_dict(), weights or f"the file of {name}"
+    given = {key: state[key] for key in ours if isinstance(state, dict)
+             and isinstance(state.get(key), torch.Tensor) and state[key].shape == ours[key].shape}
+    ensure_plain_numbers(given, ours, where)
+    ensure_finite(given, ours, where)
     try:
         net.load_state_dict(state)
     except (RuntimeError, TypeError, AttributeError) as error:
-        raise UserError(f"{weights} does not fit {name}: give a state_dict of that model with "
-                         f"torchvision's classes, or set detector.name") from error
+        raise UserError(f"{where} does not fit {name}: give a state_dict of that model with "
+                        f"torchvision's classes, or set detector.name") from error
     judge = net.roi_heads if hasattr(net, "roi_heads") else net
     assert all(hasattr(judge, knob) for knob in ("score_thresh", "nms_thresh"))
     judge.score_thresh, judge.nms_thresh = confidence, iou

@@ -1,9 +1,11 @@
 """YOLOv5 n, s, m, l and x as of its releases 6 and 7: a network that finds objects in images.
 
 Written from the description of the architecture; published weights (whose licence is AGPL-3.0)
-are read by their own names and never belong to this project.
+never belong to this project. Tensors have the names that they have in those files.
 """
 import math
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -26,11 +28,11 @@ class ConvUnit(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, bias=False)
-        self.norm: nn.Module = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
+        self.bn: nn.Module = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.03)
         self.act = nn.SiLU(inplace=True)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.norm(self.conv(x)))
+        return self.act(self.bn(self.conv(x)))
 
 
 class Residual(nn.Module):
@@ -38,12 +40,12 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, shortcut: bool):
         super().__init__()
-        self.mix = ConvUnit(channels, channels)
-        self.look = ConvUnit(channels, channels, 3)
+        self.cv1 = ConvUnit(channels, channels)
+        self.cv2 = ConvUnit(channels, channels, 3)
         self.shortcut = shortcut
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.look(self.mix(x))
+        out = self.cv2(self.cv1(x))
         return x + out if self.shortcut else out
 
 
@@ -53,13 +55,13 @@ class CrossStage(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, repeats: int, shortcut: bool):
         super().__init__()
-        self.through = ConvUnit(inputs, outputs // 2)
-        self.around = ConvUnit(inputs, outputs // 2)
-        self.blocks = nn.Sequential(*(Residual(outputs // 2, shortcut) for _ in range(repeats)))
-        self.join = ConvUnit(outputs, outputs)
+        self.cv1 = ConvUnit(inputs, outputs // 2)
+        self.cv2 = ConvUnit(inputs, outputs // 2)
+        self.m = nn.Sequential(*(Residual(outputs // 2, shortcut) for _ in range(repeats)))
+        self.cv3 = ConvUnit(outputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.join(torch.cat((self.blocks(self.through(x)), self.around(x)), 1))
+        return self.cv3(torch.cat((self.m(self.cv1(x)), self.cv2(x)), 1))
 
 
 class PyramidPool(nn.Module):
@@ -68,25 +70,34 @@ class PyramidPool(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.narrow = ConvUnit(channels, channels // 2)
-        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
-        self.join = ConvUnit(channels * 2, channels)
+        self.cv1 = ConvUnit(channels, channels // 2)
+        self.m = nn.MaxPool2d(5, stride=1, padding=2)
+        self.cv2 = ConvUnit(channels * 2, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        levels = [self.narrow(x)]
+        levels = [self.cv1(x)]
         for _ in range(3):
-            levels.append(self.pool(levels[-1]))
-        return self.join(torch.cat(levels, 1))
+            levels.append(self.m(levels[-1]))
+        return self.cv2(torch.cat(levels, 1))
+
+
+class Detect(nn.Module):
+    """What is said at each place of the three levels, as raw numbers."""
+
+    anchors: torch.Tensor       # (level, anchor, 2) in pixels of the level
+
+    def __init__(self, channels: tuple[int, ...], num_classes: int):
+        super().__init__()
+        self.m = nn.ModuleList(nn.Conv2d(count, 3 * (5 + num_classes), 1) for count in channels)
+        self.register_buffer("anchors", torch.tensor(ANCHORS) / torch.tensor(STRIDES).view(3, 1, 1))
 
 
 class YOLOv5(nn.Module):
     """Images to boxes with probabilities.
 
-    A trunk down to 1/32; a path up and a path down again over three levels (path aggregation,
+    A backbone down to 1/32; a path up and a path down again over three levels (path aggregation,
     Liu et al.); at each place of a level one prediction for each of three anchors.
     """
-
-    anchors: torch.Tensor       # (level, anchor, 2) in pixels of the level
 
     def __init__(self, name: str = "yolov5s", num_classes: int = 80):
         super().__init__()
@@ -96,30 +107,35 @@ class YOLOv5(nn.Module):
         few, some, many = (max(round(count * depth), 1) for count in (3, 6, 9))
         self.name, self.num_classes = name, num_classes
         self.class_names: tuple[str, ...] = ()      # as the weights file tells them
-        self.stem = ConvUnit(3, c1, 6, 2)
-        self.down2, self.stage2 = ConvUnit(c1, c2, 3, 2), CrossStage(c2, c2, few, True)
-        self.down3, self.stage3 = ConvUnit(c2, c3, 3, 2), CrossStage(c3, c3, some, True)
-        self.down4, self.stage4 = ConvUnit(c3, c4, 3, 2), CrossStage(c4, c4, many, True)
-        self.down5, self.stage5 = ConvUnit(c4, c5, 3, 2), CrossStage(c5, c5, few, True)
-        self.pool = PyramidPool(c5)
-        self.side5, self.up4 = ConvUnit(c5, c4), CrossStage(2 * c4, c4, few, False)
-        self.side4, self.up3 = ConvUnit(c4, c3), CrossStage(2 * c3, c3, few, False)
-        self.back4, self.merge4 = ConvUnit(c3, c3, 3, 2), CrossStage(2 * c3, c4, few, False)
-        self.back5, self.merge5 = ConvUnit(c4, c4, 3, 2), CrossStage(2 * c4, c5, few, False)
-        self.outputs = nn.ModuleList(nn.Conv2d(channels, 3 * (5 + num_classes), 1)
-                                     for channels in (c3, c4, c5))
-        self.register_buffer("anchors", torch.tensor(ANCHORS) / torch.tensor(STRIDES).view(3, 1, 1))
-        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+        up, join = nn.Upsample(scale_factor=2, mode="nearest"), nn.Identity()
+        self.model = nn.ModuleList([
+            ConvUnit(3, c1, 6, 2),                                                  # 0: stride 2
+            ConvUnit(c1, c2, 3, 2), CrossStage(c2, c2, few, True),                  # 1, 2: 4
+            ConvUnit(c2, c3, 3, 2), CrossStage(c3, c3, some, True),                 # 3, 4: 8
+            ConvUnit(c3, c4, 3, 2), CrossStage(c4, c4, many, True),                 # 5, 6: 16
+            ConvUnit(c4, c5, 3, 2), CrossStage(c5, c5, few, True),                  # 7, 8: 32
+            PyramidPool(c5),                                                        # 9
+            ConvUnit(c5, c4), up, join, CrossStage(2 * c4, c4, few, False),         # 10-13
+            ConvUnit(c4, c3), up, join, CrossStage(2 * c3, c3, few, False),         # 14 on
+            ConvUnit(c3, c3, 3, 2), join, CrossStage(2 * c3, c4, few, False),       # 18-20
+            ConvUnit(c4, c4, 3, 2), join, CrossStage(2 * c4, c5, few, False),       # 21-23
+            Detect((c3, c4, c5), num_classes)])                                     # 24
+
+    @property
+    def detect(self) -> Detect:
+        """The last layers."""
+        return cast(Detect, self.model[-1])
 
     def features(self, images: torch.Tensor) -> list[torch.Tensor]:
         """(B, 3, H, W) -> maps of strides 8, 16 and 32."""
-        level3 = self.stage3(self.down3(self.stage2(self.down2(self.stem(images)))))
-        level4 = self.stage4(self.down4(level3))
-        side5 = self.side5(self.pool(self.stage5(self.down5(level4))))
-        side4 = self.side4(self.up4(torch.cat((self.upsample(side5), level4), 1)))
-        out3 = self.up3(torch.cat((self.upsample(side4), level3), 1))
-        out4 = self.merge4(torch.cat((self.back4(out3), side4), 1))
-        out5 = self.merge5(torch.cat((self.back5(out4), side5), 1))
+        layers = self.model
+        level3 = _through(layers[:5], images)
+        level4 = _through(layers[5:7], level3)
+        side5 = _through(layers[7:11], level4)
+        side4 = _through(layers[12:15], torch.cat((layers[11](side5), level4), 1))
+        out3 = _through(layers[16:18], torch.cat((layers[15](side4), level3), 1))
+        out4 = _through(layers[19:21], torch.cat((layers[18](out3), side4), 1))
+        out5 = _through(layers[22:24], torch.cat((layers[21](out4), side5), 1))
         return [out3, out4, out5]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -130,9 +146,15 @@ class YOLOv5(nn.Module):
         """
         predictions = []
         for level, features in enumerate(self.features(images)):
-            raw = self.outputs[level](features.float())
-            predictions.append(decode(raw, self.anchors[level], STRIDES[level]))
+            raw = self.detect.m[level](features.float())
+            predictions.append(decode(raw, self.detect.anchors[level], STRIDES[level]))
         return torch.cat(predictions, 1)
+
+
+def _through(layers: Iterable[nn.Module], x: torch.Tensor) -> torch.Tensor:
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def decode(raw: torch.Tensor, anchors: torch.Tensor, stride: int) -> torch.Tensor:
@@ -156,16 +178,13 @@ def multiple_of_8(channels: float) -> int:
 def fuse(net: YOLOv5) -> YOLOv5:
     """Compute every norm within its convolution from now on: the same numbers, faster."""
     for unit in net.modules():
-        if isinstance(unit, ConvUnit) and isinstance(unit.norm, nn.BatchNorm2d):
-            unit.conv, unit.norm = fuse_conv_bn_eval(unit.conv, unit.norm), nn.Identity()
+        if isinstance(unit, ConvUnit) and isinstance(unit.bn, nn.BatchNorm2d):
+            unit.conv, unit.bn = fuse_conv_bn_eval(unit.conv, unit.bn), nn.Identity()
     return net
 
 
 def set_precision(net: YOLOv5, dtype: torch.dtype) -> YOLOv5:
     """Compute in `dtype`, but the outputs in float32: fp16 and bf16 are too coarse for pixels."""
     net.to(dtype)
-    net.outputs.float()
-    net.anchors = net.anchors.float()
+    net.detect.float()
     return net
-
-

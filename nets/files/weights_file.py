@@ -1,78 +1,124 @@
 """Reading a weights file without ever running what is in it.
 
 This is torch's own reader for weights: it knows all formats that torch.save has ever had, and
-refuses a file with objects in it. YOLOv5's files are such objects; for them alone there is a
-second reader, `nets/files/unpickle.py`, which knows only the present format and builds stubs.
+refuses a file with objects in it. Names of classes on a closed list become inert stand-ins
+(nets/files/plain_values.py); nothing of a file is imported or called. All that reads weights, our
+own checkpoints, those of others and detectors', comes through here.
 """
 import re
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nets.files.plain_values import Unread, plain_values
+from nets.files.pickle_checks import ensure_readable
+from nets.files.plain_values import StandIn, Unread, plain_values
 from utils.errors import UserError
 
-# Code of HRNet and mmpose stores numbers of numpy beside the weights: they are passed over.
-_NUMPY: list[Callable | tuple[Callable, str]] = [(Unread, name) for name in (
+# Training code stores these beside the weights, where nobody needs them: they are passed over.
+PASSED_OVER = (
     "numpy.ndarray", "numpy.dtype", "numpy.core.multiarray._reconstruct",
     "numpy.core.multiarray.scalar", "numpy._core.multiarray._reconstruct",
-    "numpy._core.multiarray.scalar")]
+    "numpy._core.multiarray.scalar", "pathlib.PosixPath", "pathlib.WindowsPath",
+    "pathlib._local.PosixPath", "pathlib._local.WindowsPath", "datetime.datetime",
+    "datetime.date", "argparse.Namespace")
+PICKLES_OF_OLD = 5                      # in a file from before PyTorch 1.6, before the numbers
+LARGEST_PICKLE = 100 * 2 ** 20          # bytes; the networks here have under one million
+LARGEST_TABLE = 10 * 2 ** 20            # bytes of a safetensors file's table of tensors
+YOLO = ("ultralytics.", "models.yolo.", "models.common.")   # where YOLO's classes live
 
 
-def read_weights_file(path: str | Path) -> Any:
+def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
     """What a PyTorch file (or a .safetensors file) holds, on the CPU; nothing is executed.
 
-    Only tensors and plain values come back, see `nets/files/plain_values.py`. Raises
-    FileNotFoundError, or ValueError for a file that is damaged, of another kind, or holds objects
-    that only running code could rebuild.
+    Only tensors and plain values come back, see `nets/files/plain_values.py`. modules: full names
+    of classes; an object of such a class comes back as the dict of its attributes, which for a
+    torch.nn.Module `nets/files/module_state.py` takes apart. Raises FileNotFoundError, or
+    UserError for a file that is damaged, of another kind, or holds other objects.
     """
     path = Path(path)
     ensure_file(path, "weights/pose_best.pth")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    known: list = [(Unread, name) for name in PASSED_OVER]
+    known += [(StandIn, name) for name in modules]
     try:
-        with torch.serialization.safe_globals(_NUMPY), warnings.catch_warnings():
+        with torch.serialization.safe_globals(known), warnings.catch_warnings():
             warnings.simplefilter("ignore")    # on odd pickles, which fail right after
-            _ensure_undamaged(path)
+            _ensure_sound(path)
             return plain_values(torch.load(path, map_location="cpu", weights_only=True))
     except PermissionError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror}; change its rights or give "
-                         f"another file") from error
+                        f"another file") from error
+    except UserError as error:
+        raise UserError(f"{path} cannot be read as weights: {error}") from error
     except Exception as error:    # bytes that are no checkpoint fail in any way one can think of
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:
-            raise UserError(
-                f"{path} holds the Python object {code[1]} besides weights and was not loaded, "
-                f"for such a file can run any command; if you trust where it comes from, save its "
-                f"state_dict alone and load that") from error
-        raise UserError(f"{path} cannot be read as a PyTorch checkpoint "
-                         f"({type(error).__name__}): it is cut short, damaged or was not written "
-                         f"by torch.save; get it again") from error
+            raise UserError(_object_in(path, code[1][:100])) from error
+        reason = type(error).__name__
+        if isinstance(error, zipfile.BadZipFile):
+            reason += f": {error}"[:200]
+        raise UserError(f"{path} cannot be read as a PyTorch checkpoint ({reason}): it is cut "
+                        f"short, damaged or was not written by torch.save; get it again"
+                        ) from error
 
 
 def ensure_file(path: Path, example: str) -> None:
     """Raise FileNotFoundError, or ValueError for a folder."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the path of a weights file in it, such as "
-                         f"{example}")
+                        f"{example}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no weights file {path}: give the path of a file such "
                                 f"as {example}")
 
 
-def _ensure_undamaged(path: Path) -> None:
-    """Raise BadZipFile where a checksum is wrong, for torch itself does not look at them."""
+def _object_in(path: Path, name: str) -> str:
+    if name.startswith(YOLO):
+        return (f"{path} holds the Python object {name}, a whole YOLO network, and was not "
+                f"loaded: it makes no heatmaps, so it is no pose network for this project; as a "
+                f"detector (detector.weights) YOLOv5 n, s, m, l and x of release 6 and 7 are known")
+    return (f"{path} holds the Python object {name} besides weights and was not loaded, for such "
+            f"a file can run any command; if you trust where it comes from, save its state_dict "
+            f"alone and load that")
+
+
+def _ensure_sound(path: Path) -> None:
+    """Look at what torch itself does not: checksums, sizes, and the pickle's depth.
+
+    Raises UserError without the file's name, or whatever damaged bytes raise.
+    """
     with path.open("rb") as file:
-        if file.read(4) != b"PK\3\4":      # the format from before PyTorch 1.6 has none
+        if file.read(4) != b"PK\3\4":      # the format from before PyTorch 1.6 has no checksums
+            file.seek(0)
+            for _ in range(PICKLES_OF_OLD):
+                ensure_readable(file)
             return
     with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = [member.filename.lower() for member in members]
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise UserError("it is a TorchScript archive, a program with its weights; save the "
+                            "weights alone by torch.save(module.state_dict(), path)")
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise UserError("its parts are compressed, as torch.save never writes them, and could "
+                            "unpack to any size; unpack the file and give what is in it")
+        if (len(set(names)) < len(names)
+                or sum(member.file_size for member in members) > path.stat().st_size):
+            raise zipfile.BadZipFile("its parts overlap")
         damaged = archive.testzip()
-    if damaged:
-        raise zipfile.BadZipFile(f"its part {damaged} is damaged")
+        if damaged:
+            raise zipfile.BadZipFile(f"its part {damaged} is damaged")
+        for member in members:
+            if member.filename.lower().endswith("data.pkl"):
+                if member.file_size > LARGEST_PICKLE:
+                    raise UserError(f"its pickle has {member.file_size >> 20} MB beside the "
+                                    f"numbers, as no network has; take another file")
+                ensure_readable(archive.read(member))
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
@@ -81,9 +127,14 @@ def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
         from safetensors.torch import load_file
     except ImportError as error:
         raise UserError(f"{path} needs the package safetensors: pip install safetensors, or give "
-                         f"a .pth file") from error
+                        f"a .pth file") from error
+    with path.open("rb") as file:
+        table = int.from_bytes(file.read(8), "little")
+    if LARGEST_TABLE < table <= path.stat().st_size:    # otherwise its reader finds it damaged
+        raise UserError(f"{path} cannot be read as weights: its table of tensors has "
+                        f"{table >> 20} MB, as that of no network; take another file")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise UserError(f"{path} cannot be read as a safetensors file ({error}): it is cut short, "
-                         f"damaged or of another kind; get it again") from error
+                        f"damaged or of another kind; get it again") from error

@@ -5,14 +5,13 @@ was damaged on the disk costs one interval and not the run.
 """
 import glob
 import os
-import pickle
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import log
@@ -65,22 +64,12 @@ def _keep_as_previous(path: Path) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint of this project, on the CPU. Raises ValueError for anything else."""
-    try:
-        with zipfile.ZipFile(path) as archive:      # torch itself does not look at the checksums
-            damaged = archive.testzip()
-        if damaged:
-            raise zipfile.BadZipFile(f"its part {damaged} is damaged")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:     # torch's words advise to load it all the same
-        raise UserError(f"{path} holds more than tensors and plain values, which could run "
-                         f"code; take another file") from error
-    except Exception as error:      # damaged bytes fail in any way: KeyError, IndexError, ...
-        raise UserError(f"{path} is no whole checkpoint ({_first_line(error)}); "
-                         f"take another file") from error
+    """A checkpoint of this project, on the CPU. Raises UserError for anything else, and
+    FileNotFoundError."""
+    state = read_weights_file(path)
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise UserError(f"{path} is no training checkpoint of this project; load foreign "
-                         f"weights by model.pretrained or --weights")
+                        f"weights by model.pretrained or --weights")
     return state
 
 

@@ -117,7 +117,7 @@ def test_a_truncated_checkpoint_costs_an_epoch(runs, undisturbed):
     last = runs.folder / "torn" / "quickstart_last.pth"
     os.truncate(last, last.stat().st_size // 2)
     assert runs("torn") == 0
-    assert f"{last} is no whole checkpoint" in runs.log("torn")
+    assert f"{last} cannot be read as a PyTorch checkpoint" in runs.log("torn")
     assert "going on from the one before it" in runs.log("torn")
     assert last.with_suffix(".damaged.pth").exists()    # not kept as the one before
     assert_same_end(runs, "torn")

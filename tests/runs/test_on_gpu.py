@@ -150,7 +150,7 @@ def detector_weights(tmp_path_factory) -> str:
     for part in net.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.normal_(part.weight, std=(2 / part.weight[0].numel()) ** 0.5)
-    for output in net.outputs:
+    for output in net.detect.m:
         output.weight.data *= 10
         output.bias.data.zero_()
     path = tmp_path_factory.mktemp("weights") / "nano.pth"
@@ -187,7 +187,7 @@ def test_the_detector_finds_what_it_finds_on_the_cpu(detector_weights, amp, iou,
     found = detector(pictures())
     assert detector.network.net.stem.conv.weight.dtype == {
         False: torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[amp]
-    assert detector.network.net.outputs[0].weight.dtype == torch.float32
+    assert detector.network.net.detect.m[0].weight.dtype == torch.float32
     assert sum(len(people.boxes) for people in wanted) > 50
     assert share_found(found, wanted, iou) >= least and share_found(wanted, found, iou) >= least
     assert all(people.boxes.dtype == np.float32 for people in found)

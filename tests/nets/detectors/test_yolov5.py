@@ -1,8 +1,10 @@
 """YOLOv5: the official numbers, plain references for its parts, and files of every kind."""
+import datetime
 import json
 import sys
 import types
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,27 +13,26 @@ from torch import nn
 
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import SIZES, YOLOv5, decode, fuse, set_precision
-from nets.detectors.yolov5_weights import load_yolov5, official_name
-from nets.files.unpickle import read_pickled
+from nets.detectors.yolov5_weights import load_yolov5
 from processors.prediction.letterbox import plan_letterbox
 
 
 def deterministic(net, gain):
-    """The recipe of the golden numbers: every tensor drawn from its official name."""
+    """The recipe of the golden numbers: every tensor drawn from its name."""
     state = {}
     for key, value in net.state_dict().items():
-        name, shape = official_name(net, key), tuple(value.shape)
-        z = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape)
+        shape = tuple(value.shape)
+        z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
         z = np.float32(z)
-        if name.endswith("running_var"):
+        if key.endswith("running_var"):
             z = np.exp(0.1 * z)
-        elif name.endswith("num_batches_tracked"):
+        elif key.endswith("num_batches_tracked"):
             z = np.zeros(shape)
         elif len(shape) == 1:
-            z = 0.1 * z + name.endswith(".weight")
+            z = 0.1 * z + key.endswith(".weight")
         else:
             z = z * np.float32(np.sqrt(gain / np.prod(shape[1:])))
-        if not name.endswith("anchors"):
+        if not key.endswith("anchors"):
             state[key] = torch.as_tensor(z, dtype=value.dtype)
     net.load_state_dict(state, strict=False)
     return net.eval()
@@ -70,7 +71,7 @@ def test_outputs_equal_the_official_ones(shared, name, gain, step):
 @pytest.mark.parametrize("name", ["yolov5n", "yolov5s"])
 def test_names_shapes_and_size_are_the_official_ones(shared, name):
     net = YOLOv5(name)
-    keys = {official_name(net, key): [list(value.shape), str(value.dtype).split(".")[1]]
+    keys = {key: [list(value.shape), str(value.dtype).split(".")[1]]
             for key, value in net.state_dict().items()}
     official = golden(shared, f"keys_{name}.json")
     assert keys == {key: [shape, dtype] for key, shape, dtype in official}
@@ -146,35 +147,37 @@ def test_fused_and_bf16_networks(nano):
 
 # ---- files
 
-class Part(nn.Module):
-    """Stands for the classes of the official code."""
-
-
-Part.__module__, Part.__qualname__ = "models_of_yolo", "Part"
+def foreign_class(monkeypatch, where):
+    """A module class under the name of one of the official code."""
+    module_name, _, class_name = where.rpartition(".")
+    part = type(class_name, (nn.Module,), {"__module__": module_name, "__qualname__": class_name})
+    monkeypatch.setitem(sys.modules, module_name.split(".")[0], types.ModuleType("package"))
+    monkeypatch.setitem(sys.modules, module_name, types.ModuleType(module_name))
+    setattr(sys.modules[module_name], class_name, part)
+    return part
 
 
 @pytest.fixture
 def published(nano, tmp_path, monkeypatch):
     """Writes a file as people download it: a pickled fp16 module tree of classes not ours."""
-    def write(names=("person", "dog") + 78 * ("x",), **entries):
-        module = types.ModuleType("models_of_yolo")
-        module.Part = Part
-        monkeypatch.setitem(sys.modules, "models_of_yolo", module)
-        root = Part()
+    def write(names=("person", "dog") + 78 * ("x",), where="models.yolo.DetectionModel",
+              **entries):
+        part = foreign_class(monkeypatch, where)
+        root = part()
         for key, value in nano.state_dict().items():
-            *path, last = official_name(nano, key).split(".")
+            *path, last = key.split(".")
             place = root
             for word in path:
                 if word not in place._modules:
-                    place.add_module(word, Part())
+                    place.add_module(word, part())
                 place = place._modules[word]
             buffer = "running" in last or last in ("anchors", "num_batches_tracked")
             place.register_buffer(last, value) if buffer else place.register_parameter(
                 last, nn.Parameter(value))
         root.names = names
-        torch.save({"epoch": -1, "model": root.half(), "optimizer": None, **entries},
-                   tmp_path / "yolov5n.pt")
-        monkeypatch.delitem(sys.modules, "models_of_yolo")
+        entries = {"epoch": -1, "model": root.half(), "optimizer": None} | entries
+        torch.save(entries, tmp_path / "yolov5n.pt")
+        monkeypatch.delitem(sys.modules, where.rpartition(".")[0])     # it is not needed to read
         return tmp_path / "yolov5n.pt"
     return write
 
@@ -191,24 +194,38 @@ def test_a_pickled_module(published, nano):
     assert {value.dtype for value in net.parameters()} == {torch.float32}
     numbered = {number: f"class {number}" for number in range(80)}
     assert load_yolov5(published(numbered)).class_names == tuple(numbered.values())
+    assert same(load_yolov5(published(where="models.yolo.Model")), nano)
     for names in (7, ["person"], 80 * [1]):
         assert load_yolov5(published(names)).class_names == ()
 
 
 def test_the_averaged_weights_of_a_training_count(published, nano):
     other = YOLOv5("yolov5n")
-    state = {official_name(other, key): value for key, value in other.state_dict().items()}
-    assert same(load_yolov5(published(ema=state)), other)
+    assert same(load_yolov5(published(ema=dict(other.state_dict()))), other)
     assert same(load_yolov5(published(ema=None)), nano)
+
+
+def test_what_a_training_stores_beside_the_weights_is_passed_over(published, nano):
+    beside = {"best_fitness": np.float64(0.5), "date": datetime.datetime(2024, 1, 2),
+              "opt": {"weights": Path("yolov5n.pt"), "lr": 0.1}, "fitness": np.ones(4)}
+    assert same(load_yolov5(published(**beside)), nano)
+
+
+@pytest.mark.parametrize("where, words", [
+    ("ultralytics.nn.tasks.PoseModel", "a whole YOLO network.*YOLOv5 n, s, m, l and x"),
+    ("models.yolo.SegmentationModel", "a whole YOLO network"),
+    ("models_of_others.Net", "models_of_others.Net besides weights and was not loaded"),
+])
+def test_other_classes_are_named(published, where, words):
+    refused(published(where=where), words)
 
 
 @pytest.mark.parametrize("new_format", [True, False])
 def test_state_dicts(nano, tmp_path, new_format):
     path, state = tmp_path / "x.pth", nano.state_dict()
-    official = {official_name(nano, key): value for key, value in state.items()}
-    for content in (state, official, {"model": official}, {"state_dict": state},
-                    {f"module.{key}": value for key, value in official.items()},
-                    {f"model.model.{key}": value for key, value in official.items()}):
+    for content in (state, {"model": state}, {"state_dict": state},
+                    {f"module.{key}": value for key, value in state.items()},
+                    {f"model.{key}": value for key, value in state.items()}):
         torch.save(content, path, _use_new_zipfile_serialization=new_format)
         assert same(load_yolov5(path), nano)
 
@@ -245,20 +262,20 @@ def test_files_that_are_no_detector(nano, tmp_path):
     for content in ({}, [1, 2], torch.ones(3), {"fc.weight": torch.ones(2, 2)}, {"model": None},
                     {"model.0.conv.weight": torch.tensor(1.0)},
                     {"model.0.conv.weight": torch.ones(16), "model.24.m.0.bias": torch.ones(9)},
-                    {"stem.conv.weight": torch.ones(16, 3, 6, 6),
-                     "outputs.0.bias": torch.ones(1).expand(2 ** 40)}):
+                    {"model.0.conv.weight": torch.ones(16, 3, 6, 6),
+                     "model.24.m.0.bias": torch.ones(1).expand(2 ** 40)}):
         torch.save(content, path)
         refused(path, "holds no YOLOv5 network")
     state = nano.state_dict()
-    for change in ({"extra.weight": torch.ones(1)}, {"stem.norm.bias": torch.ones(17)},
-                   {"anchors": torch.ones(4, 3, 2)},
+    for change in ({"extra.weight": torch.ones(1)}, {"model.0.bn.bias": torch.ones(17)},
+                   {"model.24.anchors": torch.ones(4, 3, 2)},
                    # 4 terabytes if anyone touched them
-                   {"stem.norm.bias": torch.ones(1).expand(2 ** 40)}):
+                   {"model.0.bn.bias": torch.ones(1).expand(2 ** 40)}):
         torch.save({**state, **change}, path)
-        refused(path, f"1 tensors .* first {next(iter(change))}")
-    torch.save({**state, "stem.norm.num_batches_tracked": torch.ones(5)}, path)
+        refused(path, f"1 tensors .*: {next(iter(change))}")
+    torch.save({**state, "model.0.bn.num_batches_tracked": torch.ones(5)}, path)
     assert same(load_yolov5(path), nano)
-    del state["stem.norm.bias"]
+    del state["model.0.bn.bias"]
     torch.save(state, path)
     refused(path, "does not fit yolov5n")
     path.write_bytes(path.read_bytes()[:100_000])
@@ -274,4 +291,27 @@ def test_the_real_file_cut_anywhere(shared, tmp_path):
     for size in (0, 100, 10_000, len(content) // 2, len(content) - 30):
         (tmp_path / "x.pt").write_bytes(content[:size])
         refused(tmp_path / "x.pt", "cannot be read")
-    assert isinstance(read_pickled(shared / "data" / "weights" / "yolov5n.pt"), dict)
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda x: x * float("nan"), "not finite.*bn.bias"),
+    (lambda x: x + float("inf"), "not finite"),
+    (lambda x: x.double() + 1e300, "not finite"),       # in float32
+    (lambda x: x.to(torch.complex64), "complex64.*plain float32"),
+    (lambda x: x.long(), "int64"), (lambda x: x > 0, "bool"),
+    (lambda x: x.to_sparse(), "sparse"), (lambda x: x.to("meta"), "meta"),
+])
+def test_weights_that_find_nobody_are_refused(nano, tmp_path, change, words):
+    state = nano.state_dict()
+    state["model.0.bn.bias"] = change(state["model.0.bn.bias"])
+    torch.save(state, tmp_path / "x.pt")
+    refused(tmp_path / "x.pt", words)
+
+
+def test_names_that_are_no_text(tmp_path, monkeypatch):
+    part = foreign_class(monkeypatch, "models.common.Conv")()
+    for name in (7, b"weight", None, (1, 2)):
+        part._parameters[name] = nn.Parameter(torch.ones(1))
+        part._modules[name] = 5
+        torch.save({"model": part}, tmp_path / "x.pt")
+        refused(tmp_path / "x.pt", "no YOLOv5 network")

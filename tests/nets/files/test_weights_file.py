@@ -1,6 +1,8 @@
 """Reading weights files: nothing runs, and every bad file is refused with one sentence."""
+import json
 import os
 import pickle
+import time
 import zipfile
 from collections import OrderedDict
 
@@ -116,12 +118,45 @@ def test_containers_without_an_end_are_refused(tmp_path, program):
     refused(path, "cannot be read")
 
 
-def test_a_list_of_a_list_of_a_list_is_read_once(tmp_path):
+@pytest.mark.parametrize("levels", [25, 40])
+def test_a_list_of_a_list_of_a_list_is_looked_at_once_and_refused(tmp_path, levels):
     path, nested = tmp_path / "laughs.pth", []
-    for _ in range(40):
+    for _ in range(levels):     # whoever shows or copies it fills the memory
         nested = [nested, nested]
-    torch.save(nested, path)
-    assert len(read_weights_file(path)) == 2
+    torch.save({"seed": nested}, path)
+    start = time.monotonic()
+    refused(path, "more than 1000000 values")
+    assert time.monotonic() - start < 5
+
+
+def test_what_is_named_twice_is_one_thing(tmp_path):
+    shared = [1, {"a": (2, "x")}]
+    torch.save({"a": shared, "b": [shared, shared]}, tmp_path / "x.pth")
+    content = read_weights_file(tmp_path / "x.pth")
+    assert content == {"a": shared, "b": [shared, shared]} and content["a"] is content["b"][1]
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_another_protocol_of_pickle_is_named(tmp_path, protocol):
+    path = tmp_path / "x.pth"
+    for new_format in (True, False):
+        torch.save({"a": torch.ones(2)}, path, pickle_protocol=protocol,
+                   _use_new_zipfile_serialization=new_format)
+        refused(path, f"pickle_protocol={protocol}.*torch.save\\(state, path\\)")
+
+
+def test_a_program_of_torchscript_is_named(tmp_path):
+    path = tmp_path / "x.pt"
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(path))
+    refused(path, "a TorchScript archive.*state_dict")
+
+
+def test_a_safetensors_file_of_hundreds_of_thousands_of_names(tmp_path):
+    path = tmp_path / "x.safetensors"
+    table = json.dumps({f"empty {n:0>40}": {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+                        for n in range(120_000)}).encode()
+    path.write_bytes(len(table).to_bytes(8, "little") + table)
+    refused(path, "its table of tensors has 1[0-9] MB")
 
 
 def test_only_exact_types_survive(tmp_path):

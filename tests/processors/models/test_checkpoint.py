@@ -82,7 +82,7 @@ def test_a_cut_off_file_costs_one_interval_and_says_so(last, said, share):
     save(last, 1, 2)
     last.write_bytes(last.read_bytes()[:int(share * last.stat().st_size)])
     assert load_last(last)["step"] == 1
-    assert f"{last} is no whole checkpoint" in said.text
+    assert f"{last} cannot be read as a PyTorch checkpoint" in said.text
     assert f"going on from the one before it, {previous(last)}" in said.text
 
 
@@ -122,7 +122,7 @@ def test_a_whole_file_is_not_overruled_by_the_one_before(last, said):
 def test_with_both_damaged_the_user_decides(last):
     save(last, 1, 2)
     last.write_bytes(b"x"), previous(last).write_bytes(b"x")
-    with pytest.raises(ValueError, match="no whole checkpoint.*or start over with resume=false"):
+    with pytest.raises(ValueError, match="cannot be read.*or start over with resume=false"):
         load_last(last)
 
 
@@ -150,12 +150,12 @@ def test_code_in_a_file_is_refused_and_not_run(last, tmp_path, write):
 @pytest.mark.parametrize("content", [b"", b"hello", b"<html>", b"\0" * 5000, b"PK\3\4"])
 def test_what_is_no_checkpoint_is_one_sentence(last, content):
     last.write_bytes(content)
-    with pytest.raises(ValueError, match="^.* is no whole checkpoint .*; take another file$"):
+    with pytest.raises(ValueError, match="^.* cannot be read as a PyTorch .*; get it again$"):
         load_checkpoint(last)
 
 
 def test_a_missing_file_is_one_sentence(last):
-    with pytest.raises(ValueError, match="No such file"):
+    with pytest.raises(FileNotFoundError, match=f"there is no weights file {last}"):
         load_checkpoint(last)
 
 

@@ -2,6 +2,7 @@
 import json
 import pickle
 import urllib.error
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from configs.schema import DetectorConfig
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import YOLOv5
 from processors.prediction.person_detector import Detections, build_detector
+from utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def weights(tmp_path_factory):
     """A nano YOLOv5 of two classes that finds something in any image."""
     torch.manual_seed(0)
     net = YOLOv5("yolov5n", num_classes=2)
-    for output in net.outputs:
+    for output in net.detect.m:
         torch.nn.init.normal_(output.weight, std=1.0)
         torch.nn.init.normal_(output.bias, std=1.0)
     path = tmp_path_factory.mktemp("weights") / "nano.pth"
@@ -186,6 +188,22 @@ def ssdlite(tmp_path_factory):
     torch.save(net.state_dict(), path)
     return DetectorConfig(type="torchvision", name="ssdlite320_mobilenet_v3_large",
                           weights=str(path), confidence=0.05, max_detections=200)
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda x: x * float("nan"), "not finite"), (lambda x: x.double() + 1e300, "not finite"),
+    (lambda x: x.long(), "int64"), (lambda x: x.to(torch.complex64), "complex64"),
+    (lambda x: x.to_sparse(), "sparse"), (lambda x: x.to("meta"), "meta"),
+    (lambda x: x[:1], "does not fit"), (lambda x: "text", "does not fit"),
+])
+def test_weights_of_torchvision_that_find_nobody_are_refused(ssdlite, tmp_path, change, words):
+    state = torch.load(ssdlite.weights)
+    name = "head.classification_head.module_list.0.1.bias"
+    state[name] = change(state[name])
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(UserError, match=words) as caught:
+        build_detector(replace(ssdlite, weights=str(tmp_path / "x.pth")))
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_torchvision_as_torchvision_itself(ssdlite):
