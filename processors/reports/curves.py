@@ -1,11 +1,7 @@
 """The curve picture of a run, from its metrics.jsonl."""
-import io
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
+from processors.reports.figures import as_png, new_figure
 from utils.files import write_atomically
 
 
@@ -14,10 +10,7 @@ def draw_curves(lines: list[dict], path: Path) -> None:
     # a run that was killed and continued says some steps and epochs twice: the last counts
     train = {line["step"]: line for line in lines if line["kind"] == "train"}.values()
     val = [line for line in lines if line["kind"] == "val"]
-    # the object interface: pyplot would look for a display and keep global state
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(2, height=4)
     steps = [line["step"] for line in train]
     left.plot(steps, [line["loss"] for line in train], color="tab:blue")
     left.set(title="Training", xlabel="step", ylabel="loss", yscale="log")
@@ -30,10 +23,9 @@ def draw_curves(lines: list[dict], path: Path) -> None:
         if scores:
             right.plot(list(scores), list(scores.values()), marker=".", label=label)
     right.set(title="Validation", xlabel="epoch", ylabel="AP", ylim=(0, 1))
-    right.xaxis.set_major_locator(MaxNLocator(integer=True))
+    right.xaxis.get_major_locator().set_params(integer=True)
     right.grid(alpha=0.3)
     if right.lines:
         right.legend()
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    write_atomically(path, lambda file: file.write(picture.getvalue()))
+    picture = as_png(figure)
+    write_atomically(path, lambda file: file.write(picture))

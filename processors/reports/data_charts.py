@@ -1,13 +1,8 @@
 """The doctor's charts: sizes, visibilities and poses of a data set."""
-import io
-
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from datasets.doctor.raw_labels import RawLabels
+from processors.reports.figures import Axes, as_png, new_figure, plain
 
 SIDES = {"left": "#e07b00", "right": "#1f6fc9", "middle": "#555555"}
 MOST_DOTS = 20_000      # joints drawn in the cloud of poses
@@ -15,7 +10,7 @@ MOST_DOTS = 20_000      # joints drawn in the cloud of poses
 
 def sizes(sets: list[RawLabels], input_size: tuple[int, int]) -> bytes:
     """PNG: heights of boxes, their shape, and persons in an image, of each set."""
-    figure, (height, shape, crowd) = _figure(3)
+    figure, (height, shape, crowd) = new_figure(3)
     for labels in sets:
         box = labels.boxes[labels.placed & (labels.boxes[:, 2:] > 0).all(axis=1), 2:]
         tall = np.maximum(box[:, 1], box[:, 0] * input_size[1] / input_size[0])
@@ -32,13 +27,13 @@ def sizes(sets: list[RawLabels], input_size: tuple[int, int]) -> bytes:
     shape.set(title="Shape of the box", xscale="log", xlabel="width / height; dotted: the input's")
     crowd.set(title="Persons in an image", xlabel="persons with joints (15: or more)")
     crowd.legend(frameon=False)
-    return _png(figure)
+    return as_png(figure)
 
 
 def visibilities(labels: RawLabels) -> bytes:
     """PNG: how often each joint is seen, hidden and not labelled, and joints of a person."""
     names = labels.part.skeleton.joint_names
-    figure, (joints, people) = _figure(2, height=max(3.6, 0.21 * len(names) + 1))
+    figure, (joints, people) = new_figure(2, height=max(3.6, 0.21 * len(names) + 1))
     value = labels.keypoints[labels.persons][..., 2]
     left = np.zeros(len(names))
     for chosen, name, colour in ((value > 1, "seen (2)", "#2a9d6f"),
@@ -49,18 +44,19 @@ def visibilities(labels: RawLabels) -> bytes:
         left = left + share
     joints.set(xlabel="part of all persons with joints", xlim=(0, 1),
                ylim=(len(names) - 0.4, -0.6))
-    joints.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
+    joints.set_yticks(range(len(names)), [plain(name.replace("_", " ")) for name in names],
+                      fontsize=8)
     joints.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     people.hist((value > 0).sum(axis=1), np.arange(0.5, len(names) + 1.5), color="#2a9d6f",
                 rwidth=0.85)
     people.set(title="Labelled joints of a person", xlabel="joints", ylabel="persons")
-    return _png(figure)
+    return as_png(figure)
 
 
 def poses(labels: RawLabels) -> bytes:
     """PNG: where joints lie in their box, and which way people are upright."""
     skeleton = labels.part.skeleton
-    figure, (cloud, turn) = _figure(2, height=4.6)
+    figure, (cloud, turn) = new_figure(2, height=4.6)
     usable = labels.placed & (labels.boxes[:, 2:] > 0).all(axis=1)
     seen = labels.labelled[usable]
     with np.errstate(over="ignore"):
@@ -73,12 +69,12 @@ def poses(labels: RawLabels) -> bytes:
         dots = place[:, mine][seen[:, mine]][::step]
         if len(dots):
             cloud.scatter(*dots.T, s=3, alpha=0.35, linewidths=0, color=colour, label=side)
-    cloud.add_patch(Rectangle((0, 0), 1, 1, fill=False, color="black", linestyle=":"))
+    cloud.plot([0, 1, 1, 0, 0], [0, 0, 1, 1, 0], color="black", linewidth=1, linestyle=":")
     cloud.set(title="Joints in their box", xlim=(-0.3, 1.3), ylim=(1.3, -0.3),
               xlabel="part of the box's width", ylabel="part of its height")
     cloud.legend(frameon=False, markerscale=4, loc="upper right")
     upright(turn, labels, usable)
-    return _png(figure)
+    return as_png(figure)
 
 
 def upright(axes: Axes, labels: RawLabels, usable: np.ndarray) -> None:
@@ -86,8 +82,9 @@ def upright(axes: Axes, labels: RawLabels, usable: np.ndarray) -> None:
     skeleton, seen = labels.part.skeleton, labels.labelled[usable]
     if not (skeleton.upper_body and skeleton.lower_body):
         axes.set_axis_off()
-        axes.text(0.5, 0.5, f"which way is up cannot be told: the skeleton\n{skeleton.name} does "
-                  "not say which joints are upper and lower", ha="center")
+        axes.text(0.5, 0.5, "which way is up cannot be told: the skeleton\n"
+                  f"{plain(skeleton.name)} does not say which joints are upper and lower",
+                  ha="center")
         return
     points = labels.keypoints[usable, :, :2]
     halves = []
@@ -104,18 +101,6 @@ def upright(axes: Axes, labels: RawLabels, usable: np.ndarray) -> None:
 
 
 def _style(labels: RawLabels, count: int) -> dict:
-    return {"histtype": "step", "linewidth": 1.6, "label": labels.name,
+    return {"histtype": "step", "linewidth": 1.6, "label": plain(labels.name),
             "weights": np.full(count, 1 / max(count, 1))}
 
-
-def _figure(columns: int, height: float = 3.4) -> tuple[Figure, np.ndarray]:
-    # the object interface: pyplot would look for a display and keep global state
-    figure = Figure(figsize=(11, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, columns)
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=100)
-    return picture.getvalue()

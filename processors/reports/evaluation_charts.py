@@ -1,129 +1,90 @@
-"""The charts of a report, as pieces of HTML and SVG that need nothing from elsewhere."""
-from collections.abc import Iterable
-from html import escape
+"""The charts of the evaluation's page, each a PNG."""
+import colorsys
 
 import numpy as np
 
-from processors.evaluation.coco_metrics import CocoMetrics
 from processors.evaluation.error_analysis import CLASSES, ErrorAnalysis
-from processors.evaluation.pycocotools_eval import SIZES
+from processors.reports.figures import Axes, as_png, new_figure, plain
+from processors.reports.html_page import number
 
-# CSS variables of the template
-COLOURS = {"good": "--good", "jitter": "--jitter", "inversion": "--inversion", "swap": "--swap",
-           "miss": "--miss", "score": "--score", "false positive": "--false",
-           "missed person": "--missed"}
-PLOT = (52, 12, 560, 330)      # left, top, width, height of the curves' axes, SVG pixels
-LABEL_STEP = 27                # pixels between two lines of the legend
-
-
-def tiles(metrics: CocoMetrics) -> str:
-    """All numbers as tiles, AP first and marked."""
-    return "".join(f'<div class="tile{" main" if name == "AP" else ""}"><b>'
-                   f'{number(metrics[name])}</b><span>{name}</span></div>'
-                   for name in metrics.values)
+# told apart also by people who see red and green alike
+COLOURS = {"good": "#cfd9e2", "jitter": "#e8a317", "inversion": "#0072b2", "swap": "#cc79a7",
+           "miss": "#d55e00", "score": "#56b4e9", "false positive": "#8a6fb0",
+           "missed person": "#667380", "AP": "#1d7a5a", "small errors": "#e9edf1"}
+PALE = ("good", "small errors", "jitter", "score")      # black words on these
 
 
-def number(value: float, form: str = ".3f") -> str:
-    """A number, or a dash where it is undefined (-1 or NaN)."""
-    return "–" if np.isnan(value) or value == -1 else format(value, form)
-
-
-def precision_recall(precision: np.ndarray) -> str:
-    """SVG of precision over recall, a curve per OKS threshold.
+def ap_by_oks(precision: np.ndarray) -> dict[str, float]:
+    """AP at each of ten OKS, "0.50" to "0.95"; NaN where it is undefined.
 
     precision: (10, 101) as of `CocoMetrics.precision` for one size; -1 = undefined.
     """
-    left, top, width, height = PLOT
-    parts = [f'<svg viewBox="0 0 {left + width + 150} {top + height + 46}" role="img" '
-             'aria-label="Precision over recall for ten OKS thresholds">']
-    for tick in np.linspace(0, 1, 6):
-        x, y = left + tick * width, top + (1 - tick) * height
-        parts.append(f'<path class="grid" d="M{x:.1f} {top}v{height}M{left} {y:.1f}h{width}"/>'
-                     f'<text x="{x:.1f}" y="{top + height + 18}" text-anchor="middle">'
-                     f'{tick:.1f}</text><text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">'
-                     f'{tick:.1f}</text>')
-    parts.append(f'<text x="{left + width / 2}" y="{top + height + 38}" text-anchor="middle">'
-                 f'recall</text><text transform="translate(14 {top + height / 2}) rotate(-90)" '
-                 'text-anchor="middle">precision</text>'
-                 f'<text x="{left + width + 48}" y="{top + 10}">OKS</text>'
-                 f'<text x="{left + width + 96}" y="{top + 10}">AP</text>')
-    for row, (oks, curve) in enumerate(zip(np.linspace(0.5, 0.95, 10), precision, strict=True)):
-        colour = f"hsl({215 - 21 * row} 75% 43%)"
+    return {f"{oks:.2f}": float(curve.mean()) if curve[0] >= 0 else np.nan
+            for oks, curve in zip(np.linspace(0.5, 0.95, 10), precision, strict=True)}
+
+
+def precision_recall(precision: np.ndarray) -> bytes:
+    """Precision over recall, a curve per OKS; precision as of `ap_by_oks`."""
+    figure, axes = new_figure(height=4.2)
+    for row, (oks, ap) in enumerate(ap_by_oks(precision).items()):
         marked = row in (0, 5, 9)       # .50, .75 and .95 stand out
-        y = top + 32 + row * LABEL_STEP
-        name, average = f"{oks:.2f}", number(float(curve.mean()))
-        stroke = f'fill="none" stroke="{colour}" stroke-width="{2.6 if marked else 1.2}"'
-        if curve[0] >= 0:
-            points = " ".join(f"{left + width * i / (len(curve) - 1):.1f},"
-                              f"{top + height * (1 - value):.1f}"
-                              for i, value in enumerate(curve))
-            parts.append(f'<polyline {stroke} stroke-linejoin="round" points="{points}">'
-                         f'<title>OKS {name}: AP {average}</title></polyline>')
-        parts.append(f'<path {stroke} d="M{left + width + 18} {y - 4}h22"/>'
-                     f'<text x="{left + width + 48}" y="{y}">{name}</text>'
-                     f'<text x="{left + width + 96}" y="{y}">{average}</text>')
-    return "".join(parts) + "</svg>"
+        curve = np.where(precision[row] < 0, np.nan, precision[row])
+        axes.plot(np.linspace(0, 1, len(curve)), curve, linewidth=2.6 if marked else 1.2,
+                  color=colorsys.hls_to_rgb((215 - 21 * row) / 360, 0.43, 0.75),
+                  label=f"{oks}    {number(ap)}")
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.005), ylim=(0, 1.01))
+    axes.grid(alpha=0.3)
+    axes.spines[:].set_visible(False)
+    axes.legend(title="OKS     AP", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return as_png(figure)
 
 
-def steps(analysis: ErrorAnalysis) -> str:
-    """One bar from 0 to 1: the AP as it is, and what each kind of error takes, in turn."""
+def lost_ap(analysis: ErrorAnalysis) -> bytes:
+    """From 0 to 1, the AP as it is and what each kind of error takes, in turn; below it, what
+    each takes alone. The AP must be a number."""
+    figure, (turn, alone) = new_figure(rows=2, height=3.8, height_ratios=(1, 5))
     before = analysis.ap["all"]
-    if np.isnan(before):
-        return '<p class="soft">Nobody is labelled, so there is no AP to lose.</p>'
-    parts = [_segment(before, "--accent", f"AP {before:.3f}", f"AP {before:.3f}")]
-    for error, after in analysis.steps:
-        gain = max(after - before, 0.0)     # a correction may cost a little, by new rankings
-        text = f"{error} {gain:.3f}"
-        parts.append(_segment(gain, COLOURS[error], text, error if gain > 0.06 else ""))
+    _part(turn, 0, 0, before, "AP", f"AP {before:.3f}", 0.08)
+    for error, after in analysis.steps:     # a correction may cost a little, by new rankings
+        _part(turn, 0, before, max(after - before, 0), error, error, 0.09)
         before = max(before, after)
-    parts.append(_segment(max(1 - before, 0.0), "--rest", f"good joints {1 - before:.3f}", ""))
-    return f'<div class="bar tall">{"".join(parts)}</div>' + key(analysis.lost)
+    _part(turn, 0, before, 1 - before, "small errors", "small errors", 0.09)
+    turn.set(title="In turn", xlim=(0, 1), ylim=(-0.4, 0.4), yticks=[])
+    for row, (error, lost) in enumerate(analysis.lost.items()):
+        alone.barh(row, lost["all"], height=0.6, color=COLOURS[error])
+        alone.text(max(lost["all"], 0), row, f" {lost['all']:+.3f}", va="center")
+    alone.set(title="Alone", xlabel="AP lost", ylim=(len(analysis.lost) - 0.5, -0.5))
+    alone.set_yticks(range(len(analysis.lost)), list(analysis.lost))
+    alone.margins(x=0.1)
+    for axes in (turn, alone):
+        axes.spines[:].set_visible(False)
+    return as_png(figure)
 
 
-def _segment(share: float, colour: str, title: str, text: str) -> str:
-    return (f'<span style="flex:{share:.5f} 0 0;background:var({colour})" '
-            f'title="{escape(title)}">{escape(text)}</span>')
-
-
-def key(names: Iterable[str]) -> str:
-    """What the colours mean."""
-    return '<div class="key">' + "".join(
-        f'<span><i style="background:var({COLOURS[name]})"></i>{escape(name)}</span>'
-        for name in names) + "</div>"
-
-
-def losses(analysis: ErrorAnalysis) -> str:
-    """Table of the AP lost to each kind of error alone, by size, with bars."""
-    longest = max([row["all"] for row in analysis.lost.values()] + [1e-9])
-    head = "".join(f"<th>{size}</th>" for size in SIZES)
-    rows = []
-    for error, row in analysis.lost.items():
-        share = 0 if np.isnan(row["all"]) else max(row["all"], 0) / longest
-        cells = "".join(f"<td>{number(row[size], '+.3f')}</td>" for size in SIZES)
-        rows.append(f'<tr><td>{error}</td>{cells}<td class="grow">'
-                    f'<div style="height:12px;border-radius:3px;width:{share:.1%};'
-                    f'background:var({COLOURS[error]})"></div></td></tr>')
-    last = "".join(f"<td>{number(analysis.ap[size])}</td>" for size in SIZES)
-    people = "".join(f"<td>{analysis.people[size]}</td>" for size in SIZES)
-    missed = "".join(f"<td>{analysis.missed[size]}</td>" for size in SIZES)
-    return (f'<table class="wide"><thead><tr><th>AP lost to</th>{head}<th></th></tr></thead>'
-            f'<tbody>{"".join(rows)}<tr><td>AP as it is</td>{last}<td></td></tr>'
-            f'<tr><td>people</td>{people}<td></td></tr>'
-            f'<tr><td>missed people</td>{missed}<td></td></tr></tbody></table>')
-
-
-def joints(analysis: ErrorAnalysis) -> str:
-    """A bar for each joint, split by CLASSES, with its labels and the AP lost to it."""
-    rows = []
+def joints(analysis: ErrorAnalysis) -> bytes:
+    """A bar for each joint and one for all, split by CLASSES."""
     counts = [*analysis.joints[0], analysis.joints[0].sum(axis=0)]
-    lost = [*analysis.lost_by_joint[:, 0], np.nan]
-    for name, row, ap in zip([*analysis.joint_names, "all"], counts, lost, strict=True):
-        shares = row / max(row.sum(), 1)
-        good = f"{shares[0]:.0%}" if row.sum() else "–"
-        bar = "".join(_segment(share, COLOURS[c], f"{c} {share:.1%} ({n} of {row.sum()})", "")
-                      for c, share, n in zip(CLASSES, shares, row, strict=True))
-        rows.append(f'<tr><td>{escape(name.replace("_", " "))}</td><td class="grow">'
-                    f'<div class="bar">{bar}</div></td><td>{good}</td>'
-                    f'<td>{row.sum()}</td><td>{number(ap, "+.3f")}</td></tr>')
-    return ('<table class="wide"><thead><tr><th>joint</th><th></th><th>good</th><th>labelled</th>'
-            f'<th>AP lost</th></tr></thead><tbody>{"".join(rows)}</tbody></table>')
+    names = [*analysis.joint_names, "all"]
+    figure, axes = new_figure(height=0.26 * len(names) + 0.9)
+    for row, classes in enumerate(counts):
+        left = 0.0
+        for name, share in zip(CLASSES, classes / max(classes.sum(), 1), strict=True):
+            _part(axes, row, left, share, name, f"{share:.0%}", 0.03)
+            left += share
+    axes.set_yticks(range(len(names)), [plain(name.replace("_", " ")) for name in names])
+    axes.set(xlabel="part of the labelled joints of people that were found", xlim=(0, 1),
+             ylim=(len(names) - 0.5, -0.5))
+    for name in CLASSES:
+        axes.barh(0, 0, color=COLOURS[name], label=name)
+    axes.legend(frameon=False, ncols=len(CLASSES), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.spines[:].set_visible(False)
+    return as_png(figure)
+
+
+def _part(axes: Axes, row: int, left: float, width: float, name: str, text: str, needs: float,
+          ) -> None:
+    """A part of a bar, with its text where the part is as wide as that needs."""
+    axes.barh(row, width, left=left, height=0.7, color=COLOURS[name])
+    if width > needs:
+        axes.text(left + width / 2, row, text, ha="center", va="center", fontsize=8,
+                  color="black" if name in PALE else "white")

@@ -1,9 +1,6 @@
 """A report of an evaluation: one HTML file that needs no network and nothing beside it."""
-import base64
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
-from string import Template
 
 import cv2
 import numpy as np
@@ -12,15 +9,15 @@ from pycocotools.coco import COCO
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.images import ImageError, read_image
 from processors.evaluation.coco_metrics import CocoMetrics
-from processors.evaluation.error_analysis import CLASSES, Case, analyse, as_text
+from processors.evaluation.error_analysis import CLASSES, Case, ErrorAnalysis, analyse, as_text
 from processors.evaluation.pycocotools_eval import read_dataset
 from processors.reports import evaluation_charts as charts
+from processors.reports.html_page import rows_of, write_page
 from utils.draw import draw_people
 from utils.files import write_atomically
 from utils.log import log
 from utils.rgb import encode_image
 
-TEMPLATE = Path(__file__).with_name("evaluation_page.html")
 CASE_SIZE = (220, 280)     # width, height of one of the two crops of a case, pixels
 JPEG_QUALITY = 82
 
@@ -31,7 +28,7 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
                  cases: int = 12) -> Path:
     """Analyse the results, write `report.html` and `error_analysis.txt`, return the former.
 
-    protocol: of `coco_evaluator.protocol`. results, ground_truth, image_ids: those `metrics` were
+    protocol: of `protocol.protocol`. results, ground_truth, image_ids: those `metrics` were
     computed from. img_root: where the files named by the ground truth are; cases whose image
     cannot be read are left out. cases: how many of the worst and of the best people to show.
     """
@@ -39,48 +36,40 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
     text = as_text(analysis)
     names = {image["id"]: image.get("file_name", "")
              for image in read_dataset(ground_truth)["images"]}
-    page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        counts=f"{metrics.images} images, {metrics.people} labelled people, "
-               f"{metrics.detections} detections ({analysis.false_positives} false, "
-               f"{analysis.missed['all']} people missed)",
-        tiles=charts.tiles(metrics),
-        notes="".join(f'<p class="note">{escape(note)}</p>' for note in metrics.notes),
-        protocol=_protocol(protocol),
-        curves=charts.precision_recall(metrics.precision[:, :, 0]),
-        steps=charts.steps(analysis), losses=charts.losses(analysis),
-        joint_key=charts.key(CLASSES), joints=charts.joints(analysis),
-        worst=_sheet(analysis.worst, names, Path(img_root), skeleton),
-        best=_sheet(analysis.best, names, Path(img_root), skeleton), text=escape(text))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "error_analysis.txt", lambda file: file.write((text + "\n").encode()))
-    write_atomically(folder / "report.html", lambda file: file.write(page.encode()))
+    write_page(folder / "report.html", "evaluation_page.html", title=title, metrics=metrics,
+               analysis=analysis, protocol=rows_of(protocol), text=text,
+               curves=charts.precision_recall(metrics.precision[:, :, 0]),
+               ap_by_oks=charts.ap_by_oks(metrics.precision[:, :, 0]),
+               lost_ap=None if np.isnan(analysis.ap["all"]) else charts.lost_ap(analysis),
+               joints=charts.joints(analysis), classes=CLASSES, joint_rows=_joint_rows(analysis),
+               worst=_pictures(analysis.worst, names, Path(img_root), skeleton),
+               best=_pictures(analysis.best, names, Path(img_root), skeleton))
     return folder / "report.html"
 
 
-def _protocol(protocol: str) -> str:
-    rows = (line.partition(":") for line in protocol.splitlines())
-    return "".join(f"<dt>{escape(name.strip())}</dt><dd>{escape(words.strip())}</dd>"
-                   for name, _, words in rows)
+def _joint_rows(analysis: ErrorAnalysis) -> list[tuple[str, np.ndarray, float]]:
+    """Name, counts by CLASSES and AP lost, of each joint and of all together."""
+    names = [name.replace("_", " ") for name in analysis.joint_names]
+    counts = analysis.joints[0]
+    return [*zip(names, counts, analysis.lost_by_joint[:, 0].tolist(), strict=True),
+            ("all", counts.sum(axis=0), np.nan)]
 
 
-def _sheet(cases: tuple[Case, ...], names: dict[int, str], img_root: Path,
-           skeleton: Skeleton) -> str:
-    figures = []
+def _pictures(cases: tuple[Case, ...], names: dict[int, str], img_root: Path, skeleton: Skeleton,
+              ) -> list[tuple[Case, bytes]]:
+    """The cases whose image can be read, each with a JPEG."""
+    pictures = []
     for case in cases:
         try:
             image = read_image(img_root / names[case.image_id])
         except ImageError as error:
             log.warning("report: %s; the person is left out", error)
             continue
-        picture = base64.b64encode(encode_image(
-            draw_case(image, case, skeleton), quality=JPEG_QUALITY)).decode()
-        figures.append(f'<figure><img alt="prediction and labels of a person of image '
-                       f'{case.image_id}" src="data:image/jpeg;base64,{picture}"><figcaption>'
-                       f'<b>OKS {case.oks:.3f}</b> · score {case.score:.2f} · image '
-                       f'{case.image_id}</figcaption></figure>')
-    return "".join(figures) or '<p class="soft">None.</p>'
+        pictures.append((case, encode_image(draw_case(image, case, skeleton), quality=JPEG_QUALITY)))
+    return pictures
 
 
 def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:

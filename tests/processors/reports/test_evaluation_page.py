@@ -3,6 +3,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from processors.evaluation.protocol import protocol
 from processors.reports.evaluation_page import CASE_SIZE, draw_case, write_report
 
 SKELETON = load_skeleton("coco")
-VOID = {"meta", "link", "img", "br", "path"}
+VOID = {"meta", "link", "img", "br"}
+NASTY = "<script>alert('$x$')</script>\"><b>&amp;"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -43,11 +45,13 @@ def make_set(folder: Path) -> tuple[Path, list[dict]]:
     return path, results[:2]
 
 
-def report_of(folder: Path, truth: Path, results: list[dict], title: str = "net") -> Path:
-    metrics = coco_metrics(truth, results, SKELETON.sigmas)
-    return write_report(folder / "report", title=title, protocol=protocol(Config(), "w.pth"),
+def report_of(folder: Path, truth: Path, results: list[dict], title: str = "net",
+              weights: str = "w.pth", notes: tuple[str, ...] = (), skeleton=SKELETON) -> Path:
+    metrics = coco_metrics(truth, results, skeleton.sigmas)
+    metrics = replace(metrics, notes=(*metrics.notes, *notes))
+    return write_report(folder / "report", title=title, protocol=protocol(Config(), weights),
                         metrics=metrics, results=results, ground_truth=truth, img_root=folder,
-                        skeleton=SKELETON)
+                        skeleton=skeleton)
 
 
 class Page(HTMLParser):
@@ -83,14 +87,34 @@ def test_the_page_is_complete_and_needs_nothing_else(tmp_path):
                  *(name.replace("_", " ") for name in SKELETON.joint_names), "0.95",
                  "3 images, 3 labelled people, 2 detections", "1 people missed"):
         assert word in page.text, word
-    assert sum(tag == "polyline" for tag, _ in page.tags) == 10
-    pictures = [a["src"] for tag, a in page.tags if tag == "img"]
-    assert len(pictures) == 4       # two people are the worst and the best
-    assert all(source.startswith("data:image/jpeg;base64,") for source in pictures)
-    source = path.read_text(encoding="utf-8")
-    assert not re.search(r"https?:|//[a-z]|@import|url\(|<script|\$[a-z]", source)
+    pictures = [a for tag, a in page.tags if tag == "img"]
+    kinds = [picture["src"].partition(";base64,")[0] for picture in pictures]
+    assert kinds == 3 * ["data:image/png"] + 4 * ["data:image/jpeg"]    # two worst, the same best
+    assert all(len(picture["alt"]) > 20 for picture in pictures)
+    source = re.sub(r'src="data:[^"]*"', "", path.read_text(encoding="utf-8"))
+    assert not re.search(r"https?:|//[a-z]|@import|url\(|src=|<script|\{\{|\{%", source)
     text = (path.parent / "error_analysis.txt").read_text()
     assert text.strip() and text.strip() in page.text
+
+
+def test_no_text_of_others_becomes_html(tmp_path):
+    """Titles, joints, notes and settings are a user's, and so is what they are made of."""
+    truth, results = make_set(tmp_path)
+    content = json.loads(truth.read_text())
+    content["images"][0]["file_name"] = f"{NASTY}.jpg"
+    (tmp_path / "1.jpg").rename(tmp_path / f"{NASTY}.jpg".replace("/", "_"))
+    content["images"][0]["file_name"] = f"{NASTY}.jpg".replace("/", "_")
+    truth.write_text(json.dumps(content))
+    skeleton = replace(SKELETON, name=NASTY, joint_names=tuple(
+        f"{NASTY}_{name}" for name in SKELETON.joint_names))
+    page = Page(report_of(tmp_path, truth, results, f"title {NASTY}", f"weights {NASTY}",
+                          (f"note {NASTY}",), skeleton))
+    tags = [tag for tag, _ in page.tags]
+    assert "script" not in tags and tags.count("b") == len(COCO_METRICS) + 4
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+    for place in ("title", "weights", "note"):
+        assert f"{place} {NASTY}" in page.text, place
+    assert page.text.count(NASTY) >= 2 * 17 + 3     # joints in the table and in the text
 
 
 def test_a_person_whose_image_is_gone_is_left_out_and_said(tmp_path, caplog):
@@ -98,7 +122,7 @@ def test_a_person_whose_image_is_gone_is_left_out_and_said(tmp_path, caplog):
     (tmp_path / "1.jpg").unlink()
     with caplog.at_level("WARNING", logger="simplepose"):
         page = Page(report_of(tmp_path, truth, results))
-    assert sum(tag == "img" for tag, _ in page.tags) == 2
+    assert sum(tag == "img" for tag, _ in page.tags) == 3 + 2
     assert "1.jpg does not exist" in caplog.text
 
 
@@ -109,9 +133,10 @@ def test_nothing_found(tmp_path, labelled):
         truth.write_text(json.dumps({**json.loads(truth.read_text()), "annotations": []}))
     path = report_of(tmp_path, truth, [])
     page = Page(path)
-    assert "<td>0%</td>" not in path.read_text(encoding="utf-8")    # of nothing
+    assert "<td>0.0%</td>" not in path.read_text(encoding="utf-8")  # of nothing
     assert "no person was found" in page.text and "None." in page.text
-    assert any(tag == "polyline" for tag, _ in page.tags) == labelled
+    assert sum(tag == "img" for tag, _ in page.tags) == 2 + labelled
+    assert ("no AP to lose" in page.text) != labelled
     assert ("–" in page.text) and ("nan" not in page.text)
 
 
@@ -147,7 +172,7 @@ def test_it_opens_in_chromium_without_console_errors(tmp_path):
     truth, results = make_set(tmp_path)
     dom, console = browse(report_of(tmp_path, truth, results), tmp_path / "profile")
     assert console == ""
-    assert "<title>net: evaluation</title>" in dom and dom.count("<polyline") == 10
+    assert "<title>net: evaluation</title>" in dom and dom.count("data:image/png") == 3
     broken = tmp_path / "broken.html"       # the test sees errors where there are some
     broken.write_text("<script>console.error('seen'); missing()</script><img src='no.jpg'>")
     assert "seen" in browse(broken, tmp_path / "profile")[1]
