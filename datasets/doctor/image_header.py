@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from struct import error as StructError
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
@@ -50,7 +50,7 @@ def _orientation(block: bytes) -> int:
     exif = Image.Exif()
     try:
         exif.load(block)
-        orientation = exif.get(ExifTags.Base.Orientation)
+        orientation: Any = exif.get(ExifTags.Base.Orientation)
     except (SyntaxError, StructError):      # so Pillow calls a block that is none
         return 1
     return orientation if orientation in range(1, 9) else 1

@@ -1,7 +1,8 @@
 """The doctor's report: findings and pictures of a data set in one HTML file."""
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
@@ -38,16 +39,21 @@ def write_doctor_report(folder: Path, config: Config, skeleton: Skeleton,
         "sizes.png": lambda: charts.sizes(sets, config.codec.input_size),
         "poses.png": lambda: charts.poses(training),
         "visibility.png": lambda: charts.visibilities(training),
-        "training.jpg": lambda: encode_image(training_sheet(config, skeleton), quality=JPEG_QUALITY)}
+        "training.jpg": lambda: encode_image(training_sheet(config, skeleton),
+                                             quality=JPEG_QUALITY)}
     pictures = {name: _made(name, make, left_out) for name, make in makers.items()}
     for name, picture in pictures.items():
         if picture:
-            write_atomically(folder / name, lambda file, data=picture: file.write(data))
+            write_atomically(folder / name, partial(_write, picture))
     write_atomically(folder / "doctor.txt", lambda file: file.write(f"{diagnosis}\n".encode()))
     write_page(folder / "doctor.html", "data_page.html", title=config.model_name,
                diagnosis=diagnosis, bound=bound, pictures=pictures, left_out=left_out,
                protocol=[row for row in rows_of(protocol(config)) if row[0] in OF_BOUND])
     return folder / "doctor.html"
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def _made(what: str, make: Callable[[], Made], left_out: dict[str, str]) -> Made | None:

@@ -68,7 +68,8 @@ def _pictures(cases: tuple[Case, ...], names: dict[int, str], img_root: Path, sk
         except ImageError as error:
             log.warning("report: %s; the person is left out", error)
             continue
-        pictures.append((case, encode_image(draw_case(image, case, skeleton), quality=JPEG_QUALITY)))
+        picture = draw_case(image, case, skeleton)
+        pictures.append((case, encode_image(picture, quality=JPEG_QUALITY)))
     return pictures
 
 

@@ -1,7 +1,7 @@
 """Figures: what all charts share, and the only file that imports matplotlib."""
 import io
+from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -11,10 +11,10 @@ __all__ = ["Axes", "Figure", "as_png", "new_figure", "plain"]
 INCHES = 11         # width of a figure, of which each is 100 pixels
 
 
-def new_figure(columns: int = 1, height: float = 3.4, rows: int = 1, **settings,
-               ) -> tuple[Figure, np.ndarray]:
-    """A figure of INCHES x height and its axes, (rows, columns) or flat where one of them is 1;
-    settings: those of `Figure.subplots`."""
+def new_figure(columns: int = 1, height: float = 3.4, rows: int = 1, **settings: Any,
+               ) -> tuple[Figure, Any]:
+    """A figure of INCHES x height and its axes, or an array (rows, columns) of axes, flat
+    where one of them is 1; settings: those of `Figure.subplots`."""
     # the object interface: pyplot would look for a display and keep global state
     figure = Figure(figsize=(INCHES, height), layout="constrained")
     FigureCanvasAgg(figure)
