@@ -52,6 +52,7 @@ class MetricsFile:
 
     def __init__(self, path: Path, **common: Any):
         self.path, self.common = path, common
+        self.foreign = 0        # lines that are none of ours, as said last
 
     def add(self, **values: Any) -> None:
         values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
@@ -67,15 +68,24 @@ class MetricsFile:
             os.fsync(file.fileno())
 
     def read(self) -> list[dict]:
-        """All lines that carry this object's common values; a line cut off by a kill is left."""
+        """All lines that carry this object's common values. Other programs may write here, too:
+        what is no JSON object, such as a line cut off by a kill, is left out and counted once."""
         if not self.path.is_file():
             return []
-        lines = []
-        for text in self.path.read_text(encoding="utf-8").splitlines():
+        lines, foreign = [], 0
+        with naming(self.path):
+            content = self.path.read_bytes()
+        for text in content.splitlines():
             try:
                 line = json.loads(text)
-            except json.JSONDecodeError:
-                continue
-            if all(line.get(key) == value for key, value in self.common.items()):
+            except (ValueError, RecursionError):    # RecursionError: nested thousands deep
+                line = None
+            if not isinstance(line, dict):
+                foreign += bool(text.strip())
+            elif all(line.get(key) == value for key, value in self.common.items()):
                 lines.append(line)
+        if foreign > self.foreign:
+            log.warning("%s: %d lines are no JSON objects, as after a kill, and are left out",
+                        self.path, foreign)
+        self.foreign = foreign
         return lines

@@ -92,3 +92,15 @@ def test_zeros_left_by_a_power_cut_are_left_too(metrics):
         file.write(b"\0" * 100)
     metrics.add(step=2)
     assert [line["step"] for line in metrics.read()] == [1, 2]
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"5", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000,
+                                  b'{"run": ' * 5000, b"9" * 5000, b'{"loss": 1'])
+def test_foreign_lines_are_left_out_and_counted_once(metrics, line, caplog):
+    metrics.add(step=1)
+    with open(metrics.path, "ab") as file:
+        file.write(line + b"\n\n" + line + b"\n")
+    metrics.add(step=2)
+    for _ in range(2):      # it is read after every epoch
+        assert [row["step"] for row in metrics.read()] == [1, 2]
+    assert caplog.text.count(f"{metrics.path}: 2 lines are no JSON objects") == 1
