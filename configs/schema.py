@@ -165,6 +165,10 @@ class OptimConfig:
 
 
 Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose"]
+Score = Literal["AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)",
+                "PCK@0.05", "PCK@0.1", "PCK@0.2", "torso PCK@0.05", "torso PCK@0.1",
+                "torso PCK@0.2", "PCKh@0.5", "PCKh@0.1", "EPE", "NME", "AUC",
+                "AP easy", "AP medium", "AP hard"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +201,7 @@ class ValConfig:
     metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
                    "auc, crowdpose (processors/evaluation/joint_metrics.py)")
+    best: Score = setting("AP", "the number by which the best epoch is chosen, one of val.metrics")
 
 
 @dataclass(frozen=True, kw_only=True)

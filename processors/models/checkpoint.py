@@ -4,36 +4,62 @@ Beside `{name}_last.pth` the one before it stays as `{name}_last.prev.pth`, so t
 was damaged on the disk costs one interval and not the run.
 """
 import glob
+import itertools
 import os
 import shutil
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from nets.files.weights_file import read_weights_file
+from processors.runtime.run_lock import RunLock
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import log
 
 FORMAT = "simplepose 1"
+OLD = 24 * 3600         # seconds, of a half-written file
 
 
-def prepare_folder(folder: Path, model_name: str) -> None:
-    """Make the folder of a run, remove what a kill left half written, and try to write, since
-    the first checkpoint is far from the start. Raises OSError with the folder's name."""
+def prepare_folder(folder: Path, model_name: str) -> RunLock:
+    """Hold the run, in a folder that is made if it is not there; remove what a kill left half
+    written, and try to write, since the first checkpoint is far from the start.
+
+    Raises UserError, with nothing touched, while another process holds the run, and OSError with
+    the folder's name.
+    """
+    lock = RunLock(folder, model_name)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        lock.take()
         for name in ("last", "best"):       # no wider: another run may be writing here now
             for rest in folder.glob(f"{glob.escape(model_name)}_{name}.pth.*.tmp"):
-                rest.unlink()
+                if _is_left_over(rest):
+                    rest.unlink()
         trial = folder / f"{model_name}_last.pth.trial"
         write_atomically(trial, lambda file: file.write(b"trial"))
         trial.unlink()
     except OSError as error:
+        lock.release()
         raise OSError(f"val.weight_path: the folder {folder} cannot be written "
                       f"({_first_line(error)}); make room or permit it, or choose "
                       f"another") from error
+    return lock
+
+
+def _is_left_over(temporary: Path) -> bool:
+    """Whether nobody will finish it: its process, whose number is in its name, is dead on this
+    machine, or it is old. Only where there are no locks can it be another's at all."""
+    try:
+        pid = int(temporary.suffixes[-2][1:])
+        os.kill(pid, 0)
+    except (ValueError, IndexError, OverflowError, ProcessLookupError):
+        return True
+    except PermissionError:     # it lives, and is somebody else's
+        pass
+    return pid == os.getpid() or time.time() - temporary.stat().st_mtime > OLD
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
@@ -100,13 +126,22 @@ def has_checkpoint(path: Path) -> bool:
     return path.is_file() or previous(path).is_file()
 
 
-def keep_as_old(path: Path) -> None:
-    """Rename an older run's file to *.old.pth, so that a new run does not overwrite it."""
-    if path.exists():
-        old = path.with_suffix(".old.pth")
-        os.replace(path, old)
-        log.info("kept the older %s as %s", path.name, old.name)
-    previous(path).unlink(missing_ok=True)
+def keep_as_old(*paths: Path) -> None:
+    """Rename an older run's files to *.old.pth, or *.old.2.pth and so on, the same for all of
+    them: a new run overwrites none of them, and neither does the next."""
+    present = [path for path in paths if path.exists()]
+    ending = next(ending for ending in _old_endings()
+                  if not any(path.with_suffix(ending).exists() for path in paths))
+    for path in present:
+        os.replace(path, path.with_suffix(ending))
+        log.info("kept the older %s as %s", path.name, path.with_suffix(ending).name)
+    for path in paths:
+        previous(path).unlink(missing_ok=True)
+
+
+def _old_endings() -> Iterator[str]:
+    yield ".old.pth"
+    yield from (f".old.{number}.pth" for number in itertools.count(2))
 
 
 def previous(path: Path) -> Path:

@@ -27,6 +27,9 @@ MAIN = ROOT / "main.py"
 RUN_ID = "simplepose-"          # and the launcher's pid: so a process knows who started it
 USER_ERROR = 2                  # exit status of a process that left a sentence in its error file
 STOPPED = {128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP}
+CONNECTION_LOST = "Connection closed", "Connection reset", "Broken pipe"      # gloo's words
+TIMED_OUT = "Timed out waiting"
+LAUNCHER_KILLS_AFTER = 30       # seconds: of torch's launcher, to whom SIGTERM has not ended
 TRAIN_ON = "the same command goes on from the last checkpoint"
 
 
@@ -69,11 +72,16 @@ def _recorded(gpus: tuple[int, ...], work: Callable[[ManyProcesses], Any]) -> An
     try:
         result = work(parallel)
     except RuntimeError as error:
-        if not any(words in str(error) for words in ("Connection closed", "Connection reset",
-                                                     "Broken pipe")):
-            raise
-        raise ConnectionError(f"process {parallel.rank} {LOST_PARTNER} of the run, which ended "
-                              f"first and tells why") from error
+        if any(words in str(error) for words in CONNECTION_LOST):
+            raise ConnectionError(f"process {parallel.rank} {LOST_PARTNER} of the run, which ended "
+                                  f"first and tells why") from error
+        if TIMED_OUT in str(error):
+            raise ConnectionError(
+                f"process {parallel.rank} of {parallel.world_size} waited "
+                f"{parallel.timeout.total_seconds() / 60:g} minutes for another one, which lives "
+                f"but did not answer: it was stopped, or hangs, as on a disk or a network; "
+                f"{TRAIN_ON}") from error
+        raise
     parallel.close()        # not after an error: the others may not answer any more
     return result
 
@@ -103,26 +111,36 @@ def die_with_launcher() -> None:
 def _raise_reason(failures: list[ProcessFailure], processes: int, again: str = TRAIN_ON,
                   ) -> NoReturn:
     """The failure that came first in the chain of causes: a kill, then an error of the user's,
-    then anything else; processes that lost their partners follow from these."""
-    stopped = [failure.exitcode for failure in failures if failure.exitcode in STOPPED]
-    ended = [failure for failure in failures if failure.exitcode == -signal.SIGTERM]
-    if stopped and len(stopped) + len(ended) == len(failures):      # all had saved by then
+    then anything else; processes that lost their partners, or that the launcher itself ended,
+    follow from these."""
+    began = min(failure.timestamp for failure in failures)
+    causes = [failure for failure in failures if not _is_ended_by_launcher(failure, began)]
+    stopped = [failure.exitcode for failure in causes if failure.exitcode in STOPPED]
+    if stopped and all(failure.exitcode in STOPPED or LOST_PARTNER in _sentence(failure)
+                       for failure in causes):      # those who could had saved by then
         raise Stopped(stopped[0])
-    failure = min(failures, key=_rank_of_cause)
+    failure = min(causes or failures, key=_rank_of_cause)
     who = f"process {failure.local_rank} of {processes} (pid {failure.pid})"
     sentence = _sentence(failure)
     if failure.exitcode == USER_ERROR and sentence:
         raise ChildProcessError(sentence)
     if failure.exitcode < 0:
         name = signal.Signals(-failure.exitcode).name
-        raise ChildProcessError(
-            f"{who} was killed by {name}, as happens when memory runs out; all are ended; {again}")
+        why = ", as happens when memory runs out" if name == "SIGKILL" else ""
+        raise ChildProcessError(f"{who} was killed by {name}{why}; all are ended; {again}")
     raise ChildProcessError(f"{who} failed with status {failure.exitcode}, for the reason above; "
                             f"all are ended; {again}")
 
 
+def _is_ended_by_launcher(failure: ProcessFailure, began: int) -> bool:
+    """After the first failure, at `began`, it sends SIGTERM to the others, and to those that are
+    left then SIGKILL."""
+    late = failure.timestamp - began >= LAUNCHER_KILLS_AFTER - 2
+    return failure.exitcode == -signal.SIGTERM or (failure.exitcode == -signal.SIGKILL and late)
+
+
 def _rank_of_cause(failure: ProcessFailure) -> int:
-    if failure.exitcode < 0 and failure.exitcode != -signal.SIGTERM:
+    if failure.exitcode < 0:
         return 0
     if failure.exitcode == USER_ERROR:
         return 3 if LOST_PARTNER in _sentence(failure) else 1

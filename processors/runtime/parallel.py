@@ -1,14 +1,11 @@
 """Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
-in one process per device (DistributedDataParallel).
-
-Both classes offer the same: `device`, `rank`, `world_size`, `rank_0_first`, `wrap`, `no_sync`,
-`mean`, `gather`, `share`, `same_buffers`, `close`.
-"""
+in one process per device (DistributedDataParallel)."""
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -17,47 +14,77 @@ from torch.distributed.rendezvous import rendezvous
 
 from utils.errors import UserError
 
+TIMEOUT = timedelta(minutes=10)     # of an exchange: who has not come by then hangs
+PATIENCE = timedelta(days=7)        # while process 0 works alone, which may take what it takes
 
-class OneProcess:
-    """The CPU, one GPU, or several GPUs by DataParallel."""
-    rank, world_size = 0, 1
 
-    def __init__(self, gpus: tuple[int, ...]):
-        self.devices = find_devices(gpus)
-        self.device = self.devices[0]
-        if self.device.type == "cuda":      # or loaders that pin memory would use GPU 0 too
-            torch.cuda.set_device(self.device)
+class Parallel(Protocol):
+    """What the loop asks of its processes. `OneProcess` and `ManyProcesses` are such."""
+    rank: int
+    world_size: int
+    local_size: int                         # processes on this machine
+    device: torch.device                    # of this process, the first of `devices`
+    devices: tuple[torch.device, ...]
 
     def main_process_first(self, work: Callable[[], Any]) -> Any:
         """What `work` returns; the others begin it when process 0 has done it."""
-        return work()
 
     def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
-        """The callable form of `net`; `net` itself stays the one to save and to optimize."""
-        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
+        """`net` wrapped for the forward pass. Use `net` itself for optimizer, average and
+        checkpoints."""
 
     def no_sync(self, model: Any) -> AbstractContextManager:
         """For a backward pass whose gradients wait for those of the next one. model: of `wrap`,
         maybe compiled."""
-        return nullcontext()
 
     def all_reduce_mean(self, values: Tensor) -> Tensor:
         """The mean over all processes, on the device; the host does not wait for it."""
-        return values
 
     def all_gather(self, value: Any) -> list[Any]:
         """The value of every process, in the order of their ranks."""
-        return [value]
 
     def broadcast(self, value: Any) -> Any:
-        """The value of process 0."""
-        return value
+        """The value of process 0, which may be busy for long before it comes here."""
 
     def broadcast_buffers(self, net: nn.Module) -> None:
         """Give all processes the batch norm statistics of process 0, which are those saved."""
 
     def close(self) -> None:
         """After the last exchange of a run that ended well."""
+
+
+class OneProcess:
+    """The CPU, one GPU, or several GPUs by DataParallel."""
+
+    def __init__(self, gpus: tuple[int, ...]):
+        self.rank, self.world_size, self.local_size = 0, 1, 1
+        self.devices = find_devices(gpus)
+        self.device = self.devices[0]
+        use(self.device)        # or loaders that pin memory would use GPU 0 too
+
+    def main_process_first(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
+        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
+
+    def no_sync(self, model: Any) -> AbstractContextManager:
+        return nullcontext()
+
+    def all_reduce_mean(self, values: Tensor) -> Tensor:
+        return values
+
+    def all_gather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def broadcast(self, value: Any) -> Any:
+        return value
+
+    def broadcast_buffers(self, net: nn.Module) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class ManyProcesses:
@@ -68,22 +95,22 @@ class ManyProcesses:
     such a moment has them locked for ever.
     """
 
-    def __init__(self, gpus: tuple[int, ...], timeout_minutes: float = 10.0):
+    def __init__(self, gpus: tuple[int, ...], timeout: timedelta = TIMEOUT):
         self.rank, self.world_size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        self.local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
         local_rank = int(os.environ["LOCAL_RANK"])
         if gpus and local_rank >= len(gpus):
             raise UserError(f"gpus: {list(gpus)} has no device for process {local_rank} of this "
                              f"machine; start {len(gpus)} processes or name more devices")
         self.devices = find_devices(gpus[local_rank:local_rank + 1] if gpus else ())
         self.device = self.devices[0]
-        if self.device.type == "cuda":
-            torch.cuda.set_device(self.device)
-        elif "OMP_NUM_THREADS" not in os.environ:
-            local_size = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
-            torch.set_num_threads(max(1, torch.get_num_threads() // local_size))
-        self.timeout = timedelta(minutes=timeout_minutes)
-        self.store, _, _ = next(rendezvous("env://", timeout=self.timeout))
+        use(self.device)
+        if self.device.type == "cpu" and "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, torch.get_num_threads() // self.local_size))
+        self.timeout = timeout
+        self.store = _meet(timeout)
         self.turns = 0
+        self.patient: Any = None        # the group of all in which to wait for process 0
 
     def _connect(self) -> None:
         if not dist.is_initialized():
@@ -91,6 +118,7 @@ class ManyProcesses:
             dist.init_process_group("nccl" if on_gpu else "gloo", store=self.store,
                                     rank=self.rank, world_size=self.world_size,
                                     timeout=self.timeout, device_id=self.device if on_gpu else None)
+            self.patient = dist.new_group(backend="gloo", timeout=PATIENCE)
 
     def main_process_first(self, work: Callable[[], Any]) -> Any:
         self.turns += 1
@@ -127,7 +155,7 @@ class ManyProcesses:
     def broadcast(self, value: Any) -> Any:
         self._connect()
         box = [value]
-        dist.broadcast_object_list(box, src=0, device=self.device)
+        dist.broadcast_object_list(box, src=0, group=self.patient)
         return box[0]
 
     def broadcast_buffers(self, net: nn.Module) -> None:
@@ -140,7 +168,25 @@ class ManyProcesses:
             dist.destroy_process_group()
 
 
-Parallel = OneProcess | ManyProcesses
+def _meet(timeout: timedelta) -> Any:
+    """The store at MASTER_ADDR and MASTER_PORT, by which processes find each other."""
+    try:
+        return next(rendezvous("env://", timeout=timeout))[0]
+    except dist.DistNetworkError as error:
+        if not re.search("EADDRINUSE|already in use", str(error)):
+            raise
+        where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
+        raise UserError(f"the processes cannot meet at {where}: another program uses this port; "
+                        f"give another one by MASTER_PORT, or by --rdzv-endpoint of torchrun"
+                        ) from error
+
+
+def use(device: torch.device) -> None:
+    """What holds for this whole process: its GPU, and that shapes come again and again, so that
+    cuDNN may try which of its algorithms is the fastest."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True
 
 
 def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:

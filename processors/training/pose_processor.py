@@ -4,20 +4,30 @@ Read `run` first: it is the whole story in time order. A run is described by `st
 epoch, the place in it and the learning rate follow from it, so a run that was stopped goes on
 as if nothing had happened.
 """
-import math
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
 from configs.checks import TRAIN_PATHS, VAL_PATHS, ensure_set
 from configs.loader import config_to_dict
 from configs.schema import Config
-from datasets.annotations.skeleton import load_skeleton, published_joints, skeleton_to_dict
+from datasets.annotations.skeleton import (
+    Skeleton,
+    load_skeleton,
+    published_joints,
+    skeleton_to_dict,
+)
 from datasets.broken_images import name_broken
-from datasets.coco import train_set
+from datasets.coco import MSCOCO, train_set
 from datasets.loaders import train_loader
+from datasets.sample import Batch
 from datasets.samplers import TrainSampler
 from datasets.synthetic.data_set import ensure_synthetic
 from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
@@ -26,13 +36,6 @@ from nets import build_net
 from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
-from processors.models.checkpoint import (
-    has_checkpoint,
-    keep_as_old,
-    load_last,
-    prepare_folder,
-    save_checkpoint,
-)
 from processors.models.pose_model import build_codec
 from processors.models.weights_against_config import log_initial_weights
 from processors.reports.curves import draw_curves
@@ -41,25 +44,57 @@ from processors.runtime.device_batches import device_batches
 from processors.runtime.launch import TRAIN_ON
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
+from processors.runtime.sync_bn import synchronise_batch_norm
+from processors.training.best_score import NONE_YET, in_words, is_better, rank
 from processors.training.ema import ModelEma
-from processors.training.progress import Progress
-from processors.training.resume import check_same_run, ensure_same_step
+from processors.training.finite_watch import FiniteWatch
+from processors.training.progress import Progress, plan_in_words
+from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
+from processors.training.run_folder import RunFolder
 from processors.training.run_log import RunLog
 from processors.training.schedule import learning_rate
-from processors.training.step_stats import StepStats, StepStatsQueue
-from processors.training.sync_bn import synchronise_batch_norm
+from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, ensure_micro_batches
-from utils.errors import UserError
+from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
 
 WEIGHTS = {"net": "raw", "ema": "averaged"}
 PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
-OVERFLOWS_IN_A_ROW = 50     # after so many halvings of the scale fp16 is not the reason
 
 
 class PoseProcessor:
     """Trains by `run()`. Everything a run needs is made in `__init__`, in the order of need, so
     that whatever is wrong is said before anything is written."""
+    # what is asked for, and where it runs
+    config: Config
+    parallel: Parallel
+    device: torch.device
+    skeleton: Skeleton
+    folder: RunFolder           # which this process holds from the beginning to the end of the run
+    # data
+    train_set: MSCOCO
+    loader: DataLoader
+    sampler: TrainSampler
+    steps_per_epoch: int
+    batches: Iterator[Batch]    # on the device, all that are left of the run
+    evaluation: Evaluation
+    # network
+    net: nn.Module
+    averaged: ModelEma | None
+    train_step: TrainStep
+    # state: all of it is in a checkpoint
+    step: int                   # optimizer steps done
+    evaluated: int              # epochs done whose evaluation is settled
+    best: dict[str, Any]        # numbers of the best evaluation, its epoch, and whose weights
+    run_id: str
+    # while it runs
+    broken: set[Path]
+    saved_at: float             # time.monotonic of the last checkpoint
+    older: list[Path]           # files of an older run, to be kept under other names
+    run_log: RunLog
+    stop: StopRequest
+    step_stats: StepStatsQueue
+    watch: FiniteWatch
 
     def __init__(self, config: Config, parallel: Parallel | None = None):
         self.config = config
@@ -70,84 +105,98 @@ class PoseProcessor:
         ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)
         codec = build_codec(config, self.skeleton)
-        self.folder = Path(config.val.weight_path)
-        self.last_path = self.folder / f"{config.model_name}_last.pth"
-        self.best_path = self.folder / f"{config.model_name}_best.pth"
-        self.results_path = self.folder / f"{config.model_name}_results.json"
-        if config.resume is True and not has_checkpoint(self.last_path):
-            raise FileNotFoundError(f"resume is true, but {self.last_path} does not exist; "
-                                    f"set resume=auto to start from the beginning")
-        if parallel.rank == 0:
-            sets = sets_to_draw(config.data, config.seed)   # before the weights' folder is made:
-            prepare_folder(self.folder, config.model_name)  # it may lie beside the annotations
+        self.folder = RunFolder(config.val.weight_path, config.model_name, parallel.rank)
+        if config.resume is True:
+            self.folder.ensure_checkpoint()
+        # before the folder of weights is made: it may lie beside the annotations
+        sets = sets_to_draw(config.data, config.seed) if parallel.rank == 0 else []
+        with ExitStack() as on_error:
+            on_error.callback(self.folder.release)
+            self.folder.hold()
             mark_sets(sets)
-        parallel.main_process_first(lambda: ensure_synthetic(config.data, config.seed))
+            parallel.main_process_first(lambda: ensure_synthetic(config.data, config.seed))
+            state = parallel.main_process_first(self._stored_state)
+            self._open_data(state["step"] if state else 0)
+            if state:
+                check_same_run(state, config, self.steps_per_epoch, self.folder.last)
+            self._build(codec, pretrained=not state)
+            self._begin()
+            if state:
+                self._restore(state)
+            ensure_same_step(parallel.all_gather(self.step), self.folder.path)
+            self._announce()
+            on_error.pop_all()
 
+    def _open_data(self, start_step: int) -> None:
+        config, parallel = self.config, self.parallel
         self.train_set = train_set(config, self.skeleton)
         self.loader = train_loader(
             self.train_set, config.data, seed=config.seed, epochs=config.optim.epochs,
-            rank=parallel.rank, world_size=parallel.world_size,
+            start_step=start_step, rank=parallel.rank, world_size=parallel.world_size,
             pin_memory=self.device.type == "cuda")
         assert isinstance(self.loader.sampler, TrainSampler)
         self.sampler = self.loader.sampler
         self.steps_per_epoch = self.sampler.steps_per_epoch
         ensure_micro_batches(self.sampler.share, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
-        state = parallel.main_process_first(self._stored_state)
-        self.sampler.start_step = state["step"] if state else 0
+        self.stop = StopRequest(parallel)
         self.batches = device_batches(iter(self.loader), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
-        self.net = self._new_net().to(self.device)
-        if config.optim.channels_last:
+    def _build(self, codec: HeatmapCodec, pretrained: bool) -> None:
+        """pretrained: begin with `model.pretrained`. A checkpoint has all weights itself."""
+        optim = self.config.optim
+        self.net = self._new_net(pretrained).to(self.device)
+        if optim.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
-        if config.optim.sync_bn:
+        if optim.sync_bn:
             self.net = synchronise_batch_norm(self.net, self.device)
-        self.averaged = ModelEma(self.net, config.optim.ema) if config.optim.ema else None
-        self.train_step = TrainStep(config, self.net, self.skeleton, codec, parallel)
+        self.averaged = ModelEma(self.net, optim.ema) if optim.ema else None
+        self.train_step = TrainStep(self.config, self.net, self.skeleton, codec, self.parallel)
 
-        self.step = 0               # optimizer steps done
-        self.evaluated = 0          # epochs done whose evaluation is settled
-        self.skipped = 0            # steps left out for an fp16 overflow
-        self.overflows = 0          # those of them that came last, without a good step between
-        self.broken: set[Path] = set()
-        self.best: dict[str, Any] = {"AP": -1.0}
+    def _begin(self) -> None:
+        """The state of a new run."""
+        self.step = self.evaluated = 0
+        self.broken, self.best = set(), NONE_YET
         self.run_id = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.stop = StopRequest(parallel)
-        self.step_stats = StepStatsQueue(parallel)
-        if state:
-            self._restore(state)
-        ensure_same_step(parallel.all_gather(self.step), self.folder)
-        self._announce()
+        self.saved_at = time.monotonic()
+        self.step_stats = StepStatsQueue(self.parallel)
+        self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
+        self.older = [self.folder.last, self.folder.best] if self.config.resume is False else []
 
-    def _new_net(self) -> torch.nn.Module:
-        """The network, and what its first weights were, if they came from a file."""
-        net = build_net(self.config.model, joint_names=self.skeleton.joint_names,
+    def _new_net(self, pretrained: bool) -> nn.Module:
+        """The network; says what its first weights were, if they came from a file."""
+        model = self.config.model if pretrained else replace(self.config.model, pretrained=False)
+        net = build_net(model, joint_names=self.skeleton.joint_names,
                         known_joints=published_joints())
-        if self.config.model.pretrained:
+        if model.pretrained:
             assert net.weights_report is not None
             log_initial_weights(net.weights_report, self.config)
         return net
 
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
-        if self.config.resume is False and self.parallel.rank == 0:
-            keep_as_old(self.last_path)       # now that everything the new run needs is there
-            keep_as_old(self.best_path)
-        self.run_log = RunLog(self.folder, run=self.run_id, model_name=self.config.model_name,
-                              step=self.step, rank=self.parallel.rank,
-                              tensorboard=self.config.log.tensorboard)
-        epochs = self.config.optim.epochs
-        with self.stop, dead_workers_named(TRAIN_ON):
-            while True:
-                epoch = self.step // self.steps_per_epoch
-                if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
-                    self._finish_epoch(epoch)
-                if epoch >= epochs:
-                    break
-                self._train_epoch(epoch)
-        self._farewell()
+        self.folder.hold()
+        try:
+            self.folder.keep_older(*self.older)     # now that all that the run needs is there
+            self.run_log = RunLog(
+                self.folder.path, run=self.run_id, model_name=self.config.model_name,
+                step=self.step, rank=self.parallel.rank, tensorboard=self.config.log.tensorboard)
+            with self.stop, dead_workers_named(TRAIN_ON):
+                self._run_epochs()
+            self._say_the_end()
+        finally:
+            self.folder.release()
         return self.best
+
+    def _run_epochs(self) -> None:
+        while True:
+            epoch = self.step // self.steps_per_epoch
+            if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
+                self._finish_epoch(epoch)
+            if epoch >= self.config.optim.epochs:
+                break
+            self._train_epoch(epoch)
 
     def _train_epoch(self, epoch: int) -> None:
         """From the present step to the end of the epoch, with checkpoints on the way.
@@ -178,34 +227,17 @@ class PoseProcessor:
             if requests or due:
                 self._save()
             if "stop" in requests:
-                self.stop.exit_run(self.last_path)
+                self.stop.exit_run(self.folder.last)
         progress.close()
 
     def _receive(self, progress: Progress, everything: bool = False) -> set[str]:
         """Judge and show what steps said of themselves; returns the wishes among it."""
         requests = set()
         for stats in self.step_stats.receive(everything):
-            self._check(stats)
-            progress.add(stats, self.sampler.batch_size, self.skipped)
+            self.watch.look_at(stats)
+            progress.add(stats, self.sampler.batch_size, self.watch.skipped)
             requests |= {name for name in ("stop", "save") if getattr(stats, name)}
         return requests
-
-    def _check(self, stats: StepStats) -> None:
-        """Count an fp16 overflow; end the run for any other number that is not finite. The
-        optimizer has left the weights as they were, and no checkpoint has been written since."""
-        if math.isfinite(stats.loss) and math.isfinite(stats.gradient_norm):
-            self.overflows = 0
-            return
-        self.overflows += 1
-        if (self.train_step.scaler.is_enabled() and math.isfinite(stats.loss)
-                and self.overflows < OVERFLOWS_IN_A_ROW):
-            self.skipped += 1
-            return
-        images = [i for ids in self.parallel.all_gather(stats.image_ids.tolist()) for i in ids]
-        raise UserError(
-            f"training stopped at step {stats.step + 1}: loss {stats.loss:.3g}, gradient norm "
-            f"{stats.gradient_norm:.3g}, learning rate {stats.lr:.2e}, images {images}; lower "
-            f"optim.lr or set optim.clip_norm; the checkpoints hold the weights from before")
 
     def _time_to_save(self) -> bool:
         """By the clock of process 0, which the others hear of by its reports."""
@@ -216,6 +248,7 @@ class PoseProcessor:
     def _finish_epoch(self, epoch: int) -> None:
         """Evaluate if it is due, keep the best, and write the checkpoint of the epoch."""
         interval, last = self.config.val.interval, self.config.optim.epochs
+        self.watch.look_at_weights(self.net, self.step)
         if epoch % interval == 0 or epoch == last:
             if self.config.val.save_minutes:
                 self._save()    # an evaluation is long; a kill in it must not cost the epoch
@@ -227,44 +260,39 @@ class PoseProcessor:
         self.evaluated = epoch
         self._save()
         if self.parallel.rank == 0:
-            draw_curves(self.run_log.read(), self.folder / f"{self.config.model_name}_curves.png")
+            draw_curves(self.run_log.read(), self.folder.curves)
 
     def _evaluate(self, epoch: int) -> None:
         nets = {"net": self.net} | ({"ema": self.averaged.net} if self.averaged else {})
         scores = {}
         for kind, net in nets.items():
             self.parallel.broadcast_buffers(net)
-            metrics = self.evaluation.run(net, self.results_path, self.train_step.dtype, self.stop)
+            metrics = self.evaluation.run(net, self.folder.results, self.train_step.dtype,
+                                          self.stop)
             scores[kind] = metrics.values
             log.info("epoch %d, %s weights:\n%s", epoch, WEIGHTS[kind], table(metrics))
             self.run_log.add(kind="val", epoch=epoch, step=self.step, weights=kind,
                              protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
                              **metrics.values)
-        better = max(scores, key=lambda kind: scores[kind]["AP"])
+        name = self.config.val.best
+        better = max(scores, key=lambda kind: rank(scores[kind], name))
         if len(scores) > 1:
             log.info("the %s weights are the better ones", WEIGHTS[better])
-        if scores[better]["AP"] > self.best["AP"]:
+        if is_better(scores[better], self.best, name):
             self.best = scores[better] | {"epoch": epoch, "weights": better}
-            self._save_best(nets[better])
+            self.folder.save_best({"ema": nets[better].state_dict(), "best": self.best,
+                                   "step": self.step, **self._what_it_is()})
 
     def _save(self) -> None:
         self.saved_at = time.monotonic()
-        if self.parallel.rank != 0:
-            return
         averaged = self.averaged.net if self.averaged else self.net
-        save_checkpoint({
+        self.folder.save({
             "net": self.net.state_dict(), "ema": averaged.state_dict(),
             "optimizer": self.train_step.optimizer.state_dict(),
             "scaler": self.train_step.scaler.state_dict(),
             "step": self.step, "steps_per_epoch": self.steps_per_epoch,
-            "evaluated": self.evaluated, "skipped": self.skipped, "best": self.best,
-            "random": torch.get_rng_state(), "run": self.run_id,
-            **self._what_it_is()}, self.last_path, keep_previous=True)
-
-    def _save_best(self, net: torch.nn.Module) -> None:
-        if self.parallel.rank == 0:
-            save_checkpoint({"ema": net.state_dict(), "best": self.best, "step": self.step,
-                             **self._what_it_is()}, self.best_path)
+            "evaluated": self.evaluated, "skipped": self.watch.skipped, "best": self.best,
+            "random": torch.get_rng_state(), "run": self.run_id, **self._what_it_is()})
 
     def _what_it_is(self) -> dict[str, Any]:
         """What prediction needs beside the weights, on a machine without our YAML files."""
@@ -273,12 +301,7 @@ class PoseProcessor:
 
     def _stored_state(self) -> dict[str, Any] | None:
         """The last checkpoint, as `resume` asks for it; None to start from the beginning."""
-        if self.config.resume is False:
-            return None
-        state = load_last(self.last_path)
-        if state:
-            check_same_run(state, self.config, self.steps_per_epoch, self.last_path)
-        return state
+        return None if self.config.resume is False else self.folder.load()
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
@@ -287,39 +310,40 @@ class PoseProcessor:
         self.train_step.optimizer.load_state_dict(state["optimizer"])
         if state["scaler"]:     # empty unless the run was in fp16
             self.train_step.scaler.load_state_dict(state["scaler"])
-        self.step, self.evaluated, self.skipped = (
-            state["step"], state["evaluated"], state["skipped"])
+        self.step, self.evaluated = state["step"], state["evaluated"]
+        self.watch.skipped = state["skipped"]
         self.best, self.run_id = state["best"], state["run"]
         torch.set_rng_state(state["random"])
-        log.info("going on from %s at step %d (epoch %d, best AP %.4f)", self.last_path, self.step,
-                 self.step // self.steps_per_epoch + 1, self.best["AP"])
+        log.info("going on from %s at step %d (epoch %d, %s)", self.folder.last, self.step,
+                 self.step // self.steps_per_epoch + 1, in_words(self.best, self.config.val.best))
+        changed = judged_otherwise(state, self.config, skeleton_to_dict(self.skeleton),
+                                   self.folder.last)
+        if changed and "epoch" in self.best:
+            log.info("evaluations are judged by other settings now (%s), so that older scores say "
+                     "nothing beside new ones: the best begins anew", ", ".join(changed))
+            self.best, self.older = NONE_YET, [self.folder.best]
+            if self.step % self.steps_per_epoch == 0:       # the present weights, once more
+                self.evaluated = min(self.evaluated, self.step // self.steps_per_epoch - 1)
 
     def _announce(self) -> None:
-        config, optim = self.config, self.config.optim
-        parameters = sum(p.numel() for p in self.net.parameters())
+        config, processes = self.config, self.parallel.world_size
         log.info("%s: %s, %.1f M parameters, input %dx%d", config.model_name, config.model,
-                 parameters / 1e6, *config.codec.input_size)
+                 sum(p.numel() for p in self.net.parameters()) / 1e6, *config.codec.input_size)
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())
         log.info("evaluation:\n%s", protocol(config))
-        total, processes = self.sampler.batch_size, self.parallel.world_size
-        log.info("%d epochs of %d steps, batch %d in total%s, %s lr %g for the total batch, %s, "
-                 "on %s", optim.epochs, self.steps_per_epoch, total,
-                 f" in {optim.accumulate} pieces" if optim.accumulate > 1 else "",
-                 optim.optimizer, optim.lr, PRECISION[self.train_step.dtype],
-                 ", ".join(map(str, self.parallel.devices)) + (
-                     f" x {processes} processes of {total // processes} each"
+        log.info("%s, %s, on %s", plan_in_words(config.optim, self.steps_per_epoch,
+                                                self.sampler.batch_size),
+                 PRECISION[self.train_step.dtype], ", ".join(map(str, self.parallel.devices)) + (
+                     f" x {processes} processes of {self.sampler.share} each"
                      if processes > 1 else ""))
 
-    def _farewell(self) -> None:
+    def _say_the_end(self) -> None:
         if self.parallel.rank != 0:
             return
-        name = self.config.model_name
-        if not self.evaluation.results and self.results_path.is_file():
-            log.info("the run is finished; resume=false starts it again from the beginning")
-        elif self.evaluation.results:
+        if self.evaluation.results:
             draw_results(self.evaluation.dataset, self.evaluation.results, self.skeleton,
-                         self.folder / f"{name}_val.jpg")
-        log.info("best AP %.4f after epoch %s; weights %s; curves and predictions beside it as "
-                 "%s_curves.png and %s_val.jpg", self.best["AP"], self.best.get("epoch"),
-                 self.best_path, name, name)
+                         self.folder.pictures)
+        elif self.folder.results.is_file():
+            log.info("the run is finished; resume=false starts it again from the beginning")
+        log.info("%s; %s", in_words(self.best, self.config.val.best), self.folder.in_words())

@@ -3,16 +3,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from configs.schema import Config
+from configs.schema import Config, OptimConfig
 from processors.training.run_log import RunLog
 from processors.training.step_stats import StepStats
-from utils.log import bar, log
+from utils.log import bar, log, on_terminal
 
 WAITING_TOO_MUCH = 20       # percent of the time
 
 
+def plan_in_words(optim: OptimConfig, steps_per_epoch: int, batch_size: int) -> str:
+    """What a run is going to do. batch_size: over all processes."""
+    return (f"{counted(optim.epochs, 'epoch')} of {counted(steps_per_epoch, 'step')}, batch "
+            f"{batch_size} in total"
+            + (f" in {optim.accumulate} micro-batches" if optim.accumulate > 1 else "")
+            + f", {optim.optimizer} lr {optim.lr:g} for the total batch")
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 epoch" or "2 epochs"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 class Progress:
-    """One epoch. `add` gets the report of each step, in order."""
+    """One epoch. `add` gets the statistics of each step, in order."""
 
     def __init__(self, epoch: int, first: int, steps_per_epoch: int, config: Config, rank: int,
                  run_log: RunLog):
@@ -26,7 +39,8 @@ class Progress:
 
     def wants_accuracy(self, step: int) -> bool:
         """Whether anyone looks at the accuracy of this step."""
-        return not self.bar.disable or self._is_logged(step)
+        # the same in all processes of a machine: the mean of a number and of nan is nan
+        return on_terminal() or self._is_logged(step)
 
     def _is_logged(self, step: int) -> bool:
         number = step % self.steps_per_epoch + 1
@@ -68,8 +82,8 @@ class Progress:
 
 
 class Meter:
-    """Sums between two lines of the log. What a step says of itself comes late, so it brings the
-    time at which it was done along."""
+    """Sums between two lines of the log. Step statistics arrive one step late, so each carries the
+    time at which it was sent."""
 
     def __init__(self):
         self.waited = 0.0       # seconds, in the whole epoch

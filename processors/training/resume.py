@@ -11,6 +11,13 @@ from utils.log import log
 FIXED = ("model.type", "model.name", "model.num_joints", "model.reduction", "model.width",
          "optim.optimizer", "data.batch_size")
 
+# What a score depends on beside the weights: with another value, scores cannot be compared.
+JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",
+             "model.input_format", "codec.input_size", "codec.sigma", "codec.alignment",
+             "codec.encoding", "codec.decoder", "codec.blur_kernel", "val.flip_test", "val.boxes",
+             "val.box_score", "val.only_images_with_boxes", "val.score_rule", "val.joint_score",
+             "val.nms", "val.nms_threshold", "val.best")
+
 
 def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
                    path: Path) -> None:
@@ -21,8 +28,7 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
     if "optimizer" not in state:
         raise UserError(f"{path} holds a network only, no run to go on with; give it as "
                          f"model.pretrained and start with resume=false")
-    before = _flat(config_to_dict(config_from_dict(state["config"], str(path))))
-    now = _flat(config_to_dict(config))
+    before, now = _settings(state, path), _flat(config_to_dict(config))
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
     for key in FIXED:
         if key in changed:
@@ -39,6 +45,21 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
     for key, (old, new) in changed.items():
         if key != "resume":
             log.info("changed since the checkpoint: %s was %s, is %s", key, old, new)
+
+
+def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, Any], path: Path,
+                     ) -> list[str]:
+    """The settings that give the evaluations of the stored run another meaning than those to
+    come have. skeleton: as checkpoints have it."""
+    before, now = _settings(state, path), _flat(config_to_dict(config))
+    changed = [key for key in JUDGED_BY if before[key] != now[key]]
+    if "data.skeleton" not in changed and state.get("skeleton", skeleton) != skeleton:
+        changed.append("data.skeleton")         # the file of that name
+    return changed
+
+
+def _settings(state: dict[str, Any], path: Path) -> dict[str, Any]:
+    return _flat(config_to_dict(config_from_dict(state["config"], str(path))))
 
 
 def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:

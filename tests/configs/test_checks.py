@@ -46,6 +46,8 @@ def test_one_wrong_value_is_the_one_problem(key, value):
     ("optim.accumulate", {"gpus": [0, 1], "data": {"batch_size": 12}, "optim": {"accumulate": 4}}),
     ("optim.amp", {"gpus": [0, 1], "optim": {"amp": "bf16"}}),
     ("val.nms_threshold", {"val": {"nms": "soft_oks", "nms_threshold": 0}}),
+    ("val.best", {"val": {"best": "AUC"}}),
+    ("val.best", {"val": {"best": "PCK@0.1", "metrics": ["coco", "pckh"]}}),
 ])
 def test_settings_that_contradict_each_other(key, settings):
     assert keys_of(settings) == [key]
@@ -57,6 +59,7 @@ def test_settings_that_contradict_each_other(key, settings):
     {"processor": "ddp", "gpus": [0, 1], "optim": {"amp": "bf16", "sync_bn": True}},
     {"model": {"type": "pose_hrnet", "name": "w48"}}, {"val": {"save_minutes": 0}},
     {"optim": {"warmup_epochs": 0.5, "epochs": 1}}, {"val": {"nms_threshold": 0}},
+    {"val": {"best": "AP easy", "metrics": ["crowdpose"]}}, {"val": {"best": "AR"}},
     {"codec": {"blur_kernel": 0}}, {"codec": {"blur_kernel": 17, "sigma": 3}},
 ])
 def test_what_works_is_not_refused(settings):

@@ -126,10 +126,11 @@ def test_a_truncated_checkpoint_costs_an_epoch(runs, undisturbed):
 def test_half_written_files_of_a_kill_are_removed(runs):
     folder = runs.folder / "rests"
     folder.mkdir()
-    (folder / "quickstart_last.pth.123.tmp").write_bytes(b"half")
-    (folder / "other_last.pth.123.tmp").write_bytes(b"of another run")
+    dead = 2 ** 22 + 1      # no process has such a number
+    (folder / f"quickstart_last.pth.{dead}.tmp").write_bytes(b"half")
+    (folder / f"other_last.pth.{dead}.tmp").write_bytes(b"of another run")
     assert runs("rests", **{"optim.epochs": 1}) == 0
-    assert [path.name for path in folder.glob("*.tmp")] == ["other_last.pth.123.tmp"]
+    assert [path.name for path in folder.glob("*.tmp")] == [f"other_last.pth.{dead}.tmp"]
 
 
 @pytest.mark.parametrize("hook", ["step: update", "evaluation: batch"])

@@ -17,6 +17,8 @@ from processors.models.checkpoint import (
 )
 from utils.log import log
 
+DEAD = 2 ** 22 + 1       # no process has such a number
+
 
 @pytest.fixture
 def last(tmp_path):
@@ -206,12 +208,24 @@ def test_a_disk_that_fails_late_leaves_the_files_whole(last, monkeypatch, call):
 
 def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path):
     folder = tmp_path / "a" / "b"
-    prepare_folder(folder, "v[1]")
-    kept = {"v[1]_last.pth", "v[1]_big_last.pth.7.tmp", "v1_last.pth.7.tmp", "v[1]_test"}
-    for name in kept | {"v[1]_last.pth.7.tmp", "v[1]_best.pth.8.tmp"}:
+    prepare_folder(folder, "v[1]").release()
+    kept = {"v[1]_last.pth", f"v[1]_big_last.pth.{DEAD}.tmp", f"v1_last.pth.{DEAD}.tmp",
+            "v[1]_test"}
+    for name in kept | {f"v[1]_last.pth.{DEAD}.tmp", "v[1]_best.pth.no_pid.tmp",
+                        f"v[1]_best.pth.{os.getpid()}.tmp"}:
         (folder / name).write_bytes(b"x")
-    prepare_folder(folder, "v[1]")
+    prepare_folder(folder, "v[1]").release()
     assert {file.name for file in folder.iterdir()} == kept
+
+
+def test_what_a_living_process_may_be_writing_stays_until_it_is_old(tmp_path):
+    rest = tmp_path / f"pose_last.pth.{os.getppid()}.tmp"
+    rest.write_bytes(b"x")
+    prepare_folder(tmp_path, "pose").release()
+    assert rest.exists()
+    os.utime(rest, (0, 0))
+    prepare_folder(tmp_path, "pose").release()
+    assert not rest.exists()
 
 
 def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path):
@@ -248,3 +262,15 @@ def test_an_older_run_is_set_aside(last, said):
     assert "v1.5_last.old.pth" in said.text
     keep_as_old(last)     # nothing there: nothing happens
     assert names(last) == {"v1.5_last.old.pth"}
+
+
+def test_every_older_run_is_kept_and_its_files_have_one_number(last):
+    best = last.with_name("v1.5_best.pth")
+    for step, paths in enumerate([[last, best], [last], [last, best], [best]]):
+        for path in paths:
+            save(path, step)
+        keep_as_old(last, best)
+    assert names(last) == {f"v1.5_{name}.pth" for name in (
+        "last.old", "best.old", "last.old.2", "last.old.3", "best.old.3", "best.old.4")}
+    assert [load_checkpoint(last.with_suffix(f".old{n}.pth"))["step"]
+            for n in ("", ".2", ".3")] == [0, 1, 2]

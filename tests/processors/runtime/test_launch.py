@@ -5,19 +5,24 @@ import signal
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from processors.runtime.launch import LOST_PARTNER, USER_ERROR, _raise_reason
+from processors.runtime import launch
+from processors.runtime.launch import LOST_PARTNER, TRAIN_ON, USER_ERROR, _raise_reason
+from processors.runtime.parallel import TIMEOUT
 from processors.runtime.stop import Stopped
 
 
 @pytest.fixture
 def failure(tmp_path):
-    def failure(rank: int, exitcode: int, sentence: str = "") -> ProcessFailure:
+    def failure(rank: int, exitcode: int, sentence: str = "", after: int = 0) -> ProcessFailure:
+        """after: seconds, of the first failure."""
         path = tmp_path / f"{rank}.json"
         if sentence:
             path.write_text(json.dumps({"message": {
                 "message": f"ValueError: {sentence}",
                 "extraInfo": {"py_callstack": "...", "timestamp": "1"}}}))
-        return ProcessFailure(rank, 100 + rank, exitcode, str(path))
+        found = ProcessFailure(rank, 100 + rank, exitcode, str(path))
+        found.timestamp = 1000 + after
+        return found
     return failure
 
 
@@ -55,3 +60,36 @@ def test_processes_that_were_stopped_are_no_error(failure):
         _raise_reason([failure(1, 143), failure(0, -signal.SIGTERM)], 2)
     with pytest.raises(ChildProcessError, match="killed by SIGKILL"):
         _raise_reason([failure(0, 143), failure(1, -signal.SIGKILL)], 2)
+    with pytest.raises(Stopped):    # one of them waited for a batch and went without the others
+        _raise_reason([failure(1, 143), failure(0, USER_ERROR, f"process 0 {LOST_PARTNER}")], 2)
+    with pytest.raises(ChildProcessError, match="^no such file$"):
+        _raise_reason([failure(1, 143), failure(0, USER_ERROR, "no such file")], 2)
+
+
+def test_whom_the_launcher_killed_is_not_the_cause(failure):
+    """Who does not end by SIGTERM, since it was stopped or hangs, is killed 30 seconds later."""
+    waited = failure(0, USER_ERROR, "process 0 of 2 waited 10 minutes for another one")
+    assert reason(waited, failure(1, -signal.SIGKILL, after=31)).startswith("process 0 of 2 waited")
+    assert reason(failure(1, -signal.SIGKILL), failure(0, -signal.SIGKILL, after=30)).startswith(
+        "process 1 of 4 (pid 101) was killed by SIGKILL, as happens when memory runs out")
+
+
+def test_only_a_kill_is_put_down_to_memory(failure):
+    assert reason(failure(1, -signal.SIGABRT)) == (
+        f"process 1 of 4 (pid 101) was killed by SIGABRT; all are ended; {TRAIN_ON}")
+    assert "killed by SIGTERM;" in reason(failure(1, -signal.SIGTERM))
+
+
+@pytest.mark.parametrize("words, sentence", [
+    ("Timed out waiting 600000ms for recv operation to complete",
+     "^process 0 of 2 waited 10 minutes for another one, which lives but did not answer"),
+    ("Connection closed by peer", f"^process 0 {LOST_PARTNER} of the run")])
+def test_errors_of_an_exchange_are_one_sentence(monkeypatch, words, sentence):
+    class TwoProcesses:
+        rank, world_size, timeout = 0, 2, TIMEOUT
+
+    def work(_):
+        raise RuntimeError(f"[/pytorch/third_party/gloo/unbound_buffer.cc:81] {words}")
+    monkeypatch.setattr(launch, "ManyProcesses", lambda _: TwoProcesses())
+    with pytest.raises(ConnectionError, match=sentence):
+        launch._recorded((), work)

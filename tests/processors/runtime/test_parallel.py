@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from processors.runtime.parallel import ManyProcesses, OneProcess, find_devices
+from processors.runtime.parallel import ManyProcesses, OneProcess, Parallel, find_devices
 
 
 def test_one_process_on_the_cpu():
@@ -20,6 +20,35 @@ def test_one_process_on_the_cpu():
     with parallel.no_sync(net):
         parallel.broadcast_buffers(net)
     parallel.close()
+
+
+def test_both_kinds_offer_all_that_is_asked_of_them(monkeypatch):
+    """mypy looks at the types wherever one of them is handed on; here at the names alone."""
+    for name in ("RANK", "LOCAL_RANK"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setattr("processors.runtime.parallel._meet", lambda _: None)
+    asked = Parallel.__protocol_attrs__ if hasattr(Parallel, "__protocol_attrs__") else {
+        *Parallel.__annotations__, *(name for name in vars(Parallel) if name[0] != "_")}
+    assert {"devices", "rank", "broadcast", "close"} <= asked
+    for kind in (OneProcess(()), ManyProcesses(())):
+        for name in asked:
+            assert hasattr(kind, name)
+    public = [{name for name in vars(kind) if name[0] != "_"} for kind in (OneProcess,
+                                                                          ManyProcesses)]
+    assert public[0] == public[1] and public[0] | Parallel.__annotations__.keys() == asked
+
+
+def test_a_port_that_is_used_is_one_sentence(monkeypatch):
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        port = str(busy.getsockname()[1])
+        for name, value in (("RANK", "0"), ("LOCAL_RANK", "0"), ("WORLD_SIZE", "2"),
+                            ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", port)):
+            monkeypatch.setenv(name, value)
+        with pytest.raises(ValueError, match=f"cannot meet at 127.0.0.1:{port}: another program"):
+            ManyProcesses(())
 
 
 def test_devices_keep_their_numbers_and_order(monkeypatch):
@@ -49,10 +78,14 @@ def test_a_process_without_a_device_of_its_own_is_refused(monkeypatch):
 
 
 RANK_WORK = """
+import time
+from datetime import timedelta
 import torch
 from torch import nn
 from processors.runtime.parallel import ManyProcesses
 parallel = ManyProcesses(())
+parallel.main_process_first(lambda: None)
+parallel.timeout = timedelta(seconds=8)
 rank, number = parallel.rank, 1.0 + parallel.rank
 net = nn.Linear(1, 1, bias=False)
 nn.init.constant_(net.weight, number)      # DDP takes the weights of process 0
@@ -68,6 +101,9 @@ print(rank, parallel.world_size, parallel.device, parallel.wrap(net) is net,
       parallel.all_gather(f"from {rank}"), parallel.broadcast(rank + 7), net.weight.item(), alone,
       net.weight.grad.item(), net.statistic.item(),
       parallel.all_reduce_mean(torch.tensor([number])).item())
+if rank == 0:
+    time.sleep(10)      # longer than any exchange may take, as an evaluation of many persons
+print(parallel.broadcast(f"judged by {rank}"))
 parallel.close()
 """
 
@@ -83,6 +119,7 @@ def test_two_processes_gather_share_and_average_gradients(pytestconfig):
         env=environment | {"RANK": rank, "LOCAL_RANK": rank},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE) for rank in "01"]
     for rank, work in enumerate(works):
-        out, err = work.communicate(timeout=60)
-        assert out.split("\n")[0] == (
-            f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 {10.0 * (rank + 1)} 16.5 1.0 1.5"), err
+        out, err = work.communicate(timeout=150)
+        assert out.splitlines() == [
+            f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 {10.0 * (rank + 1)} 16.5 1.0 1.5",
+            "judged by 0"], err

@@ -3,46 +3,15 @@ import json
 
 import pytest
 import torch
-from torch import nn
 
 from configs.loader import load_config
-from processors.dp_pose_resnet_solver import DPProcessor
 from processors.models.checkpoint import load_checkpoint, previous
 from processors.runtime.stop import Stopped
 from processors.training.ema import ModelEma
 from processors.training.pose_processor import PoseProcessor
 from processors.training.schedule import learning_rate
 from processors.training.train_step import TrainStep
-
-SETTINGS = {
-    "data.synthetic_train": 6, "data.synthetic_val": 3, "data.batch_size": 4,
-    "data.num_workers": 0, "codec.input_size": [64, 64], "optim.epochs": 2, "optim.ema": 0.9,
-    "optim.warmup_epochs": 0, "optim.amp": False, "log.every": 1, "model.name": "resnet18",
-}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    return tmp_path_factory.mktemp("data")
-
-
-def small_net(config, **_):
-    """Stands in for a ResNet, whose checkpoints alone would take these tests a minute."""
-    return nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
-                         nn.Conv2d(8, config.num_joints, 3, padding=1))
-
-
-@pytest.fixture
-def tiny(data, tmp_path, monkeypatch):
-    """Builds the processor of a tiny run; settings replace those of SETTINGS."""
-    def build(config="configs/quickstart.yaml", net=small_net, **settings) -> DPProcessor:
-        if net:
-            monkeypatch.setattr("processors.training.pose_processor.build_net", net)
-        paths = {f"data.{split}_{name}": data / split / file for split in ("train", "val")
-                 for name, file in (("ann_path", "people.json"), ("img_root", "images"))}
-        values = paths | {"val.weight_path": tmp_path / "weights"} | SETTINGS | settings
-        return DPProcessor(config, [f"{key}={value}" for key, value in values.items()])
-    return build
+from tests.runs.small_run import small_net
 
 
 def lines(folder, kind):
@@ -120,53 +89,21 @@ def test_a_stop_in_an_evaluation_saves_the_epoch(tiny, tmp_path, monkeypatch):
     assert (state["step"], state["evaluated"]) == (processor.steps_per_epoch, 0)
 
 
-def test_resume_false_keeps_the_older_run(tiny, tmp_path):
+def test_going_on_needs_no_first_weights(tiny, tmp_path):
+    wanted = []
+
+    def net(config, **_):
+        wanted.append(config.pretrained)
+        return small_net(config)
     tiny(**{"optim.epochs": 1}).run()
-    before = weights(tmp_path / "weights" / "quickstart_last.pth")
-    tiny(**{"optim.epochs": 1, "resume": False, "seed": 1}).run()
-    assert equal(before, weights(tmp_path / "weights" / "quickstart_last.old.pth"))
-    assert not equal(before, weights(tmp_path / "weights" / "quickstart_last.pth"))
-
-
-def test_resume_false_that_cannot_start_leaves_the_older_run_where_it_is(tiny, tmp_path):
-    tiny(**{"optim.epochs": 1}).run()
-
-    def no_weights(config, **_):
-        raise ValueError("there is no weights file")
-    with pytest.raises(ValueError, match="there is no weights file"):
-        tiny(net=no_weights, resume=False).run()
-    assert (tmp_path / "weights" / "quickstart_last.pth").is_file()
-    assert not list((tmp_path / "weights").glob("*.old.pth"))
-
-
-def test_resume_true_needs_a_checkpoint_before_anything_is_written(tiny, tmp_path):
-    with pytest.raises(FileNotFoundError, match="resume is true, but .*quickstart_last.pth"):
-        tiny(resume=True).run()
-    assert not (tmp_path / "weights").exists()
+    tiny(net=net, **{"model.pretrained": tmp_path / "gone.pth"})
+    assert wanted == [False]
 
 
 def test_another_network_cannot_go_on(tiny):
     tiny(**{"optim.epochs": 1}).run()
     with pytest.raises(ValueError, match="cannot go on with model.reduction = True"):
         tiny(**{"model.reduction": True}).run()
-
-
-def test_an_infinite_gradient_ends_the_run_before_the_weights_are_spoiled(tiny, tmp_path):
-    processor = tiny(**{"val.save_steps": 1, "optim.lr": 1e30})
-    with pytest.raises(ValueError, match=r"stopped at step \d+: loss .* learning rate .* images"):
-        processor.run()
-    assert all(value.isfinite().all() for value in processor.net.parameters())
-
-
-def test_fp16_overflows_are_skipped_and_counted(tiny, tmp_path):
-    processor = tiny(**{"optim.amp": "fp16", "optim.epochs": 3, "val.interval": 3,
-                        "codec.input_size": [32, 32]})      # fp16 is slow on CPUs
-    processor.train_step.scaler = torch.amp.GradScaler("cpu", init_scale=2.0 ** 22)
-    processor.run()
-    state = torch.load(tmp_path / "weights" / "quickstart_last.pth", weights_only=True)
-    assert 0 < state["skipped"] < state["step"] == 9
-    assert [row["skipped"] for row in lines(tmp_path / "weights", "train")][-1] == state["skipped"]
-    assert state["scaler"]["scale"] == 2.0 ** (22 - state["skipped"])
 
 
 def test_scale_and_random_numbers_go_on(tiny, tmp_path):
@@ -186,14 +123,6 @@ def test_a_run_goes_on_in_another_precision(tiny):
     for epochs, amp in enumerate((False, "fp16", "bf16"), 1):
         tiny(**{"optim.epochs": epochs, "optim.amp": amp, "val.interval": 9,
                 "codec.input_size": [32, 32]}).run()
-
-
-def test_overflows_without_end_are_no_overflows(tiny, monkeypatch):
-    monkeypatch.setattr("processors.training.pose_processor.OVERFLOWS_IN_A_ROW", 3)
-    processor = tiny(**{"optim.amp": "fp16"})
-    processor.train_step.loss = lambda heatmaps, *_: (heatmaps * 0).sqrt().sum()    # gradient nan
-    with pytest.raises(ValueError, match="stopped at step 3: loss 0, gradient norm nan"):
-        processor.run()
 
 
 def test_pieces_that_a_small_data_set_cannot_fill_are_refused(tiny):

@@ -42,7 +42,7 @@ def report(shown: Progress, step: int, loss: float = 0.5) -> StepStats:
 
 def make(folder, first=0, every=2, **log_) -> Progress:
     config = replace(Config(), optim=OptimConfig(epochs=2), log=LogConfig(every=every))
-    return Progress(0, first, 5, config, 0, make_log(folder, **log_))
+    return Progress(0, first, 5, config, log_.get("rank", 0), make_log(folder, **log_))
 
 
 def test_lines_come_at_their_steps_and_at_the_end_of_the_epoch(tmp_path, clock):
@@ -96,9 +96,11 @@ def test_waiting_for_data_is_said_once_with_what_to_do(tmp_path, clock, said, sh
 
 
 def test_on_a_terminal_there_is_a_bar(tmp_path, monkeypatch, capsys, clock):
-    monkeypatch.setattr("utils.log.on_terminal", lambda: True)
+    for module in ("utils.log", "processors.training.progress"):
+        monkeypatch.setattr(f"{module}.on_terminal", lambda: True)
     shown = make(tmp_path, first=1)
-    assert shown.wants_accuracy(0)
+    # every process measures, or the mean over all of them were nan
+    assert shown.wants_accuracy(0) and make(tmp_path, rank=1).wants_accuracy(0)
     clock.now += 2
     shown.add(report(shown, 1), images=8, skipped=0)
     shown.bar.refresh()

@@ -1,11 +1,11 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from configs.loader import ConfigError, config_from_dict, config_to_dict
-from configs.schema import Config
-from processors.training.resume import FIXED, check_same_run
+from configs.schema import CodecConfig, Config
+from processors.training.resume import FIXED, JUDGED_BY, check_same_run, judged_otherwise
 from utils.log import log
 
 PATH = Path("weights/pose_last.pth")
@@ -80,3 +80,24 @@ def test_settings_of_another_version_are_one_sentence():
 def test_a_network_without_its_run_is_one_sentence():
     with pytest.raises(ValueError, match=f"^{PATH} holds a network only"):
         check_same_run({"ema": {}, "config": {}, "step": 3}, Config(), 5, PATH)
+
+
+@pytest.mark.parametrize("settings, keys", [
+    ({}, []), ({"optim": {"lr": 0.1}, "val": {"interval": 3, "metrics": ["coco", "pck"]}}, []),
+    ({"val": {"boxes": "boxes.json"}}, ["val.boxes"]),
+    ({"data": {"val_ann_path": "other.json"}}, ["data.val_ann_path"]),
+    ({"codec": {"decoder": "quarter", "input_size": [64, 64]}},
+     ["codec.input_size", "codec.decoder"]),
+    ({"data": {"skeleton": "crowdpose"}}, ["data.skeleton"])])
+def test_what_scores_depend_on_is_found(settings, keys):
+    assert judged_otherwise(stored(**settings), Config(), {}, PATH) == keys
+
+
+def test_another_skeleton_file_of_the_same_name_is_found():
+    state = stored() | {"skeleton": {"joints": ["nose"]}}
+    assert judged_otherwise(state, Config(), {"joints": ["nose"]}, PATH) == []
+    assert judged_otherwise(state, Config(), {"joints": ["ear"]}, PATH) == ["data.skeleton"]
+
+
+def test_all_settings_of_the_codec_are_among_them():
+    assert {f"codec.{field.name}" for field in fields(CodecConfig)} <= set(JUDGED_BY)

@@ -7,13 +7,13 @@ import sys
 import torch
 from torch import nn
 
-from processors.training.sync_bn import CpuSyncBatchNorm, synchronise_batch_norm
+from processors.runtime.sync_bn import CpuSyncBatchNorm, synchronise_batch_norm
 
 WORK = """
 import sys, torch
 from torch import nn
 from processors.runtime.parallel import ManyProcesses
-from processors.training.sync_bn import synchronise_batch_norm
+from processors.runtime.sync_bn import synchronise_batch_norm
 
 parallel = ManyProcesses(())
 torch.set_num_threads(1)

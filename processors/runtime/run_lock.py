@@ -1,0 +1,119 @@
+"""RunLock: a run, which is a name in a folder, belongs to one process at a time.
+
+It is a lock of the system on `{model_name}.lock`, so it ends with its process, however that
+ends, and holds between the machines of a network file system. What is written in the file only
+tells others who holds it.
+"""
+import errno
+import fcntl
+import json
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from utils.errors import UserError
+from utils.log import log
+
+PATIENCE = 10.0     # seconds: a job that was told to end may still be saving when the next starts
+LOOK = 0.2          # seconds between looks
+UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+class RunLock:
+    """`take` and `release`. It belongs to the process: a second one for the same run in the same
+    process holds it too, until one of them releases it."""
+    held: dict[Path, IO[str]] = {}      # of this process; to close any of them ends its lock
+
+    def __init__(self, folder: Path, model_name: str):
+        self.path = folder.absolute() / f"{model_name}.lock"
+
+    def take(self) -> None:
+        """Make the folder and hold the run. Raises UserError, which says who holds it, where
+        another process keeps it for PATIENCE seconds; nothing in the folder is changed then."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        until, said = time.monotonic() + PATIENCE, False
+        while not self._taken():
+            if time.monotonic() > until:
+                raise UserError(f"{self.holder()}; wait for its end or stop it, or choose "
+                                f"another model_name or val.weight_path")
+            if not said:
+                log.info("%s; waiting up to %g s for its end", self.holder(), PATIENCE)
+            said = True
+            time.sleep(LOOK)
+
+    def release(self) -> None:
+        """Let others have the run; does nothing where it is not held."""
+        file = self.held.pop(self.path, None)
+        if file:
+            self.path.unlink(missing_ok=True)       # first, while nobody else can have it
+            with suppress(OSError):     # what a full disk has not taken may be lost
+                file.close()
+
+    def is_held_by_another(self) -> bool:
+        """Whether a run is going on in another process."""
+        if self.path in self.held:
+            return False
+        try:
+            with open(self.path, "r+") as file:
+                return not _locked(file)
+        except OSError:     # no such file, or one that we may not write and so never hold
+            return False
+
+    def holder(self) -> str:
+        """Who holds it, in words."""
+        run = f"{self.path.stem} in {self.path.parent}"
+        try:
+            who = json.loads(self.path.read_text(encoding="utf-8"))
+            return (f"{run} is being trained by process {who['pid']} on {who['host']} since "
+                    f"{who['since']}")
+        except (OSError, ValueError, LookupError, TypeError):
+            return f"{run} is being trained by another process"
+
+    def _taken(self) -> bool:
+        if self.path in self.held:
+            return True
+        file = open(self.path, "a+", encoding="utf-8")      # until `release`
+        try:
+            if not _locked(file) or not _is_at(self.path, file):
+                file.close()
+                return False
+        except OSError as error:
+            if error.errno not in UNSUPPORTED:
+                file.close()
+                raise
+            log.warning("the file system of %s has no locks (%s): nothing keeps a second run of "
+                        "this name out of it", self.path.parent, error.strerror)
+        self.held[self.path] = file
+        try:
+            self._sign(file)
+        except OSError:     # a full disk
+            self.release()
+            raise
+        return True
+
+    def _sign(self, file: IO[str]) -> None:
+        file.truncate(0)
+        json.dump({"pid": os.getpid(), "host": socket.gethostname(),
+                   "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
+        file.flush()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Try to lock it. This kind of lock is the process's own: data workers, which are forked with
+    the file open, do not prolong it when the process is killed."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    """Whether the file that was locked is still the one of that name: its holder removes it."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

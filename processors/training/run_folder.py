@@ -1,0 +1,86 @@
+"""RunFolder: the files of a run, which lie in `val.weight_path` and are named after it."""
+import os
+from pathlib import Path
+from typing import Any
+
+from processors.models.checkpoint import (
+    has_checkpoint,
+    keep_as_old,
+    load_checkpoint,
+    load_last,
+    prepare_folder,
+    previous,
+    save_checkpoint,
+)
+from processors.runtime.run_lock import RunLock
+
+
+class RunFolder:
+    """Read by every process of a run; held, and written to, by process 0 alone."""
+
+    def __init__(self, path: str, model_name: str, rank: int):
+        self.path, self.model_name, self.rank = Path(path), model_name, rank
+        self.last, self.best = self._named("last.pth"), self._named("best.pth")
+        self.results, self.curves = self._named("results.json"), self._named("curves.png")
+        self.pictures = self._named("val.jpg")
+        self.lock: RunLock | None = None
+
+    def _named(self, ending: str) -> Path:
+        return self.path / f"{self.model_name}_{ending}"
+
+    def hold(self) -> None:
+        """Keep other processes out of the run. Raises UserError where one of them has it, and
+        OSError where nothing can be written."""
+        if self.rank == 0:
+            self.lock = prepare_folder(self.path, self.model_name)
+
+    def release(self) -> None:
+        if self.lock:
+            self.lock.release()
+
+    def ensure_checkpoint(self) -> None:
+        """Raise FileNotFoundError where there is none, which resume=true needs."""
+        if not has_checkpoint(self.last):
+            raise FileNotFoundError(f"resume is true, but {self.last} does not exist; "
+                                    f"set resume=auto to start from the beginning")
+
+    def load(self) -> dict[str, Any] | None:
+        """The last whole checkpoint, None if there is none."""
+        return load_last(self.last)
+
+    def save(self, state: dict[str, Any]) -> None:
+        if self.rank == 0:
+            save_checkpoint(state, self.last, keep_previous=True)
+
+    def save_best(self, state: dict[str, Any]) -> None:
+        if self.rank == 0:
+            save_checkpoint(state, self.best)
+
+    def in_words(self) -> str:
+        """What there is for the user, by its names."""
+        weights = self.best if self.best.is_file() else self.last
+        beside = [path.name for path in (self.curves, self.pictures) if path.is_file()]
+        return f"weights {weights}" + (
+            f"; curves and predictions beside it as {' and '.join(beside)}" if beside else "")
+
+    def keep_older(self, *paths: Path) -> None:
+        """Rename what an older run has written there."""
+        if self.rank == 0:
+            keep_as_old(*paths)
+
+    def set_ruined_aside(self, step: int) -> str:
+        """Rename checkpoints that hold the weights of `step`, which have proved to be ruined: the
+        same command would go on from them to the same end. Returns what is left, in words, in
+        process 0."""
+        if self.rank != 0:
+            return ""
+        paths = [path for path in (self.last, previous(self.last)) if path.is_file()]
+        steps = {path: load_checkpoint(path)["step"] for path in paths}
+        ruined = [path for path in paths if steps[path] >= step]
+        for path in ruined:
+            os.replace(path, path.with_suffix(".ruined.pth"))
+        words = "".join(f"{path.name} held these weights already and is now "
+                        f"{path.with_suffix('.ruined.pth').name}; " for path in ruined)
+        whole = [steps[path] for path in paths if path not in ruined]
+        return words + (f"the same command goes on from step {whole[0]}" if whole else
+                        "no checkpoint from before is left, the same command starts over")

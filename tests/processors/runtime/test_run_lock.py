@@ -1,0 +1,116 @@
+"""A lock of the process: others are kept out by it, and told who they are kept out by."""
+import errno
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from processors.runtime import run_lock
+from processors.runtime.run_lock import RunLock
+
+HOLD = """
+import multiprocessing, sys, time
+from pathlib import Path
+from processors.runtime.run_lock import RunLock
+RunLock(Path(sys.argv[1]), "pose").take()
+worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+worker.start()      # as data workers: it has the file open, too, and outlives the process
+print(worker.pid, flush=True)
+input()
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(run_lock, "PATIENCE", 0.3)
+    monkeypatch.setattr(run_lock, "LOOK", 0.05)
+    yield
+    for path in list(RunLock.held):
+        RunLock.held.pop(path).close()
+
+
+@pytest.fixture
+def other(tmp_path, pytestconfig):
+    """Another process that holds the run `pose` in tmp_path, and its data worker's pid."""
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], text=True,
+                          cwd=pytestconfig.rootpath, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as process:
+        worker = int(process.stdout.readline())
+        yield process
+        process.kill()
+        os.kill(worker, signal.SIGKILL)
+
+
+def test_the_second_is_told_who_holds_it(tmp_path, other):
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
+    with pytest.raises(ValueError, match=(
+            rf"^pose in {tmp_path} is being trained by process {other.pid} on "
+            rf"{socket.gethostname()} since 20[-\d]+ [\d:]+; wait for its end or stop it, or "
+            rf"choose another model_name or val.weight_path$")):
+        RunLock(tmp_path, "pose").take()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before
+    assert RunLock(tmp_path, "pose").is_held_by_another()
+    RunLock(tmp_path, "other").take()       # another name is another run
+
+
+def test_it_ends_with_its_process_though_a_worker_lives_on(tmp_path, other):
+    other.kill()
+    other.wait()
+    RunLock(tmp_path, "pose").take()
+    assert json.loads((tmp_path / "pose.lock").read_text())["pid"] == os.getpid()
+
+
+def test_one_that_ends_soon_is_waited_for(tmp_path, other, monkeypatch, caplog):
+    caplog.set_level("INFO", run_lock.log.name)
+    monkeypatch.setattr(run_lock, "PATIENCE", 30)
+    monkeypatch.setattr(run_lock.time, "sleep", lambda _: (other.kill(), other.wait()))
+    RunLock(tmp_path, "pose").take()
+    assert f"process {other.pid} on" in caplog.text and caplog.text.count("waiting up to") == 1
+
+
+@pytest.mark.parametrize("stale", ["", "{", "[1]", '{"pid": 1, "host": "x"}'])
+def test_what_a_dead_process_left_holds_nobody(tmp_path, stale):
+    """Also where a living process has its pid by now: here the first of all."""
+    (tmp_path / "pose.lock").write_text(stale)
+    lock = RunLock(tmp_path, "pose")
+    assert "pose in" in lock.holder() and not lock.is_held_by_another()
+    lock.take()
+    assert f"process {os.getpid()} on" in lock.holder()
+    lock.release()
+    assert not list(tmp_path.iterdir())
+    lock.release()
+
+
+def test_two_of_one_process_are_one(tmp_path):
+    """As in a notebook, where a cell is run twice."""
+    first, second = RunLock(tmp_path, "pose"), RunLock(tmp_path, "pose")
+    first.take(), second.take()
+    del first
+    assert (tmp_path / "pose.lock").exists() and not second.is_held_by_another()
+    second.release()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_its_holder_removed_meanwhile_is_not_the_lock(tmp_path, monkeypatch):
+    lock, really = RunLock(tmp_path, "pose"), fcntl.lockf
+
+    def removed(file, how):
+        monkeypatch.setattr(run_lock.fcntl, "lockf", really)
+        lock.path.unlink()
+        return really(file, how)
+    monkeypatch.setattr(run_lock.fcntl, "lockf", removed)
+    lock.take()
+    assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+
+
+def test_without_locks_it_says_so_and_goes_on(tmp_path, monkeypatch, caplog):
+    def unsupported(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+    monkeypatch.setattr(run_lock.fcntl, "lockf", unsupported)
+    RunLock(tmp_path, "pose").take()
+    assert f"the file system of {tmp_path} has no locks" in caplog.text

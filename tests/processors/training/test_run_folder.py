@@ -1,0 +1,123 @@
+"""Whose the files of a run are, which of them are kept, and which are named at the end."""
+import dataclasses
+import json
+
+import pytest
+import torch
+
+from processors.models.checkpoint import load_checkpoint
+from processors.runtime import run_lock
+
+
+def lines(folder, kind):
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if row["kind"] == kind]
+
+
+def weights(path):
+    state = torch.load(path, weights_only=True)
+    return state["net"] | {f"averaged {name}": value for name, value in state["ema"].items()}
+
+
+def equal(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_resume_false_keeps_the_older_run(tiny, tmp_path):
+    tiny(**{"optim.epochs": 1}).run()
+    before = weights(tmp_path / "weights" / "quickstart_last.pth")
+    tiny(**{"optim.epochs": 1, "resume": False, "seed": 1}).run()
+    assert equal(before, weights(tmp_path / "weights" / "quickstart_last.old.pth"))
+    assert not equal(before, weights(tmp_path / "weights" / "quickstart_last.pth"))
+
+
+def test_resume_false_that_cannot_start_leaves_the_older_run_where_it_is(tiny, tmp_path):
+    tiny(**{"optim.epochs": 1}).run()
+
+    def no_weights(config, **_):
+        raise ValueError("there is no weights file")
+    with pytest.raises(ValueError, match="there is no weights file"):
+        tiny(net=no_weights, resume=False).run()
+    assert (tmp_path / "weights" / "quickstart_last.pth").is_file()
+    assert not list((tmp_path / "weights").glob("*.old.pth"))
+
+
+def test_resume_true_needs_a_checkpoint_before_anything_is_written(tiny, tmp_path):
+    with pytest.raises(FileNotFoundError, match="resume is true, but .*quickstart_last.pth"):
+        tiny(resume=True).run()
+    assert not (tmp_path / "weights").exists()
+
+
+def test_a_run_that_another_process_holds_is_refused_with_nothing_touched(
+        tiny, tmp_path, monkeypatch):
+    tiny(**{"optim.epochs": 1}).run()
+    folder = tmp_path / "weights"
+    (folder / "quickstart_last.pth.9.tmp").write_bytes(b"of the other process")
+    monkeypatch.setattr(run_lock, "PATIENCE", 0)
+    monkeypatch.setattr(run_lock, "_locked", lambda _: False)
+    (folder / "quickstart.lock").write_text('{"pid": 9, "host": "far", "since": "now"}')
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    for settings in ({}, {"resume": False}, {"data.train_ann_path": tmp_path / "new" / "x.json",
+                                             "data.train_img_root": tmp_path / "new"}):
+        with pytest.raises(ValueError, match="is being trained by process 9 on far since now; "):
+            tiny(**settings)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_run_is_held_from_the_first_line_to_the_end(tiny, tmp_path):
+    processor = tiny(**{"optim.epochs": 1})
+    lock = tmp_path / "weights" / "quickstart.lock"
+    assert lock.exists()
+    processor.run()
+    assert not lock.exists()
+    with pytest.raises(ValueError, match="cannot go on with"):
+        tiny(**{"model.reduction": True})
+    assert not lock.exists()
+
+
+def test_with_another_protocol_the_best_begins_anew(tiny, tmp_path, capsys):
+    tiny().run()
+    folder = tmp_path / "weights"
+    older = (folder / "quickstart_best.pth").read_bytes()
+    best = tiny(**{"val.flip_test": False}).run()       # the run was finished
+    said = capsys.readouterr().out
+    assert "judged by other settings now (val.flip_test), so that" in said
+    assert (folder / "quickstart_best.old.pth").read_bytes() == older
+    assert best["epoch"] == 2 and len(lines(folder, "val")) == 6    # the last one, once more
+    assert load_checkpoint(folder / "quickstart_best.pth")["best"] == best
+    tiny(**{"val.flip_test": False}).run()
+    assert "judged by other settings" not in capsys.readouterr().out
+    assert not (folder / "quickstart_best.old.2.pth").exists()
+
+
+def test_where_ap_is_undefined_the_last_weights_are_kept_and_named(tiny, tmp_path, capsys):
+    processor = tiny(**{"optim.epochs": 3})
+    run = processor.evaluation.run
+    processor.evaluation.run = lambda *rest: dataclasses.replace(
+        metrics := run(*rest), values=metrics.values | {"AP": -1.0})
+    best = processor.run()
+    assert best["epoch"] == 3
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"epoch 3, are kept as the best; weights {tmp_path}/weights/quickstart_best.pth" in last
+    assert load_checkpoint(tmp_path / "weights" / "quickstart_best.pth")["best"]["epoch"] == 3
+
+
+def test_the_best_may_be_chosen_by_another_number(tiny, tmp_path):
+    processor, errors = tiny(**{"optim.epochs": 3, "val.metrics": "[coco, epe]",
+                                "val.best": "EPE", "optim.ema": 0}), iter([9.0, 3.0, 5.0])
+    run = processor.evaluation.run
+    processor.evaluation.run = lambda *rest: dataclasses.replace(
+        metrics := run(*rest), values=metrics.values | {"EPE": next(errors)})
+    best = processor.run()
+    assert (best["epoch"], best["EPE"]) == (2, 3.0)
+
+
+def test_the_last_words_name_files_that_are_there(tiny, tmp_path, capsys):
+    tiny(**{"optim.epochs": 1}).run()
+    (tmp_path / "weights" / "quickstart_best.pth").unlink()
+    (tmp_path / "weights" / "quickstart_val.jpg").unlink()
+    tiny(**{"optim.epochs": 1}).run()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(f"weights {tmp_path}/weights/quickstart_last.pth; curves and predictions "
+                         f"beside it as quickstart_curves.png")
