@@ -17,7 +17,7 @@ NOT_IN_NAMES = '/\\:*?"<>|'      # not all file systems have them in names
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """Yields (key, sentence about it with the cure) for every setting that cannot work."""
     single = [*range_problems(config), *_text_problems(config)]
-    yield from single or _contradictions(config)
+    yield from single or (*_contradictions(config), *_best(config))
 
 
 def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -144,10 +144,6 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                             "processor: ddp or amp: fp16")
     if optim.sync_bn and config.processor == "dp":
         yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"
-    metric = next((name for name, scores in SCORES.items() if config.val.best in scores), "coco")
-    if metric not in (*config.val.metrics, "coco"):
-        yield "val.best", (f"is {config.val.best}, which val.metrics does not ask for; write "
-                           f"val.metrics: [coco, {metric}]")
 
 
 # which scores each of val.metrics gives beside AP and its kin
@@ -155,6 +151,15 @@ SCORES = {"pck": ("PCK@0.05", "PCK@0.1", "PCK@0.2"), "pckh": ("PCKh@0.5", "PCKh@
           "pck_torso": ("torso PCK@0.05", "torso PCK@0.1", "torso PCK@0.2"),
           "epe": ("EPE",), "nme": ("NME",), "auc": ("AUC",),
           "crowdpose": ("AP easy", "AP medium", "AP hard")}
+
+
+def _best(config: Config) -> Iterator[tuple[str, str]]:
+    metric = next((name for name, scores in SCORES.items() if config.val.best in scores), "coco")
+    if metric not in (*config.val.metrics, "coco"):
+        yield "val.best", (f"is {config.val.best}, which val.metrics does not ask for; write "
+                           f"val.metrics: [coco, {metric}]")
+
+
 TRAIN_PATHS = "train_ann_path", "train_img_root"
 VAL_PATHS = "val_ann_path", "val_img_root"
 

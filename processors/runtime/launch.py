@@ -126,8 +126,8 @@ def _raise_reason(failures: list[ProcessFailure], processes: int, again: str = T
         raise ChildProcessError(sentence)
     if failure.exitcode < 0:
         name = signal.Signals(-failure.exitcode).name
-        why = ", as happens when memory runs out" if name == "SIGKILL" else ""
-        raise ChildProcessError(f"{who} was killed by {name}{why}; all are ended; {again}")
+        name = name.replace("SIGKILL", "SIGKILL, as happens when memory runs out")
+        raise ChildProcessError(f"{who} was killed by {name}; all are ended; {again}")
     raise ChildProcessError(f"{who} failed with status {failure.exitcode}, for the reason above; "
                             f"all are ended; {again}")
 
