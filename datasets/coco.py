@@ -14,13 +14,15 @@ from datasets.annotations.persons import PersonTable
 from datasets.annotations.readers import read_detections
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
-from datasets.crops.colour_params import RECTANGLES, draw_colour_params
+from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
 from datasets.crops.images import ImageError, missing_files, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
 from utils.errors import UserError
 from utils.geometry import CropGeometry, padded_area
+
+MOST_TRIED = 100    # other persons in the place of one whose image is broken
 
 
 class MSCOCO(Dataset):
@@ -43,10 +45,10 @@ class MSCOCO(Dataset):
         have weaker augmentation. pack: a crop pack to read instead of the images, which need not
         be there then. detections: COCO results file whose boxes replace the annotated ones if
         their score is at least box_score. debug: use only the first so many persons.
-        skip_broken: persons whose image is missing are left out, those whose image turns out
-        unreadable become broken samples (see `__getitem__`). check_files: look for missing images
-        at once. split: "train" or "val", for the names of settings in messages. category: see
-        `category_ids`. extra: more annotation files whose persons come after these.
+        skip_broken: persons whose image is missing are left out, for those whose image turns out
+        unreadable there is another sample (see `__getitem__`). check_files: look for missing
+        images at once. split: "train" or "val", for the names of settings in messages. category:
+        see `category_ids`. extra: more annotation files whose persons come after these.
 
         Raises FileNotFoundError or ValueError, one sentence with file and setting; also where no
         annotated person is left to use. No detection left is a data set of nobody.
@@ -76,6 +78,7 @@ class MSCOCO(Dataset):
             raise UserError(f"{ann_key}: no person is left to use in {self.summary()}")
         self.center, self.scale = self.geometry.center_scale(self.persons.boxes)
         self.forget_image()
+        self._looked_at = np.zeros(len(self.persons.image_ids), bool)   # by this process
         self._joint_order = np.array(skeleton.flip_order)
 
     def _with_crops(self, pack: CropPack, persons: PersonTable) -> PersonTable:
@@ -128,7 +131,8 @@ class MSCOCO(Dataset):
         """Sample number `index`, or (epoch, index).
 
         Raises ImageError naming the file of an image that cannot be used. With skip_broken
-        that image gives a sample marked as broken instead, black, with nothing visible.
+        that image gives a sample marked as broken: with augmentation another person's of the same
+        epoch, always the same one, and otherwise a black one with nothing visible.
         """
         return self.__getitems__([key])[0]
 
@@ -138,7 +142,9 @@ class MSCOCO(Dataset):
         All is drawn before the first image is read: decoding leaves nothing in the CPU's caches,
         and drawing then takes five times as long.
         """
-        return [self._sample(*plan) for plan in [self._plan(key) for key in keys]]
+        pairs = [key if isinstance(key, tuple) else (0, key) for key in keys]
+        plans = [self._plan(pair) for pair in pairs]
+        return [self._usable(epoch, plan) for (epoch, _), plan in zip(pairs, plans, strict=True)]
 
     def subject(self, index: int) -> Subject:
         """Who a sample shows, without augmentation."""
@@ -147,9 +153,9 @@ class MSCOCO(Dataset):
                        persons.keypoints[index], persons.visibility[index],
                        persons.image_sizes[persons.image_rows[index]])
 
-    def _plan(self, key: int | tuple[int, int]) -> tuple[int, View, np.ndarray, np.ndarray]:
+    def _plan(self, key: tuple[int, int]) -> tuple[int, View, np.ndarray, np.ndarray]:
         """Of a sample: index, view, the view's matrix, and the numbers for the colours."""
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+        epoch, index = key
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         index = int(index)
@@ -163,25 +169,44 @@ class MSCOCO(Dataset):
             draws = draw_colour_params(rng, self.augment.weak if weak else 1.0)
         return index, view, view_matrix(view, self.geometry), draws
 
-    def _sample(self, index: int, view: View, matrix: np.ndarray, draws: np.ndarray) -> Sample:
+    def _usable(self, epoch: int, plan: tuple[int, View, np.ndarray, np.ndarray]) -> Sample:
+        """The sample of a plan, or with skip_broken what there is in its place."""
+        index = plan[0]
         try:
-            pixels, on_pixels = self._pixels(index, view, matrix)
+            return self._sample(*plan)
         except ImageError as error:
             if not self.skip_broken:
                 raise ImageError(f"{error} (data.skip_broken=true goes on without it)") from error
-            return self._broken_sample(index)
-        labelled = self.persons.visibility[index] > 0
-        keypoints, inside = map_joints(self.persons.keypoints[index], matrix,
-                                       self.geometry.input_size)
+            if self.augment is None:
+                return self._black_sample(index)
+            return replace(self._other_sample(epoch, index, error), index=index, broken=True)
+
+    def _other_sample(self, epoch: int, index: int, error: ImageError) -> Sample:
+        """Another person's sample of the epoch: a black one would go into the statistics of batch
+        norms and the mean of the loss. The choice depends on seed, epoch and index alone."""
+        rng = sample_generator(self.seed, epoch, index)
+        others = rng.sample(range(len(self)), min(len(self), MOST_TRIED))
+        for other in others:
+            try:
+                return self._sample(*self._plan((epoch, other)))
+            except ImageError:
+                continue
+        raise ImageError(f"{error}; nor can those of {len(others)} other persons that were tried "
+                         f"in its place be used: see to data.train_img_root")
+
+    def _sample(self, index: int, view: View, matrix: np.ndarray, draws: np.ndarray) -> Sample:
+        pixels, on_pixels = self._pixels(index, view, matrix)
+        visible = self.persons.visibility[index] > 0
+        keypoints, placed = map_joints(self.persons.keypoints[index], matrix)
+        visible &= placed
         if view.flip:   # the matrix has mirrored the places, left and right change their names
-            labelled, keypoints, inside = (values[self._joint_order] for values in (
-                labelled, keypoints, inside))
+            visible, keypoints = visible[self._joint_order], keypoints[self._joint_order]
         to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
                     else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
             crop=warp(pixels, on_pixels, self.geometry.input_size),
-            keypoints=(keypoints * labelled[:, None]).astype(np.float32),
-            visibility=(labelled & inside).astype(np.float32),
+            keypoints=(keypoints * visible[:, None]).astype(np.float32),
+            visibility=visible.astype(np.float32),
             to_image=to_image.astype(np.float32), **self._facts(index, view.scale), index=index,
             draws=draws)
 
@@ -192,15 +217,14 @@ class MSCOCO(Dataset):
         row = int(self._pack_rows[index, view.part])
         return self.pack.read(row), on_piece(matrix, self.pack.origins[row], self.pack.steps[row])
 
-    def _broken_sample(self, index: int) -> Sample:
+    def _black_sample(self, index: int) -> Sample:
         width, height = self.geometry.input_size
         joints = self.skeleton.num_joints
         return Sample(crop=np.zeros((height, width, 3), np.uint8),
                       keypoints=np.zeros((joints, 2), np.float32),
                       visibility=np.zeros(joints, np.float32),
                       to_image=np.eye(2, 3, dtype=np.float32),
-                      **self._facts(index, self.scale[index]), index=index, broken=True,
-                      draws=np.zeros(RECTANGLES.stop if self.augment else 0, np.float32))
+                      **self._facts(index, self.scale[index]), index=index, broken=True)
 
     def _facts(self, index: int, scale: np.ndarray) -> dict:
         return {"image_id": int(self.persons.image_ids[self.persons.image_rows[index]]),
@@ -218,7 +242,8 @@ class MSCOCO(Dataset):
         """
         if row != self._last_row:
             part, path = self.sets[self.persons.sets[row]], self.path(row)
-            image = read_image(path)
+            image = read_image(path, look_for_cut=not self._looked_at[row])
+            self._looked_at[row] = True
             stated = tuple(self.persons.image_sizes[row].tolist())
             if image.shape[1::-1] != stated:
                 raise ImageError(f"image {path} has {image.shape[1]}x{image.shape[0]} pixels but "
@@ -232,7 +257,8 @@ class MSCOCO(Dataset):
         return self.path(int(self.persons.image_rows[index]))
 
     def path(self, row: int) -> Path:
-        """File of a row of `persons.image_ids`."""
+        """File of a row of `persons.image_ids`. An absolute name, or one with `..`, is taken as it
+        is: nothing but an image is ever read there, and nothing written."""
         return self.sets[self.persons.sets[row]].img_root / self.persons.file_names[row]
 
     def ann_paths(self) -> str:

@@ -15,7 +15,8 @@ ON_DEVICE = ("crop", "keypoints", "visibility", "draws")    # what training comp
 class Sample:
     crop: np.ndarray         # (H, W, 3) uint8, RGB
     keypoints: np.ndarray    # (K, 2) float32, pixels of the crop ("input pixels")
-    visibility: np.ndarray   # (K,) float32, 1 = labelled and inside the crop, 0 = no loss
+    visibility: np.ndarray   # (K,) float32, 1 = labelled, also beside the crop: how far
+                             # from it a joint is still painted is the codec's to say
     to_image: np.ndarray     # (2, 3) float32, affine from input pixels to image pixels; NaN for
                              # training samples with perspective, which no affine undoes
     index: int               # position in the data set

@@ -1,13 +1,16 @@
 """Losses between predicted and target heatmaps.
 
-All take heatmaps (B, K, h, w), targets (B, K, h, w) and weights (B, K), float32, and return a
-scalar. A weight of 0 leaves a joint out; the mean still runs over all joints, as in
-SimpleBaselines (Xiao et al. 2018) and HRNet (Sun et al. 2019).
+All take heatmaps (B, K, h, w), targets (B, K, h, w) and weights (B, K) or, as HRNet has them,
+(B, K, 1), float32, and return a scalar; other shapes are a ValueError. A weight of 0 leaves a joint
+out; the mean still runs over all joints, as in SimpleBaselines (Xiao et al. 2018) and HRNet (Sun et
+al. 2019).
 """
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+from utils.errors import UserError
 
 
 def weighted_mse(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -33,12 +36,23 @@ def adaptive_wing(heatmaps: Tensor, targets: Tensor, weights: Tensor, alpha: flo
     offset = theta * slope - omega * torch.log1p(ratio ** power)
     near = omega * torch.log1p((difference / epsilon) ** power)
     loss = torch.where(difference < theta, near, slope * difference - offset)
-    return (loss.mean(dim=(2, 3)) * weights).mean()
+    return (loss.mean(dim=(2, 3)) * _per_joint(weights, heatmaps, targets)).mean()
 
 
 def _joint_errors(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """(B, K): squared error of each map times the square of its weight, mean over pixels."""
+    weights = _per_joint(weights, heatmaps, targets)
     return (heatmaps - targets).square().mean(dim=(2, 3)) * weights.square()
+
+
+def _per_joint(weights: Tensor, heatmaps: Tensor, targets: Tensor) -> Tensor:
+    """Weights as (B, K). Shapes that do not fit would be spread over each other without a word."""
+    weights = weights.squeeze(2) if weights.ndim == 3 else weights
+    if weights.shape != heatmaps.shape[:2] or targets.shape != heatmaps.shape:
+        raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} are compared with targets of "
+                        f"{tuple(targets.shape)} by weights of {tuple(weights.shape)}: give "
+                        f"targets of the same shape, and weights (B, K)")
+    return weights
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

@@ -226,6 +226,8 @@ def newton_step(log: Tensor) -> tuple[Tensor, Tensor]:
     return (hxy * gy - hyy * gx) * inverse, (hxy * gx - hxx * gy) * inverse
 
 
+# By name. Here gauss_taylor blurs with 11 pixels, DARK's kernel for sigma 2, as a function of maps
+# cannot know the sigma they were painted with; HeatmapCodec makes its own for other sigmas.
 DECODERS: dict[str, Decoder] = {
     "argmax": decode_argmax,
     "quarter": decode_quarter,

@@ -17,7 +17,7 @@ from utils.geometry import CropGeometry
 
 # Of one axis: the product of two smaller values is a denormal float, and a tenth of a map of
 # those takes a CPU five times as long to multiply as all the rest.
-SMALLEST = 1e-19
+SMALLEST = 1.1e-19
 
 
 class HeatmapCodec:
@@ -73,8 +73,15 @@ class HeatmapCodec:
         keypoints: (B, K, 2) input pixels. visibility: (B, K), 0 = no loss. Returns heatmaps
         (B, K, h, w) float32 with peaks of height 1, and weights (B, K) float32: the visibility,
         or 0 where the whole Gaussian (3 sigma) is outside the map. Maps are empty where the
-        weight is not above 0.5.
+        weight is not above 0.5. Raises ValueError for other shapes, and for what is no tensor.
         """
+        if not (isinstance(keypoints, Tensor) and isinstance(visibility, Tensor)):
+            raise UserError(f"encode takes tensors, not {type(keypoints).__name__} and "
+                            f"{type(visibility).__name__}: use torch.from_numpy")
+        if keypoints.ndim != 3 or keypoints.shape != (*visibility.shape, 2):
+            raise UserError(f"encode got joints of shape {tuple(keypoints.shape)} and visibilities "
+                            f"of {tuple(visibility.shape)}: give (B, K, 2) and (B, K), for one "
+                            f"person joints[None]")
         keypoints = keypoints.to(torch.promote_types(keypoints.dtype, torch.float32))
         x, y = self.input_to_heatmap(keypoints).unbind(-1)
         columns, in_width = ENCODERS[self.encoding](x, self.heatmap_size[0], self.sigma)
@@ -89,8 +96,14 @@ class HeatmapCodec:
     def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         """Heatmaps (B, K, h, w) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K) float32.
 
-        The inverse of `encode`. Input pixels go to the image by `Sample.to_image`.
+        The inverse of `encode`. Input pixels go to the image by `Sample.to_image`. Raises
+        ValueError for maps of another size than this codec's.
         """
+        if heatmaps.ndim != 4 or heatmaps.shape[:1:-1] != self.heatmap_size:
+            raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} do not belong to a codec "
+                            f"for crops of {self.input_size[0]}x{self.input_size[1]}: give "
+                            f"(B, K, {self.heatmap_size[1]}, {self.heatmap_size[0]}), or set the "
+                            f"codec's input_size and stride to what the network has")
         coordinates, scores = self._decode(heatmaps)
         return self.heatmap_to_input(coordinates), scores
 

@@ -1,6 +1,9 @@
 """Images: from a file to RGB pixels, and from a list of names to the files that are not there."""
 import os
-from collections.abc import Iterable
+import stat
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from utils.errors import UserError
 
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
+MOST_PIXELS = 300_000_000   # above the largest cameras' 200 million, and 900 MB as RGB
+SMALL_JPEG = 500_000        # bytes, too few for so many pixels: JPEG has a bit or more for 64
 
 # OpenCV decodes straight to RGB from 4.11 on; older ones give BGR, which is turned afterwards
 _RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
@@ -29,14 +34,18 @@ class ImageError(UserError):
         super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
 
 
-def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
+def read_image(path: str | Path, upright: bool = False, look_for_cut: bool = True) -> np.ndarray:
     """Decode a JPEG, PNG, WebP or whatever else OpenCV reads.
 
     Returns (H, W, 3) uint8 RGB, whatever the file holds (grey, CMYK, alpha, 16 bits). An EXIF
-    orientation counts only if `upright`, because the annotations of COCO ignore it. Raises
-    ImageError for a file that is missing, empty, cut short or no image.
+    orientation counts only if `upright`, because the annotations of COCO ignore it. look_for_cut:
+    also for JPEGs that were given an end, which takes time at some pictures and is needed once.
+    Raises ImageError for a file that is missing, empty, cut short, no image, no file but a device
+    or pipe, or one that would fill the memory.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):     # a device is read for ever
+            raise ImageError(f"image {path} is no file: name one")
         with open(path, "rb") as file:
             data = file.read()
     except FileNotFoundError:
@@ -47,15 +56,43 @@ def read_image(path: str | Path, upright: bool = False) -> np.ndarray:
         raise ImageError(f"image {path} is empty (0 bytes): copy it again")
     if data.startswith(JPEG_START) and not _jpeg_has_end(data):
         raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
+    if len(data) > SMALL_JPEG or not data.startswith(JPEG_START):
+        _ensure_memory_for(data, path)
     try:
         pixels = decode(np.frombuffer(data, np.uint8), upright)
-    except cv2.error as error:      # more pixels than OpenCV allows, for one
+    except cv2.error as error:
         raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
     if pixels is None:
         raise ImageError(f"image {path} is damaged or is not an image: copy it again")
-    if data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
+    if look_for_cut and data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
         raise ImageError(f"image {path} is cut short, only an end was put behind it: copy it again")
     return pixels
+
+
+def _ensure_memory_for(data: bytes, path: str | Path) -> None:
+    """Raise ImageError for a picture of more than MOST_PIXELS, which a small file can be."""
+    try:
+        with headers_only():
+            width, height = Image.open(BytesIO(data)).size
+    except (OSError, ValueError):
+        return      # no image to Pillow: OpenCV may know it, and has a limit of its own
+    if width * height > MOST_PIXELS:
+        raise ImageError(f"image {path} has {width}x{height} pixels, more than the "
+                         f"{MOST_PIXELS // 10 ** 6} million that are decoded: make it smaller, or "
+                         f"cut it into pieces")
+
+
+@contextmanager
+def headers_only() -> Iterator[None]:
+    """Pillow without its guard against pictures too large to decode, for none is decoded, and
+    without its words on damaged EXIF, which costs no pixel."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def decode(data: np.ndarray, upright: bool = False) -> np.ndarray | None:
@@ -82,21 +119,27 @@ def _cut_before_its_end(data: bytes, pixels: np.ndarray) -> bool:
     """Whether a JPEG with an end marker stops long before it, which OpenCV does not tell.
 
     What is missing is decoded as one colour, so only a picture that ends in one colour is looked
-    at again, with further data before the end marker: that changes a picture that lacks some.
-    By Pillow, because OpenCV complains on stderr about the data behind a whole picture. Not
-    noticed: less than half of the last row of blocks, and progressive files, which lose detail
-    everywhere.
+    at again, in an eighth of its size, with further data before the end marker: that changes a
+    picture that lacks some. By Pillow, because OpenCV complains on stderr about the data behind a
+    whole picture. Not noticed: less than half of the last row of blocks, and progressive files,
+    which lose detail everywhere.
     """
     bottom = pixels[-1, pixels.shape[1] // 2:]
     if (bottom != bottom[-1]).any():
         return False
     end = data.rfind(JPEG_END)
     try:
-        one, other = (np.asarray(Image.open(BytesIO(content))) for content in (
-            data, data[:end] + MORE_DATA + data[end:]))
-    except (OSError, Image.DecompressionBombError):
+        with headers_only():    # the size is that of `pixels`
+            return _in_small(data) != _in_small(data[:end] + MORE_DATA + data[end:])
+    except OSError:
         return False    # a kind of JPEG that only OpenCV reads
-    return not np.array_equal(one, other)
+
+
+def _in_small(data: bytes) -> bytes:
+    """Pixels of a JPEG in an eighth of its size, grey where that is quicker."""
+    image = Image.open(BytesIO(data))
+    image.draft("L", (1, 1))
+    return image.tobytes()
 
 
 def missing_files(root: str | Path, names: Iterable[str]) -> list[str]:

@@ -42,25 +42,19 @@ def warp(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]) -> 
     return cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB)
 
 
-def map_joints(points: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int],
-               ) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (K, 2) image pixels -> (K, 2) float64 input pixels, and which are in the crop (K,).
+def map_joints(points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (K, 2) image pixels -> (K, 2) float64 input pixels, in the crop or beside it, and
+    which of them have a place there (K,).
 
-    Joints beyond the horizon of a tilted view would come back on the other side: they are
-    reported at the origin and outside.
+    Joints beyond the horizon of a tilted view have none, as they would come back on the other
+    side: they are reported at the origin.
     """
     mapped = points @ matrix[:, :2].T + matrix[:, 2]
     if len(matrix) == 2:
-        return mapped, _inside(mapped, input_size)
+        return mapped, np.ones(len(mapped), bool)
     depth = mapped[:, 2:]
     seen = depth > HORIZON
-    mapped = np.where(seen, mapped[:, :2] / np.where(seen, depth, 1), 0)
-    return mapped, seen[:, 0] & _inside(mapped, input_size)
-
-
-def _inside(points: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    x, y = points.T     # pixel 0 reaches from -0.5 to 0.5
-    return (x >= -0.5) & (x < input_size[0] - 0.5) & (y >= -0.5) & (y < input_size[1] - 0.5)
+    return np.where(seen, mapped[:, :2] / np.where(seen, depth, 1), 0), seen[:, 0]
 
 
 def on_piece(matrix: np.ndarray, origin: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -1,7 +1,4 @@
 """Image header: size and orientation of an image file without decoding it."""
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from struct import error as StructError
@@ -9,7 +6,7 @@ from typing import Any, BinaryIO
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from datasets.crops.images import JPEG_END, JPEG_START
+from datasets.crops.images import JPEG_END, JPEG_START, headers_only
 from utils.errors import UserError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
@@ -33,7 +30,7 @@ def read_header(path: str | Path) -> ImageHeader | None:
             raise UserError("is empty")
         file.seek(0)
         try:
-            with _for_headers():
+            with headers_only():
                 image = Image.open(file, formats=FORMATS)
                 orientation = _orientation(image.info.get("exif", b""))
         except (UnidentifiedImageError, OSError):
@@ -54,19 +51,6 @@ def _orientation(block: bytes) -> int:
     except (SyntaxError, StructError):      # so Pillow calls a block that is none
         return 1
     return orientation if orientation in range(1, 9) else 1
-
-
-@contextmanager
-def _for_headers() -> Iterator[None]:
-    """Pillow without its guard against pictures too large to decode, for none is decoded, and
-    without its words on damaged EXIF, which costs no pixel."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _ensure_end(file: BinaryIO) -> None:

@@ -216,9 +216,32 @@ def test_broken_image_names_its_file(broken):
 
 
 def test_skip_broken_marks_the_sample(broken):
-    sample = MSCOCO(*broken, skip_broken=True, augment=ALL)[(4, 2)]
+    sample = MSCOCO(*broken, skip_broken=True)[2]
     assert sample.broken and sample.index == 2 and sample.image_id == 11
     assert sample.visibility.sum() == 0 and sample.crop.sum() == 0
+
+
+def test_another_person_takes_the_place_of_a_broken_training_sample(broken):
+    """A black crop would go into the statistics of batch norms and the mean of the loss."""
+    one, other = (MSCOCO(*broken, skip_broken=True, augment=ALL) for _ in range(2))
+    other[(9, 0)]       # nothing that was read before changes the choice
+    taken = []
+    for epoch in range(12):
+        sample, again = one[(epoch, 2)], other[(epoch, 2)]
+        assert sample.broken and sample.index == 2 and sample.visibility.any()
+        assert np.array_equal(sample.crop, again.crop)
+        taken += [index for index in range(8) if index != 2
+                  and np.array_equal(one[(epoch, index)].crop, sample.crop)]
+    assert len(taken) == 12 and len(set(taken)) > 3
+    assert not one[(0, 3)].broken
+
+
+def test_a_data_set_of_broken_images_only_ends_the_run(broken):
+    path, root, skeleton = broken
+    for file in root.iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(ImageError, match="00001[0-4].jpg is empty.* of 8 other persons"):
+        MSCOCO(path, root, skeleton, skip_broken=True, augment=ALL)[(0, 1)]
 
 
 def test_image_of_another_size_is_refused(coco_content, write_coco):
@@ -233,7 +256,7 @@ def test_an_image_is_decoded_once_for_its_persons(coco_content, write_coco, monk
     dataset = MSCOCO(*write_coco(coco_content), COCO)
     from_file = MSCOCO.image.__globals__["read_image"]
     monkeypatch.setitem(MSCOCO.image.__globals__, "read_image",
-                        lambda path: read.append(path.name) or from_file(path))
+                        lambda path, **how: read.append(path.name) or from_file(path))
     for index in range(len(dataset)):
         dataset[index]
     assert read == ["000010.jpg", "000011.jpg", "000012.jpg", "000014.jpg"]

@@ -6,14 +6,17 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from configs.schema import AugmentConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.augment import View
 from datasets.crops.warp import view_matrix
+from datasets.sample import collate
 from processors.jobs.pack_writer import write_pack
 from utils.geometry import CropGeometry
+from utils.heatmap_codec import HeatmapCodec
 
 COCO = load_skeleton("coco")
 ALL = AugmentConfig(flip=0.5, rotation=45, rotation_prob=0.8, scale=0.35, half_body=0.5)
@@ -49,14 +52,25 @@ def test_shapes_and_types(coco_content, write_coco):
     assert sample.box_score == 1 and sample.index == 2
 
 
-def test_joints_outside_the_crop_are_not_visible(coco_content, write_coco):
+@pytest.mark.parametrize("encoding", ["exact", "rounded"])
+def test_joints_beside_the_crop_are_painted_as_far_as_their_gaussian_reaches(
+        coco_content, write_coco, encoding):
+    """As the official loaders do: up to 3 sigma beyond the map a joint keeps its weight."""
     for row in coco_content["annotations"]:
-        row["bbox"] = [20, 10, 30, 40]
-    dataset = MSCOCO(*write_coco(coco_content), COCO)
-    sample = dataset[0]
-    inside = ((sample.keypoints > -0.5) & (sample.keypoints < [191.5, 255.5])).all(axis=1)
-    assert 0 < inside.sum() < 17
-    assert np.array_equal(sample.visibility > 0, inside)
+        row["bbox"] = [40, 20, 50, 40]
+    dataset = MSCOCO(*write_coco(coco_content), COCO, augment=ALL)
+    batch = collate([dataset[epoch, index] for epoch in range(40) for index in range(8)])
+    assert (batch.visibility == 1).all()        # all are labelled
+    maps, weights = HeatmapCodec(encoding=encoding).encode(batch.keypoints, batch.visibility)
+    x, y = batch.keypoints.unbind(-1)
+    inside = (x > -0.5) & (x < 191.5) & (y > -0.5) & (y < 255.5)
+    beyond = torch.stack([-x, x - 188, -y, y - 252]).amax(0) / 4     # heatmap pixels off the map
+    assert weights[inside].all() and weights[beyond < 6].all()
+    assert not weights[beyond > 8.6].any()      # they round up to another 2.5 pixels towards it
+    painted = maps.flatten(2).amax(-1)
+    assert (painted[beyond < 5] > 0.001).all() and not painted[beyond > 8.6].any()
+    outside = (weights > 0) & ~inside
+    assert 0.02 < outside.sum() / weights.sum() < 0.3 and (beyond > 8.6).any()
 
 
 @pytest.fixture
@@ -183,10 +197,13 @@ def test_boxes_and_joints_equal_the_official_loader(real, alignment, prefix):
 def test_crops_equal_the_official_loader(real):
     dataset, golden, pairs = real("hrnet")
     crops = dict(zip(golden["crop_idx"].tolist(), golden["crop_rgb_uint8"], strict=True))
-    compared = 0
+    compared, codec = 0, HeatmapCodec(encoding="rounded")
     for mine, theirs in pairs:
         sample = dataset[int(mine)]
         seen = sample.visibility > 0
+        _, weights = codec.encode(*(torch.from_numpy(values)[None] for values in (
+            sample.keypoints, sample.visibility)))
+        assert np.array_equal(weights[0], golden["hrnet_target_weight"][theirs][:, 0])
         np.testing.assert_allclose(
             sample.keypoints[seen], golden["hrnet_joints_input_px"][theirs][seen, :2], atol=0.01)
         statistics = golden["crop_norm_mean3_std3_rawmean"][theirs]

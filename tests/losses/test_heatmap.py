@@ -113,3 +113,16 @@ def test_joints_of_weight_zero_do_not_count(name, maps):
 @pytest.mark.parametrize("name", LOSSES)
 def test_no_loss_without_any_joint(name, maps):
     assert LOSSES[name](maps[0], maps[1], torch.zeros(3, 10)).item() == 0
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("persons", [1, 3])
+def test_weights_as_hrnet_has_them_count_the_same_and_others_are_refused(maps, loss, persons):
+    heatmaps, targets, weights = (values[:persons] for values in maps)
+    assert torch.equal(loss(heatmaps, targets, weights[..., None]),
+                       loss(heatmaps, targets, weights))
+    for wrong in (weights.T[:, :1], weights[:, :1], weights[..., None].expand(-1, -1, 2)):
+        with pytest.raises(ValueError, match="give targets of the same shape, and weights"):
+            loss(heatmaps, targets, wrong)
+    with pytest.raises(ValueError, match="give targets of the same shape, and weights"):
+        loss(heatmaps, targets[:1, :1], weights)

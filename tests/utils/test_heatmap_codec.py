@@ -201,5 +201,21 @@ def test_names_that_do_not_fit_warn_and_unknown_ones_stop():
 def test_targets_have_no_denormal_floats(encoding):
     """They cost CPUs several times as much as all the other pixels."""
     codec = HeatmapCodec((192, 256), alignment="hrnet", encoding=encoding)
-    maps, _ = codec.encode(torch.rand(8, 17, 2) * 200, torch.ones(8, 17))
+    joints = torch.rand(8, 17, 2) * 200
+    joints[0, 0] = 4 * 18.6997      # pixel 0 of each axis is 1.04e-19, the product below 1.18e-38
+    maps, _ = codec.encode(joints, torch.ones(8, 17))
     assert not ((maps > 0) & (maps < torch.finfo(torch.float32).tiny)).any()
+
+
+def test_other_shapes_than_the_stated_ones_are_refused():
+    codec, joints = HeatmapCodec((192, 256)), torch.rand(2, 17, 2)
+    for keypoints, visibility in ((joints[0], torch.ones(17)), (torch.rand(2, 17, 3),
+                                  torch.ones(2, 17)), (joints, torch.ones(2, 17, 1)),
+                                  (joints, torch.ones(17))):
+        with pytest.raises(ValueError, match=r"give \(B, K, 2\) and \(B, K\)"):
+            codec.encode(keypoints, visibility)
+    with pytest.raises(ValueError, match="takes tensors, not ndarray and Tensor: use torch.from"):
+        codec.encode(joints.numpy(), torch.ones(2, 17))
+    for shape in ((1, 17, 96, 72), (17, 64, 48), (1, 17, 48, 64)):
+        with pytest.raises(ValueError, match=r"crops of 192x256: give \(B, K, 64, 48\)"):
+            codec.decode(torch.zeros(shape))

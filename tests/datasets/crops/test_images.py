@@ -1,10 +1,14 @@
 """Every kind of image file gives RGB uint8; every broken one a sentence that names it."""
+import os
 import pickle
+from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from datasets.crops import images
 from datasets.crops.images import ImageError, missing_files, read_image
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (64, 48))
@@ -50,7 +54,6 @@ def test_exif_orientation_is_ignored(tmp_path):
 
 
 def test_cmyk_jpeg(tmp_path):
-    Image = pytest.importorskip("PIL.Image")
     Image.fromarray(PIXELS).convert("CMYK").save(tmp_path / "cmyk.jpg", quality=98)
     assert np.abs(read_image(tmp_path / "cmyk.jpg").astype(int) - PIXELS).mean() < 5
 
@@ -89,6 +92,46 @@ def test_a_whole_jpeg_may_end_in_one_colour(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_an_end_put_behind_a_cut_file_is_looked_for_once_by_a_process(tmp_path, monkeypatch):
+    pixels, looked = PIXELS.copy(), []
+    pixels[20:] = 0     # a black bar below, as letterboxed films have it
+    (tmp_path / "bar.jpg").write_bytes(encode(".jpg", pixels))
+    monkeypatch.setattr(images, "_in_small", lambda data: looked.append(len(data)) or b"")
+    for first in (True, False, False):
+        read_image(tmp_path / "bar.jpg", look_for_cut=first)
+    assert len(looked) == 2
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "pipe", "."])
+def test_what_is_no_file_is_not_read(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageError, match="is no file: name one"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix, size", [("png", (20000, 20000)), ("jpg", (60000, 6000)),
+                                          ("tif", (50000, 7000))])
+def test_small_files_of_too_many_pixels_are_not_decoded(tmp_path, monkeypatch, suffix, size):
+    """Their headers alone would do; the bytes behind are never looked at."""
+    monkeypatch.setattr(images, "decode", None)
+    monkeypatch.setattr(images, "SMALL_JPEG", 0)
+    path = tmp_path / f"large.{suffix}"
+    if suffix == "jpg":
+        content = bytearray(encode(".jpg"))
+        frame = content.index(b"\xff\xc0") + 5
+        content[frame:frame + 4] = size[1].to_bytes(2, "big") + size[0].to_bytes(2, "big")
+        path.write_bytes(content)
+    else:
+        Image.new("1", size).save(path)
+    with pytest.raises(ImageError, match=f"has {size[0]}x{size[1]} pixels, more than the 300 mill"):
+        read_image(path)
+
+
+def test_the_smallest_jpeg_of_too_many_pixels_is_larger_than_those_taken_without_a_look():
+    Image.new("L", (8192, 8192)).save(content := BytesIO(), "JPEG", progressive=True, quality=1)
+    assert len(content.getvalue()) * images.MOST_PIXELS / 8192 ** 2 > images.SMALL_JPEG
+
+
 def test_other_broken_files(tmp_path):
     with pytest.raises(ImageError, match="empty.jpg is empty"):
         read(tmp_path, b"", "empty.jpg")
@@ -97,7 +140,7 @@ def test_other_broken_files(tmp_path):
     with pytest.raises(ImageError, match="none.jpg does not exist"):
         read_image(tmp_path / "none.jpg")
     with pytest.raises(ImageError, match="cannot be read"):
-        read_image(tmp_path)
+        read_image(tmp_path / "page.jpg" / "a.jpg")
 
 
 def test_error_keeps_its_sentence_through_a_worker():
