@@ -50,7 +50,7 @@ def _orientation(block: bytes) -> int:
         orientation: Any = exif.get(ExifTags.Base.Orientation)
     except (SyntaxError, StructError):      # so Pillow calls a block that is none
         return 1
-    return orientation if orientation in range(1, 9) else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
 def _ensure_end(file: BinaryIO) -> None:
