@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from configs.schema import Config, ModelConfig
 from nets import PoseNet, build_net
@@ -84,35 +85,30 @@ def shape_only_net(model: ModelConfig) -> PoseNet:
 def cost_of(net: PoseNet, input_size: tuple[int, int]) -> Cost:
     """Parameters, MACs and output shapes of every module of a net on the meta device, for an
     input of (width, height) pixels."""
-    own_macs: dict[str, int] = {}
+    modules = dict(net.named_modules())
     shapes: dict[str, str] = {}
 
     def note(name: str):
         def hook(module: nn.Module, inputs: tuple, output) -> None:
             outputs = output if isinstance(output, list) else [output]
             shapes[name] = ", ".join("x".join(map(str, out.shape[1:])) for out in outputs)
-            if isinstance(module, nn.ConvTranspose2d):    # each INPUT pixel meets all weights
-                own_macs[name] = module.weight.numel() * inputs[0].shape[2:].numel()
-            elif isinstance(module, nn.Conv2d):           # each output pixel does
-                own_macs[name] = module.weight.numel() * output.shape[2:].numel()
         return hook
 
-    hooks = [module.register_forward_hook(note(name)) for name, module in net.named_modules()]
+    hooks = [module.register_forward_hook(note(name)) for name, module in modules.items()]
     width, height = input_size
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net.eval()(torch.empty(1, 3, height, width, device="meta"))
     for hook in hooks:
         hook.remove()
-    names = [name for name, _ in net.named_modules()]
-    macs = {name: sum(count for leaf, count in own_macs.items() if _is_part(leaf, name))
-            for name in names}
+    flops = {name.partition(".")[2]: sum(by_kind.values())      # without the class of the network
+             for name, by_kind in counter.get_flop_counts().items() if name != "Global"}
+    macs: dict[str, int] = {}
+    for name, module in reversed(modules.items()):      # lists of modules are not called themselves
+        parts = (f"{name}.{part}".strip(".") for part, _ in module.named_children())
+        macs[name] = flops.get(name, 0) // 2 or sum(macs.get(part, 0) for part in parts)
     parameters = {name: sum(p.numel() for p in module.parameters())
-                  for name, module in net.named_modules()}
+                  for name, module in modules.items()}
     return Cost(parameters, macs, shapes)
-
-
-def _is_part(leaf: str, of: str) -> bool:
-    return not of or leaf == of or leaf.startswith(f"{of}.")
 
 
 def _activation_bytes(net: PoseNet, input_size: tuple[int, int], images: int) -> int:
