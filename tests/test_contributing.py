@@ -34,6 +34,23 @@ def test_an_example_fits_the_code(name):
     assert any(path.startswith("tests/") for path in changed), "an example brings its test"
 
 
+def test_the_rooms_of_the_page_are_those_of_the_house():
+    rooms = re.findall(r"^\| `([a-z/]+)/` \|", PAGE, re.MULTILINE)
+    packages = {path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("*/**/__init__.py")}
+    assert sorted(rooms) == sorted(
+        name for name in packages if name.partition("/")[0] not in ("benchmarks", "tests"))
+
+
+def test_the_ties_to_torch_are_where_the_page_says():
+    section = PAGE.partition("## Ties to torch's insides")[2].partition("\n## ")[0]
+    ties = re.findall(r"^\| `(\S+\.py)` \| (.+) \|$", section, re.MULTILINE)
+    assert len(ties) >= 8
+    for path, words in ties:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        for name in re.findall("`(.+?)`", words):
+            assert name in text, f"{path} has no {name}"
+
+
 def test_lines_that_are_no_longer_there_are_noticed():
     with pytest.raises(AssertionError, match="main.py"):
         changed_files("```diff main.py\n-def no_such_function():\n+def other():\n```\n")
