@@ -81,7 +81,7 @@ def judge(folder: Path, options: argparse.Namespace) -> bool:
     """From coordinates to the ten numbers, beside pycocotools on the results of that."""
     evaluation = new_evaluation(folder, options.images)
     people = near_the_truth(evaluation)
-    results, content = evaluation.to_results(people), evaluation.ground_truth.dataset
+    results, content = evaluation.to_results(people), evaluation.ground_truth.coco().dataset
     seconds = medians({
         "pycocotools": silent(lambda: pycocotools(content, results)),
         "ours": lambda: evaluation.judge(evaluation.to_results(people), people),

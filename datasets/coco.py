@@ -16,10 +16,10 @@ from datasets.annotations.skeleton import Skeleton
 from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
-from datasets.crops.images import ImageError, missing_files, read_image
+from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
-from utils.errors import UserError
+from utils.errors import UserError, cut
 from utils.geometry import CropGeometry, padded_area
 
 MOST_TRIED = 100    # other persons in the place of one whose image is broken
@@ -100,14 +100,17 @@ class MSCOCO(Dataset):
 
     def _with_files(self, persons: PersonTable) -> PersonTable:
         """Persons whose image file exists. Without skip_broken all must."""
-        gone_images = np.zeros(len(persons.image_ids), bool)
+        gone_images, hints = np.zeros(len(persons.image_ids), bool), ""
         for number, part in enumerate(self.sets):
             mine = persons.sets == number
-            gone_images[mine] = self._missing(part, persons.file_names[mine])
+            names = persons.file_names[mine]
+            gone_images[mine] = missing = self._missing(part, names)
+            hints += spelled_otherwise(part.img_root, names[missing].tolist())
         if not gone_images.any():
             return persons
         gone = gone_images[persons.image_rows]
-        notes = {**persons.notes, "persons whose image file is missing left out": int(gone.sum())}
+        notes = {**persons.notes,
+                 f"persons whose image file is missing left out{hints}": int(gone.sum())}
         return replace(persons.select(~gone), notes=notes)
 
     def _missing(self, part: AnnotatedSet, names: np.ndarray) -> np.ndarray:
@@ -120,8 +123,9 @@ class MSCOCO(Dataset):
             source = self.source if part is self.sets[0] else part.ann_path
             raise FileNotFoundError(
                 f"{part.root_key}: {len(missing)} of {len(names)} images of {source} are not in "
-                f"{part.img_root}, first {', '.join(missing[:3])}; add them, correct the folder, "
-                f"or set data.skip_broken to true")
+                f"{part.img_root}, first {', '.join(map(cut, missing[:3]))}"
+                f"{spelled_otherwise(part.img_root, missing)}; add them, correct the folder, or "
+                f"set data.skip_broken to true")
         return np.isin(names, missing)
 
     def __len__(self) -> int:

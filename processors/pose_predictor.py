@@ -1,6 +1,5 @@
 """PosePredictor: people and their joints in images, in one call."""
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,10 +124,10 @@ class PosePredictor:
 
     def _rank(self, poses: Predictions, detected: bool) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the poses to show, and their scores. People who were asked for all stay."""
-        val = replace(self.model.config.val, boxes="detected" if detected else "gt")
+        val = self.model.config.val
         if detected:
-            return rank_poses(poses, val, self.skeleton.sigmas)
-        return np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val)
+            return rank_poses(poses, val, self.skeleton.sigmas, detected)
+        return np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
 
     def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:
         """Everybody, one after the other, however many an image has."""

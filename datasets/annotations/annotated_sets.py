@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from configs.schema import ExtraSet
-from datasets.annotations.annotation_cache import cached_ground_truth
+from datasets.annotations.annotation_cache import cached_persons
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton, joint_map, load_skeleton
 
-PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids")
+PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
 PER_IMAGE = ("image_ids", "file_names", "image_sizes")
 NO_JOINTS = "persons without any joint of the trained skeleton left out"
 
@@ -52,11 +52,11 @@ def read_sets(sets: Sequence[AnnotatedSet], skeleton: Skeleton, alignment: str,
     """The annotated persons of all sets, one set after the other, with the joints of `skeleton`.
 
     A joint that a set does not have is never labelled in it, which costs no loss. debug: use
-    only the first so many persons of each. Raises what `read_ground_truth` raises.
+    only the first so many persons of each. Raises what `read_persons` raises.
     """
     parts = []
     for part in sets:
-        persons = cached_ground_truth(part.ann_path, part.skeleton, alignment, part.ann_key,
+        persons = cached_persons(part.ann_path, part.skeleton, alignment, part.ann_key,
                                       part.category)
         if part.skeleton.joint_names != skeleton.joint_names:
             persons = with_joints(persons, joint_map(part.skeleton, skeleton))

@@ -14,36 +14,36 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.persons import PersonTable
-from datasets.annotations.readers import read_ground_truth
+from datasets.annotations.readers import read_persons
 from datasets.annotations.skeleton import Skeleton
 from utils.files import write_atomically
 from utils.log import log
 
-VERSION = 2             # raise it when read_ground_truth gives other arrays for the same file
+VERSION = 3             # raise it when read_persons gives other arrays for the same file
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 
-def cached_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str, key: str,
+def cached_persons(path: str | Path, skeleton: Skeleton, alignment: str, key: str,
                         category: str | int = "") -> PersonTable:
-    """`read_ground_truth`, from the cache if the file is large and still the same.
+    """`read_persons`, from the cache if the file is large and still the same.
 
     Raises what that raises. A cache that cannot be read or written is done without.
     """
     path = Path(path)
     if not path.is_file() or path.stat().st_size < SMALLEST:
-        return read_ground_truth(path, skeleton, alignment, key, category)
+        return read_persons(path, skeleton, alignment, key, category)
     try:
         made_from = (f"{VERSION} {' '.join(skeleton.joint_names)} {category!r} {alignment} "
                      f"{checksum(path)}")
     except OSError:     # reading it says what is wrong
-        return read_ground_truth(path, skeleton, alignment, key, category)
+        return read_persons(path, skeleton, alignment, key, category)
     places = cache_paths(path, skeleton, alignment)
     for place in places:
         persons = _load(place, made_from)
         if persons is not None:
             return persons
     log.info("reading %s; the next start will find its persons in a cache", path)
-    persons = read_ground_truth(path, skeleton, alignment, key, category)
+    persons = read_persons(path, skeleton, alignment, key, category)
     for place in places:
         if _save(place, persons, made_from):
             break

@@ -1,9 +1,8 @@
 """Category: which annotations of a COCO file are the persons, or the animals, hands or tools."""
-from numbers import Real
 from typing import Any
 
 from datasets.annotations.skeleton import Skeleton
-from utils.errors import UserError
+from utils.errors import UserError, cut, shown
 
 ALL = "all"
 
@@ -23,7 +22,7 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
     if wanted != "":
         found = [row for row in rows if wanted in (row.get("name"), row["id"])]
         if not found:
-            raise UserError(f"{where} has no category {wanted!r}: set data.category to one of "
+            raise UserError(f"{where} has no category {shown(wanted)}: set data.category to one of "
                              f"{_listed(rows)}")
         return (found[0]["id"],)
     persons = [row for row in rows if row.get("name") == "person"]
@@ -35,7 +34,7 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
 
 
 def _listed(rows: list[dict[str, Any]]) -> str:
-    names = [f"{row.get('name')} ({row['id']})" for row in rows]
+    names = [f"{cut(str(row.get('name')))} ({shown(row['id'])})" for row in rows]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more if names else "those it will list, which are none yet"
 
@@ -53,31 +52,5 @@ def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleto
             first = next(i for i, pair in enumerate(zip(names, ours, strict=True))
                          if pair[0] != pair[1])
             raise UserError(f"{where} has the joints of {skeleton.name} (data.skeleton) in "
-                             f"another order, first {names[first]} in the place of "
+                             f"another order, first {cut(str(names[first]))} in the place of "
                              f"{ours[first]}: give a skeleton with the file's order")
-
-
-def only_category(content: dict[str, Any], wanted: str | int, where: str) -> None:
-    """Leave in a COCO file's content only the annotations of one category, with its first id.
-
-    Raises ValueError as `category_ids` and `annotation_rows`.
-    """
-    rows = annotation_rows(content, where)
-    if not content.get("categories"):       # nothing to choose from: all are taken, as ever
-        return
-    ids = category_ids(content["categories"], wanted, where)
-    content["categories"] = [{**row, "id": ids[0]} for row in content["categories"]
-                             if isinstance(row, dict) and row.get("id") == ids[0]][:1]
-    content["annotations"] = [
-        row if row.get("category_id", ids[0]) == ids[0] else {**row, "category_id": ids[0]}
-        for row in rows if row.get("category_id", ids[0]) in ids]
-
-
-def annotation_rows(content: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    """The annotations of a COCO file's content. Raises ValueError for rows that are none."""
-    rows = content.get("annotations") or []
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict) or not isinstance(row.get("image_id"), Real):
-            raise UserError(f"{where}: the annotation in row {number} has no image_id that is a "
-                             f"number; correct or remove it")
-    return rows

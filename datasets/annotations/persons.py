@@ -1,5 +1,5 @@
 """Persons: whom a data set shows, as plain arrays, which workers share instead of copying."""
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,13 +11,16 @@ class PersonTable:
     keypoints: np.ndarray      # (N, K, 2) float32, image pixels; zeros where not labelled
     visibility: np.ndarray     # (N, K) uint8, 1 = labelled
     scores: np.ndarray         # (N,) float32, of the detector; 1 for ground truth
-    ids: np.ndarray            # (N,) int64, annotation id; row in the file for detections
+    ids: np.ndarray            # (N,) int64, annotation id, not always unique; row for detections
+    rows: np.ndarray           # (N,) int64, row in the file's list of annotations or detections
     image_rows: np.ndarray     # (N,) int32, row in the three arrays below
     image_ids: np.ndarray      # (M,) int64
     file_names: np.ndarray     # (M,) str, relative to the image folder
     image_sizes: np.ndarray    # (M, 2) int32, (width, height)
     sets: np.ndarray           # (M,) int16, number of the set where several are mixed, else 0
     notes: dict[str, int]      # what was left out or changed: how many
+    named_images: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    #                            (I,) int64, ids of all images that a detections file names
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -25,7 +28,7 @@ class PersonTable:
     def select(self, keep: np.ndarray | slice) -> "PersonTable":
         """The persons of a mask or slice, and only the images that they are in."""
         used, image_rows = np.unique(self.image_rows[keep], return_inverse=True)
-        per_person = ("boxes", "keypoints", "visibility", "scores", "ids")
+        per_person = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
         per_image = ("image_ids", "file_names", "image_sizes", "sets")
         return replace(self, image_rows=image_rows.astype(np.int32),
                        **{name: getattr(self, name)[keep] for name in per_person},

@@ -1,73 +1,75 @@
-"""Boxes: whom a data set shows. COCO files in, plain arrays out.
+"""Readers: persons of an annotation file or of a detections file, as plain arrays.
 
-Persons come from an annotation file (ground truth) or from a detections file. The rules by
-which some are left out are those of the official loaders; everyone left out is counted.
-Arrays instead of Python objects: workers share them, objects would be copied page after page.
+The rules by which some are left out are those of the official loaders; everyone left out is
+counted. Arrays instead of Python objects: workers share them, objects would be copied page after
+page.
 """
-import math
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.annotations.category import ensure_joint_order
-from datasets.annotations.coco_file import CocoFile, PersonRows, gc_paused, parse_coco
+from datasets.annotations.category import category_ids, ensure_joint_order
+from datasets.annotations.coco_file import gc_paused, read_coco
+from datasets.annotations.columns import (
+    ImageColumns,
+    Rows,
+    is_number,
+    whole_images,
+)
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton
-from utils.errors import UserError
+from utils.errors import UserError, shown
 from utils.geometry import clean_box
+from utils.json_file import read_json
 from utils.oks import AREA_OF_BOX
 
 FAR_OUTSIDE = 0.1       # a joint further outside than this part of the image size is no joint
+LARGEST = 1e9           # pixels; a box with larger numbers would overflow on its way to a crop
 
 
 @gc_paused()
-def read_ground_truth(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
-                      key: str = "data.train_ann_path", category: str | int = "") -> PersonTable:
+def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
+                 key: str = "data.train_ann_path", category: str | int = "") -> PersonTable:
     """The annotated persons of a COCO keypoints file; see `category_ids` for who is one.
 
     Left out: crowds, persons without labelled joints, boxes without size, not finite or outside
-    their image. Boxes are cut to the image by the rule of `alignment`. Raises FileNotFoundError
-    or ValueError naming the file, `key` (the setting it came from) and the annotation.
+    their image. A joint is labelled if its v is above 0; what stands beside another v counts for
+    nothing. Boxes are cut to the image by the rule of `alignment`. Raises FileNotFoundError or
+    UserError naming the file, `key` (the setting it came from) and the annotation.
     """
-    file = CocoFile(path, key, "annotation")
-    content, persons, images = parse_coco(file, category)
-    ensure_joint_order(content["categories"], persons, skeleton, str(file))
-    annotations = content["annotations"]
-    rows, notes = PersonRows(len(annotations), skeleton.num_joints), Counter[str]()
-    wanted = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
-    for number, annotation in enumerate(annotations):
-        if file.value(annotation, "category_id", number) not in persons:
-            continue
-        if file.is_crowd(annotation, number):
-            notes["crowds left out"] += 1
-            continue
-        image = images.find(file.value(annotation, "image_id", number))
-        if image is None:
-            notes["persons in images that the file does not list left out"] += 1
-            continue
-        joints = file.numbers(annotation, "keypoints", 3 * skeleton.num_joints, number, wanted)
-        joints = joints.reshape(-1, 3)
-        labelled = joints[:, 2] > 0
-        usable = labelled & _near(joints, images.sizes[image])
-        if not np.array_equal(labelled, usable):
-            notes["joints far outside their image not used"] += int((labelled & ~usable).sum())
-        if not usable.any():
-            notes["persons without labelled joints left out"] += 1
-            continue
-        box = file.numbers(annotation, "bbox", 4, number, "x, y, width and height")
-        if annotation.get("area") is None:
-            notes[f"areas missing and taken as {AREA_OF_BOX} of the box"] += 1
-            area = AREA_OF_BOX * box[2] * box[3]
-        else:
-            area = file.numbers(annotation, "area", 1, number, "the area of the person")[0]
-        cleaned = _clean(box, area, images.sizes[image], alignment)
-        if cleaned is None:
-            notes["boxes without size, not finite or outside their image left out"] += 1
-            continue
-        rows.add(image, cleaned, 1.0, annotation.get("id", number),
-                 np.where(usable[:, None], joints[:, :2], 0), usable)
-    return rows.stack(images, notes)
+    file = read_coco(path, key)
+    file.need("images", "annotations", "categories")
+    ids = category_ids(file.categories, category, file.name)
+    ensure_joint_order(file.categories, ids, skeleton, file.name)
+    images = whole_images(file)
+    rows = Rows(file.name, file.annotations, ids, "annotation")
+    rows.leave_out(rows.crowd(), "crowds left out")
+    image_rows = images.rows_of(rows.image_ids())
+    rows.leave_out(image_rows < 0, "persons in images that the file does not list left out")
+    meaning = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
+    joints = rows.numbers("keypoints", 3 * skeleton.num_joints, meaning)
+    joints = joints.reshape(-1, skeleton.num_joints, 3)
+    sizes = np.array([*images.sizes, (0, 0)])[image_rows]       # the last one is nobody's
+    labelled = (joints[..., 2] > 0) & rows.used[:, None]
+    near = labelled & _near(joints[..., :2], sizes)
+    rows.notes["joints far outside their image not used"] += int((labelled & ~near).sum())
+    rows.leave_out(~near.any(axis=1), "persons without labelled joints left out")
+    boxes = rows.numbers("bbox", 4, "x, y, width and height")
+    areas = rows.numbers("area", 1, "the area of the person", optional=True)[:, 0]
+    guessed = ~rows.given("area")
+    rows.notes[f"areas missing and taken as {AREA_OF_BOX} of the box"] += int(
+        (guessed & rows.used).sum())
+    with np.errstate(over="ignore"):
+        areas = np.where(guessed, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3], areas)
+    for row in np.flatnonzero(rows.used):
+        box = _clean(boxes[row], float(areas[row]), images.sizes[image_rows[row]], alignment)
+        boxes[row] = np.nan if box is None else box
+    rows.leave_out(np.isnan(boxes[:, 0]), "boxes without size, not finite or outside their image "
+                                          "left out")
+    return _table(rows, images, image_rows, boxes=boxes, visibility=near,
+                  keypoints=np.where(near[..., None], joints[..., :2], 0),
+                  scores=np.ones(len(boxes)), ids=_ids(rows))
 
 
 @gc_paused()
@@ -78,43 +80,91 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
 
     Boxes are used as they are, also where they leave the image. Left out: scores below
     `min_score`, boxes without size or not finite, images that the annotation file does not
-    list. Raises FileNotFoundError or ValueError like `read_ground_truth`.
+    list. `named_images` are all that a detection is of, whatever is left out. Raises
+    FileNotFoundError or UserError like `read_persons`.
     """
-    _, persons, images = parse_coco(CocoFile(ann_path, key, "annotation"), category)
-    file = CocoFile(path, "val.boxes", "detection")
-    detections = file.read()
-    if not isinstance(detections, list):
-        raise UserError(f"{file} is not a detections file: it must be a list of entries with "
-                         f"image_id, category_id, bbox and score")
-    rows = PersonRows(len(detections), skeleton.num_joints)
-    notes, others = Counter[str](), Counter[str]()
-    for number, detection in enumerate(detections):
-        if file.value(detection, "category_id", number) not in persons:
-            others[str(detection["category_id"])] += 1
-            continue
-        image = images.find(file.value(detection, "image_id", number))
-        score = file.numbers(detection, "score", 1, number, "the score of the box")[0]
-        box = file.numbers(detection, "bbox", 4, number, "x, y, width and height")
-        if image is None:
-            notes["boxes in images that the annotation file does not list left out"] += 1
-        elif not (np.isfinite(box).all() and math.isfinite(score) and min(box[2:]) > 0):
-            notes["boxes without size or not finite left out"] += 1
-        elif score < min_score:
-            notes[f"boxes with a score below {min_score:g} left out"] += 1
-        else:
-            rows.add(image, box, score, number)
-    if others and sum(others.values()) == len(detections):
-        raise UserError(f"{file} has no detection of category {persons[0]}, which is that of "
-                         f"{ann_path}, only of {', '.join(sorted(others)[:10])}: set "
-                         f"data.category, or correct category_id in the detections")
-    return rows.stack(images, notes)
+    truth = read_coco(ann_path, key)
+    truth.need("images", "categories")      # test-dev has no annotations
+    ids = category_ids(truth.categories, category, truth.name)
+    images = whole_images(truth)
+    name = f"{path} (val.boxes)"
+    detections = read_detection_rows(path)
+    rows = Rows(name, detections, ids, "detection")
+    if rows.others and not len(rows.rows):
+        raise UserError(f"{name} has no detection of category {shown(ids[0])}, which is that of "
+                        f"{ann_path}, only of {', '.join(sorted(rows.others)[:10])}: set "
+                        f"data.category, or correct category_id in the detections")
+    rows.refuse(["image_id" not in row for row in rows.rows], lambda row: "has no image_id")
+    named_rows = images.rows_of([row.get("image_id") for row in detections])
+    _ensure_ids_of_images(detections, named_rows, images, name, truth.name)
+    image_rows = named_rows[rows.places]
+    scores = rows.numbers("score", 1, "the score of the box")[:, 0]
+    boxes = rows.numbers("bbox", 4, "x, y, width and height")
+    rows.leave_out(image_rows < 0,
+                   "boxes in images that the annotation file does not list left out")
+    whole = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    whole &= np.abs(scores) < LARGEST
+    rows.leave_out(~whole, "boxes without size or not finite left out")
+    huge = (np.abs(boxes) > LARGEST).any(axis=1) & rows.used
+    if huge.any():
+        rows.leave_out(huge, f"boxes larger than any image, first in row {rows.places[huge][0]}, "
+                             f"left out")
+    rows.leave_out(scores < min_score, f"boxes with a score below {min_score:g} left out")
+    rows.notes += Rows(truth.name, truth.annotations, ids, "annotation").notes
+    persons = _table(rows, images, image_rows, boxes=boxes, scores=scores, ids=rows.places,
+                     visibility=np.zeros((len(boxes), skeleton.num_joints)),
+                     keypoints=np.zeros((len(boxes), skeleton.num_joints, 2)))
+    named = np.unique(np.array(images.ids, np.int64)[named_rows[named_rows >= 0]])
+    return replace(persons, named_images=named)
 
 
-def _near(joints: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """(K,) bool: finite and inside the image or a little outside of it. joints: (K, 3)."""
-    margin = np.multiply(image_size, FAR_OUTSIDE)
-    points = joints[:, :2]
-    return np.all((points >= -margin) & (points <= image_size + margin), axis=1)
+def read_detection_rows(path: str | Path) -> list:
+    """The rows of a detections file as they are. Raises FileNotFoundError or UserError."""
+    name = f"{path} (val.boxes)"
+    rows = read_json(path, name)
+    if not isinstance(rows, list):
+        raise UserError(f"{name} is not a detections file: it must be a list of entries with "
+                        f"image_id, category_id, bbox and score")
+    return rows
+
+
+def _ensure_ids_of_images(detections: list[dict], found: np.ndarray, images: ImageColumns,
+                          name: str, truth: str) -> None:
+    """Raise UserError where no detection is of a listed image, as some have text for an id."""
+    odd = [row["image_id"] for row in detections if not is_number(row.get("image_id", 0))]
+    if odd and images.ids and (found < 0).all():
+        raise UserError(f"{name}: no image_id is one of {truth}: here one is {shown(odd[0])}, "
+                        f"there one is {images.ids[0]}; write the numbers of the annotation file")
+
+
+def _table(rows: Rows, images: ImageColumns, image_rows: np.ndarray, *, boxes: np.ndarray,
+           keypoints: np.ndarray, visibility: np.ndarray, scores: np.ndarray, ids: np.ndarray,
+           ) -> PersonTable:
+    """The persons of the rows in use, those of an image beside each other."""
+    used = np.flatnonzero(rows.used)
+    used = used[np.argsort(image_rows[used], kind="stable")]
+    return PersonTable(
+        boxes=boxes, keypoints=keypoints.astype(np.float32), visibility=visibility.astype(np.uint8),
+        scores=scores.astype(np.float32), ids=ids, rows=rows.places,
+        image_rows=image_rows.astype(np.int32), image_ids=np.array(images.ids, np.int64),
+        file_names=np.array(images.names, np.str_),
+        image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),
+        sets=np.zeros(len(images.ids), np.int16),
+        notes={what: count for what, count in rows.notes.items() if count}).select(used)
+
+
+def _ids(rows: Rows) -> np.ndarray:
+    """(N,) int64 annotation ids; a person without one that fits has the number of its row."""
+    pairs = zip((row.get("id") for row in rows.rows), rows.places.tolist(), strict=True)
+    return np.array([value if type(value) is int and -2 ** 63 <= value < 2 ** 63 else place
+                     for value, place in pairs], np.int64)
+
+
+def _near(points: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(N, K) bool: finite and inside the image or a little outside of it. points: (N, K, 2),
+    sizes: (N, 2)."""
+    margin = (sizes * FAR_OUTSIDE)[:, None]
+    return np.all((points >= -margin) & (points <= sizes[:, None] + margin), axis=2)
 
 
 def _clean(box: np.ndarray, area: float, image_size: tuple[int, int], alignment: str,
@@ -125,5 +175,3 @@ def _clean(box: np.ndarray, area: float, image_size: tuple[int, int], alignment:
         return None
     cleaned = clean_box(box, image_size, alignment, area)
     return None if cleaned is None or max(cleaned[2:]) <= 0 else cleaned
-
-

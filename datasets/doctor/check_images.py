@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.crops.images import ImageError, missing_files, read_image
+from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, some
 from datasets.doctor.image_header import ImageHeader, read_header
@@ -31,9 +31,7 @@ def missing_images(labels: RawLabels) -> Iterator[Finding]:
     gone = missing_files(root, names.tolist())
     if not gone:
         return
-    bare = [os.path.basename(name) for name in gone]
-    hint = ("; they are there without the folder in file_name" if bare != gone
-            and not missing_files(root, bare) else "")
+    hint = spelled_otherwise(root, gone)
     lost = int((labels.placed & np.isin(names, gone)[labels.image_rows]).sum())
     yield Finding("missing_images", labels.name, f"{len(gone)} of {len(names)} images are not in "
                   f"{root}{hint}", f"training stops at once, or with data.skip_broken goes on "

@@ -93,8 +93,8 @@ def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
     missing = sum(key is None for key in labels.all_ids)
     if missing:
         yield Finding("annotation_ids", labels.name, f"{missing} annotations have no id",
-                      "COCO's AP is computed all the same, but the other val.metrics refuse them, "
-                      "and pycocotools elsewhere: number them", missing, serious=False)
+                      "all numbers are computed all the same, but pycocotools elsewhere refuses "
+                      "them: number them", missing, serious=False)
 
 
 def areas(labels: RawLabels) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from utils.errors import cut
+
 ODD = 1e-4          # fewer than one in ten thousand cost less than any AP can show
 EXAMPLES = 5
 
@@ -38,7 +40,7 @@ def some(values: Iterable, what: str = "") -> tuple[str, ...]:
     for value in values:
         if len(found) == EXAMPLES:
             break
-        found.append(f"{what} {value}".strip())
+        found.append(cut(f"{what} {value}".strip()))
     return tuple(found)
 
 

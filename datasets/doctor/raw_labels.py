@@ -1,22 +1,20 @@
 """Raw labels: a COCO keypoints file as columns, with everything that is wrong in it still there.
 
-Training reads by datasets/annotations/readers.py, which stops at the first broken row; this is
-what the doctor reads by, so it goes on and counts.
+Training looks at the same columns by datasets/annotations/readers.py, which stops at the first
+broken row; this is what the doctor looks by, so it goes on and counts.
 """
-import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
-from datasets.annotations.coco_file import gc_paused
+from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
+from datasets.annotations.columns import image_columns, numbers
 from datasets.doctor.finding import Finding, some
-
-LISTS = ("images", "annotations", "categories")
+from utils.errors import UserError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class RawLabels:
     stated: np.ndarray          # (N,) float64 num_keypoints, NaN where missing
     crowd: np.ndarray           # (N,) bool
     keypoints: np.ndarray       # (N, K, 3) float64 x, y, v; zeros where missing
-    lengths: np.ndarray         # (N,) int64, how many numbers `keypoints` has; -1: no list
+    lengths: np.ndarray         # (N,) int64, how many numbers `keypoints` has; -1: none
 
     @cached_property
     def labelled(self) -> np.ndarray:
@@ -78,87 +76,58 @@ def read_raw(part: AnnotatedSet, name: str) -> RawLabels:
     def fault(check: str, sentence: str, cost: str, **more: Any) -> None:
         faults.append(Finding(check, name, sentence, cost, **more))
 
-    content = _read(part, fault)
-    images = _images(content["images"], fault)
-    rows = [row for row in content["annotations"] if isinstance(row, dict)
+    file = _read(part, fault)
+    images = image_columns(file)
+    if images.faults:
+        fault("file", f"{len(images.faults)} of {len(file.images)} images lack an id (a whole "
+              f"number), a file_name, or a width and a height above 0: {images.faults[0]}",
+              "training stops at them: correct or remove them", count=len(images.faults))
+    rows = [row for row in file.annotations if isinstance(row, dict)
             and "image_id" in row and "category_id" in row]
-    broken = len(content["annotations"]) - len(rows)
+    broken = len(file.annotations) - len(rows)
     if broken:
-        fault("file", f"{broken} of {len(content['annotations'])} annotations are no entries with "
+        fault("file", f"{broken} of {len(file.annotations)} annotations are no entries with "
               f"image_id and category_id", "training stops at them: correct or remove them",
               count=broken)
     everyone = [row.get("id") for row in rows]
-    chosen, rows = _of_category(part, content["categories"], rows, fault)
+    chosen, rows = _of_category(part, file.categories, rows, fault)
     odd = [row.get("id") for row in rows if row.get("iscrowd") not in (None, 0, 1)]
     if odd:
         fault("file", f"{len(odd)} of {len(rows)} annotations have an iscrowd that is neither 0 "
               f"nor 1", "training stops at them: correct or remove them", count=len(odd),
               examples=some(odd, "annotation"))
     joints = part.skeleton.num_joints
-    lengths = np.array([len(row["keypoints"]) if isinstance(row.get("keypoints"), list) else -1
-                        for row in rows], np.int64)
-    known = {image: number for number, image in enumerate(images[0]) if _hashable(image)}
+    keypoints = numbers(rows, "keypoints", 3 * joints)
+    lengths = np.array([len(row["keypoints"]) if count < 0 and type(row.get("keypoints")) is list
+                        else count for row, count in zip(rows, keypoints.counts, strict=True)],
+                       np.int64)        # a list with text in it has the length of a list
     return RawLabels(
         part=part, name=name, faults=tuple(faults), all_ids=everyone,
-        categories=content["categories"], category_ids=chosen, image_ids=images[0],
-        file_names=np.array(images[1], np.str_),
-        image_sizes=np.array(images[2], np.float64).reshape(-1, 2),
-        ids=[row.get("id") for row in rows], image_rows=np.array(
-            [known.get(row["image_id"], -1) if _hashable(row["image_id"]) else -1 for row in rows],
-            np.int64),
-        boxes=_numbers([row.get("bbox") for row in rows], 4),
-        areas=_numbers([[row.get("area")] for row in rows], 1)[:, 0],
-        stated=_numbers([[row.get("num_keypoints")] for row in rows], 1)[:, 0],
+        categories=file.categories, category_ids=chosen, image_ids=images.ids,
+        file_names=np.array(images.names, np.str_),
+        image_sizes=np.array(images.sizes, np.float64).reshape(-1, 2),
+        ids=[row.get("id") for row in rows],
+        image_rows=images.rows_of([row["image_id"] for row in rows]),
+        boxes=numbers(rows, "bbox", 4).table, areas=numbers(rows, "area", 1).table[:, 0],
+        stated=numbers(rows, "num_keypoints", 1).table[:, 0],
         crowd=np.array([bool(row.get("iscrowd")) for row in rows], bool), lengths=lengths,
-        keypoints=np.where(lengths[:, None] == 3 * joints, _numbers(
-            [row.get("keypoints") for row in rows], 3 * joints), 0).reshape(-1, joints, 3))
+        keypoints=np.where(lengths[:, None] == 3 * joints, keypoints.table, 0).reshape(
+            -1, joints, 3))
 
 
-def _read(part: AnnotatedSet, fault) -> dict[str, list]:
-    """The three lists of the file, empty where there is none."""
-    empty: dict[str, list] = {name: [] for name in LISTS}
-    where = f"{part.ann_path} ({part.ann_key})"
-    stops = f"nothing of this set can be used: correct {part.ann_key}"
+def _read(part: AnnotatedSet, fault) -> CocoFile:
+    """The file; one without anything in it where it cannot be read."""
     try:
-        content = json.loads(Path(part.ann_path).read_bytes())
-    except OSError as error:
-        fault("file", f"{where} cannot be read: {error.strerror}", stops)
-        return empty
-    except ValueError as error:
-        fault("file", f"{where} is not JSON: {error}", "nothing of this set can be used: download "
-                                                       "or write the file again")
-        return empty
-    if not isinstance(content, dict):
-        fault("file", f"{where} holds no images, annotations and categories", stops)
-        return empty
-    for name in LISTS:
-        if not isinstance(content.get(name), list) or not content[name]:
-            fault("file", f"{where} has no list of {name}, or an empty one",
+        file = read_coco(part.ann_path, part.ann_key)
+    except (UserError, OSError) as error:
+        fault("file", str(error), f"nothing of this set can be used: correct {part.ann_key}")
+        return CocoFile(str(part.ann_path), [], [], [])
+    for key in LISTS:
+        if not getattr(file, key):
+            fault("file", f"{file.name} has no list of {key}, or an empty one",
                   "training refuses it: write the file again, with images, annotations and "
                   "categories")
-    return {name: content[name] if isinstance(content.get(name), list) else [] for name in LISTS}
-
-
-def _images(rows: list, fault) -> tuple[list, list[str], list[tuple[float, float]]]:
-    """Ids, names and sizes of the images that have them."""
-    ids, names, sizes, broken = [], [], [], 0
-    for row in rows:
-        try:
-            found = row["id"], row["file_name"], (float(row["width"]), float(row["height"]))
-        except (KeyError, TypeError, ValueError):
-            broken += 1
-            continue
-        if type(found[0]) is not int or type(found[1]) is not str or not min(found[2]) >= 1:
-            broken += 1
-            continue
-        ids.append(found[0])
-        names.append(found[1])
-        sizes.append(found[2])
-    if broken:
-        fault("file", f"{broken} of {len(rows)} images lack an id (a whole number), a file_name, "
-              f"or a width and a height above 0", "training stops at them: correct or remove "
-              "them", count=broken)
-    return ids, names, sizes
+    return file
 
 
 def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
@@ -167,9 +136,9 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
     posed = [row for row in rows if row.get("keypoints")]
     if not categories:
         return (), posed or rows        # said already
-    listed = {row.get("id") for row in categories if isinstance(row, dict)}
-    found = sorted({row["category_id"] for row in rows if _hashable(row["category_id"])}, key=str)
-    has = f"its annotations have {', '.join(map(repr, found[:10]))}"    # '1' is not 1
+    listed = [row.get("id") for row in categories if isinstance(row, dict)]
+    found = sorted({shown(row["category_id"]) for row in rows})         # '1' is not 1
+    has = f"its annotations have {', '.join(found[:10])}"
     cure = "correct category_id, or set data.category"
     try:
         chosen = category_ids(categories, part.category, str(part.ann_path))
@@ -178,36 +147,14 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
         return (), posed or rows
     mine = [row for row in rows if row["category_id"] in chosen]
     if rows and not mine:
-        fault("category", f"no annotation has the category_id {chosen[0]!r} that the file gives to "
-              f"the category to train; {has}", f"nobody is left to train on, and AP is -1: {cure}",
-              count=len(rows))
+        fault("category", f"no annotation has the category_id {shown(chosen[0])} that the file "
+              f"gives to the category to train; {has}", f"nobody is left to train on, and AP is "
+              f"-1: {cure}", count=len(rows))
         return chosen, posed or rows
     strangers = [row for row in rows if row["category_id"] not in listed]
     if strangers:
         fault("category", f"{len(strangers)} of {len(rows)} annotations have a category_id that "
-              f"the file does not list; {has}", f"they are left out, silently: {cure}",
+              f"the file does not list; {has}", f"they are left out: {cure}",
               count=len(strangers),
               examples=some((row.get("id") for row in strangers), "annotation"))
     return chosen, mine
-
-
-def _numbers(values: list, width: int) -> np.ndarray:
-    """(N, width) float64 of lists of numbers, NaN where it is something else."""
-    table = np.full((len(values), width), np.nan)
-    good = [row for row, value in enumerate(values)
-            if isinstance(value, list) and len(value) == width]
-    if not good:
-        return table
-    try:
-        table[good] = np.array([values[row] for row in good], np.float64)
-    except (TypeError, ValueError):     # somewhere is text: one by one
-        for row in good:
-            try:
-                table[row] = np.array(values[row], np.float64)
-            except (TypeError, ValueError):
-                continue
-    return table
-
-
-def _hashable(value: Any) -> bool:
-    return isinstance(value, int | str)

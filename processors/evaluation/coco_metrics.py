@@ -10,16 +10,12 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from processors.evaluation.pycocotools_eval import read_ground_truth, run_evaluation, usable_results
+from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
+from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
 from utils.log import log
 
 COCO_METRICS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
 
-
-# ---- from predictions to results ---------------------------------------------------------------
-
-
-# ---- from results to numbers -------------------------------------------------------------------
 
 @dataclass(frozen=True)
 class CocoMetrics:
@@ -40,27 +36,26 @@ class CocoMetrics:
         return self.values[name]
 
 
-def coco_metrics(ground_truth: COCO | str | Path, results: list[dict], sigmas: Sequence[float],
-                 image_ids: Iterable[int] | None = None) -> CocoMetrics:
+def coco_metrics(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
+                 sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> CocoMetrics:
     """The ten numbers of pycocotools for `results`.
 
-    ground_truth: a COCO keypoints JSON, or a COCO object of one. sigmas: of the skeleton's K
-    joints. image_ids: evaluate on these images only (default: all that the file names).
-    Results for other images are left out and counted in `notes`; an empty list gives zeros.
-    Raises FileNotFoundError or ValueError for a file that is none, or another number of joints.
+    ground_truth: what was read, or a COCO keypoints JSON, or a COCO object of one. sigmas: of the
+    skeleton's K joints. image_ids: evaluate on these images only (default: all that the file
+    names). Results for other images are left out and counted in `notes`; an empty list gives
+    zeros. Raises FileNotFoundError or UserError for a file that is none, or another number of
+    joints.
     """
-    truth, notes = read_ground_truth(ground_truth, len(sigmas), image_ids)
+    truth = as_ground_truth(ground_truth, len(sigmas), image_ids)
     used, more = usable_results(results, truth, len(sigmas))
-    notes = (*notes, *more)
+    notes = (*truth.notes, *more)
     for note in notes:
         log.warning("evaluation: %s", note)
-    done = run_evaluation(truth, used, sigmas)
+    done = run_evaluation(truth.coco(), used, sigmas)
     return CocoMetrics(
         values=dict(zip(COCO_METRICS, map(float, done.stats), strict=True)),
-        precision=done.eval["precision"][:, :, 0, :, 0], images=len(truth.getImgIds()),
-        people=sum(a["num_keypoints"] > 0 and not a["iscrowd"]
-                   for a in truth.dataset["annotations"]),
-        detections=len(used), notes=notes)
+        precision=done.eval["precision"][:, :, 0, :, 0], images=len(truth.images),
+        people=truth.people, detections=len(used), notes=notes)
 
 
 # ---- in words ----------------------------------------------------------------------------------

@@ -28,11 +28,10 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from datasets.annotations.skeleton import Skeleton
+from processors.evaluation.ground_truth import GroundTruth, as_coco, as_ground_truth
 from processors.evaluation.pycocotools_eval import (
     MATCH,
     SIZES,
-    as_coco,
-    read_ground_truth,
     run_evaluation,
     start_evaluation,
     usable_results,
@@ -78,15 +77,16 @@ class ErrorAnalysis:
     best: tuple[Case, ...]
 
 
-def analyse(ground_truth: COCO | str | Path, results: list[dict], skeleton: Skeleton,
-            image_ids: Iterable[int] | None = None, cases: int = 12) -> ErrorAnalysis:
-    """Diagnose COCO keypoint results; arguments as of `coco_evaluator.coco_metrics`.
+def analyse(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
+            skeleton: Skeleton, image_ids: Iterable[int] | None = None, cases: int = 12,
+            ) -> ErrorAnalysis:
+    """Diagnose COCO keypoint results; arguments as of `coco_metrics`.
 
     cases: how many of the worst and of the best to keep. Evaluates about 14 + K times.
     """
-    truth, _ = read_ground_truth(ground_truth, skeleton.num_joints, image_ids)
+    truth = as_ground_truth(ground_truth, skeleton.num_joints, image_ids)
     results, _ = usable_results(results, truth, skeleton.num_joints)
-    diagnosis = _Diagnosis(truth, results, skeleton)
+    diagnosis = _Diagnosis(truth.coco(), results, skeleton)
     start = diagnosis.ap()
     lost = {error: diagnosis.ap({error}) - start for error in ERRORS}
     steps = [(error, diagnosis.ap(set(ERRORS[:i]))[0]) for i, error in enumerate(ERRORS, 1)]

@@ -2,20 +2,19 @@
 from pathlib import Path
 
 import torch
-from pycocotools.coco import COCO
 from torch import nn
 
 from configs.checks import VAL_PATHS, ensure_set
 from configs.schema import Config
-from datasets.annotations.category import only_category
+from datasets.annotations.coco_file import CocoFile, read_coco
 from datasets.annotations.skeleton import Skeleton
 from datasets.broken_images import name_broken
 from datasets.coco import val_set
 from datasets.loaders import val_loader
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
+from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
-from processors.evaluation.matched_people import match_by_id, match_by_oks
-from processors.evaluation.pycocotools_eval import person_category, read_dataset, read_ground_truth
+from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.results_file import ensure_writable, to_results, write_results
 from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec
@@ -40,6 +39,7 @@ class Evaluation:
         self.config, self.skeleton, self.parallel = config, skeleton, parallel
         self.codec = build_codec(config, skeleton)
         ensure_set(data, *VAL_PATHS)
+        file = read_coco(data.val_ann_path, "data.val_ann_path")    # held: it is read only once
         self.dataset = val_set(config, skeleton)
         if not len(self.dataset):
             log.warning("val.boxes: no box is left to use, so nobody can be found, in %s",
@@ -49,9 +49,8 @@ class Evaluation:
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
                                  rank=parallel.rank, world_size=parallel.world_size,
                                  pin_memory=parallel.device.type == "cuda")
-        self.image_ids = self._image_ids()
-        self.ground_truth = self._ground_truth()
-        ensure_metrics(val.metrics, self.ground_truth.dataset, skeleton, data.val_ann_path)
+        self.ground_truth = self._ground_truth(file)
+        ensure_metrics(val.metrics, self.ground_truth, skeleton)
         self.results: list[dict] = []       # of the last `run`, process 0 only
         self.broken: set[Path] = set()      # images that cannot be used
 
@@ -135,60 +134,51 @@ class Evaluation:
                                    for part in self.parallel.all_gather(found[name])])
                 for name in decodings}
 
+    @property
+    def detected(self) -> bool:
+        """Whether boxes are those of a detector."""
+        return self.config.val.boxes != "gt"
+
     def to_results(self, people: Predictions) -> list[dict]:
         """COCO results: scored, doubles suppressed."""
-        category = person_category(self.ground_truth.dataset["categories"])
-        return to_results(people, self.config.val, self.skeleton.sigmas, category)
+        return to_results(people, self.config.val, self.skeleton.sigmas, self.detected,
+                          self.ground_truth.category)
 
     def judge(self, results: list[dict], people: Predictions) -> CocoMetrics:
         """results: of `to_results(people)`."""
-        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas, self.image_ids)
+        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas)
         names = self.config.val.metrics
         if not set(names) - {"coco"}:
             return coco
-        return with_metrics(coco, names, self._evaluated(results, people))
-
-    def _evaluated(self, results: list[dict], people: Predictions) -> Evaluated:
-        content = self.ground_truth.dataset
-        if self.image_ids is not None:
-            wanted = set(self.image_ids)
-            content = {**content,
-                       "images": [row for row in content["images"] if row["id"] in wanted],
-                       "annotations": [row for row in content["annotations"]
-                                       if row["image_id"] in wanted]}
-        if self.config.val.boxes == "gt":
-            ids = self.dataset.persons.ids[people.index]
-            matched = match_by_id(content["annotations"], people, ids, self.skeleton.num_joints)
+        annotations = self.ground_truth.annotations
+        if self.detected:
+            matched = match_by_oks(annotations, results, self.skeleton.sigmas)
         else:
-            matched = match_by_oks(content["annotations"], results, self.skeleton.sigmas)
-        return Evaluated(matched, self.skeleton, content, results)
+            rows = self.dataset.persons.rows[people.index]
+            matched = match_by_row(annotations, people, rows, self.skeleton.num_joints)
+        return with_metrics(coco, names, Evaluated(matched, self.skeleton, self.ground_truth,
+                                                   results))
 
-    def _image_ids(self) -> list[int] | None:
-        """The images to judge; None for all of the annotation file."""
-        if self.config.val.boxes != "gt" and self.config.val.only_images_with_boxes:
-            return self.dataset.persons.image_ids.tolist()
-        return None
-
-    def _ground_truth(self) -> COCO:
-        """The annotations of the category; with data.debug only those of the chosen samples.
+    def _ground_truth(self, file: CocoFile) -> GroundTruth:
+        """The people to judge: with data.debug only the chosen ones, with
+        val.only_images_with_boxes only those in images that the detections file names.
 
         Detected boxes are used without a look at the annotations, so what cannot be judged is said
         here, before the network runs."""
-        truth, persons = COCO(), self.dataset.persons
-        path = self.config.data.val_ann_path
-        truth.dataset = content = read_dataset(path)
-        name = f"{path} (data.val_ann_path)"
-        only_category(content, self.config.data.category, name)
-        read_ground_truth(truth, self.skeleton.num_joints, name=name)
-        if self.config.data.debug:
-            images, people = set(persons.image_ids.tolist()), set(persons.ids.tolist())
-            detected = self.config.val.boxes != "gt"
-            if not detected and any(type(row.get("id")) is not int
-                                    for row in content["annotations"]):
-                raise UserError(f"{name} has annotations whose id is no whole number, and by "
-                                 f"those data.debug chooses people: number them")
-            content["images"] = [row for row in content["images"] if row["id"] in images]
-            content["annotations"] = [
-                row for row in content["annotations"]
-                if row["image_id"] in images and (detected or row["id"] in people)]
+        data, val, persons = self.config.data, self.config.val, self.dataset.persons
+        truth = read_ground_truth(file, self.skeleton.num_joints, data.category)
+        if data.debug:
+            truth = truth.on(persons.image_ids.tolist(),
+                             None if self.detected else persons.rows.tolist())
+        if self.detected and val.only_images_with_boxes:
+            truth = truth.on({image["id"] for image in truth.images}
+                             & set(persons.named_images.tolist()))
+        ignored = sum(row["ignored"] for row in truth.annotations)
+        if ignored and not truth.people:
+            raise UserError(f"nobody in {truth.name} can be judged: num_keypoints is 0 for all "
+                            f"{ignored} persons with labelled joints, and pycocotools ignores "
+                            f"such; count them anew, or remove num_keypoints")
+        if not truth.annotations:
+            log.warning("%s has no annotations to judge by, as that of COCO's test-dev: results "
+                        "are written, and all numbers are undefined", truth.name)
         return truth

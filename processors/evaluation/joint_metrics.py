@@ -13,6 +13,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from processors.evaluation.coco_metrics import CocoMetrics, columns
+from processors.evaluation.ground_truth import HEAD_KEY, GroundTruth
 from processors.evaluation.joint_error import (
     head_size,
     joint_distances,
@@ -22,16 +23,12 @@ from processors.evaluation.joint_error import (
     mean_side,
     torso_size,
 )
-from processors.evaluation.matched_people import HEAD_KEY, MatchedPeople, labelled_people
+from processors.evaluation.matched_people import MatchedPeople, labelled_people
 from processors.evaluation.pck import area_under_pck, pck
-from processors.evaluation.pycocotools_eval import (
-    as_coco,
-    read_ground_truth,
-    run_evaluation,
-    usable_results,
-)
+from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
 from utils.errors import UserError
 from utils.log import log
+from utils.oks import AREA_OF_BOX
 
 PCK_AT, PCKH_AT = (0.05, 0.1, 0.2), (0.5, 0.1)      # parts of the box or the torso, of the head
 NOT_IN_PCKH = ("pelvis", "thorax")                  # as in MPII's own evaluation
@@ -44,7 +41,7 @@ class Evaluated:
     """What a metric may look at."""
     people: MatchedPeople
     skeleton: Skeleton
-    content: dict[str, Any]     # of the annotation file, only the images and people to judge
+    truth: GroundTruth          # only the images and people to judge
     results: list[dict]         # COCO results, ranked and suppressed
 
     @property
@@ -129,17 +126,13 @@ def crowdpose_ap(found: Evaluated) -> dict[str, Score]:
     The limits are those of its evaluation code, which the published numbers come from (the paper
     speaks of 0.1 and 0.8), and so is the area of a person, 0.53 * that of the box.
     """
-    images = found.content["images"]
-    people = [{**row, "area": None} for row in found.content["annotations"]]
-    category = found.content["categories"][0]["id"] if found.content.get("categories") else 1
-    scores = {}
+    people = [{**row, "area": AREA_OF_BOX * row["bbox"][2] * row["bbox"][3]}
+              for row in found.truth.annotations]
+    truth, scores = replace(found.truth, annotations=people), {}
     for name, (low, high) in CROWDING.items():
-        ids = {row["id"] for row in images if low <= row["crowdIndex"] < high}
-        coco = as_coco([row for row in images if row["id"] in ids],
-                       [row for row in people if row["image_id"] in ids], category)
-        truth, _ = read_ground_truth(coco, found.skeleton.num_joints)
-        used, _ = usable_results(found.results, truth, found.skeleton.num_joints)
-        ap = run_evaluation(truth, used, found.skeleton.sigmas).stats[0]
+        part = truth.on(row["id"] for row in truth.images if low <= row["crowdIndex"] < high)
+        used, _ = usable_results(found.results, part, found.skeleton.num_joints)
+        ap = run_evaluation(part.coco(), used, found.skeleton.sigmas).stats[0]
         scores[name] = Score(float(ap), None)
     return scores
 
@@ -152,16 +145,9 @@ JOINT_METRICS: dict[str, Callable[[Evaluated], dict[str, Score]]] = {
 
 # ---- what they need ------------------------------------------------------------------------------
 
-def ensure_metrics(names: Sequence[str], content: dict[str, Any], skeleton: Skeleton,
-                   where: str) -> None:
-    """Raise ValueError, before a network runs, where a metric cannot be computed.
-
-    content: of the annotation file `where`.
-    """
-    people = labelled_people(content.get("annotations") or [])
-    if set(names) - {"coco", "crowdpose"} and any("id" not in row for row in people):
-        raise UserError(f"val.metrics compares people with their boxes by id, but {where} has "
-                         f"annotations without id: number them")
+def ensure_metrics(names: Sequence[str], truth: GroundTruth, skeleton: Skeleton) -> None:
+    """Raise UserError, before a network runs, where a metric cannot be computed."""
+    people, where = labelled_people(truth.annotations), truth.name
     if "pck_torso" in names:
         missing = {joint for pair in TORSO for joint in pair} - set(skeleton.joint_names)
         if missing:
@@ -172,15 +158,15 @@ def ensure_metrics(names: Sequence[str], content: dict[str, Any], skeleton: Skel
     if "pckh" in names and 0 < headless < len(people):
         log.warning("%d of %d people in %s have no %s; PCKh does not count them", headless,
                     len(people), where, HEAD_KEY)
-    if "pckh" in names and headless == len(people):
+    if "pckh" in names and people and headless == len(people):
         raise UserError(f"val.metrics names pckh, but no person in {where} has a head box: give "
                          f"the annotations {HEAD_KEY}: [x, y, width, height] (for MPII import a "
                          f"list whose persons have head_rect), or use pck, which measures by the "
                          f"whole box")
-    lacking = [row for row in content["images"] if not _is_number(row.get("crowdIndex"))]
+    lacking = [row for row in truth.images if not _is_number(row.get("crowdIndex"))]
     if "crowdpose" in names and lacking:
         raise UserError(f"val.metrics names crowdpose, but {len(lacking)} of "
-                         f"{len(content['images'])} images in {where} have no crowdIndex: use "
+                         f"{len(truth.images)} images in {where} have no crowdIndex: use "
                          f"CrowdPose's own annotation file, or leave crowdpose out")
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from processors.evaluation.ground_truth import HEAD_KEY
 from processors.evaluation.pycocotools_eval import MATCH
 from processors.models.pose_ranking import Predictions
-from utils.oks import AREA_OF_BOX, oks_matrix
-
-HEAD_KEY = "bbox_head"      # xywh of the head in an annotation, as PoseTrack 2018 called it
+from utils.oks import oks_matrix
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,18 @@ def labelled_people(annotations: Sequence[dict[str, Any]]) -> list[dict[str, Any
     return [row for row in annotations if not row.get("iscrowd") and (_joints(row)[:, 2] > 0).any()]
 
 
-def match_by_id(annotations: Sequence[dict[str, Any]], predictions: Predictions, ids: np.ndarray,
-                num_joints: int) -> MatchedPeople:
+def match_by_row(annotations: Sequence[dict[str, Any]], predictions: Predictions,
+                 rows: np.ndarray, num_joints: int) -> MatchedPeople:
     """Each person with what was predicted in the ground-truth box of the same annotation.
 
-    annotations: of COCO, without those of other images. ids: (N,) annotation ids of the
-    `predictions`, which are taken as they are: nothing is suppressed.
+    annotations: of a GroundTruth. rows: (N,) row in the file of the annotation whose box each of
+    the `predictions` was made in; these are taken as they are, nothing is suppressed. Ids would
+    not do: not every file has a different one for each.
     """
-    rows = {key: row for row, key in enumerate(zip(predictions.image_ids.tolist(), ids.tolist(),
-                                                   strict=True))}
+    found = {row: number for number, row in enumerate(rows.tolist())}
     people = labelled_people(annotations)
-    found = [rows.get((row["image_id"], row["id"])) for row in people]
-    return _matched(people, [None if row is None else predictions.keypoints[row] for row in found],
-                    num_joints)
+    return _matched(people, [None if (number := found.get(row["row"])) is None
+                             else predictions.keypoints[number] for row in people], num_joints)
 
 
 def match_by_oks(annotations: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]],
@@ -73,7 +71,7 @@ def _oks(poses: list[np.ndarray], people: list[dict[str, Any]], sigmas: Sequence
          ) -> np.ndarray:
     """(poses, people) OKS over the labelled joints, by the area of the person alone as in COCO's
     evaluation."""
-    areas = 2 * np.array([_area(row) for row in people])    # oks_matrix takes half of the sum
+    areas = 2 * np.array([row["area"] for row in people])   # oks_matrix takes half of the sum
     return oks_matrix(np.stack(poses), np.stack([_joints(row) for row in people]),
                       np.zeros(len(poses)), areas, sigmas, visible_above=0)
 
@@ -98,25 +96,16 @@ def _matched(people: list[dict[str, Any]], found: list[np.ndarray | None], num_j
     nothing = np.full((num_joints, 2), np.nan)
     predicted = np.array([nothing if points is None else points for points in found], np.float64)
     return MatchedPeople(
-        truth=tables[..., :2], labelled=tables[..., 2] > 0, boxes=_boxes(people, "bbox"),
-        head_boxes=_boxes(people, HEAD_KEY), predicted=predicted.reshape(-1, num_joints, 2))
+        truth=tables[..., :2], labelled=tables[..., 2] > 0,
+        boxes=_boxes([row["bbox"] if row["has_box"] else None for row in people]),
+        head_boxes=_boxes([row.get(HEAD_KEY) for row in people]),
+        predicted=predicted.reshape(-1, num_joints, 2))
 
 
-def _boxes(people: list[dict[str, Any]], key: str) -> np.ndarray:
-    boxes = [row.get(key) or [np.nan] * 4 for row in people]
-    return np.array(boxes, np.float64).reshape(-1, 4)
+def _boxes(boxes: list[list[float] | None]) -> np.ndarray:
+    return np.array([box or [np.nan] * 4 for box in boxes], np.float64).reshape(-1, 4)
 
 
 def _joints(row: dict[str, Any]) -> np.ndarray:
     """(K, 3) of an annotation or a result; (0, 3) without joints."""
     return np.asarray(row.get("keypoints") or [], np.float64).reshape(-1, 3)
-
-
-def _area(row: dict[str, Any]) -> float:
-    if row.get("area") is not None:
-        return row["area"]
-    box = row.get("bbox")
-    if box:
-        return AREA_OF_BOX * box[2] * box[3]
-    points = _joints(row)
-    return AREA_OF_BOX * float(np.ptp(points[points[:, 2] > 0, :2], axis=0).prod())

@@ -11,10 +11,10 @@ from utils.files import write_atomically
 
 
 def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
-               category_id: int = 1) -> list[dict]:
+               detected: bool = False, category_id: int = 1) -> list[dict]:
     """`rank_poses` as COCO keypoint results, ready for JSON; in its order. The third column of
     `keypoints` is the joint's score."""
-    rows, scores = rank_poses(people, val, sigmas)
+    rows, scores = rank_poses(people, val, sigmas, detected)
     people = people.take(rows)
     joints = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
     table = joints.reshape(len(people), np.prod(joints.shape[1:])).astype(np.float64).tolist()

@@ -3,14 +3,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from pycocotools.coco import COCO
 
 from configs.schema import Config
-from datasets.annotations.category import only_category
+from datasets.annotations.coco_file import read_coco
 from datasets.annotations.skeleton import Skeleton
 from datasets.coco import MSCOCO, val_set
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics
-from processors.evaluation.pycocotools_eval import person_category, read_dataset
+from processors.evaluation.ground_truth import read_ground_truth
 from processors.evaluation.results_file import to_results
 from processors.models.inference import concatenate
 from processors.models.pose_model import build_codec
@@ -38,19 +37,16 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
     """
     data, codec = config.data, build_codec(config, skeleton)
     config = replace(config, val=replace(config.val, boxes="gt", nms="none"))
+    file = read_coco(data.val_ann_path, "data.val_ann_path")    # held: it is read only once
     dataset = val_set(config, skeleton, check_files=False)
-    truth = COCO()
-    truth.dataset = content = read_dataset(data.val_ann_path)
-    only_category(content, data.category, data.val_ann_path)
+    truth = read_ground_truth(file, skeleton.num_joints, data.category)
     if data.debug:      # who is not chosen is not missed
-        images, people = set(dataset.persons.image_ids.tolist()), set(dataset.persons.ids.tolist())
-        content["images"] = [row for row in content["images"] if row["id"] in images]
-        content["annotations"] = [row for row in content["annotations"] if row["id"] in people]
+        truth = truth.on(dataset.persons.image_ids.tolist(), dataset.persons.rows.tolist())
     rows = np.arange(len(dataset))
     parts = [_decoded(dataset, codec, rows[first:first + CHUNK])
              for first in bar(range(0, len(rows), CHUNK), "upper bound")]
     results = to_results(concatenate([found for found, _ in parts]), config.val, skeleton.sigmas,
-                         person_category(content.get("categories") or []))
+                         category_id=truth.category)
     return UpperBound(coco_metrics(truth, results, skeleton.sigmas),
                       outside=sum(outside for _, outside in parts),
                       labelled=int(dataset.persons.visibility.sum()))

@@ -66,8 +66,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     if report and parallel.rank == 0:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
                             results=evaluation.results, ground_truth=evaluation.ground_truth,
-                            img_root=config.data.val_img_root, skeleton=skeleton,
-                            image_ids=evaluation.image_ids)
+                            img_root=config.data.val_img_root, skeleton=skeleton)
         log.info("report in %s", page)
     return {"": metrics}
 

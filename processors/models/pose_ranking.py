@@ -1,6 +1,6 @@
 """Which of the predicted poses count: the score of each, and the NMS in each image.
 
-Evaluation and PosePredictor rank alike; what the ranking is worth, coco_evaluator judges.
+Evaluation and PosePredictor rank alike; what the ranking is worth, processors/evaluation judges.
 """
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -40,36 +40,37 @@ class Predictions:
                            self.index[rows] if len(self.index) else self.index)
 
 
-def _hrnet_score(people: Predictions, val: ValConfig) -> np.ndarray:
+def _hrnet_score(people: Predictions, val: ValConfig, detected: bool) -> np.ndarray:
     """SimpleBaselines, HRNet, DarkPose: box score * mean of the joint scores above a threshold."""
     return rescore(people.box_scores, people.joint_scores, val.joint_score)
 
 
-def _alphapose_score(people: Predictions, val: ValConfig) -> np.ndarray:
+def _alphapose_score(people: Predictions, val: ValConfig, detected: bool) -> np.ndarray:
     """AlphaPose: mean + 1.25 * max of the joint scores, and the box score if it was detected."""
     joints = people.joint_scores.astype(np.float64)
     pose = joints.mean(axis=1) + 1.25 * joints.max(axis=1)
-    return pose if val.boxes == "gt" else people.box_scores + pose
+    return people.box_scores + pose if detected else pose
 
 
-def _simplepose_score(people: Predictions, val: ValConfig) -> np.ndarray:
+def _simplepose_score(people: Predictions, val: ValConfig, detected: bool) -> np.ndarray:
     """The original SimplePose: mean + max of the joint scores; with detections as HRNet."""
-    if val.boxes != "gt":
-        return _hrnet_score(people, val)
+    if detected:
+        return _hrnet_score(people, val, detected)
     joints = people.joint_scores.astype(np.float64)
     return joints.mean(axis=1) + joints.max(axis=1)
 
 
-SCORE_RULES: dict[str, Callable[[Predictions, ValConfig], np.ndarray]] = {
+SCORE_RULES: dict[str, Callable[[Predictions, ValConfig, bool], np.ndarray]] = {
     "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score}
 
 
-def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float],
+def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float], detected: bool,
                ) -> tuple[np.ndarray, np.ndarray]:
     """Score and suppress predictions: the rows of `people` that are kept, (M,) int64, and their
     scores, (M,) float64.
 
-    `val` gives score_rule, joint_score, boxes (gt or detected), nms and nms_threshold. Rows are
+    `val` gives score_rule, joint_score, nms and nms_threshold. detected: whether the boxes and
+    their scores are a detector's, or those of labels, which have no score. Rows are
     ordered by image id, then as the NMS ranks them; equal scores are ordered by coordinates, so
     the order of `people`, and with it the number of processes it was gathered from, changes
     nothing.
@@ -83,7 +84,7 @@ def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float],
     if not len(rows):
         return rows, np.empty(0)
     people = people.take(rows)
-    scores = SCORE_RULES[val.score_rule](people, val).astype(np.float64)
+    scores = SCORE_RULES[val.score_rule](people, val, detected).astype(np.float64)
     order = _order(people, scores)
     people, scores, rows = people.take(order), scores[order], rows[order]
     keep = nms_per_image(people.image_ids, people.keypoints, scores, people.areas, sigmas,

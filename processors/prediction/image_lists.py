@@ -1,12 +1,13 @@
 """The images that a folder holds or a COCO annotation file names."""
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from datasets.annotations.category import category_ids
-from datasets.crops.images import missing_files
-from utils.errors import UserError
+from datasets.annotations.coco_file import read_coco
+from datasets.annotations.columns import whole_images
+from datasets.crops.images import missing_files, spelled_otherwise
+from utils.errors import UserError, cut
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PERSON = 1              # category id in COCO
@@ -58,19 +59,16 @@ def _in_folder(folder: Path) -> Images:
 
 
 def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:
-    try:
-        content = json.loads(path.read_bytes())
-        names = [str(image["file_name"]) for image in content["images"]]
-        ids = [int(image["id"]) for image in content["images"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a COCO annotation file ({type(error).__name__}: {error}): "
-                         f"it needs a list of images with id and file_name") from error
+    file = read_coco(path)
+    file.need("images")
+    images = whole_images(file, ("id", "file_name"))
+    names, ids = images.names, images.ids
     if not names or len(set(ids)) < len(ids):
         raise UserError(f"{path} lists {'an image id twice' if names else 'no images'}: correct "
                          f"it")
     if len(missing_files(img_root, names)) == len(names):
         raise FileNotFoundError(f"none of the {len(names)} images of {path} is in {img_root}, "
-                                f"such as {names[0]}: correct the folder")
-    categories = content.get("categories")
-    chosen = category_ids(categories, category, str(path))[0] if categories else PERSON
+                                f"such as {cut(names[0])}{spelled_otherwise(img_root, names)}: "
+                                f"correct the folder")
+    chosen = category_ids(file.categories, category, str(path))[0] if file.categories else PERSON
     return Images(img_root, names, ids, f"image ids are those of {path}", category=chosen)

@@ -10,7 +10,7 @@ from datasets.annotations.skeleton import Skeleton
 from datasets.crops.images import ImageError, read_image
 from processors.evaluation.coco_metrics import CocoMetrics
 from processors.evaluation.error_analysis import CLASSES, Case, ErrorAnalysis, analyse, as_text
-from processors.evaluation.pycocotools_eval import read_dataset
+from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.reports import evaluation_charts as charts
 from processors.reports.html_page import rows_of, write_page
 from utils.draw import draw_people
@@ -23,8 +23,8 @@ JPEG_QUALITY = 82
 
 
 def write_report(folder: str | Path, *, title: str, protocol: str, metrics: CocoMetrics,
-                 results: list[dict], ground_truth: COCO | str | Path, img_root: str | Path,
-                 skeleton: Skeleton, image_ids: Iterable[int] | None = None,
+                 results: list[dict], ground_truth: GroundTruth | COCO | str | Path,
+                 img_root: str | Path, skeleton: Skeleton, image_ids: Iterable[int] | None = None,
                  cases: int = 12) -> Path:
     """Analyse the results, write `report.html` and `error_analysis.txt`, return the former.
 
@@ -32,10 +32,10 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
     computed from. img_root: where the files named by the ground truth are; cases whose image
     cannot be read are left out. cases: how many of the worst and of the best people to show.
     """
-    analysis = analyse(ground_truth, results, skeleton, image_ids, cases)
+    truth = as_ground_truth(ground_truth, skeleton.num_joints, image_ids)
+    analysis = analyse(truth, results, skeleton, cases=cases)
     text = as_text(analysis)
-    names = {image["id"]: image.get("file_name", "")
-             for image in read_dataset(ground_truth)["images"]}
+    names = {image["id"]: image.get("file_name", "") for image in truth.images}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "error_analysis.txt", lambda file: file.write((text + "\n").encode()))

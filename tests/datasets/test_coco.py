@@ -10,6 +10,7 @@ from configs.schema import AugmentConfig, CodecConfig, Config, DataConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO, train_set, val_set
 from datasets.crops.images import ImageError
+from utils.errors import UserError
 from utils.geometry import CropGeometry
 
 COCO = load_skeleton("coco")
@@ -32,7 +33,9 @@ def test_persons_of_an_image_are_neighbours(coco_content, write_coco):
     ({"iscrowd": 1}, "1 crowds left out"),
     ({"keypoints": [0] * 51}, "1 persons without labelled joints left out"),
     ({"image_id": 99}, "1 persons in images that the file does not list left out"),
-    ({"category_id": 2}, ""),
+    ({"category_id": 2}, "1 annotations of other categories (2: 1) left out"),
+    ({"category_id": "1"}, "1 annotations of other categories ('1': 1) left out"),
+    ({"category_id": [1]}, "1 annotations of other categories ([1]: 1) left out"),
     ({"bbox": [10, 10, float("nan"), 20]}, "1 boxes without size"),
     ({"bbox": [10, 10, 0, 20]}, "1 boxes without size"),
     ({"bbox": [10, 10, -5, 20]}, "1 boxes without size"),
@@ -107,7 +110,10 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     assert [round(dataset[i].box_score, 3) for i in range(3)] == [0.5, 0.25, 0.9]
     assert dataset[0].visibility.sum() == 0
     assert dataset[0].area == pytest.approx(45 * 60 * 1.25 ** 2, rel=1e-5)
-    for words in ("1 boxes with a score below 0.2", "3 boxes without size or not finite",
+    assert dataset.persons.named_images.tolist() == [11, 13]
+    assert dataset.persons.rows.tolist() == [0, 2, 1]
+    for words in ("1 detections of other categories (2: 1) left out",
+                  "1 boxes with a score below 0.2", "3 boxes without size or not finite",
                   "2 boxes in images that the annotation file does not list"):
         assert words in dataset.summary()
 
@@ -115,11 +121,32 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
 @pytest.mark.parametrize("rows, words", [
     ({"a": 1}, "not a detections file"), ([detection(), {"image_id": 11}], "row 1 has no category"),
     ([detection(bbox=[1, 2, 3])], "row 0 has 3 numbers in bbox instead of 4"),
+    ([detection(bbox=[1, 2, 3, 10 ** 400])], "row 0 has .*numbers without end"),
+    ([detection(score=10 ** 400)], "row 0 has .*numbers without end"),
+    ([[1]], "row 0 is no entry with image_id and category_id"),
 ])
 def test_wrong_detections(coco_content, write_coco, tmp_path, rows, words):
     with pytest.raises(ValueError, match=words) as caught:
         MSCOCO(*write_coco(coco_content), COCO, detections=write_detections(tmp_path, rows))
     assert "val.boxes" in str(caught.value) and "detections.json" in str(caught.value)
+
+
+@pytest.mark.parametrize("ids", ["11", "000011.jpg", [11], None, True])
+def test_image_ids_of_another_kind_are_refused_with_one_of_each(
+        coco_content, write_coco, tmp_path, ids):
+    path = write_detections(tmp_path, [detection(image_id=ids)] * 2)
+    words = r"no image_id is one of .*persons.json.*: here one is .*(11|None|True).*there one is 10"
+    with pytest.raises(UserError, match=words) as caught:
+        MSCOCO(*write_coco(coco_content), COCO, detections=path)
+    assert "detections.json (val.boxes)" in str(caught.value)
+
+
+def test_a_box_larger_than_any_image_is_left_out_with_its_place(coco_content, write_coco, tmp_path):
+    rows = [detection(), detection(bbox=[0, 0, 1e300, 5]), detection(bbox=[-1e12, 0, 5, 5])]
+    dataset = MSCOCO(*write_coco(coco_content), COCO, detections=write_detections(tmp_path, rows))
+    assert len(dataset) == 1 and dataset[0].crop.any()
+    assert "detections.json" in dataset.summary()
+    assert "2 boxes larger than any image, first in row 1, left out" in dataset.summary()
 
 
 @pytest.mark.parametrize("rows, words", [
@@ -143,7 +170,7 @@ def test_missing_detections_file(coco_content, write_coco, tmp_path):
     ('{"images": [], "annotations": [], "categories": [{"name": "cat", "id": 1}, '
      '{"name": "dog", "id": 2}]}', "no category named person"),
     ('{"images": [{"id": "a"}], "annotations": [], "categories": [{"name": "person", "id": 1}]}',
-     "image in row 0 needs id"),
+     "image in row 0 has the id 'a', which is no whole number"),
     ('{"images": [], "annotations": [], "categories": [{"name": "person", "id": 1}]}',
      "no person is left"),
 ])
@@ -169,12 +196,53 @@ def test_missing_field_names_the_annotation(coco_content, write_coco, field):
     ("bbox", [1, 2, 3], "3 numbers in bbox instead of 4"), ("bbox", None, "numbers in bbox"),
     ("bbox", [1, 2, [3], 4], "something else than numbers in bbox"),
     ("area", "big", "something else than numbers in area"),
+    ("keypoints", [10 ** 400] * 51, "numbers in keypoints, or numbers without end"),
+    ("bbox", [1, 2, 3, 10 ** 400], "numbers without end"), ("area", 10 ** 400, "numbers without"),
+    ("image_id", "12", "the image_id '12', which is no number"),
     ("iscrowd", "0", "iscrowd that is neither 0 nor 1"), ("iscrowd", [0], "that is neither 0 nor"),
 ])
 def test_wrong_field_names_the_annotation(coco_content, write_coco, field, value, words):
     coco_content["annotations"][4][field] = value
     with pytest.raises(ValueError, match=f"annotation 201 has .*{words}"):
         MSCOCO(*write_coco(coco_content), COCO)
+
+
+@pytest.mark.parametrize("field, value, words", [
+    ("id", 10.0, "the id 10.0, which is no whole number"), ("id", "10", "the id '10', which is no"),
+    ("id", 2 ** 70, "the id 1180591620717411303424, which is beyond 64 bits"),
+    ("file_name", None, "no file_name"), ("file_name", 7, "the file_name 7, which is no text"),
+    ("width", float("inf"), "the width inf, which is no number of pixels"),
+    ("height", 2 ** 31, "the height 2147483648, which is no number of pixels"),
+    ("height", 0, "the height 0, which"), ("width", 10 ** 400, "the width 1000"),
+    ("width", "wide", "the width 'wide', which"), ("width", None, "no width")])
+def test_an_image_that_cannot_be_used_says_which_field_it_is(
+        coco_content, write_coco, field, value, words):
+    path, root = write_coco(coco_content)
+    coco_content["images"][1][field] = value
+    path.write_text(json.dumps(coco_content))
+    with pytest.raises(UserError, match=f"persons.json .*: the image in row 1 has {words}"):
+        MSCOCO(path, root, COCO)
+
+
+def test_annotation_ids_of_any_size_do_no_harm(coco_content, write_coco):
+    for number, row in enumerate(coco_content["annotations"]):
+        row["id"] = 2 ** 70 + number
+    assert MSCOCO(*write_coco(coco_content), COCO).persons.ids.tolist() == list(range(8))
+
+
+def test_nobody_left_says_why(coco_content, write_coco):
+    for row in coco_content["annotations"]:
+        row["category_id"] = "1"
+    with pytest.raises(UserError, match=r"no person is left.*8 annotations of other categories "
+                                        r"\('1': 8\) left out"):
+        MSCOCO(*write_coco(coco_content), COCO)
+
+
+def test_many_other_categories_are_counted_and_not_all_listed(coco_content, write_coco):
+    for number, row in enumerate(coco_content["annotations"][1:]):
+        row["category_id"] = 10 + number
+    assert ("7 annotations of other categories (10: 1, 11: 1, 12: 1, 13: 1, 14: 1, ...) left out"
+            in MSCOCO(*write_coco(coco_content), COCO).summary())
 
 
 def test_missing_annotation_file_and_folder(coco_content, write_coco, tmp_path):
@@ -197,6 +265,25 @@ def test_missing_images_are_told_at_the_start(coco_content, write_coco):
     dataset = MSCOCO(path, root, COCO, skip_broken=True)
     assert len(dataset) == 4
     assert "4 persons whose image file is missing left out" in dataset.summary()
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda name: f"images\\{name}", "; they are there without the folder in file_name"),
+    (lambda name: f"D:\\data\\{name}", "; they are there without the folder in file_name"),
+    (lambda name: f"http://x.org/{name}", "; they are there without the folder in file_name"),
+    (lambda name: name.replace(".jpg", ".JPG"), "; they are there in another case"),
+    (lambda name: f"a/{name.upper()}", "in file_name, and in another case"),
+    (lambda name: "x" * 10 ** 5, ", first xxx.{99,300}; add them")])
+def test_names_that_are_there_in_another_spelling(coco_content, write_coco, change, words):
+    path, root = write_coco(coco_content)
+    for image in coco_content["images"]:
+        image["file_name"] = change(image["file_name"])
+    path.write_text(json.dumps(coco_content))
+    with pytest.raises(FileNotFoundError, match=words) as caught:
+        MSCOCO(path, root, COCO)
+    assert len(str(caught.value)) < 1000
+    with pytest.raises(UserError, match=f"is missing left out.*{words[:14]}|missing left out$"):
+        MSCOCO(path, root, COCO, skip_broken=True)
 
 
 @pytest.fixture
@@ -267,5 +354,5 @@ def test_real_subset_is_read_as_counted(shared):
     dataset = MSCOCO(coco / "annotations" / "person_keypoints_train2017.json", coco / "train2017",
                      COCO)
     assert len(dataset) == 213
-    assert re.search("213 persons in 67 images.*124 persons without labelled joints.*6 crowds",
+    assert re.search("213 persons in 67 images.*6 crowds.*124 persons without labelled joints",
                      dataset.summary())

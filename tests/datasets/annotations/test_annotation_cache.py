@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from datasets.annotations import annotation_cache
-from datasets.annotations.annotation_cache import cache_paths, cached_ground_truth
-from datasets.annotations.readers import read_ground_truth
+from datasets.annotations.annotation_cache import cache_paths, cached_persons
+from datasets.annotations.readers import read_persons
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 
@@ -32,14 +32,14 @@ def reads(monkeypatch):
 
     def count(path, *rest):
         names.append(path.name)
-        return read_ground_truth(path, *rest)
+        return read_persons(path, *rest)
 
-    monkeypatch.setattr(annotation_cache, "read_ground_truth", count)
+    monkeypatch.setattr(annotation_cache, "read_persons", count)
     return names
 
 
 def load(path, alignment="hrnet"):
-    return cached_ground_truth(path, COCO, alignment, KEY)
+    return cached_persons(path, COCO, alignment, KEY)
 
 
 def assert_same(one, other):
@@ -57,7 +57,7 @@ def test_the_second_time_the_same_comes_from_the_cache(path, reads, coco_content
     first, second = load(path), load(path)
     assert reads == ["persons.json"]
     assert_same(first, second)
-    assert_same(first, read_ground_truth(path, COCO, "hrnet", KEY))
+    assert_same(first, read_persons(path, COCO, "hrnet", KEY))
     assert second.notes == {"crowds left out": 1}
     assert cache_paths(path, COCO, "hrnet")[0].parent == path.parent
 

@@ -4,10 +4,11 @@ import json
 import numpy as np
 import pytest
 
-from datasets.annotations.category import category_ids, only_category
-from datasets.annotations.readers import read_detections, read_ground_truth
+from datasets.annotations.category import category_ids
+from datasets.annotations.readers import read_detections, read_persons
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
+from processors.evaluation.ground_truth import read_ground_truth
 
 COCO = load_skeleton("coco")
 CAT, DOG = {"id": 3, "name": "cat"}, {"id": 5, "name": "dog"}
@@ -46,9 +47,10 @@ def test_only_the_category_is_trained_on_and_judged(farm, write_coco):
     files = write_coco(farm)
     counts = {name: len(MSCOCO(*files, COCO, category=name)) for name in ("", "cow", 6, "all")}
     assert counts == {"": 3, "cow": 3, 6: 2, "all": 8}
-    only_category(farm, "all", "x")
-    assert {row["category_id"] for row in farm["annotations"]} == {1}
-    assert [row["name"] for row in farm["categories"]] == ["person"]
+    truths = {name: read_ground_truth(files[0], 17, name) for name in ("", "cow", 6, "all")}
+    assert {name: len(truth.annotations) for name, truth in truths.items()} == counts
+    assert {row["category_id"] for row in truths["all"].annotations} == {1}
+    assert truths[6].category == 6 and truths["cow"].category == 4
 
 
 def test_detections_of_the_category(farm, write_coco, tmp_path):
@@ -65,11 +67,11 @@ def test_joints_in_another_order_are_refused(coco_content, write_coco):
     names = list(COCO.joint_names)
     coco_content["categories"][0]["keypoints"] = names
     path, _ = write_coco(coco_content)
-    assert len(read_ground_truth(path, COCO)) == 8
+    assert len(read_persons(path, COCO)) == 8
     coco_content["categories"][0]["keypoints"] = names[:5] + names[5:7][::-1] + names[7:]
     path, _ = write_coco(coco_content)
     with pytest.raises(ValueError, match="another order, first right_shoulder in the place of "
                                          "left_shoulder"):
-        read_ground_truth(path, COCO)
+        read_persons(path, COCO)
     coco_content["categories"][0]["keypoints"] = np.arange(17).tolist()     # other words: no matter
-    assert len(read_ground_truth(write_coco(coco_content)[0], COCO)) == 8
+    assert len(read_persons(write_coco(coco_content)[0], COCO)) == 8

@@ -76,7 +76,7 @@ def test_it_goes_on_after_the_first_fault(sets):
 
 @pytest.mark.parametrize("content, words", [
     ("{", "is not JSON"), ("[]", "holds no images"), ("{}", "no list of images"),
-    (None, "cannot be read"),
+    (None, "does not exist"),
     ('{"images": [1], "annotations": [2, {"image_id": 1, "category_id": {}}], "categories": [3]}',
      "1 of 1 images lack"),
     ('{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 0}], "categories": [{"id": 1}],'

@@ -7,7 +7,7 @@ import pytest
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.coco_metrics import coco_metrics
 from processors.evaluation.error_analysis import CLASSES, ERRORS, analyse, as_text
-from processors.evaluation.pycocotools_eval import as_coco
+from processors.evaluation.ground_truth import as_coco
 
 SKELETON = load_skeleton("coco")
 SIGMAS = np.array(SKELETON.sigmas)

@@ -1,6 +1,8 @@
 """Evaluation: results before numbers, shares of every size, and nobody found."""
+import gc
 import json
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,8 +14,11 @@ from processors.evaluation import evaluation as module
 from processors.evaluation.evaluation import Evaluation
 from processors.runtime.parallel import OneProcess
 from tests.processors.drawn_sets import settings
+from utils.errors import UserError
+from utils.json_file import read_json
 
 SKELETON = load_skeleton("coco")
+METRICS = "val.metrics=[coco,pck,epe]"
 
 
 class Together(OneProcess):
@@ -97,8 +102,8 @@ def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
     else:
         content["annotations"][-1][key] = value
     truth.write_text(json.dumps(content))
-    words = key or f"row {len(content['annotations']) - 1} has no image_id"
-    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{words}|16 joints"):
+    words = key or f"row {len(content['annotations']) - 1} is no entry with image_id"
+    with pytest.raises(ValueError, match=rf"truth\.json \(data\.val_ann_path\).*{words}"):
         of_one_process(settings(folder, f"val.boxes={boxes}", f"data.val_ann_path={truth}"))
 
 
@@ -181,15 +186,20 @@ def test_a_part_of_the_people_is_judged_alone(folder, net, tmp_path):
         assert metrics.people == metrics.detections == count
 
 
-@pytest.mark.parametrize("key", [None, "one", [1]])
-def test_a_part_of_people_without_ids_is_refused(folder, tmp_path, key):
+@pytest.mark.parametrize("key", [None, "one", [1], 7, 2 ** 70])
+def test_a_part_of_people_is_chosen_by_rows_whatever_their_ids_are(folder, net, tmp_path, key):
     content = json.loads((folder / "val" / "people.json").read_text())
-    content["annotations"][-1]["id"] = key
+    for row in content["annotations"]:
+        row["id"] = key
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps(content))
-    of_one_process(settings(folder, f"data.val_ann_path={truth}"))
-    with pytest.raises(ValueError, match="truth.json .* whose id is no whole number"):
-        of_one_process(settings(folder, f"data.val_ann_path={truth}", "data.debug=2"))
+    for count in (2, 1000):
+        expected = of_one_process(settings(folder, f"data.debug={count}", METRICS)).run(
+            net, tmp_path / "r.json")
+        found = of_one_process(settings(folder, f"data.debug={count}", METRICS,
+                                        f"data.val_ann_path={truth}")).run(net, tmp_path / "r.json")
+        assert found.values == expected.values and found.people == expected.people
+        assert 0 < found["EPE"] < 500
 
 
 def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):
@@ -206,4 +216,75 @@ def test_nobody_found_is_zero_and_said(folder, net, tmp_path, caplog):
         assert json.loads((tmp_path / "r.json").read_text()) == []
         assert set(found["AP"] for found in evaluation.sweep(net, tmp_path).values()) == {0.0}
     config = settings(folder, f"val.boxes={boxes}", "val.only_images_with_boxes=true")
+    assert of_one_process(config).run(net, tmp_path / "r.json")["AP"] == 0    # image 1 is named
+    boxes.write_text("[]")
     assert of_one_process(config).run(net, tmp_path / "r.json")["AP"] == -1
+
+
+@pytest.mark.parametrize("row", [{"score": 0.1}, {"category_id": 9}, {"bbox": [5, 5, 0, 9]}])
+def test_an_image_that_is_named_is_judged_whatever_becomes_of_its_boxes(folder, tmp_path, row):
+    content = json.loads((folder / "val" / "people.json").read_text())
+    first, second, *_ = sorted({row["image_id"] for row in content["annotations"]})
+    box = {"image_id": first, "category_id": 1, "bbox": [5, 5, 30, 30], "score": 0.9}
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([box, {**box, "image_id": second, **row}]))
+    evaluation = of_one_process(settings(folder, f"val.boxes={boxes}", "val.box_score=0.5",
+                                         "val.only_images_with_boxes=true"))
+    assert evaluation.dataset.persons.image_ids.tolist() == [first]
+    assert [image["id"] for image in evaluation.ground_truth.images] == [first, second]
+    part = of_one_process(settings(folder, f"val.boxes={boxes}", "data.debug=1",
+                                   "val.only_images_with_boxes=true"))
+    assert [image["id"] for image in part.ground_truth.images] == [first]
+
+
+def test_num_keypoints_of_0_is_said_and_everybody_with_it_is_nobody(folder, net, tmp_path):
+    content = json.loads((folder / "val" / "people.json").read_text())
+    truth = tmp_path / "truth.json"
+    people = [row for row in content["annotations"] if any(row["keypoints"][2::3])]
+    for row in people[1:]:
+        row["num_keypoints"] = 0
+    truth.write_text(json.dumps(content))
+    config = settings(folder, f"data.val_ann_path={truth}")
+    metrics = of_one_process(config).run(net, tmp_path / "r.json")
+    assert metrics.people == 1 and len(metrics.notes) == 1
+    assert f"num_keypoints is 0 for {len(people) - 1} persons with labelled" in metrics.notes[0]
+    people[0]["num_keypoints"] = 0
+    truth.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=f"nobody in .*num_keypoints is 0 for all {len(people)}"):
+        of_one_process(config)
+
+
+def test_a_file_without_annotations_is_for_results_only(folder, net, tmp_path, caplog):
+    """As the image_info files of COCO's test-dev are."""
+    content = json.loads((folder / "val" / "people.json").read_text())
+    boxes, truth = tmp_path / "boxes.json", tmp_path / "truth.json"
+    boxes.write_text(json.dumps([
+        {name: row[name] for name in ("image_id", "category_id", "bbox")} | {"score": 0.9}
+        for row in content.pop("annotations")]))
+    truth.write_text(json.dumps(content))
+    paths = f"val.boxes={boxes}", f"data.val_ann_path={truth}"
+    for more in ("data.debug=3", "val.metrics=[coco,pck,pckh]",
+                 "val.only_images_with_boxes=true"):
+        caplog.clear()
+        metrics = of_one_process(settings(folder, *paths, more)).run(net, tmp_path / "r.json")
+        assert set(metrics.values.values()) == {-1}
+        assert json.loads((tmp_path / "r.json").read_text())
+        assert "has no annotations to judge by" in caplog.text
+    with pytest.raises(UserError, match="must hold the lists .* has no annotations"):
+        of_one_process(settings(folder, paths[1]))
+
+
+def test_the_annotation_file_is_parsed_once(folder, tmp_path, monkeypatch):
+    parsed = []
+
+    def count(path, name=""):
+        parsed.append(Path(path).name)
+        return read_json(path, name)
+
+    monkeypatch.setattr("datasets.annotations.coco_file.read_json", count)
+    evaluation = of_one_process(settings(folder))
+    assert parsed == ["people.json"] and len(evaluation.dataset)
+    del evaluation
+    gc.collect()
+    of_one_process(settings(folder))
+    assert parsed == ["people.json"] * 2        # and nobody holds it meanwhile

@@ -16,6 +16,7 @@ from processors.evaluation import evaluation as evaluation_module
 from processors.evaluation.coco_metrics import COCO_METRICS as TEN
 from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
+from processors.evaluation.ground_truth import GroundTruth
 from processors.evaluation.joint_error import UNDEFINED
 from processors.evaluation.joint_metrics import (
     JOINT_METRICS,
@@ -24,7 +25,7 @@ from processors.evaluation.joint_metrics import (
     joint_table,
     scores_of,
 )
-from processors.evaluation.matched_people import match_by_id, match_by_oks
+from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.protocol import protocol
 from processors.models.pose_ranking import Predictions
 from processors.runtime.parallel import OneProcess
@@ -37,9 +38,9 @@ PLACES = np.array([[10.0, 10], [40, 50], [40, 10], [10, 50]])       # the torso 
 
 def person(number, image=1, shift=0.0, visible=(2, 2, 2, 2), **more):
     table = np.column_stack([PLACES + shift, visible])
-    return {"id": number, "image_id": image, "category_id": 1, "iscrowd": 0, "area": 5000.0,
+    return {"row": number, "image_id": image, "category_id": 1, "iscrowd": 0, "area": 5000.0,
             "num_keypoints": int(np.count_nonzero(visible)), "keypoints": table.ravel().tolist(),
-            "bbox": [0 + shift, 0 + shift, 50, 100], **more}
+            "bbox": [0 + shift, 0 + shift, 50, 100], "has_box": True, "ignored": False, **more}
 
 
 def predictions(points, images):
@@ -56,9 +57,12 @@ def result(points, image=1, score=0.5):
 
 
 def evaluated(people, annotations=(), results=(), images=(), skeleton=STICK):
-    return Evaluated(people, skeleton, {"images": list(images), "annotations": list(annotations),
-                                        "categories": [{"id": 1, "name": "person"}]},
-                     list(results))
+    return Evaluated(people, skeleton, truth(images, annotations), list(results))
+
+
+def truth(images, annotations):
+    numbered = [{**row, "id": number} for number, row in enumerate(annotations, 1)]
+    return GroundTruth("val.json", list(images), numbered, category=1)
 
 
 def values(names, found):
@@ -70,7 +74,7 @@ def two_people():
     """One with a joint 6 right and 8 down of its place (10 px), one not found; image 2 is empty."""
     annotations = [person(7, bbox_head=[0, 0, 30, 40]), person(9, image=2, shift=100.0)]
     found = PLACES + [[6.0, 8], [0, 0], [0, 0], [0, 0]]
-    return match_by_id(annotations, predictions([found], [1]), np.array([7]), 4)
+    return match_by_row(annotations, predictions([found], [1]), np.array([7]), 4)
 
 
 def test_all_numbers_of_a_small_set_by_hand(two_people):
@@ -99,12 +103,12 @@ def test_pckh_leaves_pelvis_and_thorax_out_of_the_mean_and_weighs_joints_by_thei
     visible = np.full(16, 2)
     tables = [np.column_stack([points, visible]) for _ in range(2)]
     tables[1][1:, 2] = 0        # the second person has the right ankle only
-    annotations = [{"id": i, "image_id": 1, "bbox": [0, 0, 9, 9], "bbox_head": [0, 0, 3, 4],
+    annotations = [{"row": i, "image_id": 1, "has_box": False, "bbox_head": [0, 0, 3, 4],
                     "keypoints": table.ravel().tolist()} for i, table in enumerate(tables)]
     wrong = points.copy()
     for name in ("pelvis", "thorax", "right_ankle"):
         wrong[mpii.joint_names.index(name)] += 50
-    people = match_by_id(annotations, predictions([wrong, wrong], [1, 1]), np.array([0, 1]), 16)
+    people = match_by_row(annotations, predictions([wrong, wrong], [1, 1]), np.array([0, 1]), 16)
     scores = scores_of(["pckh"], evaluated(people, skeleton=mpii))
     assert scores["PCKh@0.5"].value == pytest.approx(13 / 15)       # 14 + 1 joints, 2 wrong
     assert scores["PCKh@0.5"].joints[mpii.joint_names.index("pelvis")] == 0
@@ -112,13 +116,14 @@ def test_pckh_leaves_pelvis_and_thorax_out_of_the_mean_and_weighs_joints_by_thei
 
 def test_nobody_with_labels_gives_undefined_numbers_and_no_nan():
     nobody = [person(1, visible=(0, 0, 0, 0)), person(2, iscrowd=1)]
-    people = match_by_id(nobody, predictions([PLACES], [1]), np.array([1]), 4)
+    people = match_by_row(nobody, predictions([PLACES], [1]), np.array([1]), 4)
     names = [name for name in JOINT_METRICS if name != "crowdpose"]
     assert set(values(names, evaluated(people)).values()) == {UNDEFINED}
 
 
 def test_a_person_without_boxes_counts_where_no_box_is_needed():
-    people = match_by_id([person(1, bbox=None)], predictions([PLACES + 3], [1]), np.array([1]), 4)
+    people = match_by_row([person(1, has_box=False)], predictions([PLACES + 3], [1]),
+                          np.array([1]), 4)
     found = values(["pck", "epe", "nme"], evaluated(people))
     assert found["PCK@0.2"] == found["NME"] == UNDEFINED
     assert found["EPE"] == pytest.approx(np.hypot(3, 3))
@@ -127,17 +132,17 @@ def test_a_person_without_boxes_counts_where_no_box_is_needed():
 def test_predictions_that_are_not_finite_are_wrong_and_not_averaged():
     broken = PLACES.copy()
     broken[0] = np.nan
-    people = match_by_id([person(1)], predictions([broken], [1]), np.array([1]), 4)
+    people = match_by_row([person(1)], predictions([broken], [1]), np.array([1]), 4)
     assert values(["pck", "epe"], evaluated(people)) == {
         "PCK@0.05": 0.75, "PCK@0.1": 0.75, "PCK@0.2": 0.75, "EPE": 0.0}
 
 
 # ---- pairing
 
-def test_by_id_the_image_counts_too_and_the_order_does_not():
-    annotations = [person(1), person(2, shift=5.0), person(1, image=2, shift=9.0)]
+def test_by_row_the_order_and_the_id_do_not_count():
+    annotations = [person(1, id=7), person(2, shift=5.0, id=7), person(5, image=2, id=7, shift=9.0)]
     points = [PLACES + 9, PLACES + 5, PLACES]
-    people = match_by_id(annotations, predictions(points, [2, 1, 1]), np.array([1, 2, 1]), 4)
+    people = match_by_row(annotations, predictions(points, [2, 1, 1]), np.array([5, 2, 1]), 4)
     np.testing.assert_array_equal(people.predicted, people.truth)
 
 
@@ -186,7 +191,7 @@ def test_ap_by_crowding_judges_each_kind_of_image_alone():
     crowding = [0.0, 0.01, 0.84, 0.85]
     images = [{"id": i, "crowdIndex": value} for i, value in enumerate(crowding)]
     annotations = [person(10 + i, image=i) for i in range(4)]
-    people = match_by_id(annotations, predictions([PLACES], [0]), np.array([10]), 4)
+    people = match_by_row(annotations, predictions([PLACES], [0]), np.array([10]), 4)
     results = [result(PLACES, image=0), result(PLACES, image=1), result(PLACES + 500, image=2)]
     found = values(["crowdpose"], evaluated(people, annotations, results, images))
     # medium: one of two right, found first; AP is the share of the 101 recalls up to 1/2
@@ -198,7 +203,7 @@ def test_ap_by_crowding_judges_each_kind_of_image_alone():
 
 def test_ap_by_crowding_takes_the_area_from_the_box():
     annotations = [person(1, area=1e9, bbox=[0, 0, 20, 20])]    # an area that forgives all
-    people = match_by_id(annotations, predictions([PLACES], [1]), np.array([1]), 4)
+    people = match_by_row(annotations, predictions([PLACES], [1]), np.array([1]), 4)
     found = evaluated(people, annotations, [result(PLACES + 20)], [{"id": 1, "crowdIndex": 0}])
     assert values(["crowdpose"], found)["AP easy"] == 0
 
@@ -209,19 +214,18 @@ def test_ap_by_crowding_takes_the_area_from_the_box():
     ("pckh", "bbox_head: .x, y, width, height."), ("crowdpose", "1 of 1 images in val.json have"),
     ("pck_torso", "no joint left_hip, left_shoulder, right_hip, right_shoulder")])
 def test_what_a_metric_needs_is_missed_before_a_network_runs(name, part):
-    content = {"images": [{"id": 1}], "annotations": [person(1)]}
+    lacking = truth([{"id": 1}], [person(1)])
     skeleton = replace(STICK, joint_names=("a", "b", "c", "d"))
-    ensure_metrics(["pck", "epe"], content, skeleton, "val.json")
+    ensure_metrics(["pck", "epe"], lacking, skeleton)
     with pytest.raises(ValueError, match=part):
-        ensure_metrics([name], content, skeleton, "val.json")
-    whole = {"images": [{"id": 1, "crowdIndex": 0.5}],
-             "annotations": [person(1, bbox_head=[1, 2, 3, 4])]}
-    ensure_metrics([name], whole, STICK, "val.json")
+        ensure_metrics([name], lacking, skeleton)
+    whole = truth([{"id": 1, "crowdIndex": 0.5}], [person(1, bbox_head=[1, 2, 3, 4])])
+    ensure_metrics([name], whole, STICK)
 
 
 def test_people_without_a_head_box_are_counted_aloud(caplog):
     annotations = [person(1, bbox_head=[1, 2, 3, 4]), person(2)]
-    ensure_metrics(["pckh"], {"images": [], "annotations": annotations}, STICK, "val.json")
+    ensure_metrics(["pckh"], truth([], annotations), STICK)
     assert "1 of 2 people in val.json have no bbox_head" in caplog.text
 
 
@@ -282,10 +286,10 @@ def test_with_detected_boxes_the_nearest_pose_is_the_persons(folder, tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps([
         {"image_id": row["image_id"], "category_id": 1, "bbox": row["bbox"], "score": 0.9}
         for row in content["annotations"]]))
-    truth = evaluation_of(folder)
+    by_labels = evaluation_of(folder)
     evaluation = evaluation_of(folder, WANTED, "val.nms=none",
                                f"val.boxes={tmp_path / 'boxes.json'}")
-    people = moved_truth(truth, [1, 0])
+    people = moved_truth(by_labels, [1, 0])
     metrics = evaluation.judge(evaluation.to_results(people), people)
     assert metrics["EPE"] == pytest.approx(1, abs=1e-4) and metrics["PCK@0.2"] == 1
     assert "pairs of person and pose" in protocol(evaluation.config)
@@ -297,18 +301,18 @@ def test_with_detected_boxes_the_nearest_pose_is_the_persons(folder, tmp_path):
 def test_predictions_of_a_network_know_whose_they_are(folder, tmp_path, monkeypatch):
     met = []
 
-    def spy(annotations, people, ids, num_joints):
-        met.append((annotations, people, ids))
-        return match_by_id(annotations, people, ids, num_joints)
+    def spy(annotations, people, rows, num_joints):
+        met.append((annotations, people, rows))
+        return match_by_row(annotations, people, rows, num_joints)
 
-    monkeypatch.setattr(evaluation_module, "match_by_id", spy)
+    monkeypatch.setattr(evaluation_module, "match_by_row", spy)
     torch.manual_seed(0)
     evaluation = evaluation_of(folder, WANTED)
     metrics = evaluation.run(nn.Conv2d(3, 17, 5, 4, 2), tmp_path / "r.json")
-    (annotations, people, ids), = met
-    images = {row["id"]: row["image_id"] for row in annotations}
-    assert sorted(ids.tolist()) == sorted(evaluation.dataset.persons.ids.tolist())
-    assert [images[i] for i in ids.tolist()] == people.image_ids.tolist()
+    (annotations, people, rows), = met
+    images = {row["row"]: row["image_id"] for row in annotations}
+    assert sorted(rows.tolist()) == sorted(evaluation.dataset.persons.rows.tolist())
+    assert [images[row] for row in rows.tolist()] == people.image_ids.tolist()
     assert 0 < metrics["EPE"] < 1000 and np.isfinite(list(metrics.values.values())).all()
 
 
