@@ -7,7 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configs.schema import Config
-from configs.strict_yaml import ConfigError
+from configs.strict_yaml import MOST_VALUES, ConfigError
 from utils.shown import shortened, shown
 from utils.user_path import home_path
 
@@ -26,7 +26,7 @@ def fill(target: Any, raw: Mapping[str, Any], where: str, prefix: str = "") -> A
     knobs = {knob.name: knob.metadata for knob in fields(target)}
     values = {}
     for key, value in raw.items():
-        name = f"{prefix}{shortened(str(key))}"
+        name = f"{prefix}{shortened(key) if isinstance(key, str) else shown(key)}"
         if key not in types:
             raise ConfigError(f"{where}: there is no key {name}; {_hint(key, prefix, types)}")
         if is_dataclass(types[key]):
@@ -45,8 +45,8 @@ def fill(target: Any, raw: Mapping[str, Any], where: str, prefix: str = "") -> A
 
 def near(word: Any, known: Iterable[str]) -> str:
     """The known word that goes on where `word` ends, or else is most like it, or ""."""
-    text, known = shortened(str(word)), list(known)
-    longer = [name for name in known if text and name.startswith(text)]
+    text, known = shortened(word) if isinstance(word, str) else "", list(known)
+    longer = [name for name in known if len(text) > 3 and name.startswith(text)]
     return next(iter(longer or difflib.get_close_matches(text, known, n=1)), "")
 
 
@@ -121,6 +121,8 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
         value = [_number_or_text(part) for part in value.split(",") if part.strip()]
     elif not isinstance(value, (list, tuple)):
         value = [value]
+    if len(value) > MOST_VALUES:
+        raise ConfigError(f"{where}: {name} has {len(value)} values; write at most {MOST_VALUES}")
     if not many and len(value) != len(kinds):
         count, example = len(kinds), [192, 256][:len(kinds)]
         if isinstance(given, str):      # 192x256
@@ -149,4 +151,4 @@ def _either(choices: Sequence[Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "empty" if value is None else shown(value)
+    return "empty" if value is None else str(value) if isinstance(value, date) else shown(value)

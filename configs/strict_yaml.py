@@ -13,8 +13,11 @@ MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000        # where an alias counts as all that it stands for
 DEEPEST = 20                # lists and mappings within each other; a Config needs 5
 LONGEST_TEXT = 10_000
-MERGE = "tag:yaml.org,2002:merge"
-TEXT = ("!", "tag:yaml.org,2002:str")
+LONGEST_NUMBER = 400        # characters; Python takes seconds, or refuses, to read far longer ones
+STANDARD = "tag:yaml.org,2002:"      # `!!` in a YAML
+MERGE = f"{STANDARD}merge"
+NUMBERS = (f"{STANDARD}int", f"{STANDARD}float")
+TAGS = ("!", f"{STANDARD}str")      # that may be written
 
 
 class ConfigError(UserError):
@@ -44,9 +47,10 @@ class StrictYaml(yaml.SafeLoader):
                               f"other; mend that place")
         alias = isinstance(event, yaml.AliasEvent)
         tag = None if alias else event.tag
-        if tag and tag not in TEXT:
-            raise yaml.MarkedYAMLError(problem=f"the tag {tag} is not read here",
-                                       problem_mark=event.start_mark)
+        if tag and tag not in TAGS:
+            raise yaml.MarkedYAMLError(
+                problem=f"the tag {tag.replace(STANDARD, '!!')} is not read here",
+                problem_mark=event.start_mark)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
             raise ConfigError(f"{line} on has a text of {len(event.value)} characters; write at "
                               f"most {LONGEST_TEXT}")
@@ -56,6 +60,9 @@ class StrictYaml(yaml.SafeLoader):
                               f"stands for; write the values out")
         if alias:
             self.values = before + self.sizes[id(node)]
+        if node is not None and node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
+            raise ConfigError(f"{line} has a number of {len(node.value)} characters; write at "
+                              f"most {LONGEST_NUMBER}")
         if self.values > MOST_VALUES:
             raise ConfigError(f"{line} on has more than {MOST_VALUES} values, aliases counted "
                               f"with all that they stand for; write fewer")

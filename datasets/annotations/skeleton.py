@@ -22,7 +22,7 @@ KEYS = ("name", "joints", "flip_pairs", "limbs")
 BODIES = ("upper", "lower", "neither")
 MOST_LIMBS = 10 * MOST_JOINTS
 LONGEST_NAME = 100          # characters of a joint's name
-LARGEST = 1e6               # of sigmas and weights
+LARGEST = 1000              # of sigmas and weights
 DEFAULT_SIGMA = 0.067       # of a joint without one: the mean of COCO's seventeen
 
 
@@ -86,7 +86,7 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
 
     for key in raw:
         if key not in KEYS:
-            key = shortened(str(key))
+            key = shortened(key) if isinstance(key, str) else shown(key)
             near = difflib.get_close_matches(key, KEYS, n=1)
             raise UserError(f"{where}: there is no key {key}; " + (
                 f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
@@ -143,10 +143,10 @@ def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
         fail("joints", entry, f"the name must be text of at most {LONGEST_NAME} characters; put "
              f"quotes around words such as on and no")
     if not (sigma is None or _number(sigma) and sigma > 0):
-        fail("joints", entry, "the sigma must be a number above 0 (YAML takes 5e-2 for text, write "
-             "0.05), or ~ for the default")
+        fail("joints", entry, f"the sigma must be a number above 0 and at most {LARGEST} (YAML "
+             f"takes 5e-2 for text, write 0.05), or ~ for the default")
     if not (_number(weight) and weight >= 0):
-        fail("joints", entry, "the weight must be a number of at least 0")
+        fail("joints", entry, f"the weight must be a number of at least 0 and at most {LARGEST}")
     return str(name), None if sigma is None else float(sigma), float(weight), body
 
 

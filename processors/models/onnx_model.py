@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from configs.loader import config_from_dict, config_to_dict
+from configs.loader import config_from_dict, config_to_dict, with_overrides
 from configs.schema import Config, ValConfig
 from datasets.annotations.skeleton import (
     Skeleton,
@@ -209,7 +209,7 @@ def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
         raise UserError(f"the metadata of {path} are not those of {FORMAT!r}, which this version "
                          f"reads: export the network again")
     where = f"the metadata of {path}"
-    return Stored(config_from_dict(content["config"], where),
+    return Stored(with_overrides(config_from_dict(content["config"], where), (), where),
                   skeleton_from_dict(content.get("skeleton"), where),
                   content.get("decoded") is True)
 

@@ -1,8 +1,15 @@
 """Each contradiction is found, named by its key, and not seen where there is none."""
+from dataclasses import fields, is_dataclass
+from typing import get_type_hints
+
 import pytest
 
 from configs.checks import problems
 from configs.loader import config_from_dict
+from configs.schema import Config, ExtraSet
+
+SECTIONS = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
+SECTIONS["extra_sets"] = ExtraSet
 
 
 def keys_of(settings: dict) -> list[str]:
@@ -64,3 +71,52 @@ def test_settings_that_contradict_each_other(key, settings):
 ])
 def test_what_works_is_not_refused(settings):
     assert keys_of(settings) == []
+
+
+@pytest.mark.parametrize("name", [
+    "..", ".", "", " ", " a", "a ", "-rf", "a/b", "a\\b", "*", "a\nb", "\x1b[2J", "a\x00", "a:b",
+    "x" * 201, "\u00e4" * 101, "...", "\t"])
+def test_a_name_that_is_no_part_of_file_names(name):
+    assert keys_of({"model_name": name}) == ["model_name"]
+
+
+@pytest.mark.parametrize("name", ["a", "pose-2.1_x", "a b", "\u9aa8\u67b6", ".old", "x" * 200,
+                                  "a[1]", "2024"])
+def test_a_name_as_people_choose_it(name):
+    assert keys_of({"model_name": name}) == []
+
+
+PATHS = [("data", name) for name in ("train_ann_path", "val_ann_path", "train_img_root",
+                                     "val_img_root", "train_pack", "skeleton")]
+PATHS += [("model", "pretrained"), ("val", "weight_path"), ("val", "boxes"),
+          ("detector", "weights")]
+EXTRA = ("ann_path", "img_root", "skeleton")
+
+
+@pytest.mark.parametrize("section, name", PATHS)
+def test_every_path_may_begin_in_the_home_folder(section, name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    config = config_from_dict({section: {name: "~/x.y"}}, "test")
+    assert getattr(getattr(config, section), name) == "/home/somebody/x.y"
+    assert keys_of({section: {name: "$DATA/x"}}) == [f"{section}.{name}"]
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_so_may_the_paths_of_more_sets(name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    entry = {"ann_path": "a", "img_root": "b"}
+    config = config_from_dict({"data": {"extra_sets": [entry | {name: "~/x"}]}}, "test")
+    assert getattr(config.data.extra_sets[0], name) == "/home/somebody/x"
+    assert keys_of({"data": {"extra_sets": [entry, entry | {name: "$DATA/x"}]}}) == [
+        f"data.extra_sets[1].{name}"]
+
+
+def test_every_setting_that_is_called_a_path_is_one():
+    """A new path whose doc says so needs path=True."""
+    marked = {(name, knob.name) for name, section in SECTIONS.items() for knob in fields(section)
+              if knob.metadata.get("path")}
+    texts = {(name, knob.name): knob.metadata["doc"] for name, section in SECTIONS.items()
+             for knob in fields(section) if isinstance(knob.default, str)}
+    told = {key for key, doc in texts.items() if "path" in doc or "folder" in doc or "JSON" in doc
+            or key[1].endswith(("_path", "_root", "_pack"))}
+    assert told <= marked == set(PATHS) | {("extra_sets", name) for name in EXTRA}

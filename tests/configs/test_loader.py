@@ -1,6 +1,12 @@
 import pytest
 
-from configs.loader import ConfigError, config_from_dict, config_to_dict, load_config
+from configs.loader import (
+    ConfigError,
+    config_from_dict,
+    config_to_dict,
+    load_config,
+    with_overrides,
+)
 from configs.schema import Config
 
 
@@ -172,3 +178,17 @@ def test_a_config_survives_the_way_through_plain_containers(write):
 def test_a_stored_config_is_read_as_strictly():
     with pytest.raises(ConfigError, match="old.pth: there is no key optim.lrr"):
         config_from_dict({"optim": {"lrr": 1}}, "old.pth")
+
+
+def test_a_stored_config_may_hold_anything():
+    doubled: list = [1]
+    for _ in range(30):
+        doubled = [doubled, doubled]
+    doubled.append(doubled)
+    for raw in ({"seed": doubled}, {"gpus": doubled}, {"val": {"metrics": doubled}},
+                {"val": doubled}, {"model": {"type": doubled}}, {"data": {"extra_sets": doubled}},
+                {10 ** 6000: 1}, {"seed": 10 ** 6000}, {"model_name": "x" * 10 ** 7},
+                {"x" * 10 ** 7: 1}, [1], None, "text", {"gpus": [0] * 10 ** 5}, {None: 1}):
+        with pytest.raises(ConfigError, match="^old.pth: ") as caught:
+            with_overrides(config_from_dict(raw, "old.pth"), (), "old.pth")
+        assert len(str(caught.value)) < 600

@@ -2,6 +2,7 @@
 import json
 
 import pytest
+import torch
 
 from datasets.annotations.skeleton import (
     DEFAULT_SIGMA,
@@ -120,6 +121,14 @@ def test_names_alone_are_a_skeleton_and_guessed_sigmas_are_told(tmp_path):
     ("name: empty", "joints"), ("a: [", "not valid YAML"),
     ("joints: [a]\njoints: [b]", "the key joints twice"),
     ("joints: [a]\nname: [b]", "write one word"),
+    (f"joints: [[a, {'9' * 400}, 1, upper]]", "the sigma must be a number above 0 and at most"),
+    (f"joints: [[a, 1, {'9' * 400}, upper]]", "the weight must be a number of at least 0 and at"),
+    (f"joints: [{', '.join(f'j{i}' for i in range(1001))}]", "joints has 1001 entries; at most"),
+    (f"joints: {'[' * 500}", "more than 20 brackets"), ("name: !!int ''", "not valid YAML"),
+    (f"joints: [{'x' * 101}]", "the name must be text of at most 100"),
+    ('joints: ["a\\e[2J"]', "the name must be text"), ("joints: [a]\nlimbs: 0", "list of pairs"),
+    ("joints: [a, b]\nlimbs: [[[a], b]]", "each entry is two names"),
+    ("joints: [&a [x, x, x], &b [*a, *a, *a], [*b, *b, *b]]", "the name must be|write a name"),
 ])
 def test_wrong_skeleton_file(tmp_path, text, part):
     path = tmp_path / "wrong.yaml"
@@ -127,6 +136,28 @@ def test_wrong_skeleton_file(tmp_path, text, part):
     with pytest.raises(ValueError, match=part) as caught:
         load_skeleton(str(path))
     assert "wrong.yaml" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_stored_skeleton_may_hold_anything():
+    doubled: list = ["a"]
+    for _ in range(30):
+        doubled = [doubled, doubled]
+    for raw in ({"joints": doubled}, {"joints": ["a"], "name": doubled}, {"joints": [10 ** 6000]},
+                {"joints": [f"joint{i}" for i in range(300_000)]}, {"joints": ["a" * 90] * 1000},
+                {"joints": ["a", "b"], "limbs": [["a", "b"]] * 100_000},
+                {"joints": ["a", "b"], "limbs": [[doubled, "a"]]},
+                {"joints": ["x" * 10 ** 6]}, {"joints": ["a"], "x" * 10 ** 6: 1},
+                {"joints": [f"joint{i}" for i in range(1000)], "limbs": [["tail", "ear"]]},
+                {"joints": ["a"], "limbs": torch.zeros(3)}, {"joints": [torch.zeros(4)]}):
+        with pytest.raises(ValueError, match="^x.pth: ") as caught:
+            skeleton_from_dict(raw, "x.pth")
+        assert len(str(caught.value)) < 400
+
+
+def test_a_skeleton_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "stick.yaml").write_text("joints: [top, foot]")
+    assert load_skeleton("~/stick.yaml").joint_names == ("top", "foot")
 
 
 def test_missing_skeleton_lists_the_known_ones():

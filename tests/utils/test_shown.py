@@ -1,0 +1,42 @@
+"""Whatever a file holds, a message shows a line of it."""
+import pytest
+
+from utils.shown import is_plain, shortened, shown
+
+
+def doubled(depth: int) -> list:
+    """A list that `repr` would write out with 2 ** depth ends."""
+    value: list = [1]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+ENDLESS: list = []
+ENDLESS.append(ENDLESS)
+
+
+@pytest.mark.parametrize("value", [
+    doubled(40), ENDLESS, "x" * 10 ** 7, ["x" * 10 ** 6] * 10 ** 5, 10 ** 6000, -10 ** 400,
+    {"k" * 10 ** 6: doubled(30)}, {(1, 2): {3}}, b"x" * 10 ** 6, list(range(10 ** 6))],
+    ids=lambda value: type(value).__name__)
+def test_anything_is_shown_on_one_short_line(value):
+    text = shown(value)
+    assert 0 < len(text) <= 400 and text.isprintable()
+
+
+@pytest.mark.parametrize("value", [{"x": 1}, "fast", 1.5, True, None, [1, 2], "it's", 10 ** 30, -3])
+def test_what_is_short_is_shown_as_it_is(value):
+    assert shown(value) == repr(value)
+
+
+def test_a_long_text_keeps_its_ends_and_codes_of_terminals_are_written_out():
+    assert shortened("a" * 100 + "z" * 100, 40) == "a" * 30 + "..." + "z" * 10
+    assert shortened("\x1b[2Ja\nb") == "\\x1b[2Ja\\nb" and shortened("骨架 1") == "骨架 1"
+
+
+@pytest.mark.parametrize("text, plain", [
+    ("a b", True), ("骨\u3000架", True), ("", True), ("a\nb", False), ("\x1b", False),
+    ("\x00", False), ("\x9b", False), ("\ud800", False)])
+def test_text_that_a_log_can_hold(text, plain):
+    assert is_plain(text) == plain
