@@ -12,7 +12,8 @@ COLOURS = {"left": (255, 150, 20), "right": (40, 150, 255), "middle": (240, 240,
 OUTLINE = (20, 20, 20)
 SUBPIXEL = 4            # binary places of the coordinates OpenCV draws at
 FARTHEST = 1e6          # pixels; joints beyond it are not drawn, their coordinates would overflow
-CAPTION_HEIGHT = 18     # pixels
+CAPTION_HEIGHT = 20     # pixels
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
@@ -98,8 +99,10 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int, cell_size: tuple[i
         h, w = fitted.shape[:2]
         y, x = top + (height - h) // 2, left + (width - w) // 2
         sheet[y:y + h, x:x + w] = fitted
-        if captions is not None:
-            _write(sheet[top + height:top + row_height, left:left + width], captions[i])
+        if captions and captions[i]:
+            strip = sheet[top + height:top + row_height, left:left + width].copy()
+            write_text(strip, captions[i], 0, CAPTION_HEIGHT, 0.4)
+            sheet[top + height:top + row_height, left:left + width] = strip
     return sheet
 
 
@@ -111,12 +114,22 @@ def _fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
-def _write(strip: np.ndarray, text: str) -> None:
-    """One line of small text into strip (CAPTION_HEIGHT, W, 3), in place."""
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.4
-    text = text.encode("ascii", "replace").decode()     # all that OpenCV 4's font has
-    while text and cv2.getTextSize(text, font, scale, 1)[0][0] > strip.shape[1] - 2:
+def write_text(canvas: np.ndarray, text: str, x: float, y: float, scale: float,
+               colour: tuple[int, int, int] = (255, 255, 255)) -> int:
+    """One line on a dark ground into canvas (H, W, 3) uint8, in place, its lower left corner at
+    (x, y) or as near as the picture allows; cut to its width, and "?" for what is not ASCII, all
+    that OpenCV 4's font has. Returns the height of the ground, pixels."""
+    text, thickness = text.encode("ascii", "replace").decode(), max(1, round(1.5 * scale))
+    while True:
+        (width, height), below = cv2.getTextSize(text, FONT, scale, thickness)
+        rim = 2 + below // 2
+        if not text or width + 2 * rim <= canvas.shape[1]:
+            break
         text = text[:-1]
-    line = np.ascontiguousarray(strip)                  # OpenCV draws on whole arrays only
-    cv2.putText(line, text, (1, CAPTION_HEIGHT - 5), font, scale, (230, 230, 230), 1, cv2.LINE_AA)
-    strip[:] = line
+    box_width, box_height = width + 2 * rim, height + below + 2 * rim
+    left = int(np.clip(x, 0, max(0, canvas.shape[1] - box_width)))
+    low = int(np.clip(y, box_height, max(box_height, canvas.shape[0])))
+    cv2.rectangle(canvas, (left, low - box_height), (left + box_width, low), OUTLINE, -1)
+    cv2.putText(canvas, text, (left + rim, low - rim - below), FONT, scale, colour, thickness,
+                cv2.LINE_AA)
+    return box_height

@@ -22,3 +22,11 @@ def cut(text: str, most: int = 80) -> str:
     """A text of the user's for a message, such as a file name, cut to a line."""
     text = text.encode("utf-8", "backslashreplace").decode()    # half a letter cannot be printed
     return text if len(text) <= most else f"{text[:most - 3]}..."
+
+
+def first_line(error: Exception) -> str:
+    """The first sentence of somebody's error; without the file, which we name ourselves."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line.partition(". ")[0].rstrip(".")

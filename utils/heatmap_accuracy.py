@@ -1,6 +1,8 @@
 """The accuracy of heatmaps by their peaks, as the official training logs show it."""
 import torch
 
+from utils.decoders import find_maxima
+
 
 def heatmap_accuracy(heatmaps: torch.Tensor, targets: torch.Tensor, threshold: float = 0.5
                      ) -> torch.Tensor:
@@ -13,18 +15,10 @@ def heatmap_accuracy(heatmaps: torch.Tensor, targets: torch.Tensor, threshold: f
     the mean over joints of the share over persons, a scalar; 0 where no joint counts.
     """
     height, width = targets.shape[-2:]
-    predicted, wanted = _peaks(heatmaps), _peaks(targets)
+    predicted, wanted = (torch.stack(find_maxima(maps)[:2], dim=-1) for maps in (heatmaps, targets))
     counted = (wanted > 1).all(-1)                                            # (B, K)
     x, y = (predicted - wanted).unbind(-1)
     near = torch.hypot(x / (height / 10), y / (width / 10)) < threshold
     per_joint = (near & counted).sum(0) / counted.sum(0).clamp(min=1)
     valid = counted.any(0)
     return (per_joint * valid).sum() / valid.sum().clamp(min=1)
-
-
-def _peaks(heatmaps: torch.Tensor) -> torch.Tensor:
-    """(B, K, 2) float x, y of each map's maximum; (0, 0) where no value is above 0."""
-    values, index = heatmaps.flatten(2).max(dim=2)
-    width = heatmaps.shape[-1]
-    peaks = torch.stack([index % width, index // width], dim=-1).float()
-    return peaks * (values > 0).unsqueeze(-1)

@@ -33,6 +33,9 @@ def show_log(rank: int = 0) -> None:
     log.setLevel(logging.INFO if rank == 0 else logging.ERROR)
 
 
+LINE_SECONDS = 30       # between two lines of progress in a log file
+
+
 def on_terminal() -> bool:
     return sys.stderr.isatty()
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from utils.errors import UserError
 
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")     # looked for in folders
 JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
 MOST_PIXELS = 300_000_000   # above the largest cameras' 200 million, and 900 MB as RGB

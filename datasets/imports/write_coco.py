@@ -1,6 +1,6 @@
 """Imported: annotations of other tools as a COCO keypoints file, with all that it needs.
 
-Each importer (datasets/import_*.py) gives `ImportedImage`s and counts in `notes` what it had to
+Each importer of this folder gives `ImportedImage`s and counts in `notes` what it had to
 leave out; a file that it cannot use is a BadFile, which is named and left out.
 """
 import json
@@ -20,7 +20,6 @@ from utils.files import write_atomically
 from utils.log import bar, log
 from utils.oks import AREA_OF_BOX
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PADDING = 0.1       # around the joints of a person without a box, part of their longer side
 SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
 NOT_LABELLED, HIDDEN, VISIBLE = 0, 1, 2     # COCO's v

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.images import SUFFIXES, ImageError, read_image
 from datasets.imports.write_coco import (
     HIDDEN,
     NOT_LABELLED,
-    SUFFIXES,
     VISIBLE,
     BadFile,
     ImportedImage,

@@ -7,6 +7,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.synthetic.body import LIMB_OF, DrawnPerson, random_colour, random_person
+from utils.draw import SUBPIXEL
 from utils.oks import AREA_OF_BOX
 
 REGIONS = ("trunk", "head", "left_arm", "right_arm", "left_leg", "right_leg")
@@ -14,7 +15,6 @@ FIRST_OF_PERSON = len(REGIONS)      # labels of person i: 1 + i * FIRST_OF_PERSO
 OCCLUDER = 255
 MAX_PEOPLE = 5
 PEOPLE_SHARES = (0.52, 0.29, 0.11, 0.05, 0.03)     # of images with 1, 2, ... people
-SUBPIXEL = 4                                       # binary places of coordinates OpenCV draws at
 DISC = np.stack([np.cos(angles := np.arange(16) * np.pi / 8), np.sin(angles)], axis=1)
 
 

@@ -22,10 +22,9 @@ from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import StopRequest
 from utils.errors import UserError
 from utils.files import write_atomically
-from utils.log import bar, log, on_terminal, show_log
+from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
 PORTION = 32            # images that are detected, then written, at once
-LINE_SECONDS = 30       # between lines in a log file
 
 
 def detect(config: Config, images: str | Path, out: str | Path,

@@ -20,9 +20,8 @@ from processors.prediction.video_people import VideoPeople
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
 from utils.errors import UserError
-from utils.log import bar, log, on_terminal, show_log
+from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
-LINE_SECONDS = 30       # between lines in a log file
 NAMED_ERRORS = 5
 
 

@@ -16,7 +16,7 @@ import torch
 
 from nets.files.weights_file import read_weights_file
 from processors.runtime.run_lock import RunLock
-from utils.errors import UserError
+from utils.errors import UserError, first_line
 from utils.files import write_atomically
 from utils.log import log
 
@@ -44,7 +44,7 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
     except OSError as error:
         lock.release()
         raise OSError(f"val.weight_path: the folder {folder} cannot be written "
-                      f"({_first_line(error)}); make room or permit it, or choose "
+                      f"({first_line(error)}); make room or permit it, or choose "
                       f"another") from error
     return lock
 
@@ -75,7 +75,7 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
     except (OSError, RuntimeError) as error:
         # torch turns the disk's error into a RuntimeError about file positions
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise OSError(f"the checkpoint {path} could not be written ({_first_line(reason)}); the "
+        raise OSError(f"the checkpoint {path} could not be written ({first_line(reason)}); the "
                       f"one before it is untouched; make room or set val.weight_path") from error
 
 
@@ -146,11 +146,3 @@ def _old_endings() -> Iterator[str]:
 
 def previous(path: Path) -> Path:
     return path.with_suffix(".prev.pth")
-
-
-def _first_line(error: Exception) -> str:
-    """The first sentence of an error; without the file, which we name ourselves."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return line.partition(". ")[0].rstrip(".")

@@ -24,7 +24,7 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
-from utils.errors import UserError
+from utils.errors import UserError, first_line
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log
 
@@ -75,7 +75,7 @@ class OnnxNetwork(nn.Module):
                      self.session.run(None, {self.input: full})]
         except Exception as error:      # onnxruntime has a class of its own for each mishap
             raise UserError(f"{self.path} cannot run on images of {_sides(rows.shape[2:])} "
-                             f"pixels ({_first_line(error)}): set codec.input_size to what it "
+                             f"pixels ({first_line(error)}): set codec.input_size to what it "
                              f"takes") from error
         if len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
             found = [torch.cat([found[0], found[1][..., None]], dim=-1)]
@@ -173,7 +173,7 @@ def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:
             source if isinstance(source, bytes) else str(source), options, providers=providers)
     except Exception as error:      # bytes that are no network fail in any way one can think of
         name = "what was exported" if isinstance(source, bytes) else source
-        raise UserError(f"{name} cannot be read as an ONNX network ({_first_line(error)}): it is "
+        raise UserError(f"{name} cannot be read as an ONNX network ({first_line(error)}): it is "
                          f"cut short, damaged or of another kind; get it again") from error
 
 
@@ -248,7 +248,3 @@ def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
 def _sides(shape: Any) -> str:
     """(H, W) as width x height."""
     return "x".join(str(side) for side in reversed(shape))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.crops.images import ImageError, read_image
-from processors.prediction.image_lists import SUFFIXES, list_images
+from datasets.crops.images import SUFFIXES, ImageError, read_image
+from processors.prediction.image_lists import list_images
 from utils.errors import UserError
 
 USUAL_FPS = 25.0        # of a video or camera that does not say

@@ -7,8 +7,8 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
+from datasets.crops.images import SUFFIXES
 from processors.prediction.frame_sources import Frame, ImageFiles, Video
-from processors.prediction.image_lists import SUFFIXES
 from utils.errors import UserError
 from utils.files import naming, write_atomically
 from utils.rgb import encode_image

@@ -6,10 +6,9 @@ from pathlib import Path
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import whole_images
-from datasets.crops.images import missing_files, spelled_otherwise
+from datasets.crops.images import SUFFIXES, missing_files, spelled_otherwise
 from utils.errors import UserError, cut
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 PERSON = 1              # category id in COCO
 NUMBER = re.compile(r"(?:COCO_\w+_)?(\d{1,18})")     # a file name whose number is the image id
 

@@ -1,7 +1,7 @@
 """Values in messages are a line at most, whatever they are."""
 import pytest
 
-from utils.errors import cut, shown
+from utils.errors import cut, first_line, shown
 
 EVERYTHING: list = ["x" * 1000]
 for _ in range(60):
@@ -21,3 +21,11 @@ def test_short_values_are_as_python_writes_them():
 def test_names_are_cut_and_can_be_printed():
     assert cut("a/b.jpg") == "a/b.jpg" and cut("x" * 99) == "x" * 77 + "..."
     assert cut("\ud800.jpg").encode() == b"\\ud800.jpg"
+
+
+@pytest.mark.parametrize("error, words", [
+    (OSError(28, "No space left on device", "/x/a.pth"), "No space left on device"),
+    (RuntimeError("cut off. See https://example.org.\nat line 3"), "cut off"),
+    (ValueError("not a number."), "not a number"), (KeyError(), "KeyError")])
+def test_of_an_error_of_others_one_sentence_is_passed_on(error, words):
+    assert first_line(error) == words
