@@ -31,3 +31,12 @@ def pose_resnet_dconv(name: str = "resnet50", num_joints: int = 17, reduction: b
 def pose_hrnet(name: str = "w32", num_joints: int = 17, weights: str | bool = False) -> PoseNet:
     """HRNet-W32 or W48; see pose_resnet_duc."""
     return build_net(type="pose_hrnet", name=name, num_joints=num_joints, pretrained=weights)
+
+
+def pose_vit(name: str = "b", num_joints: int = 17, weights: str | bool = False,
+             head: str = "classic", drop_path: float = 0.0,
+             input_size: tuple[int, int] = (192, 256)) -> PoseNet:
+    """ViTPose S, B, L or H with its classic or simple head; see pose_resnet_duc. input_size:
+    (width, height) in pixels, what its position embedding is made for."""
+    return build_net(type="pose_vit", name=name, num_joints=num_joints, head=head,
+                     drop_path=drop_path, input_size=input_size, pretrained=weights)

@@ -61,7 +61,8 @@ def run(folder: Path, options: argparse.Namespace) -> bool:
     evaluation = new_evaluation(folder, options.images, f"data.debug={FORWARD_IMAGES}")
     evaluation.loader = list(evaluation.loader)
     config = evaluation.config
-    net = build_net(config.model).to(memory_format=torch.channels_last).eval()
+    net = build_net(config.model, input_size=config.codec.input_size).eval()
+    net = net.to(memory_format=torch.channels_last)
     ready = [normalise(batch.crop, config.model.input_format) for batch in evaluation.loader]
 
     @torch.inference_mode()

@@ -160,7 +160,8 @@ def systems_table(rows: list[dict]) -> str:
     table = [["system", "parameters", "GMACs", "weights", *WAYS.values()]]
     for row in (row for row in rows if row["seed"] == SEEDS[0]):
         config = load_config(BASE, row["settings"])
-        macs = cost_of(shape_only_net(config.model), config.codec.input_size).macs[""]
+        size = config.codec.input_size
+        macs = cost_of(shape_only_net(config.model, size), size).macs[""]
         start = [row["system"], f"{row['parameters'] / 1e6:.2f} M", f"{macs / 1e9:.2f}"]
         for weights, scores in row["AP"].items():
             table.append([*start, weights, *(three(scores[way]) for way in WAYS)])

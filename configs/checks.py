@@ -78,6 +78,13 @@ def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "model.reduction", f"is true, but {model.type} has no SE layers; write false"
     if model.width != 1 and not network.has_widths:
         yield "model.width", f"is {model.width}, but only ResNets have other widths; write 1"
+    if model.head not in ("default", *network.heads):
+        yield "model.head", (f"is {shown(model.head)}, but {model.type} has "
+                             + (f"{' and '.join(network.heads)}; write one of them"
+                                if network.heads else "one head, that of its name; write default"))
+    if model.drop_path and not network.has_drop_path:
+        yield "model.drop_path", (f"is {model.drop_path}, but {model.type} has no layers that can "
+                                  f"be gone past; write 0")
 
 
 def _name_problem(name: str) -> str:
@@ -109,9 +116,10 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if model.width != 1 and model.pretrained is True:
         yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "
                               f"write 1, or set model.pretrained to false")
-    if any(side % 32 for side in codec.input_size):
+    multiple = NETWORKS[model.type].multiple if model.type in NETWORKS else 1
+    if any(side % multiple for side in codec.input_size):
         yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
-                                   f"multiples of 32, such as [192, 256]")
+                                   f"multiples of {multiple}, such as [192, 256]")
     if codec.blur_kernel and (codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3):
         yield "codec.blur_kernel", (f"is {codec.blur_kernel}; it must be odd and at least 3, or 0 "
                                     f"to take it from codec.sigma")

@@ -65,6 +65,12 @@ class ModelConfig:
     name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
     width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
                                "half the width is a quarter of the compute", above=0, high=4)
+    head: Literal["default", "classic", "simple"] = setting(
+        "default", "of pose_vit: classic (the default) has two transposed convolutions, simple "
+                   "interpolates")
+    drop_path: float = setting(
+        0.0, "of pose_vit: share of persons that go past its last layers in training, falling to 0 "
+             "at the first", low=0, below=1)
     num_joints: int = setting(
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
@@ -72,12 +78,15 @@ class ModelConfig:
         path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
-    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "alphapose"] = setting(
+    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "rgb_half",
+                          "alphapose"] = setting(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
 
     def __str__(self) -> str:
         """The network in words."""
-        return (f"{self.type} {self.name}" + (" with SE" if self.reduction else "")
+        return (f"{self.type} {self.name}"
+                + (f" with head {self.head}" if self.head != "default" else "")
+                + (" with SE" if self.reduction else "")
                 + (f" at {self.width:g} of its width" if self.width != 1 else ""))
 
 
@@ -91,11 +100,11 @@ class CodecConfig:
         "hrnet", "pixel convention of boxes, affine, heatmaps and flip shift, kept together")
     encoding: Literal["default", "exact", "rounded"] = setting(
         "default", "target centre: real-valued or rounded to whole heatmap pixels")
-    decoder: Literal["default", "gauss_taylor", "quarter", "argmax"] = setting(
+    decoder: Literal["default", "gauss_taylor", "vitpose", "quarter", "argmax"] = setting(
         "default", "heatmap to coordinates; default is gauss_taylor (DARK)")
     blur_kernel: int = setting(
-        0, "side of the Gaussian that gauss_taylor blurs with, odd pixels; 0: from sigma, 11 for 2",
-        low=0, high=199)
+        0, "side of the Gaussian that gauss_taylor and vitpose blur with, odd pixels; 0: from "
+           "sigma, 11 for 2", low=0, high=199)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +150,11 @@ class OptimConfig:
     epochs: int = setting(180, "epochs to train", low=1, high=MOST_EPOCHS)
     optimizer: Literal["adam", "adamw", "sgd"] = setting("adam", "sgd has momentum 0.9")
     lr: float = setting(1e-3, "learning rate, stated for the total batch", above=0, high=1e30)
-    weight_decay: float = setting(0.0, "not applied to norms and biases", low=0, high=1e6)
+    weight_decay: float = setting(
+        0.0, "not applied to norms, biases and position embeddings", low=0, high=1e6)
+    layer_decay: float = setting(
+        1.0, "of pose_vit: factor of lr from each layer of the backbone to the one before it; 1: "
+             "one rate for all", above=0, high=1)
     schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
     milestones: tuple[int, ...] = setting(
         (120, 160), "epochs after which lr is multiplied by gamma", low=1, high=MOST_EPOCHS)

@@ -14,9 +14,11 @@ from utils.errors import UserError
 
 
 def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] = (),
-              known_joints: Mapping[int, Sequence[str]] | None = None, **settings) -> PoseNet:
+              known_joints: Mapping[int, Sequence[str]] | None = None,
+              input_size: tuple[int, int] = (192, 256), **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
+    input_size: (width, height) in pixels, which only pose_vit is built for; it takes others, too.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
     Raises ValueError for impossible settings and for weights that cannot be had or do not fit;
     FileNotFoundError for a missing file.
@@ -24,7 +26,9 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     assert config is None or not settings, "give a ModelConfig or its fields, not both"
     config = config or ModelConfig(**settings)
     _ensure_sensible(config)
-    net: PoseNet = pkgutil.resolve_name(NETWORKS[config.type].builder)(config)
+    network = NETWORKS[config.type]
+    build = pkgutil.resolve_name(network.builder)
+    net: PoseNet = build(config, input_size) if network.takes_size else build(config)
     if config.pretrained is True:
         report = load_weights(net, imagenet_state(config.name), source="imagenet")
         net.weights_report = replace(report, where="torchvision's ImageNet weights")

@@ -13,7 +13,7 @@ from torch import nn
 
 from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
 from nets.files.load_report import LoadReport
-from nets.files.sources import SOURCES, recognise, some
+from nets.files.sources import SOURCES, is_vit, recognise, some
 from nets.files.state_dict_checks import (
     COUNTERS,
     LAST_LAYER,
@@ -22,8 +22,10 @@ from nets.files.state_dict_checks import (
     ensure_plain_numbers,
     find_state,
 )
+from nets.files.vit_keys import by_vitpose_names
 from nets.files.weights_file import read_weights_file
 from nets.pose.layers import init_small
+from nets.vit_positions import fit_positions
 from utils.alignment import ALIGNMENTS
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
@@ -48,10 +50,12 @@ RENAMES = (
 )
 
 
-# What an ImageNet trunk may have that a pose network has no use for: the classifier, and HRNet's
-# outputs of the coarse branches.
+# What an ImageNet trunk may have that a pose network has no use for: the classifier, HRNet's
+# outputs of the coarse branches, a ViT's class token and MAE's decoder.
 IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incre_modules.",
-                 "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.")
+                 "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.",
+                 "backbone.cls_token", "backbone.fc_norm.", "backbone.mask_token",
+                 "backbone.decoder_")
 
 
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
@@ -83,8 +87,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if source == "this_project":
         input_format = _setting(checkpoint, "model", "input_format", INPUT_FORMATS, where)
         alignment = _setting(checkpoint, "codec", "alignment", ALIGNMENTS, where)
-    state, file_names = by_new_names(state, _renamed, where)
-    ensure_plain_numbers(state, net.state_dict(), where)
+    state, file_names, changed = _brought_to(net, state, source, where)
 
     ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
     if source != "this_project":
@@ -94,10 +97,10 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if other_skeleton:
         state = rows_by_name(state, net.state_dict(), theirs, ours)
     match = _match(net.state_dict(), state)
-    problem = match.problem(is_imagenet=source == "imagenet", allow_partial=allow_partial)
+    problem = match.problem(is_imagenet=SOURCES[source].trunk_only, allow_partial=allow_partial)
     if problem:
         raise UserError(f"{where} ({source}) does not fit this network: {problem}; check "
-                         f"model.type, model.name and model.reduction")
+                         f"model.type, model.name, model.head and model.reduction")
     ensure_finite(match.fitting, net.state_dict(), where)
     net.load_state_dict(match.fitting, strict=False)
     if match.other_joints:
@@ -106,9 +109,22 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                       missed=match.missed, left=tuple(file_names[key] for key in match.left),
                       reinitialised=match.other_joints, input_format=input_format,
                       alignment=alignment, assumed=assumed,
+                      changed=changed,
                       kept_joints=tuple(n for n in ours if n in theirs) if other_skeleton else (),
                       new_joints=tuple(n for n in ours if n not in theirs) if other_skeleton
                       else ())
+
+
+def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, where: str,
+                ) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
+    """Plain numbers by our names, the file's name of each, and what was left out or made to fit."""
+    left_out = ""
+    if is_vit(state) and source != "this_project":
+        state, left_out = by_vitpose_names(state, where)
+    state, file_names = by_new_names(state, _renamed, where)
+    ensure_plain_numbers(state, net.state_dict(), where)
+    resized = fit_positions(net, state, where)
+    return state, file_names, "; ".join(filter(None, (left_out, resized)))
 
 
 def _renamed(key: str) -> str:
@@ -134,7 +150,8 @@ class _Match:
         missed = [key for key in self.missed if key not in self.wrong_shape]
         left = [key for key in self.left if key not in self.wrong_shape]
         if is_imagenet:
-            missed = [key for key in missed if ".se." not in key and not key.startswith("head.")]
+            missed = [key for key in missed if ".se." not in key and not key.startswith("head.")
+                      and not key.startswith("backbone.last_norm.")]
             left = [key for key in left if not key.startswith(IMAGENET_ONLY)]
         faults = {"of another shape": self.wrong_shape, "not in the file": missed,
                   "in the file only": left}

@@ -11,6 +11,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
     ("pose_resnet_duc", {"name": "resnet18", "reduction": True, "num_joints": 5}),
     ("pose_resnet_dconv", {"name": "resnet18"}),
     ("pose_hrnet", {"name": "w32", "num_joints": 5}),
+    ("pose_vit", {"name": "s", "num_joints": 5, "head": "simple", "input_size": (64, 48)}),
 ])
 def test_entries_build_networks_with_weights(tmp_path, entry, settings):
     first = torch.hub.load(ROOT, entry, source="local", **settings)

@@ -51,7 +51,8 @@ ALIGNMENTS = {
     # UDP (Huang et al. 2020): cleaned boxes are lengths already, crop and heatmap are size - 1
     "udp": Alignment(
         name="udp", clean_box_grow=0, box_length=0, source_length=0, target_length=1,
-        per_axis=True, flip_shift=0, encodings=("exact",), decoders=("gauss_taylor", "argmax")),
+        per_axis=True, flip_shift=0, encodings=("exact",),
+        decoders=("gauss_taylor", "vitpose", "argmax")),
 }
 
 

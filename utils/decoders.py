@@ -226,10 +226,69 @@ def newton_step(log: Tensor) -> tuple[Tensor, Tensor]:
     return (hxy * gy - hyy * gx) * inverse, (hxy * gx - hxx * gy) * inverse
 
 
-# By name. Here gauss_taylor blurs with 11 pixels, DARK's kernel for sigma 2, as a function of maps
-# cannot know the sigma they were painted with; HeatmapCodec makes its own for other sigmas.
+class ViTPoseDecoder:
+    """UDP's decoder as ViTPose's own code has it: blur, logarithm, one Newton step.
+
+    Huang et al. 2020, "The Devil is in the Details". Unlike DARK's it mirrors the map at its border
+    (without repeating the edge), keeps values between 0.001 and 50 before the logarithm, takes
+    differences over one pixel, moves maxima at the border too, and does not give the blurred map
+    the height of the raw one. mmpose 1.x differs near the border, where it blurs as DARK.
+
+    blur_kernel: side of the Gaussian that smooths the map, odd, heatmap pixels.
+    """
+
+    def __init__(self, blur_kernel: int = 11):
+        if blur_kernel < 1 or blur_kernel % 2 == 0:
+            raise UserError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
+                            f"11 for sigma 2")
+        self.taps = gaussian_taps(blur_kernel)
+
+    def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        h, w = heatmaps.shape[-2:]
+        x, y, scores = find_maxima(heatmaps)
+        around = torch.tensor([-1, 0, 1], device=heatmaps.device)
+        down = mirrored_blur_matrix(self.taps.to(heatmaps.device), h)[
+            (y[..., None] + around).clamp(0, h - 1)]
+        across = mirrored_blur_matrix(self.taps.to(heatmaps.device), w)[
+            (x[..., None] + around).clamp(0, w - 1)]
+        # in double, which neither autocast nor TF32 shortens: (B, K, 3, 3)
+        blurred = (down @ heatmaps.double() @ across.mT).float()
+        rows = blurred.clamp(1e-3, 50).log().flatten(-2).unbind(-1)
+        left_above, above, _, left, at, right, _, below, right_below = rows
+        gx, gy = (right - left) * 0.5, (below - above) * 0.5
+        tiny = torch.finfo(torch.float32).eps
+        hxx, hyy = right - 2 * at + left + tiny, below - 2 * at + above + tiny
+        hxy = (right_below - right - below + 2 * at - left - above + left_above) * 0.5
+        determinant = hxx * hyy - hxy * hxy
+        step = torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], dim=-1)
+        step = step / torch.where(determinant == 0, torch.inf, determinant)[..., None]
+        usable = (scores > 0) & (step.abs().sum(-1) < float("inf"))    # false for NaN, too
+        moved = torch.where(usable[..., None], step, 0.0)
+        return torch.stack([x, y], dim=-1) + moved, scores
+
+
+def mirrored_blur_matrix(taps: Tensor, length: int) -> Tensor:
+    """(length, length) float64: its product with a column is blurred by the taps, with the column
+    mirrored at its ends, which are not repeated."""
+    pixel, reach = torch.arange(length, device=taps.device), len(taps) // 2
+    period = max(1, 2 * (length - 1))
+    source = (pixel[:, None] + torch.arange(-reach, reach + 1, device=taps.device)) % period
+    source = torch.minimum(source, period - source)
+    return ((source[..., None] == pixel) * taps[:, None]).sum(1)
+
+
+# By name. Here those that blur do so with 11 pixels, DARK's kernel for sigma 2, as a function of
+# maps cannot know the sigma they were painted with; HeatmapCodec makes its own for other sigmas.
 DECODERS: dict[str, Decoder] = {
     "argmax": decode_argmax,
     "quarter": decode_quarter,
     "gauss_taylor": GaussTaylorKeyPointDecoder(),
+    "vitpose": ViTPoseDecoder(),
 }
+BLURRING: dict[str, Callable[[int], Decoder]] = {       # those that a kernel belongs to
+    "gauss_taylor": GaussTaylorKeyPointDecoder, "vitpose": ViTPoseDecoder}
+
+
+def get_decoder(name: str, blur_kernel: int) -> Decoder:
+    """The decoder of that name, with a Gaussian of `blur_kernel` pixels if it blurs."""
+    return BLURRING[name](blur_kernel) if name in BLURRING else DECODERS[name]

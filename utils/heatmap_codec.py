@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from utils.decoders import DECODERS, Decoder, GaussTaylorKeyPointDecoder, kernel_for
+from utils.decoders import DECODERS, get_decoder, kernel_for
 from utils.errors import UserError
 from utils.geometry import CropGeometry
 
@@ -26,10 +26,10 @@ class HeatmapCodec:
     input_size: (width, height) of the network input. stride: input pixels per heatmap pixel,
     of the network. sigma: of the Gaussian, heatmap pixels. alignment: hrnet | dark | udp.
     encoding: exact (real-valued centre, DARK and UDP) | rounded (centre on a whole pixel, cut at
-    3 sigma, HRNet). decoder: gauss_taylor | quarter | argmax. "default" is what the alignment
-    has; the official HRNet protocol is hrnet, rounded, quarter. Parts that do not fit the
-    alignment are used as asked and warned about. blur_kernel: of gauss_taylor, odd pixels; 0:
-    from sigma (`decoders.kernel_for`).
+    3 sigma, HRNet). decoder: gauss_taylor | vitpose | quarter | argmax. "default" is what the
+    alignment has; the official HRNet protocol is hrnet, rounded, quarter, ViTPose's is udp, exact,
+    vitpose. Parts that do not fit the alignment are used as asked and warned about. blur_kernel:
+    of gauss_taylor and vitpose, odd pixels; 0: from sigma (`decoders.kernel_for`).
     Raises ValueError for names and sizes that cannot be.
     """
 
@@ -49,8 +49,7 @@ class HeatmapCodec:
         self.flip_shift = self.alignment.flip_shift
         self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)
         self.decoder = self._choose("decoder", decoder, self.alignment.decoders, DECODERS)
-        self._decode: Decoder = (GaussTaylorKeyPointDecoder(self.blur_kernel)
-                                 if self.decoder == "gauss_taylor" else DECODERS[self.decoder])
+        self._decode = get_decoder(self.decoder, self.blur_kernel)
         self._scale, self._offset = self.alignment.input_to_heatmap(
             self.input_size, self.heatmap_size)
 

@@ -1,6 +1,6 @@
 """Input formats: in which channel order and with which mean and std a network wants its pixels.
 
-Weights only work with the preparation they were trained with, and the field has four of them.
+Weights only work with the preparation they were trained with, and the field has five of them.
 """
 from dataclasses import dataclass
 
@@ -16,6 +16,8 @@ class InputFormat:
 INPUT_FORMATS = {
     # torchvision's ImageNet trunks, HRNet, DarkPose's HRNet, mmpose
     "rgb_mean_std": InputFormat("rgb", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    # timm's ViTs of "augreg" and Inception-like networks: from -1 to 1
+    "rgb_half": InputFormat("rgb", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     # SimpleBaselines' and HRNet's pose_resnet: BGR pixels under the RGB-ordered mean and std
     "bgr_mean_std": InputFormat("bgr", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # the original SimplePose: the mean is taken off, nothing is divided

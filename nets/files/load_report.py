@@ -17,6 +17,7 @@ class LoadReport:
     alignment: str | None
     kept_joints: tuple[str, ...] = ()   # of a file for other joints: those with the same name
     new_joints: tuple[str, ...] = ()    # those that the file does not have
+    changed: str = ""               # what was left out or made to fit on the way
     assumed: str = ""               # on what the source rests, where the keys leave a choice
 
     def __str__(self) -> str:
@@ -29,4 +30,4 @@ class LoadReport:
             text += (f"; it is for other joints: the last layer keeps its weights for "
                      f"{', '.join(self.kept_joints) or 'none'} and begins anew for "
                      f"{', '.join(self.new_joints) or 'none'}")
-        return f"{text}; {self.assumed}" if self.assumed else text
+        return "; ".join(filter(None, (text, self.changed, self.assumed)))

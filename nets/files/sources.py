@@ -6,6 +6,7 @@ Where a file comes from shows in its keys, and decides how the network wants its
   of the official pose_resnet and pose_hrnet; mmpose's UDP nets have those of its other nets.
 - Then "dark", "darkpose", "alphapose" or "udp" as a word in the file's own name counts, or lying
   under "ema", as the original SimplePose's weights do. What is still only likely is said.
+- ViTs have keys of their own, see `nets/files/vit_keys.py`.
 - The caller knows best: `load_weights(net, path, source="darkpose_hrnet")`.
 """
 import re
@@ -21,6 +22,7 @@ class Source:
     """What the weights of a code base want; None: the files do not say."""
     input_format: str | None   # a name in utils/input_format.py
     alignment: str | None      # a value of codec.alignment
+    trunk_only: bool = False   # it has no head that makes heatmaps
 
 
 SOURCES = {
@@ -33,7 +35,10 @@ SOURCES = {
     "alphapose": Source("alphapose", "hrnet"),
     "mmpose": Source("rgb_mean_std", "hrnet"),
     "mmpose_udp": Source("rgb_mean_std", "udp"),
-    "imagenet": Source("rgb_mean_std", None),
+    "vitpose": Source("rgb_mean_std", "udp"),
+    "imagenet": Source("rgb_mean_std", None, trunk_only=True),
+    "mae": Source("rgb_mean_std", None, trunk_only=True),
+    "imagenet_vit": Source(None, None, trunk_only=True),
 }
 SHARED_KEYS = {     # what a file with these keys may be, the likeliest first
     "resnet": ("pose_resnet", "darkpose_resnet", "original_simplepose", "alphapose"),
@@ -54,6 +59,8 @@ def recognise(state: Mapping[str, Any], file_name: str, under_ema: bool, where: 
 
     if has("head.output.", "head.upsample."):
         return "this_project", ""
+    if is_vit(state):
+        return _vit(state)
     if has("preact."):
         return "alphapose", ""
     if has("keypoint_head.", "head.final_layer.", "head.deconv_layers."):
@@ -68,6 +75,25 @@ def recognise(state: Mapping[str, Any], file_name: str, under_ema: bool, where: 
         return "imagenet", ""
     raise UserError(f"{where}: no code base that is known here names its layers {some(state)}; "
                      f"known are: {', '.join(SOURCES)}")
+
+
+def is_vit(state: Mapping[str, Any]) -> bool:
+    """Whether these are the weights of a vision transformer: no others have such positions."""
+    return any(key.endswith(("pos_embed", "position_embeddings")) for key in state)
+
+
+def _vit(state: Mapping[str, Any]) -> tuple[str, str]:
+    """Of ViTPose, or a bare trunk."""
+    if any(key.startswith(("keypoint_head.", "head.final_layer.", "head.conv.")) for key in state):
+        return "vitpose", ""
+    if any(key.endswith("mask_token") for key in state):
+        return "mae", ""
+    words = "a trunk of MAE or timm; timm's and DeiT's small ones have 6 heads, ViTPose's has 12"
+    if "head.weight" not in state:
+        return "mae", f"assumed to be {words}"
+    return "imagenet_vit", (f"assumed to be {words}; the file does not say which mean and std it "
+                            f"wants: set model.input_format to rgb_half for timm's augreg weights, "
+                            f"to rgb_mean_std for DeiT's")
 
 
 def _likeliest(kind: str, file_name: str, under_ema: bool) -> tuple[str, str]:

@@ -34,15 +34,23 @@ def duc_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
     return Head(upsample, nn.Conv2d(second, num_joints, 3, padding=1), upsampling=8)
 
 
-def dconv_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
-    """Three transposed convolutions: Xiao et al., "Simple Baselines for Human Pose Estimation"."""
-    layers, channels = [], scaled(width, 256)
-    for before in (in_channels, channels, channels):
-        layers += [nn.ConvTranspose2d(before, channels, 4, stride=2, padding=1, bias=False),
-                   nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
-    upsample = nn.Sequential(*layers)
+def dconv_head(in_channels: int, num_joints: int, width: float = 1.0, layers: int = 3) -> Head:
+    """Transposed convolutions, each doubling the size: Xiao et al., "Simple Baselines for Human
+    Pose Estimation"; with two layers ViTPose's classic head."""
+    parts, channels = [], scaled(width, 256)
+    for before in (in_channels, *[channels] * (layers - 1)):
+        parts += [nn.ConvTranspose2d(before, channels, 4, stride=2, padding=1, bias=False),
+                  nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+    upsample = nn.Sequential(*parts)
     init_small(upsample)
-    return Head(upsample, nn.Conv2d(channels, num_joints, 1), upsampling=8)
+    return Head(upsample, nn.Conv2d(channels, num_joints, 1), upsampling=2 ** layers)
+
+
+def bilinear_head(in_channels: int, num_joints: int, upsampling: int) -> Head:
+    """Interpolation and one convolution: the simple head of Xu et al. 2022, "ViTPose"."""
+    upsample = nn.Sequential(nn.ReLU(), nn.Upsample(scale_factor=upsampling, mode="bilinear",
+                                                    align_corners=False))
+    return Head(upsample, nn.Conv2d(in_channels, num_joints, 3, padding=1), upsampling)
 
 
 def output_head(in_channels: int, num_joints: int) -> Head:

@@ -2,7 +2,7 @@
 from configs.schema import Config, ValConfig
 from processors.evaluation.pycocotools_eval import MATCH
 from utils.alignment import get_alignment
-from utils.decoders import kernel_for
+from utils.decoders import BLURRING, kernel_for
 
 
 def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
@@ -15,8 +15,8 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
     kernel = codec.blur_kernel or kernel_for(codec.sigma)
     if sweep:
-        decoder = f"each one (gauss_taylor with kernel {kernel})"
-    elif decoder == "gauss_taylor":
+        decoder = f"each one ({' and '.join(BLURRING)} with kernel {kernel})"
+    elif decoder in BLURRING:
         decoder += f" (kernel {kernel})"
     mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
                 f"{alignment.flip_shift} px")

@@ -74,7 +74,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
 def _load_checkpoint(weights: Path, config: Config, source: str | None,
                      ) -> tuple[nn.Module, Config]:
     """The network with its weights, and the Config as they want it."""
-    net = build_net(replace(config.model, pretrained=False))
+    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
     loaded = load_weights(net, weights, source=source)
     log.info("%s", loaded)
     if loaded.reinitialised:

@@ -17,7 +17,7 @@ from nets import PoseNet, build_net
 class Cost:
     """By the names of modules; "" is the whole network. MACs and shapes are for one image."""
     parameters: dict[str, int]
-    macs: dict[str, int]             # multiply-adds of convolutions and linear layers
+    macs: dict[str, int]             # multiply-adds of convolutions, linear layers and attention
     shapes: dict[str, str]           # of the output, channels x height x width
 
 
@@ -33,7 +33,7 @@ def info(config: Config, recipes: Mapping[str, Config], problems: Sequence[str] 
 
 def describe(config: Config) -> str:
     """The tree of parts with parameters, GMACs and output shapes, and the memory of training."""
-    net = shape_only_net(config.model)
+    net = shape_only_net(config.model, config.codec.input_size)
     cost = cost_of(net, config.codec.input_size)
     rows: list[tuple[str, ...]] = [("part", "parameters", "GMACs", "output")]
     for name, count in cost.parameters.items():
@@ -66,7 +66,7 @@ def compare(configs: Mapping[str, Config]) -> str:
     rows: list[tuple[str, ...]] = [("recipe", "network", "input", "parameters", "GMACs",
                                     "images/device", "activations")]
     for name, config in configs.items():
-        net = shape_only_net(config.model)
+        net = shape_only_net(config.model, config.codec.input_size)
         cost = cost_of(net, config.codec.input_size)
         at_once = _images_at_once(config)
         activations = _activation_bytes(net, config.codec.input_size, at_once)
@@ -76,10 +76,10 @@ def compare(configs: Mapping[str, Config]) -> str:
     return _table(rows, left=(0, 1))
 
 
-def shape_only_net(model: ModelConfig) -> PoseNet:
+def shape_only_net(model: ModelConfig, input_size: tuple[int, int] = (192, 256)) -> PoseNet:
     """A network on the meta device."""
     with torch.device("meta"):
-        return build_net(replace(model, pretrained=False))
+        return build_net(replace(model, pretrained=False), input_size=input_size)
 
 
 def cost_of(net: PoseNet, input_size: tuple[int, int]) -> Cost:

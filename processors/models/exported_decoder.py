@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from utils.decoders import (
-    DECODERS,
     NEEDED,
     SMALLEST,
     Decoder,
     blur_matrix,
     find_maxima,
     gaussian_taps,
+    get_decoder,
     newton_step,
 )
 from utils.heatmap_codec import HeatmapCodec
@@ -29,7 +29,7 @@ class ExportedDecoder(nn.Module):
         super().__init__()
         self.codec = codec
         self.decode: Decoder = (GaussTaylor(codec) if codec.decoder == "gauss_taylor"
-                                else DECODERS[codec.decoder])
+                                else get_decoder(codec.decoder, codec.blur_kernel))
 
     def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         coordinates, scores = self.decode(heatmaps)

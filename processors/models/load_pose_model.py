@@ -40,7 +40,7 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
     ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
     stored = config_from_dict(checkpoint["config"], str(path)) if ours else None
     config = settings.resolve(stored, path)
-    net = build_net(replace(config.model, pretrained=False))
+    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
     loaded = load_weights(net, checkpoint, path=path)
     _ensure_whole(loaded, config.model.num_joints)
     config = config_for_weights(config, loaded)

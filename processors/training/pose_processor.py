@@ -168,7 +168,8 @@ class PoseProcessor:
         """The network; says what its first weights were, if they came from a file."""
         model = self.config.model if pretrained else replace(self.config.model, pretrained=False)
         net = build_net(model, joint_names=self.skeleton.joint_names,
-                        known_joints=published_joints())
+                        known_joints=published_joints(),
+                        input_size=self.config.codec.input_size)
         if model.pretrained:
             assert net.weights_report is not None
             log_initial_weights(net.weights_report, self.config)

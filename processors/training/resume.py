@@ -3,13 +3,14 @@ from pathlib import Path
 from typing import Any
 
 from configs.loader import config_from_dict, config_to_dict
+from configs.networks import NETWORKS
 from configs.schema import Config
 from utils.errors import UserError
 from utils.log import log
 
 # What the stored tensors or the meaning of `step` depend on. Everything else may change.
-FIXED = ("model.type", "model.name", "model.num_joints", "model.reduction", "model.width",
-         "optim.optimizer", "data.batch_size")
+FIXED = ("model.type", "model.name", "model.head", "model.num_joints", "model.reduction",
+         "model.width", "optim.optimizer", "optim.layer_decay", "data.batch_size")
 
 # What a score depends on beside the weights: with another value, scores cannot be compared.
 JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",
@@ -30,7 +31,8 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
                          f"model.pretrained and start with resume=false")
     before, now = _settings(state, path), _flat(config_to_dict(config))
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
-    for key in FIXED:
+    sized = NETWORKS[config.model.type].takes_size
+    for key in (*FIXED, *(["codec.input_size"] if sized else [])):
         if key in changed:
             old, new = changed[key]
             raise UserError(f"{path} cannot go on with {key} = {new}, it was made with {old}; set "

@@ -13,7 +13,7 @@ from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
 from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
-from processors.training.optim import build_optimizer
+from processors.training.optim import build_optimizer, set_learning_rate
 from utils.errors import UserError
 from utils.heatmap_accuracy import heatmap_accuracy
 from utils.heatmap_codec import HeatmapCodec
@@ -45,8 +45,7 @@ class TrainStep:
         Returns (3,) float32 on the device: loss, norm of the gradient, accuracy (nan if not
         measured). Weights stay as they are if the gradient is not finite.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        set_learning_rate(self.optimizer, lr)
         self.optimizer.zero_grad(set_to_none=True)
         *first, last = batch.chunks(self.config.optim.accumulate)
         losses = []

@@ -50,6 +50,14 @@ def test_one_wrong_value_is_the_one_problem(key, value):
     ("model.reduction", {"model": {"type": "pose_hrnet", "name": "w32", "reduction": True}}),
     ("model.width", {"model": {"type": "pose_hrnet", "name": "w32", "width": 0.5}}),
     ("model.width", {"model": {"pretrained": True, "width": 0.5}}),
+    ("model.head", {"model": {"head": "simple"}}),
+    ("model.drop_path", {"model": {"drop_path": 0.1}}),
+    ("model.name", {"model": {"type": "pose_vit"}}),
+    ("model.width", {"model": {"type": "pose_vit", "name": "s", "width": 0.5}}),
+    ("model.reduction", {"model": {"type": "pose_vit", "name": "s", "reduction": True}}),
+    ("codec.input_size", {"model": {"type": "pose_vit", "name": "s"},
+                          "codec": {"input_size": (200, 256)}}),
+    ("codec.input_size", {"codec": {"input_size": (208, 272)}}),
     ("optim.accumulate", {"gpus": [0, 1], "data": {"batch_size": 12}, "optim": {"accumulate": 4}}),
     ("optim.amp", {"gpus": [0, 1], "optim": {"amp": "bf16"}}),
     ("val.nms_threshold", {"val": {"nms": "soft_oks", "nms_threshold": 0}}),
@@ -67,6 +75,8 @@ def test_settings_that_contradict_each_other(key, settings):
     {"model": {"type": "pose_hrnet", "name": "w48"}}, {"val": {"save_minutes": 0}},
     {"optim": {"warmup_epochs": 0.5, "epochs": 1}}, {"val": {"nms_threshold": 0}},
     {"val": {"best": "AP easy", "metrics": ["crowdpose"]}}, {"val": {"best": "AR"}},
+    {"model": {"type": "pose_vit", "name": "s", "head": "simple", "drop_path": 0.1},
+     "codec": {"input_size": (208, 272), "decoder": "vitpose"}},
     {"codec": {"blur_kernel": 0}}, {"codec": {"blur_kernel": 17, "sigma": 3}},
 ])
 def test_what_works_is_not_refused(settings):

@@ -4,8 +4,6 @@ The golden README tells a recipe for weights that depend only on a key and a sha
 is filled with them through `load_weights` has to give the stored heatmaps.
 """
 import json
-import math
-import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ import torch
 
 from nets import build_net
 from nets.pretrained import load_weights
+from tests.nets.golden_weights import golden_images, golden_state
 
 NETS = {
     "pose_resnet50": dict(type="pose_resnet_dconv", name="resnet50"),
@@ -20,29 +19,6 @@ NETS = {
     "alpha_fastpose_se_res50": dict(type="pose_resnet_duc", name="resnet50", reduction=True),
     "alpha_simplepose_res50": dict(type="pose_resnet_dconv", name="resnet50"),
 }
-
-
-def golden_state(keys, gain):
-    """The golden weights: keys are rows of [key, shape, dtype]."""
-    state = {}
-    for key, shape, _ in keys:
-        z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
-        z = np.asarray(z, dtype=np.float32)
-        if key.endswith("num_batches_tracked"):
-            value = np.int64(0)
-        elif key.endswith("running_var"):
-            value = np.exp(np.float32(0.1) * z)
-        elif len(shape) == 1:
-            value = np.float32(0.1) * z + np.float32(key.endswith(".weight"))
-        else:
-            value = z * np.float32(math.sqrt(gain / math.prod(shape[1:])))
-        state[key] = torch.tensor(value)
-    return state
-
-
-def golden_images(seed):
-    images = np.random.default_rng(seed).random((2, 3, 256, 192))
-    return torch.from_numpy(images.astype(np.float32))
 
 
 @torch.no_grad()

@@ -6,11 +6,13 @@ import torch
 from utils.decoders import (
     DECODERS,
     GaussTaylorKeyPointDecoder,
+    ViTPoseDecoder,
     decode_argmax,
     decode_quarter,
     find_maxima,
     gaussian_taps,
     kernel_for,
+    mirrored_blur_matrix,
 )
 
 KINDS = ["clean", "low noise", "strong noise", "two peaks", "merged peaks", "near border",
@@ -183,3 +185,28 @@ def test_the_order_in_memory_changes_nothing(name, persons):
     wanted = DECODERS[name](maps)
     found = DECODERS[name](maps.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
     assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1])
+
+
+def test_vitposes_decoder_equals_the_official_one(shared):
+    golden = np.load(shared / "golden" / "next" / "udp_decoding.npz")
+    heatmaps = torch.from_numpy(golden["heatmaps_q"].astype(np.float32) / 16384)
+    coordinates, scores = ViTPoseDecoder()(heatmaps[:, None])
+    np.testing.assert_allclose(coordinates[:, 0], golden["vitpose_heatmap_px"], atol=1e-4)
+    np.testing.assert_array_equal(scores[:, 0], golden["score"])
+    center_x, center_y, *scale = golden["vitpose_image_center_scale200"]
+    size = 200 * np.array(scale)
+    image = coordinates[:, 0].numpy() * size / (47, 63) + (center_x, center_y) - size / 2
+    np.testing.assert_allclose(image, golden["vitpose_image_px"], atol=1e-3)
+    # what it would be with DARK's decoder, so that the test says something
+    dark = GaussTaylorKeyPointDecoder()(heatmaps[:, None])[0][:, 0].numpy()
+    assert np.abs(dark - golden["vitpose_heatmap_px"]).max() > 1
+
+
+@pytest.mark.parametrize("length, size", [(1, 5), (2, 11), (7, 3), (9, 11)])
+def test_a_mirrored_blur_is_that_of_a_mirrored_line(length, size):
+    line = np.random.default_rng(0).random(length)
+    padded = np.pad(line, size // 2, mode="reflect") if length > 1 else np.full(size, line[0])
+    taps = gaussian_taps(size).numpy()
+    wanted = [taps @ padded[i:i + size] for i in range(length)]
+    np.testing.assert_allclose(mirrored_blur_matrix(torch.from_numpy(taps), length).numpy() @ line,
+                               wanted)

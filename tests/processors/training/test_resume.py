@@ -31,7 +31,7 @@ def test_the_same_run_goes_on_in_silence(said):
 @pytest.mark.parametrize("key, value", [
     ("model.type", "pose_resnet_dconv"), ("model.name", "resnet18"), ("model.num_joints", 16),
     ("model.reduction", True), ("model.width", 0.5), ("optim.optimizer", "sgd"),
-    ("data.batch_size", 64)])
+    ("data.batch_size", 64), ("model.head", "simple"), ("optim.layer_decay", 0.5)])
 def test_what_the_state_depends_on_must_stay(key, value):
     section, name = key.split(".")
     with pytest.raises(ValueError, match=f"{PATH} cannot go on with {key} = .*resume=false"):
@@ -40,7 +40,15 @@ def test_what_the_state_depends_on_must_stay(key, value):
 
 
 def test_every_fixed_key_is_tried_above():
-    assert len(FIXED) == 7
+    assert len(FIXED) == 9
+
+
+def test_a_network_that_is_built_for_an_input_size_keeps_it():
+    model = {"type": "pose_vit", "name": "s"}
+    config = config_from_dict({"model": model}, "test")
+    before = stored(model=model, codec={"input_size": [288, 384]})
+    with pytest.raises(ValueError, match="cannot go on with codec.input_size"):
+        check_same_run(before, config, 5, PATH)
 
 
 def test_another_number_of_steps_is_other_data():
