@@ -168,7 +168,7 @@ class OptimConfig:
     clip_norm: float = setting(
         0.0, "largest norm of the gradient; 0: no clipping", low=0, high=1e30)
     accumulate: int = setting(
-        1, "pieces a batch is cut into, one after the other, to save memory",
+        1, "gradient accumulation: micro-batches that a step adds up, to save memory",
         low=1, high=MOST_BATCH)
     ema: float = setting(
         0.0, "decay of averaged weights, such as 0.999; 0: no averaging", low=0, high=1)

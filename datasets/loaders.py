@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 from configs.schema import DataConfig
 from datasets.coco import MSCOCO
 from datasets.sample import collate
-from datasets.samplers import TrainSampler, val_shard
+from datasets.samplers import TrainSampler, ValSampler, val_shard
 from datasets.workers import init_worker
 from utils.errors import UserError
 
@@ -39,7 +39,16 @@ def val_loader(dataset: MSCOCO, config: DataConfig, *, batch_size: int = 0, rank
     shard = val_shard(dataset.persons.image_rows, rank, world_size)
     share = share_of(batch_size or config.batch_size, world_size,
                      "val.batch_size" if batch_size else "data.batch_size")
-    return _loader(dataset, shard, share, config.num_workers, pin_memory)
+    return _loader(dataset, ValSampler(shard), share, config.num_workers, pin_memory)
+
+
+def start_workers(loader: DataLoader) -> None:
+    """Start those of a `val_loader` now. They read nothing yet: it would be held in memory until
+    the first evaluation, beside the batches of training."""
+    assert isinstance(loader.sampler, ValSampler)
+    loader.sampler.closed = True
+    iter(loader)
+    loader.sampler.closed = False
 
 
 def share_of(batch_size: int, world_size: int, key: str = "data.batch_size") -> int:
@@ -50,7 +59,7 @@ def share_of(batch_size: int, world_size: int, key: str = "data.batch_size") -> 
     return batch_size // world_size
 
 
-def _loader(dataset: MSCOCO, sampler: TrainSampler | range, batch_size: int, num_workers: int,
+def _loader(dataset: MSCOCO, sampler: TrainSampler | ValSampler, batch_size: int, num_workers: int,
             pin_memory: bool) -> DataLoader:
     num_workers = min(num_workers, -(-len(sampler) // batch_size))   # no worker without work
     # its own generator, or the workers' seeds, which nothing uses, come out of the global one

@@ -45,7 +45,7 @@ class Batch:
         return len(self.crop)
 
     def chunks(self, number: int) -> list["Batch"]:
-        """`number` equal pieces, for accumulating gradients."""
+        """`number` equal micro-batches, for gradient accumulation."""
         assert len(self) % number == 0
         if number == 1:
             return [self]

@@ -48,6 +48,19 @@ def epoch_order(num_samples: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(num_samples)
 
 
+class ValSampler(Sampler):
+    """The samples of a shard in order; none at all while `closed`, to start workers only."""
+
+    def __init__(self, shard: range):
+        self.shard, self.closed = shard, False
+
+    def __len__(self) -> int:
+        return len(self.shard)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(0) if self.closed else self.shard)
+
+
 def val_shard(images: np.ndarray, rank: int = 0, world_size: int = 1) -> range:
     """Samples that process `rank` evaluates: exact, nothing twice, images never split.
 

@@ -6,13 +6,20 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
 from types import TracebackType
+from typing import Any
 
 import cv2
 import torch
+from torch._utils import ExceptionWrapper
+
+from datasets.shared_memory import CURE, SHM
+from utils.errors import UserError
 
 PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
 DEATH_KNOWN_WITHIN = 3      # seconds
@@ -28,6 +35,7 @@ def init_worker(_: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     sys.excepthook = _say_unless_hung_up
+    Queue._on_queue_feeder_error = _hand_over_the_error     # type: ignore[method-assign]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):     # not on macOS
@@ -35,6 +43,26 @@ def init_worker(_: int) -> None:
     parent = multiprocessing.parent_process()
     assert parent
     threading.Thread(target=_obey_the_parent, args=(parent,), daemon=True).start()
+
+
+class NotHandedOver(UserError):
+    """A batch that could not be put into shared memory; the message is one sentence. As with
+    ImageError, all that is kept of a message with a traceback is its last line."""
+
+    def __init__(self, message: str):
+        super().__init__(message.strip().splitlines()[-1].rpartition(f"{type(self).__name__}: ")[2])
+
+
+def _hand_over_the_error(queue: Queue, error: Exception, batch: Any) -> None:
+    """Instead of the batch. Python's own handler prints the error and leaves the batch out, for
+    which the main process would wait for ever."""
+    full = "No space left" in str(error) or isinstance(error, MemoryError)
+    reason = f"{SHM} is full" if full else str(error).strip().partition("\n")[0]
+    sentence = NotHandedOver(
+        f"a process that reads images cannot hand over a batch: {reason}; {CURE}")
+    if not isinstance(batch, tuple):
+        os._exit(1)
+    queue.put((batch[0], ExceptionWrapper((type(sentence), sentence, None))))
 
 
 def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType | None) -> None:
@@ -85,7 +113,37 @@ def dead_workers_named(again: str) -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             # torch's handler would say the same again, with a traceback, while all is taken down
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        raise ChildProcessError(
-            f"a process that reads images died ({death[1].strip()}), as happens when memory or "
-            f"/dev/shm runs out; lower data.num_workers (0 reads in the main process); "
-            f"{again}") from error
+        raise ChildProcessError(f"{_why_dead(death[1].strip(), error)}; {again}") from error
+
+
+def _why_dead(death: str, error: BaseException) -> str:
+    """death: in torch's words. Which signal it was, or which status, is not always among them."""
+    codes = _exit_codes(error) | set(map(int, re.findall(r"exit code:? (\d+)", death)))
+    if any(code > 0 for code in codes):
+        guard = ("" if multiprocessing.get_start_method() == "fork" else "; a script of one's own "
+                 "must start the run under if __name__ == '__main__':, for its workers import it")
+        return (f"a process that reads images ended by itself ({death}), and may have said why "
+                f"above{guard}")
+    if codes <= {-signal.SIGKILL, -signal.SIGBUS} and "fault" not in death:
+        return (f"a process that reads images died ({death}), as happens when memory or "
+                f"/dev/shm runs out; lower data.num_workers (0 reads in the main process)")
+    return f"a process that reads images died ({death}), not for want of memory"
+
+
+def _exit_codes(error: BaseException | None) -> set[int]:
+    """Of the dead workers of the loader in whose code the error arose."""
+    codes: set[int] = set()
+    while error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            for worker in getattr(frame.f_locals.get("self"), "_workers", ()):
+                codes |= {worker.exitcode} - {None, 0}
+        error = error.__cause__ or error.__context__
+    return codes
+
+
+def leave_if_imported_by_a_worker() -> None:
+    """A script without `if __name__ == "__main__":` starts its run again in each of its own
+    workers where these import it: spawn and forkserver, the ways of macOS, Windows and Python
+    3.14. The main process says so when they are gone."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.loader import load_config
+from datasets.workers import leave_if_imported_by_a_worker
 from processors.models.checkpoint import load_checkpoint
 from processors.runtime.launch import launch, run_rank
 from processors.runtime.parallel import find_devices
@@ -19,6 +20,7 @@ class DDPProcessor:
     """`DDPProcessor(cfg_path="configs/ddp_fast_pose.yaml").run()`"""
 
     def __init__(self, cfg_path: str | Path, overrides: Sequence[str] = ()):
+        leave_if_imported_by_a_worker()
         self.cfg_path, self.overrides = str(cfg_path), tuple(overrides)
         self.config = load_config(cfg_path, ["processor=ddp", *overrides])
 

@@ -10,7 +10,8 @@ from datasets.annotations.coco_file import CocoFile, read_coco
 from datasets.annotations.skeleton import Skeleton
 from datasets.broken_images import name_broken
 from datasets.coco import val_set
-from datasets.loaders import val_loader
+from datasets.loaders import start_workers, val_loader
+from datasets.shared_memory import ensure_shared_memory
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
 from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
@@ -20,7 +21,7 @@ from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
 from processors.runtime.parallel import Parallel
-from processors.runtime.stop import StopRequest
+from processors.runtime.stop import Stopped, StopRequest
 from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.log import bar, log
@@ -49,6 +50,8 @@ class Evaluation:
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
                                  rank=parallel.rank, world_size=parallel.world_size,
                                  pin_memory=parallel.device.type == "cuda")
+        if parallel.rank == 0:
+            ensure_shared_memory([self.loader], parallel.local_size)
         self.ground_truth = self._ground_truth(file)
         ensure_metrics(val.metrics, self.ground_truth, skeleton)
         self.results: list[dict] = []       # of the last `run`, process 0 only
@@ -56,7 +59,7 @@ class Evaluation:
 
     def start_workers(self) -> None:
         """Otherwise the first `run` does, when other threads may make that unsafe."""
-        iter(self.loader)
+        start_workers(self.loader)
 
     def run(self, net: nn.Module, results_path: Path, dtype: torch.dtype | None = None,
             stop: StopRequest | None = None) -> CocoMetrics:
@@ -116,17 +119,25 @@ class Evaluation:
     def _predict(self, net: nn.Module, decodings: dict[str, Decoding], dtype: torch.dtype | None,
                  stop: StopRequest | None = None) -> dict[str, Predictions]:
         def batches():
-            for batch in bar(self.loader, "evaluating", rank=self.parallel.rank):
+            read = bar(self.loader, "evaluating", rank=self.parallel.rank)
+            for batch in stop.watched(read) if stop else read:
                 if stop and stop.asked():
                     return      # the shares differ in size, so the others hear of it at the end
                 name_broken(batch, self.dataset, self.broken)
                 yield batch
 
-        training = net.training
+        training = [module for module in net.modules() if module.training]
         model = self.parallel.wrap(net.eval())
-        found = predict(model, batches(), decodings, self.skeleton.flip_order,
-                        self.config.model.input_format, self.parallel.device, dtype)
-        net.train(training)
+        try:
+            found = predict(model, batches(), decodings, self.skeleton.flip_order,
+                            self.config.model.input_format, self.parallel.device, dtype)
+        except Stopped:     # in the wait for a batch
+            if stop and self.parallel.world_size == 1:
+                stop.leave_if_asked()
+            raise
+        finally:
+            for module in training:     # each as it was: some may be frozen
+                module.training = True
         if stop:
             stop.leave_if_asked()
         none = Predictions.empty(self.skeleton.num_joints)     # of a process that had no batch

@@ -1,13 +1,17 @@
 """SIGTERM (a cluster takes the machine back), SIGINT (Ctrl-C) and SIGHUP (the terminal is
 gone): finish the step, save, end."""
+import os
 import signal
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from datasets.sample import Batch
 from processors.runtime.parallel import Parallel
 from utils.log import log
 
+PATIENCE = 5.0      # seconds
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -16,12 +20,53 @@ class Stopped(SystemExit):
 
 
 class StopRequest:
-    """Within `with`, remembers a signal until the loop asks; a second Ctrl-C ends at once."""
+    """Within `with`, remembers a signal until the loop asks; a second Ctrl-C ends at once.
+
+    A batch that is waited for may never come, as from a disk that hangs: within `watched` a signal
+    raises Stopped. With several processes that is the last resort, since the others then cannot
+    finish their step: it is left until PATIENCE seconds have passed.
+    """
 
     def __init__(self, parallel: Parallel):
         self.parallel = parallel
         self.signal: int | None = None
         self.handlers: dict[int, Any] = {}
+        self.waiting = False            # for a batch
+        self.alarm: threading.Timer | None = None       # set when a signal ends no wait at once
+        self.rung = False
+
+    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches; a signal ends the wait for one by Stopped."""
+        iterator = iter(batches)
+        while True:
+            self.waiting = True
+            try:
+                if self.signal is not None:
+                    self._end_the_wait()
+                batch = next(iterator, None)
+            finally:
+                self.waiting = False
+            if batch is None:
+                return
+            yield batch
+
+    def _end_the_wait(self) -> None:
+        """Now, or when the alarm that is set here has rung."""
+        assert self.signal is not None
+        if self.parallel.world_size == 1:
+            raise Stopped(128 + self.signal)
+        if self.rung:
+            log.error("stopped by a signal while a batch was waited for; the same command goes on "
+                      "from the last checkpoint")
+            raise Stopped(128 + self.signal)
+        if not self.alarm:
+            self.alarm = threading.Timer(PATIENCE, self._ring)
+            self.alarm.daemon = True
+            self.alarm.start()
+
+    def _ring(self) -> None:
+        self.rung = True
+        os.kill(os.getpid(), signal.SIGTERM)    # comes to `_remember`, in the main thread
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
@@ -31,6 +76,8 @@ class StopRequest:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        if self.alarm:
+            self.alarm.cancel()
         for number, handler in self.handlers.items():
             signal.signal(number, handler)
         self.handlers = {}
@@ -38,7 +85,10 @@ class StopRequest:
     def _remember(self, number: int, _frame: Any) -> None:
         if self.signal == signal.SIGINT == number:
             raise KeyboardInterrupt
-        self.signal = number
+        if self.signal is None or number != signal.SIGTERM:     # as of the alarm
+            self.signal = number
+        if self.waiting:
+            self._end_the_wait()
 
     def asked(self) -> bool:
         """Whether this process got a signal. Others learn it by the step statistics."""

@@ -29,6 +29,7 @@ from datasets.coco import MSCOCO, train_set
 from datasets.loaders import train_loader
 from datasets.sample import Batch
 from datasets.samplers import TrainSampler
+from datasets.shared_memory import ensure_shared_memory
 from datasets.synthetic.data_set import ensure_synthetic
 from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
 from datasets.workers import dead_workers_named
@@ -45,6 +46,7 @@ from processors.runtime.launch import TRAIN_ON
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.sync_bn import synchronise_batch_norm
+from processors.runtime.torch_errors import TRAIN_CURES, torch_errors_named
 from processors.training.best_score import NONE_YET, in_words, is_better, rank
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
@@ -59,7 +61,6 @@ from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
 
 WEIGHTS = {"net": "raw", "ema": "averaged"}
-PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 class PoseProcessor:
@@ -78,7 +79,6 @@ class PoseProcessor:
     steps_per_epoch: int
     batches: Iterator[Batch]    # on the device, all that are left of the run
     evaluation: Evaluation
-    # network
     net: nn.Module
     averaged: ModelEma | None
     train_step: TrainStep
@@ -86,8 +86,7 @@ class PoseProcessor:
     step: int                   # optimizer steps done
     evaluated: int              # epochs done whose evaluation is settled
     best: dict[str, Any]        # numbers of the best evaluation, its epoch, and whose weights
-    run_id: str
-    # while it runs
+    run_id: str                 # and what is new while it runs:
     broken: set[Path]
     saved_at: float             # time.monotonic of the last checkpoint
     older: list[Path]           # files of an older run, to be kept under other names
@@ -140,7 +139,9 @@ class PoseProcessor:
         ensure_micro_batches(self.sampler.share, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
         self.stop = StopRequest(parallel)
-        self.batches = device_batches(iter(self.loader), self.device)
+        if parallel.rank == 0:
+            ensure_shared_memory([self.loader, self.evaluation.loader], parallel.local_size)
+        self.batches = device_batches(self.stop.watched(iter(self.loader)), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
     def _build(self, codec: HeatmapCodec, pretrained: bool) -> None:
@@ -183,7 +184,7 @@ class PoseProcessor:
             self.run_log = RunLog(
                 self.folder.path, run=self.run_id, model_name=self.config.model_name,
                 step=self.step, rank=self.parallel.rank, tensorboard=self.config.log.tensorboard)
-            with self.stop, dead_workers_named(TRAIN_ON):
+            with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
                 self._run_epochs()
             self._say_the_end()
         finally:
@@ -200,24 +201,27 @@ class PoseProcessor:
             self._train_epoch(epoch)
 
     def _train_epoch(self, epoch: int) -> None:
-        """From the present step to the end of the epoch, with checkpoints on the way.
-
-        What a step says of itself is known one step later (processors/training/step_stats.py).
-        """
+        """To the end of the epoch. The statistics of a step come one step later: step_stats.py."""
         self.net.train()
         self.saved_at = time.monotonic()
         first = self.step % self.steps_per_epoch
         progress = Progress(epoch, first, self.steps_per_epoch, self.config, self.parallel.rank,
                             self.run_log)
         for number in range(first + 1, self.steps_per_epoch + 1):
-            with progress.meter.waiting():
-                batch = next(self.batches)
+            try:
+                with progress.meter.waiting():
+                    batch = next(self.batches)
+            except Stopped:     # in the wait; with several processes the others cannot save
+                if self.parallel.world_size == 1:
+                    self._receive(progress, everything=True)
+                    self._save()
+                    self.stop.exit_run(self.folder.last)
+                raise
             name_broken(batch, self.train_set, self.broken)
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
             numbers = self.train_step(batch, lr, progress.wants_accuracy(self.step))
-            self.step_stats.send(self.step, lr, batch.image_id, numbers,
-                              stop=self.stop.asked(), save=self._time_to_save(),
-                              timestamp=progress.meter.timestamp())
+            self.step_stats.send(self.step, lr, batch.image_id, numbers, stop=self.stop.asked(),
+                                 save=self._time_to_save(), timestamp=progress.meter.timestamp())
             if self.averaged:
                 self.averaged.update(self.step)
             self.step += 1
@@ -232,7 +236,7 @@ class PoseProcessor:
         progress.close()
 
     def _receive(self, progress: Progress, everything: bool = False) -> set[str]:
-        """Judge and show what steps said of themselves; returns the wishes among it."""
+        """Judge and show statistics of steps; returns the requests among them."""
         requests = set()
         for stats in self.step_stats.receive(everything):
             self.watch.look_at(stats)
@@ -241,7 +245,7 @@ class PoseProcessor:
         return requests
 
     def _time_to_save(self) -> bool:
-        """By the clock of process 0, which the others hear of by its reports."""
+        """By the clock of process 0, of which the others hear by its statistics."""
         minutes = self.config.val.save_minutes
         return bool(self.parallel.rank == 0 and minutes
                     and time.monotonic() - self.saved_at > 60 * minutes)
@@ -327,17 +331,14 @@ class PoseProcessor:
                 self.evaluated = min(self.evaluated, self.step // self.steps_per_epoch - 1)
 
     def _announce(self) -> None:
-        config, processes = self.config, self.parallel.world_size
+        config = self.config
         log.info("%s: %s, %.1f M parameters, input %dx%d", config.model_name, config.model,
                  sum(p.numel() for p in self.net.parameters()) / 1e6, *config.codec.input_size)
         log.info("training set: %s", self.train_set.summary())
         log.info("validation set: %s", self.evaluation.dataset.summary())
         log.info("evaluation:\n%s", protocol(config))
-        log.info("%s, %s, on %s", plan_in_words(config.optim, self.steps_per_epoch,
-                                                self.sampler.batch_size),
-                 PRECISION[self.train_step.dtype], ", ".join(map(str, self.parallel.devices)) + (
-                     f" x {processes} processes of {self.sampler.share} each"
-                     if processes > 1 else ""))
+        log.info("%s", plan_in_words(config.optim, self.sampler, self.train_step.dtype,
+                                     self.parallel))
 
     def _say_the_end(self) -> None:
         if self.parallel.rank != 0:

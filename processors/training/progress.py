@@ -3,20 +3,29 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+
 from configs.schema import Config, OptimConfig
+from datasets.samplers import TrainSampler
+from processors.runtime.parallel import Parallel
 from processors.training.run_log import RunLog
 from processors.training.step_stats import StepStats
 from utils.log import bar, log, on_terminal
 
+PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
 WAITING_TOO_MUCH = 20       # percent of the time
 
 
-def plan_in_words(optim: OptimConfig, steps_per_epoch: int, batch_size: int) -> str:
-    """What a run is going to do. batch_size: over all processes."""
-    return (f"{counted(optim.epochs, 'epoch')} of {counted(steps_per_epoch, 'step')}, batch "
-            f"{batch_size} in total"
+def plan_in_words(optim: OptimConfig, sampler: TrainSampler, dtype: torch.dtype | None,
+                  parallel: Parallel) -> str:
+    """What a run is going to do, and on what. dtype: of mixed precision."""
+    processes = parallel.world_size
+    return (f"{counted(optim.epochs, 'epoch')} of {counted(sampler.steps_per_epoch, 'step')}, "
+            f"batch {sampler.batch_size} in total"
             + (f" in {optim.accumulate} micro-batches" if optim.accumulate > 1 else "")
-            + f", {optim.optimizer} lr {optim.lr:g} for the total batch")
+            + f", {optim.optimizer} lr {optim.lr:g} for the total batch, {PRECISION[dtype]}, on "
+            + ", ".join(map(str, parallel.devices))
+            + (f" x {processes} processes of {sampler.share} each" if processes > 1 else ""))
 
 
 def counted(number: int, noun: str) -> str:

@@ -30,7 +30,6 @@ class TrainStep:
         self.loss = LOSSES[config.optim.loss]
         self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
                               if config.optim.joint_weights else 1.0)
-        torch.backends.cudnn.benchmark = True       # all batches have one size
         self.parameters = list(net.parameters())
         self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)
@@ -49,19 +48,21 @@ class TrainStep:
         self.optimizer.zero_grad(set_to_none=True)
         *first, last = batch.chunks(self.config.optim.accumulate)
         losses = []
-        for piece in first:
+        for micro_batch in first:
             with self.parallel.no_sync(self.model):
-                losses.append(self._backward(piece)[0])
+                losses.append(self._backward(micro_batch)[0])
         loss, accuracy = self._backward(last, measure)
         norm = self._update()
         return torch.stack([sum(losses, loss), norm, accuracy]).float()
 
-    def _backward(self, piece: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
-        """Add the gradient of a piece; returns its part of the loss, and the accuracy."""
-        memory = self._memory(piece.crop)
-        crops = augment_colour(piece.crop, piece.draws, self.config.augment, memory)
+    def _backward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
+        """Add the gradient of a micro-batch; returns its part of the loss, and the accuracy."""
+        memory = self._memory(batch.crop)
+        crops = augment_colour(batch.crop, batch.draws, self.config.augment, memory)
         images = normalise(crops, self.config.model.input_format, memory)
-        targets, weights = self.codec.encode(piece.keypoints, piece.visibility)
+        if not self.config.optim.channels_last:
+            images = images.contiguous()
+        targets, weights = self.codec.encode(batch.keypoints, batch.visibility)
         with autocast(self.dtype, self.device):
             heatmaps = self.model(images)
         heatmaps = heatmaps.float()
@@ -100,8 +101,8 @@ class TrainStep:
         return norm
 
 
-def ensure_micro_batches(share: int, pieces: int) -> None:
+def ensure_micro_batches(share: int, accumulate: int) -> None:
     """Raise ValueError where a small data set leaves a batch that accumulation cannot cut."""
-    if share % pieces:
-        raise UserError(f"optim.accumulate is {pieces}, which does not divide the {share} persons "
+    if share % accumulate:
+        raise UserError(f"optim.accumulate is {accumulate}, which does not divide the {share} persons "
                          f"that a process has in a batch; choose a divisor")

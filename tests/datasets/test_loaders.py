@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -16,7 +17,7 @@ from configs.schema import AugmentConfig, DataConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.images import ImageError
-from datasets.loaders import share_of, train_loader, val_loader
+from datasets.loaders import share_of, start_workers, train_loader, val_loader
 from datasets.workers import _say_unless_hung_up, dead_workers_named, init_worker
 
 COCO = load_skeleton("coco")
@@ -86,6 +87,25 @@ def test_evaluation_sees_everyone_once_in_order(coco_content, write_coco, worker
               for rank in (0, 1)]
     indices = [[i for batch in shard for i in batch.index.tolist()] for shard in shards]
     assert indices[0] + indices[1] == list(range(8)) and all(indices)
+
+
+def test_workers_that_are_started_early_read_nothing_yet(coco_content, write_coco, monkeypatch):
+    dataset = MSCOCO(*write_coco(coco_content), COCO, input_size=(48, 64), split="val")
+    read = multiprocessing.get_context("fork").Value("i")
+    item = MSCOCO.__getitem__
+
+    def counted(self, index):
+        with read.get_lock():
+            read.value += 1
+        return item(self, index)
+    monkeypatch.setattr(MSCOCO, "__getitem__", counted)
+    loader = val_loader(dataset, config(2, 2))
+    start_workers(loader)
+    workers = [worker.pid for worker in loader._iterator._workers]
+    time.sleep(0.5)
+    assert read.value == 0
+    assert torch.cat([batch.index for batch in loader]).tolist() == list(range(8))
+    assert read.value == 8 and [worker.pid for worker in loader._iterator._workers] == workers
 
 
 def test_an_empty_shard_gives_no_batches(coco_content, write_coco):
@@ -207,6 +227,49 @@ def test_a_dead_worker_is_named_by_its_reason(sentence, reason, monkeypatch):
     with pytest.raises(ChildProcessError, match=rf"images died \({reason}\), as.*; all is well$"):
         with dead_workers_named("all is well"):
             raise RuntimeError(sentence)
+
+
+@pytest.mark.parametrize("code, sentence", [
+    (-9, r"images died \(exited unexpectedly\), as happens when memory or /dev/shm runs out; .*"),
+    (-7, "as happens when memory or /dev/shm runs out"),
+    (-11, r"images died \(exited unexpectedly\), not for want of memory; all is well$"),
+    (1, r"images ended by itself \(exited unexpectedly\), and may have said why above; all is")])
+def test_only_a_kill_is_put_down_to_memory(code, sentence, monkeypatch):
+    """torch's words leave out what the worker's own status says."""
+    class Loader:
+        def __init__(self):
+            self._workers = [SimpleNamespace(exitcode=code), SimpleNamespace(exitcode=None)]
+
+        def next(self):
+            raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    with pytest.raises(ChildProcessError, match=sentence):
+        with dead_workers_named("all is well"):
+            Loader().next()
+
+
+NO_GUARD = """
+import multiprocessing
+from processors.dp_pose_resnet_solver import DPProcessor
+multiprocessing.set_start_method("spawn")
+DPProcessor("configs/quickstart.yaml", {overrides}).run()
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_the_guard_is_told_so(tmp_path):
+    paths = [f"data.{split}_{key}={tmp_path / split / file}" for split in ("train", "val")
+             for key, file in (("ann_path", "people.json"), ("img_root", "images"))]
+    overrides = [*paths, "data.synthetic_train=8", "data.synthetic_val=4", "data.num_workers=2",
+                 "codec.input_size=[64,64]", f"val.weight_path={tmp_path / 'weights'}"]
+    script = tmp_path / "script.py"
+    script.write_text(NO_GUARD.format(overrides=overrides))
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, script], cwd=root, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(root)}, timeout=200)
+    assert done.returncode == 1 and done.stderr.count("Traceback") <= 2     # the error's, its cause
+    assert "a script of one's own must start the run under if __name__ == '__main__':" in (
+        done.stderr.splitlines()[-1])
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError, EOFError])

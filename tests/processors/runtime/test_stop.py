@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,52 @@ def test_all_processes_leave_with_the_signal_of_the_one_that_was_asked(leave):
     with pytest.raises(Stopped) as caught:
         leave(StopRequest(TwoProcesses(())))
     assert caught.value.code == 143
+
+
+def one_batch_and_a_wait():
+    """The second one never comes."""
+    yield "first"
+    send(signal.SIGTERM)
+    yield "second"
+
+
+def test_a_signal_ends_the_wait_for_a_batch():
+    with StopRequest(OneProcess(())) as stop:
+        batches = stop.watched(one_batch_and_a_wait())
+        assert next(batches) == "first"
+        with pytest.raises(Stopped) as caught:
+            next(batches)
+    assert caught.value.code == 143
+
+
+def test_a_signal_before_the_wait_ends_it_too():
+    with StopRequest(OneProcess(())) as stop:
+        batches = stop.watched(iter(["first", "second"]))
+        next(batches)
+        send(signal.SIGINT)
+        with pytest.raises(Stopped):
+            next(batches)
+
+
+def test_without_a_signal_all_batches_come():
+    with StopRequest(OneProcess(())) as stop:
+        assert list(stop.watched([1, 2, 3])) == [1, 2, 3]
+
+
+def test_with_several_processes_a_batch_has_some_time_to_come(monkeypatch, said):
+    """Or the others could not finish the step, and nobody would save."""
+    class TwoProcesses(OneProcess):
+        world_size = property(lambda _: 2, lambda *_: None)
+
+    def late():
+        send(signal.SIGINT)
+        yield "in time"
+        while True:
+            time.sleep(0.01)
+    monkeypatch.setattr("processors.runtime.stop.PATIENCE", 0.2)
+    with StopRequest(TwoProcesses(())) as stop:
+        batches = stop.watched(late())
+        assert next(batches) == "in time" and stop.asked()
+        with pytest.raises(Stopped) as caught:
+            next(batches)
+    assert caught.value.code == 130 and "while a batch was waited for" in said.text

@@ -155,3 +155,13 @@ def test_compiled_it_computes_the_same(batch):
     for step in (plain, compiled):
         step(batch, 1e-3, measure=False)
     torch.testing.assert_close(weights(plain), weights(compiled))
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_the_order_in_memory_is_the_one_asked_for(batch, channels_last):
+    step, seen = make(channels_last=channels_last), []
+    step.net[1].register_forward_hook(lambda _, images, __: seen.extend(images))
+    step.net.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    step(batch, 1e-3, measure=False)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last) is channels_last
+    assert seen[0].is_contiguous() is not channels_last
