@@ -18,12 +18,15 @@ from processors.models.weights_against_config import config_for_weights
 from processors.reports.evaluation_page import write_report
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.precision import amp_dtype
+from processors.runtime.run_lock import RunLock
+from processors.runtime.torch_errors import JUDGE_CURES, torch_errors_named
 from utils.errors import UserError
 from utils.log import log, show_log
 
 JUDGE_AGAIN = "the same command makes the evaluation again"
 
 
+@torch_errors_named(JUDGE_CURES)
 @dead_workers_named(JUDGE_AGAIN)
 def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
                      sweep: bool = False, report: Path | None = None,
@@ -57,7 +60,11 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
                  folder / f"{config.model_name}_DECODER_FLIP_results.json",
                  protocol(config, str(weights), sweep=True), table(found))
         return found
-    results_path = (report or folder) / f"{config.model_name}_results.json"
+    name, run = config.model_name, RunLock(folder, config.model_name)
+    if not report and run.is_held_by_another():
+        log.info("%s, whose results keep their name", run.holder())
+        name += "_evaluated"
+    results_path = (report or folder) / f"{name}_results.json"
     metrics = evaluation.run(net, results_path, dtype)
     words = protocol(config, str(weights))
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
