@@ -22,6 +22,7 @@ from processors.jobs import evaluate as module
 from processors.jobs.evaluate import evaluate
 from processors.jobs.evaluate_weights import evaluate_weights
 from processors.models.weights_against_config import config_for_weights
+from processors.runtime.run_lock import RunLock
 from utils.log import log
 
 ROOT = Path(main.__file__).parent
@@ -47,6 +48,15 @@ def words(tmp_path_factory) -> list[str]:
 
 def folder_of(words: list[str]) -> Path:
     return Path(words[-1].partition("=")[2])
+
+
+def test_the_results_of_a_run_that_goes_on_are_left_alone(words, monkeypatch):
+    folder = folder_of(words)
+    (folder / "quickstart_results.json").write_text("of the run")
+    monkeypatch.setattr(RunLock, "is_held_by_another", lambda _: True)
+    evaluate(main.QUICKSTART, words)
+    assert (folder / "quickstart_results.json").read_text() == "of the run"
+    assert json.loads((folder / "quickstart_evaluated_results.json").read_text()) is not None
 
 
 def numbers(said: str) -> list[list[str]]:
