@@ -127,7 +127,7 @@ def test_a_run_goes_on_in_another_precision(tiny):
 
 def test_pieces_that_a_small_data_set_cannot_fill_are_refused(tiny):
     with pytest.raises(ValueError, match="optim.accumulate is 97, which does not divide the"):
-        tiny(**{"data.batch_size": 97 * 10 ** 4, "optim.accumulate": 97})
+        tiny(**{"data.batch_size": 97 * 600, "optim.accumulate": 97})
 
 
 def test_torchrun_with_dp_is_refused(tiny, monkeypatch):
