@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from nets.files.weights_file import read_weights_file
+from processors.models.stored_run import ensure_run
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError, first_line
 from utils.files import write_atomically
@@ -100,14 +101,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_last(path: Path) -> dict[str, Any] | None:
-    """The last whole checkpoint: `path`, or the one before it if that is damaged; None if there
-    is none. Raises ValueError if there are files but none is whole."""
+    """The last whole checkpoint: `path`, or the one before it if that is damaged or odd; None if
+    there is none. Raises ValueError if there are files but none is whole."""
     errors = []
     for candidate in (path, previous(path)):
         if not candidate.is_file():
             continue
         try:
             state = load_checkpoint(candidate)
+            ensure_run(state, candidate)
         except ValueError as error:
             log.warning("%s", error)
             errors.append(str(error))

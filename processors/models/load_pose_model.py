@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from configs.loader import config_from_dict
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
 from nets import build_net
 from nets.files.load_report import LoadReport
@@ -14,6 +13,7 @@ from nets.pretrained import load_weights
 from processors.models.checkpoint import FORMAT
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_for_weights
 from processors.runtime.precision import amp_dtype
 from utils.errors import UserError
@@ -29,8 +29,9 @@ def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
     FileNotFoundError or ValueError in one sentence; code in a file never runs.
     """
     settings = ConfigSource(Path(config) if config else None, tuple(overrides))
-    load = LOADERS.get(Path(path).suffix.lower(), load_checkpoint_model)
-    return load(path, settings, torch.device(device))
+    if Path(path).suffix.lower() == ".onnx":
+        return load_onnx_model(path, settings, torch.device(device))
+    return load_checkpoint_model(path, settings, torch.device(device))
 
 
 def load_checkpoint_model(path: str | Path, settings: ConfigSource,
@@ -38,16 +39,17 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
     """A checkpoint of this project, or of one that nets/pretrained.py knows."""
     checkpoint = read_weights_file(path)
     ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
-    stored = config_from_dict(checkpoint["config"], str(path)) if ours else None
+    stored = stored_config(checkpoint, str(path)) if ours else None
     config = settings.resolve(stored, path)
-    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
-    loaded = load_weights(net, checkpoint, path=path)
-    _ensure_whole(loaded, config.model.num_joints)
-    config = config_for_weights(config, loaded)
     if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
         skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
     else:       # another one is asked for, or the file is older than skeletons in checkpoints
         skeleton = load_skeleton(config.data.skeleton)
+    build_codec(config, skeleton)       # before anything as large as the file says is built
+    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
+    loaded = load_weights(net, checkpoint, path=path)
+    _ensure_whole(loaded, config.model.num_joints)
+    config = config_for_weights(config, loaded)
     net.to(device).to(memory_format=torch.channels_last)
     return PoseModel(
         network=net.eval(),
@@ -65,6 +67,3 @@ def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
     if any(name.startswith("head.") for name in loaded.missed):
         raise UserError(f"{loaded.where} ({loaded.source}) has a trunk but no head that makes "
                          f"heatmaps: give the weights of a pose network")
-
-
-LOADERS = {".onnx": load_onnx_model}

@@ -38,6 +38,7 @@ from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
 from processors.models.pose_model import build_codec
+from processors.models.stored_run import load_network
 from processors.models.weights_against_config import log_initial_weights
 from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
@@ -50,6 +51,7 @@ from processors.runtime.torch_errors import TRAIN_CURES, torch_errors_named
 from processors.training.best_score import NONE_YET, in_words, is_better, rank
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
+from processors.training.optim import load_optimizer_state
 from processors.training.progress import Progress, plan_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
@@ -309,10 +311,11 @@ class PoseProcessor:
         return None if self.config.resume is False else self.folder.load()
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.net.load_state_dict(state["net"])
+        load_network(self.net, state["net"], f"{self.folder.last}, key net,")
         if self.averaged:
-            self.averaged.net.load_state_dict(state["ema"])
-        self.train_step.optimizer.load_state_dict(state["optimizer"])
+            load_network(self.averaged.net, state["ema"], f"{self.folder.last}, key ema,")
+        load_optimizer_state(self.train_step.optimizer, state["optimizer"],
+                             str(self.folder.last))
         if state["scaler"]:     # empty unless the run was in fp16
             self.train_step.scaler.load_state_dict(state["scaler"])
         self.step, self.evaluated = state["step"], state["evaluated"]

@@ -10,7 +10,13 @@ from nets import build_net
 from nets.pose.heads import dconv_head
 from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone
-from processors.training.optim import OPTIMIZERS, build_optimizer, set_learning_rate
+from processors.training.optim import (
+    OPTIMIZERS,
+    build_optimizer,
+    load_optimizer_state,
+    set_learning_rate,
+)
+from utils.errors import UserError
 
 
 def tiny_net() -> nn.Sequential:
@@ -138,3 +144,83 @@ def test_a_trunk_without_an_order_has_no_layer_decay():
     net = build_net(type="pose_resnet_duc", name="resnet18", width=0.1)
     with pytest.raises(ValueError, match="optim.layer_decay is 0.5, but this network's trunk"):
         build_optimizer(net, OptimConfig(layer_decay=0.5))
+
+
+def trained(name, net=None, **settings):
+    """An optimizer after a step."""
+    net = net or tiny_net()
+    optimizer = build_optimizer(net, OptimConfig(optimizer=name, **settings))
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_stored_state_is_had_in_the_parameters_order_and_under_the_settings_of_today(name):
+    stored = copy.deepcopy(trained(name, weight_decay=0.2).state_dict())
+    stored["param_groups"][0] |= {"fused": False, "amsgrad": True, "betas": "no"}
+    net = tiny_net().to(memory_format=torch.channels_last)
+    optimizer = build_optimizer(net, OptimConfig(optimizer=name, weight_decay=0.1))
+    load_optimizer_state(optimizer, stored, "x.pth")
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0]
+    assert optimizer.param_groups[0]["fused"] is True
+    kept = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, parameter in enumerate(kept):
+        for key, value in optimizer.state[parameter].items():
+            assert torch.equal(value, stored["state"][number][key])
+            assert key == "step" or value.stride() == parameter.stride()
+
+
+SHAPED = {"adam": ["exp_avg", "exp_avg_sq"], "adamw": ["exp_avg", "exp_avg_sq"],
+          "sgd": ["momentum_buffer"]}
+
+
+@pytest.mark.parametrize("name, key", [(name, key) for name in SHAPED for key in SHAPED[name]])
+@pytest.mark.parametrize("change", [
+    lambda x: x.flatten()[:1], lambda x: torch.zeros(10 ** 6), lambda x: x[..., None],
+    lambda x: torch.zeros(1).expand(2 ** 40), lambda x: x * float("nan"), lambda x: x / 0,
+    lambda x: x.to(torch.complex64), lambda x: x.long(), lambda x: x.to_sparse(),
+    lambda x: x.to("meta"), lambda x: "text", lambda x: 5, lambda x: None, lambda x: [x]])
+def test_a_state_that_would_be_written_past_its_end_is_refused(name, key, change):
+    stored, optimizer = trained(name).state_dict(), trained(name)
+    before = copy.deepcopy(optimizer.state_dict())
+    stored["state"][1][key] = value = change(stored["state"][1][key])
+    if value is None and name == "sgd":
+        load_optimizer_state(optimizer, stored, "x.pth")     # as before the first step
+        return
+    with pytest.raises(UserError, match=f"^x.pth, {key} of parameter 1: .*resume=false$"):
+        load_optimizer_state(optimizer, stored, "x.pth")
+    assert str(before) == str(optimizer.state_dict())       # nothing was changed
+
+
+def test_an_expanded_state_gets_memory_of_its_own():
+    optimizer = trained("adam")
+    stored = optimizer.state_dict()
+    shape = stored["state"][0]["exp_avg"].shape
+    stored["state"][0]["exp_avg"] = torch.zeros(1).expand(shape)
+    load_optimizer_state(optimizer, stored, "x.pth")
+    optimizer.step()
+    first = optimizer.param_groups[0]["params"][0]
+    assert optimizer.state[first]["exp_avg"].untyped_storage().nbytes() == 4 * shape.numel()
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda stored: stored.clear(), "its parameters are others"),
+    (lambda stored: stored.update(param_groups=5), "others"),
+    (lambda stored: stored.update(state=None), "others"),
+    (lambda stored: stored["param_groups"].pop(), "others"),
+    (lambda stored: stored["param_groups"][0]["params"].pop(), "others"),
+    (lambda stored: stored["state"].update({99: {}}), "a state of no parameter"),
+    (lambda stored: stored["state"].update({"0": {}}), "a state of no parameter"),
+    (lambda stored: stored["state"].update({0: []}), "has not exp_avg, exp_avg_sq, step"),
+    (lambda stored: stored["state"][0].pop("step"), "has not exp_avg, exp_avg_sq, step"),
+    (lambda stored: stored["state"][0].update(step=torch.ones(2)), "step of parameter 0"),
+    (lambda stored: stored["state"][0].update(step=torch.tensor(-1.0)), "below zero"),
+    (lambda stored: stored["state"][0]["exp_avg_sq"].fill_(-1), "below zero"),
+])
+def test_states_of_nothing_we_have(change, words):
+    stored = copy.deepcopy(trained("adam").state_dict())
+    change(stored)
+    with pytest.raises(UserError, match=f"^x.pth.*{words}.*resume=false$"):
+        load_optimizer_state(trained("adam"), stored, "x.pth")
