@@ -51,7 +51,6 @@ from processors.runtime.torch_errors import TRAIN_CURES, torch_errors_named
 from processors.training.best_score import NONE_YET, in_words, is_better, rank
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
-from processors.training.optim import load_optimizer_state
 from processors.training.progress import Progress, plan_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
@@ -314,10 +313,7 @@ class PoseProcessor:
         load_network(self.net, state["net"], f"{self.folder.last}, key net,")
         if self.averaged:
             load_network(self.averaged.net, state["ema"], f"{self.folder.last}, key ema,")
-        load_optimizer_state(self.train_step.optimizer, state["optimizer"],
-                             str(self.folder.last))
-        if state["scaler"]:     # empty unless the run was in fp16
-            self.train_step.scaler.load_state_dict(state["scaler"])
+        self.train_step.restore(state, str(self.folder.last))
         self.step, self.evaluated = state["step"], state["evaluated"]
         self.watch.skipped = state["skipped"]
         self.best, self.run_id = state["best"], state["run"]

@@ -1,6 +1,7 @@
 """TrainStep: forward, loss, backward and update of one batch, without waiting for the device."""
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
 from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
-from processors.training.optim import build_optimizer, set_learning_rate
+from processors.training.optim import build_optimizer, load_optimizer_state, set_learning_rate
 from utils.errors import UserError
 from utils.heatmap_accuracy import heatmap_accuracy
 from utils.heatmap_codec import HeatmapCodec
@@ -37,6 +38,12 @@ class TrainStep:
         self.model: Callable[[Tensor], Tensor] = parallel.wrap(net, train=True)
         if config.optim.compile:
             self.model = torch.compile(self.model, dynamic=False)
+
+    def restore(self, state: Mapping[str, Any], where: str) -> None:
+        """Go on from what a checkpoint has; raises UserError for what does not fit."""
+        load_optimizer_state(self.optimizer, state["optimizer"], where)
+        if state["scaler"]:     # empty unless the run was in fp16
+            self.scaler.load_state_dict(state["scaler"])
 
     def __call__(self, batch: Batch, lr: float, measure: bool) -> Tensor:
         """One update. batch: on the device. measure: compute the accuracy too.
