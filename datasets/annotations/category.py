@@ -15,7 +15,8 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
     one if none says so), taken as one; "" is person, else the only one with keypoints, else the
     only one. Raises ValueError that lists what the file has.
     """
-    rows = [row for row in categories if isinstance(row, dict) and "id" in row]
+    rows = [row for row in categories if isinstance(row, dict)
+            and isinstance(row.get("id"), int | float | str)]
     posed = [row for row in rows if row.get("keypoints")]
     if wanted == ALL and rows:
         return tuple(row["id"] for row in posed or rows)

@@ -99,11 +99,11 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
     _ensure_ids_of_images(detections, named_rows, images, name, truth.name)
     image_rows = named_rows[rows.places]
     scores = rows.numbers("score", 1, "the score of the box")[:, 0]
+    scores[np.abs(scores) > LARGEST] = np.nan       # beyond float32
     boxes = rows.numbers("bbox", 4, "x, y, width and height")
     rows.leave_out(image_rows < 0,
                    "boxes in images that the annotation file does not list left out")
-    whole = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    whole &= np.abs(scores) < LARGEST
+    whole = np.isfinite(scores) & np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
     rows.leave_out(~whole, "boxes without size or not finite left out")
     huge = (np.abs(boxes) > LARGEST).any(axis=1) & rows.used
     if huge.any():

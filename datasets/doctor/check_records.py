@@ -20,7 +20,8 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
     ours = list(skeleton.joint_names)
     for row in labels.categories:
         names = row.get("keypoints") if isinstance(row, dict) else None
-        if not names or row.get("id") not in labels.category_ids or names == ours:
+        if (not names or not isinstance(names, list) or names == ours
+                or row.get("id") not in labels.category_ids):
             continue
         names = [str(name) for name in names]
         if sorted(names) == sorted(ours):

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from configs.schema import Config
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
+from datasets.annotations.coco_file import LISTS
 from datasets.annotations.skeleton import Skeleton
+from datasets.doctor.check_detections import detections
 from datasets.doctor.check_images import MOST_HEADERS, image_sizes, missing_images, overlap
 from datasets.doctor.check_left_right import flip_pairs, mirrored_persons
 from datasets.doctor.check_positions import (
@@ -84,10 +86,12 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
         "data.train_ann_path", "data.train_img_root")}
     sets |= {part.ann_key.partition(".ann")[0]: part for part in extra_sets(
         data.extra_sets, skeleton, data.category)}
-    sets["validation set"] = AnnotatedSet(
+    val_part = AnnotatedSet(
         Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
         "data.val_ann_path", "data.val_img_root")
-    *training, val = (read_raw(part, name) for name, part in sets.items())
+    detected = config.val.boxes != "gt"     # then the validation set need not be annotated
+    training = [read_raw(part, name) for name, part in sets.items()]
+    val = read_raw(val_part, "validation set", ("images", "categories") if detected else LISTS)
     findings = [*settings(config, skeleton)]
     for labels in (*training, val):
         findings += labels.faults
@@ -95,6 +99,8 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
             if not (name == "missing_images" and data.train_pack and labels is not val):
                 findings += check(labels)
     findings += overlap(training, val)
+    if detected:
+        findings += detections(Path(config.val.boxes), val)
     findings = sorted(merged(findings), key=lambda finding: not finding.serious)
     sigmas = estimate_sigmas((*training, val), repeated) if repeated else None
     return Diagnosis(tuple(findings), tuple(training), val, sigmas)

@@ -3,6 +3,7 @@
 Training looks at the same columns by datasets/annotations/readers.py, which stops at the first
 broken row; this is what the doctor looks by, so it goes on and counts.
 """
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,14 +70,15 @@ class RawLabels:
 
 
 @gc_paused()
-def read_raw(part: AnnotatedSet, name: str) -> RawLabels:
-    """Read whatever can be read of a set; what cannot is told in `faults`. Raises nothing."""
+def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> RawLabels:
+    """Read whatever can be read of a set; what cannot is told in `faults`. lists: those that the
+    file must have. Raises nothing."""
     faults: list[Finding] = []
 
     def fault(check: str, sentence: str, cost: str, **more: Any) -> None:
         faults.append(Finding(check, name, sentence, cost, **more))
 
-    file = _read(part, fault)
+    file = _read(part, lists, fault)
     images = image_columns(file)
     if images.faults:
         fault("file", f"{len(images.faults)} of {len(file.images)} images lack an id (a whole "
@@ -115,14 +117,14 @@ def read_raw(part: AnnotatedSet, name: str) -> RawLabels:
             -1, joints, 3))
 
 
-def _read(part: AnnotatedSet, fault) -> CocoFile:
+def _read(part: AnnotatedSet, lists: Sequence[str], fault) -> CocoFile:
     """The file; one without anything in it where it cannot be read."""
     try:
         file = read_coco(part.ann_path, part.ann_key)
     except (UserError, OSError) as error:
         fault("file", str(error), f"nothing of this set can be used: correct {part.ann_key}")
         return CocoFile(str(part.ann_path), [], [], [])
-    for key in LISTS:
+    for key in lists:
         if not getattr(file, key):
             fault("file", f"{file.name} has no list of {key}, or an empty one",
                   "training refuses it: write the file again, with images, annotations and "

@@ -100,7 +100,8 @@ def read_ground_truth(source: CocoFile | COCO | str | Path, num_joints: int,
     for row in np.flatnonzero(~has_box):
         boxes[row] = _box_of(joints[row, labelled[row], :2])
     rows.refuse_infinite(boxes, "bbox")
-    areas = np.where(has_area, areas, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3])
+    with np.errstate(over="ignore"):        # refused below
+        areas = np.where(has_area, areas, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3])
     rows.refuse_infinite(areas, "area")
     people = [{"id": number + 1, "row": int(rows.places[number]), "image_id": image_ids[number],
                "category_id": ids[0] if ids else 1, "keypoints": joints[number].ravel().tolist(),

@@ -27,6 +27,7 @@ def test_categories(rows, wanted, ids):
 @pytest.mark.parametrize("rows, wanted, words", [
     ([CAT, DOG], "cow", r"x.json has no category 'cow'.*cat \(3\), dog \(5\)"),
     ([CAT, DOG], 1, "no category 1"), ([CAT, DOG], "", "no category named person.*or to all"),
+    ([{"id": [1], "name": "person"}, {"id": None, "name": "x"}], "", "no category named person"),
     ([], "", "no category named person"), ([], "all", "no category 'all'"),
 ])
 def test_what_a_file_has_instead(rows, wanted, words):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.schema import Config, DataConfig
+from configs.schema import Config, DataConfig, ValConfig
 from datasets.doctor.examine import CHECKS, examine
 from datasets.doctor.finding import is_serious
 from datasets.synthetic.data_set import write_synthetic
@@ -157,6 +157,31 @@ def test_it_is_silent_where_nothing_can_be_said(sets, harmless):
 
 def test_one_in_ten_thousand_is_named_and_not_serious():
     assert is_serious(1, 9999) and not is_serious(1, 10_000)
+
+
+ODD = [None, "x" * 10 ** 5, [[1]], {}, True, float("nan"), 1e300, 10 ** 400, 2 ** 70]
+
+
+@pytest.mark.parametrize("place", [(name, key) for name, keys in {
+    "images": ("id", "file_name", "width"), "categories": ("id", "name", "keypoints"),
+    "annotations": ("id", "image_id", "category_id", "iscrowd", "area", "bbox", "keypoints",
+                    "num_keypoints")}.items() for key in keys], ids=".".join)
+def test_whatever_a_field_holds_it_goes_on_and_says_it_in_few_words(sets, place):
+    name, key = place
+    rows = sets.train[name][:len(ODD)] or [{}]
+    for number, value in enumerate(ODD):
+        rows[number % len(rows)][key] = value
+        text = str(sets.diagnose())
+        assert max(map(len, text.splitlines())) < 900
+
+
+def test_detected_boxes_need_no_annotations(sets, tmp_path):
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": row["image_id"], "category_id": 1, "score": 0.9,
+                                  "bbox": row["bbox"]} for row in sets.val["annotations"]]))
+    sets.config = replace(sets.config, val=ValConfig(boxes=str(boxes)))
+    del sets.val["annotations"]
+    assert sets.found() == []
 
 
 def test_the_same_fault_of_two_sets_is_said_once(sets):

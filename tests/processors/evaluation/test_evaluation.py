@@ -23,11 +23,11 @@ METRICS = "val.metrics=[coco,pck,epe]"
 
 class Together(OneProcess):
     """Two processes as two threads."""
-    world_size = 2
 
     def __init__(self, rank: int, slots: list, barrier: threading.Barrier):
         super().__init__(())
-        self.rank, self.slots, self.barrier = rank, slots, barrier
+        self.rank, self.world_size = rank, 2
+        self.slots, self.barrier = slots, barrier
 
     def all_gather(self, value):
         self.slots[self.rank] = value
