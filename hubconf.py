@@ -13,7 +13,7 @@ def pose_resnet_duc(name: str = "resnet50", num_joints: int = 17, reduction: boo
     """ResNet-18 to 152 and DUC; AlphaPose's FastPose with `reduction=True`.
 
     `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, True for
-    torchvision's ImageNet trunk, or False. What was loaded, and how these weights want their
+    torchvision's ImageNet backbone, or False. What was loaded, and how these weights want their
     images, is in `net.weights_report`. `width`: channels as a part of the original's. The net
     comes in training mode, as torchvision's do.
     """

@@ -74,7 +74,8 @@ class ModelConfig:
     num_joints: int = setting(
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
-        False, "true: torchvision's ImageNet weights for the trunk; a path: any known checkpoint",
+        False, "true: torchvision's ImageNet weights for the backbone; a path: any known "
+        "checkpoint",
         path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")

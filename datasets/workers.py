@@ -66,8 +66,8 @@ def _hand_over_the_error(queue: Queue, error: Exception, batch: Any) -> None:
 
 
 def _say_unless_hung_up(kind: type, error: BaseException, trace: TracebackType | None) -> None:
-    """Errors of samples go to the main process. What is left to say here is that it has left in
-    the middle of taking a batch, which it has its own words for."""
+    """Excepthook of a worker. Errors of samples reach the main process anyway; a broken connection
+    only means that the main process is gone, which says so itself."""
     if not isinstance(error, (ConnectionError, EOFError)):
         sys.__excepthook__(kind, error, trace)
 
@@ -76,8 +76,9 @@ def _obey_the_parent(parent: BaseProcess) -> None:
     """End when SIGTERM comes from the main process, whose way it is to end its workers, or when
     that process was killed: a worker would wait for ever to hand over its last batch.
 
-    Only `is_alive` knows of a death before this began, or where a server forks the workers, as
-    Python 3.14 has it; but it waits for workers forked later, so the process above counts too.
+    Both tests are needed: getppid() changes when the parent dies, but not if it died before this
+    thread began or is no parent of a forkserver's workers (Python 3.14); is_alive() covers those,
+    but stays true while workers that were forked later hold the pipe.
     """
     above = os.getppid()
     while os.getppid() == above and parent.is_alive():

@@ -43,14 +43,14 @@ RENAMES = (
     ("duc_layers.", "head.upsample."),                      # the original SimplePose
     ("deconv_layers.", "head.upsample."),                   # SimpleBaselines, HRNet, DarkPose
     ("final_layer.", "head.output."),
-    ("backbone.", "backbone."),                             # ours, mmpose's trunk
+    ("backbone.", "backbone."),                             # ours, mmpose's backbone
     ("head.", "head."),
     ("keypoint_head.", "head."),
-    ("", "backbone."),                                      # bare trunk names
+    ("", "backbone."),                                      # bare backbone names
 )
 
 
-# What an ImageNet trunk may have that a pose network has no use for: the classifier, HRNet's
+# What an ImageNet backbone may have that a pose network has no use for: the classifier, HRNet's
 # outputs of the coarse branches, a ViT's class token and MAE's decoder.
 IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incre_modules.",
                  "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.",
@@ -65,9 +65,9 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
     `source`: a name in SOURCES, where keys alone do not tell (`nets/files/sources.py`). A file that
-    does not fill the whole trunk, has more trunk than the net, or another kind of head is refused,
-    unless `allow_partial`; ImageNet trunks need neither a head nor SE layers. If only the number
-    of joints differs, the last layer is re-initialised. A refused file changes nothing.
+    does not fill the whole backbone, has more backbone than the net, or another kind of head is
+    refused, unless `allow_partial`; ImageNet backbones need neither a head nor SE layers. If only
+    the number of joints differs, the last layer is re-initialised. A refused file changes nothing.
     `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
     that a file for another skeleton has, too, keep their part of the last layer, and the others
     keep the net's. `known_joints`: the names by their number, for the files of other projects,
@@ -97,7 +97,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if other_skeleton:
         state = rows_by_name(state, net.state_dict(), theirs, ours)
     match = _match(net.state_dict(), state)
-    problem = match.problem(is_imagenet=SOURCES[source].trunk_only, allow_partial=allow_partial)
+    problem = match.problem(is_imagenet=SOURCES[source].backbone_only, allow_partial=allow_partial)
     if problem:
         raise UserError(f"{where} ({source}) does not fit this network: {problem}; check "
                          f"model.type, model.name, model.head and model.reduction")
@@ -144,7 +144,7 @@ class _Match:
     def problem(self, is_imagenet: bool, allow_partial: bool) -> str:
         """Why this is no match good enough to load; empty if it is."""
         if not any(key.startswith("backbone.") for key in self.fitting):
-            return "no tensor of the trunk has its name and shape"
+            return "no tensor of the backbone has its name and shape"
         if allow_partial:
             return ""
         missed = [key for key in self.missed if key not in self.wrong_shape]

@@ -35,7 +35,7 @@ def fit_positions(net: nn.Module, state: dict[str, torch.Tensor], where: str) ->
 
 def grid_of(rows: int, ours: tuple[int, int]) -> tuple[int, int] | None:
     """The grid that so many rows of a position embedding are for: a square, as of ImageNet
-    trunks, or one with the sides' ratio of ours or of 4:3."""
+    backbones, or one with the sides' ratio of ours or of 4:3."""
     for height, width in ((1, 1), ours, (4, 3)) if rows > 0 else ():
         scale = (rows / (height * width)) ** 0.5
         grid = (round(height * scale), round(width * scale))

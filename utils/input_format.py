@@ -14,7 +14,7 @@ class InputFormat:
 
 
 INPUT_FORMATS = {
-    # torchvision's ImageNet trunks, HRNet, DarkPose's HRNet, mmpose
+    # torchvision's ImageNet backbones, HRNet, DarkPose's HRNet, mmpose
     "rgb_mean_std": InputFormat("rgb", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # timm's ViTs of "augreg" and Inception-like networks: from -1 to 1
     "rgb_half": InputFormat("rgb", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),

@@ -24,7 +24,7 @@ class _AboveBars(logging.Handler):
 
 
 def show_log(rank: int = 0) -> None:
-    """Send the log to stdout, from process 0 only. Does nothing the second time."""
+    """Send the log to stdout, from process 0 only. Called again it only sets the rank."""
     if not log.handlers:
         handler = _AboveBars()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))

@@ -1,4 +1,4 @@
-"""Persons: whom a data set shows, as plain arrays, which workers share instead of copying."""
+"""Persons: the annotated persons of a data set as flat arrays, shared by workers, not copied."""
 from dataclasses import dataclass, field, replace
 
 import numpy as np

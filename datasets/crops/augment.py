@@ -1,4 +1,4 @@
-"""Augmentation: how a person is looked at. All numbers come from the generator handed in.
+"""Augmentation: draws the view of a person (centre, scale, rotation, flip, tilt) from a generator.
 
 The distributions are those of HRNet and SimpleBaselines: scale and rotation are clipped
 normals, half body shows the upper or the lower part of a person with many visible joints. Box

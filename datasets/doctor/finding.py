@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from utils.errors import cut
 
-ODD = 1e-4          # fewer than one in ten thousand cost less than any AP can show
+ODD = 1e-4          # share below which a finding is a note: it costs less than AP can show
 EXAMPLES = 5
 
 

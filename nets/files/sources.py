@@ -22,7 +22,7 @@ class Source:
     """What the weights of a code base want; None: the files do not say."""
     input_format: str | None   # a name in utils/input_format.py
     alignment: str | None      # a value of codec.alignment
-    trunk_only: bool = False   # it has no head that makes heatmaps
+    backbone_only: bool = False   # it has no head that makes heatmaps
 
 
 SOURCES = {
@@ -36,9 +36,9 @@ SOURCES = {
     "mmpose": Source("rgb_mean_std", "hrnet"),
     "mmpose_udp": Source("rgb_mean_std", "udp"),
     "vitpose": Source("rgb_mean_std", "udp"),
-    "imagenet": Source("rgb_mean_std", None, trunk_only=True),
-    "mae": Source("rgb_mean_std", None, trunk_only=True),
-    "imagenet_vit": Source(None, None, trunk_only=True),
+    "imagenet": Source("rgb_mean_std", None, backbone_only=True),
+    "mae": Source("rgb_mean_std", None, backbone_only=True),
+    "imagenet_vit": Source(None, None, backbone_only=True),
 }
 SHARED_KEYS = {     # what a file with these keys may be, the likeliest first
     "resnet": ("pose_resnet", "darkpose_resnet", "original_simplepose", "alphapose"),
@@ -83,12 +83,12 @@ def is_vit(state: Mapping[str, Any]) -> bool:
 
 
 def _vit(state: Mapping[str, Any]) -> tuple[str, str]:
-    """Of ViTPose, or a bare trunk."""
+    """Of ViTPose, or a bare backbone."""
     if any(key.startswith(("keypoint_head.", "head.final_layer.", "head.conv.")) for key in state):
         return "vitpose", ""
     if any(key.endswith("mask_token") for key in state):
         return "mae", ""
-    words = "a trunk of MAE or timm; timm's and DeiT's small ones have 6 heads, ViTPose's has 12"
+    words = "a backbone of MAE or timm; timm's and DeiT's small ones have 6 heads, ViTPose's has 12"
     if "head.weight" not in state:
         return "mae", f"assumed to be {words}"
     return "imagenet_vit", (f"assumed to be {words}; the file does not say which mean and std it "

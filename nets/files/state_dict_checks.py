@@ -12,7 +12,7 @@ from utils.errors import UserError
 
 WRAPPERS = ("ema", "state_dict", "model", "net")   # where a checkpoint keeps its weights
 PREFIXES = ("module.", "_orig_mod.", "model.")     # from DataParallel, torch.compile, a wrapper
-COUNTERS = ("num_batches_tracked", "n_averaged")   # no weights; old files have none
+COUNTERS = ("num_batches_tracked", "n_averaged")   # counters, absent from old files
 LAST_LAYER = ("head.output.weight", "head.output.bias")
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)

@@ -1,9 +1,9 @@
 """ViT keys: one network under the names of several code bases, brought to those of ViTPose.
 
 - the original, easy_ViTPose, and with experts for six data sets ViTPose+ (Xu et al. 2023)
-- mmpose 1.x, whose trunk is mmpretrain's
+- mmpose 1.x, whose backbone is mmpretrain's
 - Hugging Face's transformers
-- bare trunks that training starts from: MAE, timm, DeiT
+- bare backbones that training starts from: MAE, timm, DeiT
 """
 import re
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ RENAMES = tuple((re.compile(old), new) for old, new in (
     (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
     (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
     (r"^backbone\.ln1\.", "backbone.last_norm."),
-    (r"^norm\.", "backbone.last_norm."),                                        # bare trunks
+    (r"^norm\.", "backbone.last_norm."),                                        # bare backbones
 ))
 OTHER_DATA_SETS = re.compile(r"^associate_keypoint_heads\.|\.mlp\.experts\.")
 

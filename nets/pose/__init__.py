@@ -1,1 +1,1 @@
-"""Pose networks: trunks, heads and their layers. Weights come in through nets/pretrained.py."""
+"""Pose networks: backbones, heads and their layers. Weights come in through nets/pretrained.py."""

@@ -1,4 +1,4 @@
-"""Heads: from the features of a trunk to one heatmap for each joint.
+"""Heads: from the features of a backbone to one heatmap for each joint.
 
 Every head ends in the layer `output`; it alone depends on the number of joints.
 """

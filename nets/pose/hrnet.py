@@ -1,4 +1,4 @@
-"""HRNet trunks: branches of several resolutions, side by side from the first layer to the last.
+"""HRNet backbones: branches of several resolutions, side by side from the first layer to the last.
 
 Sun et al., "Deep High-Resolution Representation Learning for Human Pose Estimation". Members carry
 the official names, so published weights fit as they are.
@@ -109,6 +109,6 @@ class HRNetBackbone(nn.Module):
 
 def pose_hrnet(config: ModelConfig) -> PoseNet:
     """HRNet; every layer starts small, as in the official code."""
-    trunk = HRNetBackbone(config.name)
-    init_small(trunk)
-    return PoseNet(trunk, output_head(trunk.out_channels, config.num_joints))
+    backbone = HRNetBackbone(config.name)
+    init_small(backbone)
+    return PoseNet(backbone, output_head(backbone.out_channels, config.num_joints))

@@ -97,13 +97,13 @@ def stage(block: Block, in_channels: int, planes: int, depth: int,
 
 def pose_resnet_duc(config: ModelConfig) -> PoseNet:
     """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
-    trunk = ResNetBackbone(config.name, config.reduction, config.width)
-    return PoseNet(trunk, duc_head(trunk.out_channels, config.num_joints, config.width))
+    backbone = ResNetBackbone(config.name, config.reduction, config.width)
+    return PoseNet(backbone, duc_head(backbone.out_channels, config.num_joints, config.width))
 
 
 def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
     """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
-    trunk = ResNetBackbone(config.name, config.reduction, config.width)
+    backbone = ResNetBackbone(config.name, config.reduction, config.width)
     if not config.pretrained:
-        init_small(trunk)   # as the official code without ImageNet weights
-    return PoseNet(trunk, dconv_head(trunk.out_channels, config.num_joints, config.width))
+        init_small(backbone)   # as the official code without ImageNet weights
+    return PoseNet(backbone, dconv_head(backbone.out_channels, config.num_joints, config.width))

@@ -1,4 +1,4 @@
-"""Matched people: what was labelled beside what was predicted for it, joint by joint.
+"""Pairs each annotated person with one prediction, for metrics that compare joints.
 
 A labelled person is one that COCO judges: no crowd, and at least one labelled joint.
 """

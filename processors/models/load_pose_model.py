@@ -65,5 +65,5 @@ def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
                          f"which is {num_joints}: set model.num_joints and data.skeleton to what "
                          f"it was trained with")
     if any(name.startswith("head.") for name in loaded.missed):
-        raise UserError(f"{loaded.where} ({loaded.source}) has a trunk but no head that makes "
+        raise UserError(f"{loaded.where} ({loaded.source}) has a backbone but no head that makes "
                          f"heatmaps: give the weights of a pose network")

@@ -101,8 +101,8 @@ class StopRequest:
         raise Stopped(128 + numbers[0])
 
     def leave_if_asked(self) -> None:
-        """For the evaluation, which is made again as a whole. All processes must come here
-        together."""
+        """Ends the run if any process got a signal. Collective: all processes must call it. An
+        evaluation is repeated, not resumed."""
         numbers = self._numbers()
         if numbers:
             log.info("stopped by a signal; the same command makes the evaluation again and goes "

@@ -12,8 +12,8 @@ from utils.errors import UserError
 
 def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer:
     """Two groups: weights of layers with decay; norms, biases, other vectors and position
-    embeddings without. With `optim.layer_decay` two for each level of the trunk, whose learning
-    rates are `factor` times that of the head. Raises ValueError for a trunk without levels."""
+    embeddings without. With `optim.layer_decay` two for each level of the backbone, whose learning
+    rates are `factor` times that of the head. Raises ValueError for a backbone without levels."""
     norms = {id(p) for module in net.modules() if isinstance(module, (_BatchNorm, nn.LayerNorm))
              for p in module.parameters()}
     factors = layer_factors(net, optim.layer_decay) if optim.layer_decay != 1 else {}
@@ -30,12 +30,12 @@ def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer
 
 
 def layer_factors(net: nn.Module, rate: float) -> dict[str, float]:
-    """Factor of the learning rate of each parameter in the trunk, by its name: 1 at the end of the
-    trunk, as for the head, and `rate` times less from layer to layer towards the images. Bao et
-    al. 2021, "BEiT"; the levels are those of ViTPose."""
+    """Factor of the learning rate of each parameter in the backbone, by its name: 1 at the end of
+    the backbone, as for the head, and `rate` times less from layer to layer towards the images.
+    Bao et al. 2021, "BEiT"; the levels are those of ViTPose."""
     layers = getattr(net.get_submodule("backbone"), "layers_in_order", None)
     if layers is None:
-        raise UserError(f"optim.layer_decay is {rate:g}, but this network's trunk does not say "
+        raise UserError(f"optim.layer_decay is {rate:g}, but this network's backbone does not say "
                         f"which of its layers come first; set it to 1")
     beginnings = [tuple(f"backbone.{name}" for name in names) for names in layers()]
     return {name: rate ** (len(beginnings) - level)

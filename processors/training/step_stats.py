@@ -1,8 +1,8 @@
-"""Reports: the numbers of each step, the same in all processes, one step late.
+"""Statistics of each step, the same in all processes, one step late.
 
-Whoever asks a GPU for a number waits until all work it was given is done, and the GPU then waits
-for new work. So the numbers of a step travel to the host while the next step runs. The wishes of
-single processes, to stop or to save, travel along, and all of them act at the same step.
+Reading a value from the GPU blocks until its queue is empty, and leaves it idle afterwards. So
+the numbers of a step travel to the host while the next step runs. What single processes ask for,
+to stop or to save, travels along, and all of them act at the same step.
 """
 from collections import deque
 from collections.abc import Iterator

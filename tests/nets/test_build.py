@@ -91,10 +91,10 @@ def test_imagenet_weights_from_torchvision(tmp_path, monkeypatch):
     url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    trunk = torchvision.models.resnet18().state_dict()
-    torch.save(trunk, folder / Path(url).name)
+    backbone = torchvision.models.resnet18().state_dict()
+    torch.save(backbone, folder / Path(url).name)
     net = build_net(type="pose_resnet_dconv", name="resnet18", reduction=True, pretrained=True)
-    assert torch.equal(net.backbone.layer4[1].conv2.weight, trunk["layer4.1.conv2.weight"])
+    assert torch.equal(net.backbone.layer4[1].conv2.weight, backbone["layer4.1.conv2.weight"])
     assert conv_std(net.head) == pytest.approx(0.001, rel=0.05)
     report = net.weights_report
     assert (report.source, report.input_format) == ("imagenet", "rgb_mean_std")

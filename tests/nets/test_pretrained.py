@@ -123,7 +123,7 @@ def test_udp_nets_of_mmpose_are_known_by_the_name_of_the_file():
 
 
 @pytest.mark.parametrize("rows", [OFFICIAL, MMPOSE_0, MMPOSE_1, (("", ""),)])
-def test_a_pose_network_without_its_last_layer_is_no_imagenet_trunk(rows):
+def test_a_pose_network_without_its_last_layer_is_no_imagenet_backbone(rows):
     file = {key: value for key, value in make("pose_resnet_dconv", width=0.1).state_dict().items()
             if "head.output" not in key}
     net = make("pose_resnet_dconv", width=0.1)
@@ -166,7 +166,7 @@ def test_alphapose_linear_se_becomes_a_convolution():
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
-def test_imagenet_trunks_need_no_head_no_classifier_and_no_se(name):
+def test_imagenet_backbones_need_no_head_no_classifier_and_no_se(name):
     file = getattr(torchvision.models, name)().state_dict()
     net = make(name=name, reduction=True)
     report = load_weights(net, {k: v for k, v in file.items() if not k.startswith("fc.")})
@@ -223,7 +223,7 @@ def test_poor_matches_are_refused_and_change_nothing(case):
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
-def test_se_is_optional_for_imagenet_trunks_only():
+def test_se_is_optional_for_imagenet_backbones_only():
     with pytest.raises(ValueError, match="not in the file.*se.fc"):
         load_weights(make(reduction=True), make().state_dict())
 
@@ -234,7 +234,7 @@ def test_partial_match_on_request():
     assert torch.equal(net.backbone.conv1.weight, file["backbone.conv1.weight"])
     assert "head.upsample.1.conv.weight" in report.missed
     assert {"head.output.weight", "head.upsample.0.weight"} <= set(report.left)
-    with pytest.raises(ValueError, match="no tensor of the trunk"):
+    with pytest.raises(ValueError, match="no tensor of the backbone"):
         load_weights(make(), {"layer4.0.conv1.weight": torch.zeros(1)}, allow_partial=True)
 
 

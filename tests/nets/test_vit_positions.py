@@ -16,23 +16,24 @@ def small_net(grid=(8, 6), classic=True):
     return PoseNet(ViTBackbone(24, 2, 3, grid), head)
 
 
-def bare_trunk(rows=197, **more):
+def bare_backbone(rows=197, **more):
     """As MAE's and timm's files."""
-    trunk = {key.replace("last_norm", "norm"): torch.randn_like(value)
+    backbone = {key.replace("last_norm", "norm"): torch.randn_like(value)
              for key, value in small_net().backbone.state_dict().items()}
-    return {**trunk, "pos_embed": torch.randn(1, rows, 24), "cls_token": torch.zeros(1, 1, 24),
+    return {**backbone, "pos_embed": torch.randn(1, rows, 24), "cls_token": torch.zeros(1, 1, 24),
             **more}
 
 
 @pytest.mark.parametrize("more, source, input_format, words", [
     ({"mask_token": torch.zeros(1, 1, 24), "decoder_embed.weight": torch.zeros(9, 24)}, "mae",
      "rgb_mean_std", "resized from 14x14 to 8x6"),
-    ({}, "mae", "rgb_mean_std", "assumed to be a trunk of MAE or timm; .*small ones have 6 heads"),
+    ({}, "mae", "rgb_mean_std",
+     "assumed to be a backbone of MAE or timm; .*small ones have 6 heads"),
     ({"head.weight": torch.zeros(9, 24), "head.bias": torch.zeros(9)}, "imagenet_vit", None,
      "rgb_half for timm's augreg"),
 ])
-def test_trunks_to_start_from(more, source, input_format, words):
-    file, net = bare_trunk(**more), small_net()
+def test_backbones_to_start_from(more, source, input_format, words):
+    file, net = bare_backbone(**more), small_net()
     report = load_weights(net, {"model": file})
     assert (report.source, report.input_format) == (source, input_format)
     assert set(report.left) == {"cls_token", *more}

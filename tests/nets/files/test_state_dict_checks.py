@@ -42,7 +42,7 @@ CASES = {
     "no dimension": (lambda: with_one(torch.Tensor.sum), "of another shape"),
     "two of a kind": (lambda: with_one(abs) | {f"module.{KEY}": torch.ones(1)},
                       "two networks at once"),
-    "two trunks": (lambda: with_one(abs) | {KEY.replace("backbone", "preact"): torch.ones(1)},
+    "two backbones": (lambda: with_one(abs) | {KEY.replace("backbone", "preact"): torch.ones(1)},
                    "two networks at once"),
 }
 

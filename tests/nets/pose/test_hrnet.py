@@ -37,23 +37,23 @@ def test_official_names_and_number_of_entries():
     assert not any(key.startswith("stage4.2.fuse_layers.1") for key in state)
 
 
-def test_the_trunk_runs_its_parts_in_order():
+def test_the_backbone_runs_its_parts_in_order():
     """Against the same walk written out here."""
     torch.manual_seed(0)
-    trunk = HRNetBackbone("w32").eval()
+    backbone = HRNetBackbone("w32").eval()
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        out = trunk(image)
-        x = trunk.bn1(trunk.conv1(image)).clamp(min=0)
-        x = trunk.layer1(trunk.bn2(trunk.conv2(x)).clamp(min=0))
-        xs = [trunk.transition1[0](x), trunk.transition1[1](x)]
-        for module in trunk.stage2:
+        out = backbone(image)
+        x = backbone.bn1(backbone.conv1(image)).clamp(min=0)
+        x = backbone.layer1(backbone.bn2(backbone.conv2(x)).clamp(min=0))
+        xs = [backbone.transition1[0](x), backbone.transition1[1](x)]
+        for module in backbone.stage2:
             xs = module(xs)
-        xs = [*xs, trunk.transition2[2](xs[1])]
-        for module in trunk.stage3:
+        xs = [*xs, backbone.transition2[2](xs[1])]
+        for module in backbone.stage3:
             xs = module(xs)
-        xs = [*xs, trunk.transition3[3](xs[2])]
-        for module in trunk.stage4:
+        xs = [*xs, backbone.transition3[3](xs[2])]
+        for module in backbone.stage4:
             xs = module(xs)
     assert len(xs) == 1 and out.shape == (1, 32, 8, 8)
     assert out.std() > 0

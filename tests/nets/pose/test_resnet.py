@@ -1,4 +1,4 @@
-"""ResNet trunks: where SE layers sit and what they do."""
+"""ResNet backbones: where SE layers sit and what they do."""
 import pytest
 import torch
 from torchvision.models.resnet import BasicBlock, Bottleneck
@@ -11,13 +11,13 @@ from nets.pose.resnet import ResNetBackbone, SEBasicBlock, SEBottleneck
                                           ("resnet50", "1234"), ("resnet152", "1234")])
 def test_se_sits_where_a_stage_opens_with_a_downsample(name, stages):
     with torch.device("meta"):
-        trunk = ResNetBackbone(name, reduction=True)
+        backbone = ResNetBackbone(name, reduction=True)
         plain = ResNetBackbone(name)
-    places = [key for key, module in trunk.named_modules() if isinstance(module, SE)]
+    places = [key for key, module in backbone.named_modules() if isinstance(module, SE)]
     assert places == [f"layer{stage}.0.se" for stage in stages]
     assert not any(isinstance(module, SE) for module in plain.modules())
     for key in places:
-        first, _, second, _ = trunk.get_submodule(key).fc
+        first, _, second, _ = backbone.get_submodule(key).fc
         assert first.weight.shape == second.weight.shape[:2] + (1, 1)   # reduction ratio 1
 
 

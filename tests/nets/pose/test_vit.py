@@ -7,17 +7,17 @@ from nets.pose.heads import bilinear_head
 from nets.pose.vit import ViTBackbone, resized_positions
 
 
-def small_trunk(grid=(4, 3), drop_path=0.0):
+def small_backbone(grid=(4, 3), drop_path=0.0):
     torch.manual_seed(0)
     return ViTBackbone(24, 2, 3, grid, drop_path)
 
 
-def reference(trunk, images):
+def reference(backbone, images):
     """The words of the paper, without a module's forward."""
-    x = F.conv2d(images, trunk.patch_embed.proj.weight, trunk.patch_embed.proj.bias, 16, 2)
+    x = F.conv2d(images, backbone.patch_embed.proj.weight, backbone.patch_embed.proj.bias, 16, 2)
     b, c, h, w = x.shape
-    x = x.flatten(2).mT + trunk.pos_embed[:, 1:] + trunk.pos_embed[:, :1]
-    for block in trunk.blocks:
+    x = x.flatten(2).mT + backbone.pos_embed[:, 1:] + backbone.pos_embed[:, :1]
+    for block in backbone.blocks:
         y = F.layer_norm(x, (c,), block.norm1.weight, block.norm1.bias, 1e-6)
         q, k, v = block.attn.qkv(y).chunk(3, dim=-1)
         heads = []
@@ -29,27 +29,28 @@ def reference(trunk, images):
         y = F.layer_norm(x, (c,), block.norm2.weight, block.norm2.bias, 1e-6)
         y = block.mlp.fc1(y)
         x = x + block.mlp.fc2(y * 0.5 * (1 + torch.erf(y / 2 ** 0.5)))
-    x = F.layer_norm(x, (c,), trunk.last_norm.weight, trunk.last_norm.bias, 1e-6)
+    x = F.layer_norm(x, (c,), backbone.last_norm.weight, backbone.last_norm.bias, 1e-6)
     return x.mT.reshape(b, c, h, w)
 
 
 @torch.no_grad()
 def test_it_computes_what_the_paper_says():
-    trunk, images = small_trunk().double(), torch.rand(2, 3, 64, 48).double()
-    for parameter in trunk.parameters():
+    backbone, images = small_backbone().double(), torch.rand(2, 3, 64, 48).double()
+    for parameter in backbone.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.1)
-    torch.testing.assert_close(trunk(images), reference(trunk, images), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(backbone(images), reference(backbone, images),
+                               rtol=1e-10, atol=1e-10)
 
 
 def test_every_norm_has_the_eps_of_the_original():
-    norms = [m for m in small_trunk().modules() if isinstance(m, torch.nn.LayerNorm)]
+    norms = [m for m in small_backbone().modules() if isinstance(m, torch.nn.LayerNorm)]
     assert len(norms) == 5 and {norm.eps for norm in norms} == {1e-6}
 
 
 def test_images_of_any_size_in_patches():
-    trunk = small_trunk()
+    backbone = small_backbone()
     for size in ((64, 48), (80, 16), (32, 112)):
-        assert trunk(torch.rand(1, 3, *size)).shape == (1, 24, size[0] // 16, size[1] // 16)
+        assert backbone(torch.rand(1, 3, *size)).shape == (1, 24, size[0] // 16, size[1] // 16)
 
 
 def test_positions_are_resized_bicubically_but_for_the_first_row():
@@ -62,13 +63,13 @@ def test_positions_are_resized_bicubically_but_for_the_first_row():
 
 
 def test_whole_persons_go_past_blocks_in_training_only():
-    trunk = small_trunk(drop_path=0.5)
-    assert [getattr(b.drop_path, "p", 0) for b in trunk.blocks] == [0, 0.5]
+    backbone = small_backbone(drop_path=0.5)
+    assert [getattr(b.drop_path, "p", 0) for b in backbone.blocks] == [0, 0.5]
     images = torch.rand(1, 3, 64, 48).expand(64, -1, -1, -1)
-    found = trunk.train()(images).flatten(1)
+    found = backbone.train()(images).flatten(1)
     kinds = len({tuple(row[:4].tolist()) for row in found})
     assert kinds == 4       # of each person both halves of the last block, one, the other or none
-    assert torch.equal(trunk.eval()(images[:1]), small_trunk().eval()(images[:1]))
+    assert torch.equal(backbone.eval()(images[:1]), small_backbone().eval()(images[:1]))
 
 
 def test_the_simple_head_rectifies_before_it_interpolates():
@@ -82,6 +83,6 @@ def test_the_simple_head_rectifies_before_it_interpolates():
     ("pos_embed", 0), ("patch_embed.proj.bias", 0), ("blocks.0.norm1.weight", 1),
     ("blocks.1.mlp.fc2.bias", 2), ("last_norm.weight", None)])
 def test_layers_are_told_in_order(name, level):
-    found = [i for i, names in enumerate(small_trunk().layers_in_order())
+    found = [i for i, names in enumerate(small_backbone().layers_in_order())
              if name.startswith(names)]
     assert found == ([] if level is None else [level])

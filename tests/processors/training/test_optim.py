@@ -140,9 +140,9 @@ def test_a_state_from_before_there_were_factors_goes_on():
     assert {group["lr"] for group in optimizer.param_groups} == {0.3}
 
 
-def test_a_trunk_without_an_order_has_no_layer_decay():
+def test_a_backbone_without_an_order_has_no_layer_decay():
     net = build_net(type="pose_resnet_duc", name="resnet18", width=0.1)
-    with pytest.raises(ValueError, match="optim.layer_decay is 0.5, but this network's trunk"):
+    with pytest.raises(ValueError, match="optim.layer_decay is 0.5, but this network's backbone"):
         build_optimizer(net, OptimConfig(layer_decay=0.5))
 
 
