@@ -47,16 +47,16 @@ class TimedProcessor(DPProcessor):
         super().__init__(*arguments)
         self.epoch_seconds: list[float] = []
 
-    def _train_epoch(self, epoch: int) -> None:
+    def train_epoch(self, epoch: int) -> None:
         since = time.perf_counter()
-        super()._train_epoch(epoch)
+        super().train_epoch(epoch)
         torch.cuda.synchronize()
         self.epoch_seconds.append(time.perf_counter() - since)
 
-    def _finish_epoch(self, epoch: int) -> None:
+    def finish_epoch(self, epoch: int) -> None:
         self.evaluated = epoch
 
-    def _farewell(self) -> None:
+    def say_the_end(self) -> None:
         pass
 
 

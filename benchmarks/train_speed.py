@@ -46,11 +46,11 @@ class Timed(DPProcessor):
         self.reading = self.batches
         self.times: list[Tensor] = []
 
-    def _train_epoch(self, epoch: int) -> None:
+    def train_epoch(self, epoch: int) -> None:
         seen = list(islice(self.reading, self.steps_per_epoch))
         time.sleep(2)       # until the workers have read ahead all they may
         self.batches = self._with_bare_turns(seen)
-        super()._train_epoch(epoch)
+        super().train_epoch(epoch)
         next(self.batches, None)    # the last turn
 
     def _with_bare_turns(self, seen: list[Batch]) -> Iterator[Batch]:
@@ -73,7 +73,7 @@ class Timed(DPProcessor):
         return (normalise(batch.crop, self.config.model.input_format),
                 *self.train_step.codec.encode(batch.keypoints, batch.visibility))
 
-    def _finish_epoch(self, epoch: int) -> None:
+    def finish_epoch(self, epoch: int) -> None:
         self.evaluated = epoch
 
     def _bare(self, batches: Iterable[tuple[Tensor, ...]]) -> None:
@@ -96,7 +96,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         settings = [f"val.weight_path={folder}", "resume=false"]
         processor = Timed(path, [*settings, *words])
-        processor._farewell = lambda: None      # no evaluation, no picture of one
+        processor.say_the_end = lambda: None      # no evaluation, no picture of one
         processor.run()
     # (turns, 3 kinds, wall and CPU) seconds a step, without the first epoch, which warms up
     times = torch.stack(processor.times[math.ceil(processor.steps_per_epoch / TURN):])

@@ -35,7 +35,7 @@ def init_worker(_: int) -> None:
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     sys.excepthook = _say_unless_hung_up
-    Queue._on_queue_feeder_error = _hand_over_the_error     # type: ignore[method-assign]
+    Queue._on_queue_feeder_error = _hand_over_the_error     # type: ignore[attr-defined]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if hasattr(signal, "sigtimedwait"):     # not on macOS

@@ -77,14 +77,13 @@ class PoseProcessor:
     train_set: MSCOCO
     loader: DataLoader
     sampler: TrainSampler
-    steps_per_epoch: int
     batches: Iterator[Batch]    # on the device, all that are left of the run
     evaluation: Evaluation
     net: nn.Module
     averaged: ModelEma | None
     train_step: TrainStep
     # state: all of it is in a checkpoint
-    step: int                   # optimizer steps done
+    step: int                   # optimizer steps done, in epochs of `steps_per_epoch`
     evaluated: int              # epochs done whose evaluation is settled
     best: dict[str, Any]        # numbers of the best evaluation, its epoch, and whose weights
     run_id: str                 # and what is new while it runs:
@@ -170,8 +169,7 @@ class PoseProcessor:
         """The network; says what its first weights were, if they came from a file."""
         model = self.config.model if pretrained else replace(self.config.model, pretrained=False)
         net = build_net(model, joint_names=self.skeleton.joint_names,
-                        known_joints=published_joints(),
-                        input_size=self.config.codec.input_size)
+                        known_joints=published_joints(), input_size=self.config.codec.input_size)
         if model.pretrained:
             assert net.weights_report is not None
             log_initial_weights(net.weights_report, self.config)
@@ -187,7 +185,7 @@ class PoseProcessor:
                 step=self.step, rank=self.parallel.rank, tensorboard=self.config.log.tensorboard)
             with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
                 self._run_epochs()
-            self._say_the_end()
+            self.say_the_end()
         finally:
             self.folder.release()
         return self.best
@@ -196,12 +194,12 @@ class PoseProcessor:
         while True:
             epoch = self.step // self.steps_per_epoch
             if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
-                self._finish_epoch(epoch)
+                self.finish_epoch(epoch)
             if epoch >= self.config.optim.epochs:
                 break
-            self._train_epoch(epoch)
+            self.train_epoch(epoch)
 
-    def _train_epoch(self, epoch: int) -> None:
+    def train_epoch(self, epoch: int) -> None:
         """To the end of the epoch. The statistics of a step come one step later: step_stats.py."""
         self.net.train()
         self.saved_at = time.monotonic()
@@ -251,7 +249,7 @@ class PoseProcessor:
         return bool(self.parallel.rank == 0 and minutes
                     and time.monotonic() - self.saved_at > 60 * minutes)
 
-    def _finish_epoch(self, epoch: int) -> None:
+    def finish_epoch(self, epoch: int) -> None:
         """Evaluate if it is due, keep the best, and write the checkpoint of the epoch."""
         interval, last = self.config.val.interval, self.config.optim.epochs
         self.watch.look_at_weights(self.net, self.step)
@@ -339,7 +337,8 @@ class PoseProcessor:
         log.info("%s", plan_in_words(config.optim, self.sampler, self.train_step.dtype,
                                      self.parallel))
 
-    def _say_the_end(self) -> None:
+    def say_the_end(self) -> None:
+        """The last words, with pictures of the last evaluation."""
         if self.parallel.rank != 0:
             return
         if self.evaluation.results:

@@ -24,7 +24,7 @@ class StepStats:
     accuracy: float         # nan where it was not measured
     stop: bool              # some process was asked to stop
     save: bool              # some process wants a checkpoint
-    timestamp: tuple[float, float]   # Meter.mark of when it was sent
+    timestamp: tuple[float, float]   # Meter.timestamp of when it was sent
 
 
 class StepStatsQueue:
@@ -52,4 +52,4 @@ class StepStatsQueue:
                 arrived.synchronize()
             loss, norm, accuracy, stop, save = on_host.tolist()
             yield StepStats(step, lr, image_ids, loss, norm, accuracy, stop > 0, save > 0,
-                         timestamp)
+                            timestamp)
