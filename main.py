@@ -13,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 
 from processors.commands.arguments import QUICKSTART, Job
-from utils.errors import UserError
+from utils.errors import UserError, in_words
+from utils.stdout import write_to_stdout
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
 
@@ -80,7 +81,8 @@ def main(words: list[str]) -> int:
     except (UserError, OSError) as error:
         if os.environ.get("SIMPLEPOSE_TRACEBACK"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_words(error) if isinstance(error, OSError) else error}",
+              file=sys.stderr)
         return 2
     except KeyboardInterrupt:       # before the training began, or the second one in it
         print("stopped", file=sys.stderr)
@@ -88,5 +90,16 @@ def main(words: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def flush() -> None:
+    """What argparse has printed, or Python complains at its end that nobody takes it."""
+    try:
+        write_to_stdout(lambda: None)
+    except OSError as error:
+        print(f"error: {in_words(error)}", file=sys.stderr)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    finally:
+        flush()

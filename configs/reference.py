@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configs.schema import Config
+from utils.stdout import write_to_stdout
 
 HEAD = """\
 # Every key of the YAML
@@ -48,9 +49,9 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def show() -> None:
+def print_reference() -> None:
     """`python main.py info --keys`."""
-    print(reference(), end="")
+    write_to_stdout(lambda: print(reference(), end=""))
 
 
 def _table(title: str, about: str, section: type) -> str:

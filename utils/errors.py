@@ -1,8 +1,29 @@
 """UserError: a sentence for the user. Every other exception is a bug and keeps its traceback."""
+import errno
 import reprlib
 
 _short_repr = reprlib.Repr()    # also of what holds itself or is nested without end
 _short_repr.maxstring = _short_repr.maxother = _short_repr.maxlong = 80
+
+CURES = {
+    errno.ENOSPC: "make room there, or choose another place",
+    errno.EDQUOT: "make room there, or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.EACCES: "permit it, or choose another place",
+    errno.EPERM: "permit it, or choose another place",
+    errno.EMFILE: "allow this process more of them (ulimit -n 4096), or set fewer data.num_workers",
+    errno.ENFILE: "close other programs",
+    errno.EISDIR: "it is a folder: move it away, or choose another name"}
+
+
+def in_words(error: OSError) -> str:
+    """One sentence for a user: ours as it is; the system's with the place, and the cure if it is
+    of the common ones."""
+    if not error.errno or not error.strerror:
+        return str(error)
+    place = f"{error.filename}: " if error.filename else ""
+    cure = CURES.get(error.errno)
+    return f"{place}{error.strerror}" + (f": {cure}" if cure else "")
 
 
 class UserError(ValueError):

@@ -1,6 +1,7 @@
 """Files: where the project lies, and writing so that a kill, a full disk or a power cut leaves the
 old file whole."""
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +21,58 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+def temporary(path: Path) -> Path:
+    """Where this process makes a file before it takes its place; see `remove_leftovers`."""
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+def open_new(path: Path) -> IO[bytes]:
+    """A file that was not there before, so that nothing is written through a link or into a file
+    that somebody else has open; what lay under this name is unlinked."""
+    path.unlink(missing_ok=True)
+    return open(path, "xb")
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """A file of ours to add lines to, readable too. Raises OSError for a link, which it would
+    write through, with the cure."""
+    if path.is_symlink():
+        raise OSError(f"{path} is a link, and nothing is written through links: remove it, or give "
+                      f"another place")
+    return open(path, "ab+")
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what processes that were killed left of `path`: their `temporary` files."""
+    leftover = re.compile(re.escape(path.name) + r"\.(\d+)\.tmp(\.\w+)?")
+    for file in path.parent.iterdir():
+        found = leftover.fullmatch(file.name)
+        if found and not _alive(int(found[1])):
+            file.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Call `write(file)` on a temporary file, flush it to the disk, then rename it to `path`.
 
     Raises OSError with the file's name (from the disk, or FileNotFoundError for a missing
     folder); `path` then still holds what it held before, and the temporary file is gone.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    new = temporary(path)
     try:
-        with naming(path), open(temporary, "wb") as file:
+        with naming(path), open_new(new) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(new, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.files import naming
+from utils.files import naming, open_to_append
+from utils.stdout import write_to_stdout
 
 log = logging.getLogger("simplepose")
 
@@ -19,8 +20,12 @@ class _AboveBars(logging.Handler):
     """Writes lines to stdout without tearing a progress bar that is on the terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()      # under nohup a line is to be in the file when it is said
+        show(self.format(record))
+
+
+def show(text: str) -> None:
+    """Write lines to stdout, above a progress bar that is on the terminal; see write_to_stdout."""
+    write_to_stdout(lambda: tqdm.write(text, file=sys.stdout))
 
 
 def show_log(rank: int = 0) -> None:
@@ -37,7 +42,7 @@ LINE_SECONDS = 30       # between two lines of progress in a log file
 
 
 def on_terminal() -> bool:
-    return sys.stderr.isatty()
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def bar(items: Iterable | None, name: str, total: int | None = None, rank: int = 0,
@@ -61,7 +66,7 @@ class MetricsFile:
         values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
                   for name, value in values.items()}     # JSON knows neither NaN nor infinity
         line = json.dumps(self.common | values)
-        with naming(self.path), open(self.path, "ab+") as file:
+        with naming(self.path), open_to_append(self.path) as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read() != b"\n":

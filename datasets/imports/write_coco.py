@@ -16,9 +16,9 @@ import numpy as np
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.images import ImageError, read_image
 from utils.errors import UserError
-from utils.files import write_atomically
 from utils.log import bar, log
 from utils.oks import AREA_OF_BOX
+from utils.outputs import write_output
 
 PADDING = 0.1       # around the joints of a person without a box, part of their longer side
 SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
@@ -106,11 +106,11 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
         raise UserError(f"no person with joints was found for {out}{_counted(notes)}{reason}; "
                          f"give the skeleton and the tool of these labels (--skeleton, --from)")
     content = {
+        "info": {"description": f"{category}, imported by SimplePose"},    # first: utils/outputs.py
         "images": rows, "annotations": annotations,
         "categories": [{"id": 1, "name": category, "keypoints": list(skeleton.joint_names),
                         "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}]}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda file: file.write(json.dumps(content).encode()))
+    write_output(out, json.dumps(content).encode(), "--out and --val")
     return content
 
 

@@ -15,7 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def job(words: Namespace) -> Job:
     if words.keys:
-        return Job("configs.reference:show", {})
+        return Job("configs.reference:print_reference", {})
     config = load_config(*split(words.settings))
     recipes, problems = load_recipes()
     return Job("processors.jobs.info:info",

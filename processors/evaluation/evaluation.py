@@ -16,7 +16,7 @@ from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
 from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
 from processors.evaluation.matched_people import match_by_oks, match_by_row
-from processors.evaluation.results_file import ensure_writable, to_results, write_results
+from processors.evaluation.results_file import to_results, write_results
 from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
@@ -25,6 +25,7 @@ from processors.runtime.stop import Stopped, StopRequest
 from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.log import bar, log
+from utils.outputs import ensure_output
 
 
 class Evaluation:
@@ -96,7 +97,8 @@ class Evaluation:
         """The numbers of each decoding, the same in all processes; its results are at its path."""
         first = self.parallel.rank == 0
         for path in paths.values() if first else ():
-            ensure_writable(path)
+            ensure_output(path, "keypoint results", "the results",
+                          (self.config.val.boxes, self.config.data.val_ann_path))
         people = self._predict(net, decodings, dtype, stop)
         return self.parallel.broadcast(self._write_and_judge(people, paths) if first else None)
 

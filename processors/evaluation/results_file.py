@@ -23,23 +23,6 @@ def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
                                             strict=True)]
 
 
-def ensure_writable(path: str | Path) -> None:
-    """Raise OSError where `write_results` could not write `path`: asked before a network runs for
-    an hour. Makes the folder; writes and removes a file beside it."""
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise NotADirectoryError(f"{error.filename} is a file, and the folder of the results is to "
-                                 f"be there: choose another one") from error
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: the results are to be a file of that name; "
-                                f"move the folder away or choose another model_name")
-    probe = path.with_name(f"{path.name}.probe")
-    write_atomically(probe, lambda file: file.write(b"[]"))
-    probe.unlink()
-
-
 def write_results(results: list[dict], path: str | Path) -> Path:
     """Write COCO results JSON, whole or not at all; what the test-dev server takes."""
     path = Path(path)

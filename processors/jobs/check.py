@@ -5,8 +5,9 @@ from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
 from datasets.doctor.examine import Diagnosis, examine
 from datasets.synthetic.data_set import ensure_synthetic
-from processors.reports.data_page import write_doctor_report
-from utils.log import log, show_log
+from processors.reports.data_page import FILES, write_doctor_report
+from utils.log import log, show, show_log
+from utils.outputs import ensure_output
 
 
 def check(config: Config, report: Path | None = None, repeated: Path | None = None) -> int:
@@ -25,8 +26,10 @@ def check_data(config: Config, report: Path | None = None,
     show_log()
     skeleton = load_skeleton(config.data.skeleton)
     ensure_synthetic(config.data, config.seed)
+    for name, kind in FILES.items() if report else ():
+        ensure_output(report / name, kind, "--report")
     diagnosis = examine(config, skeleton, repeated)
-    print(diagnosis)
+    show(str(diagnosis))
     if report:
         log.info("report in %s", write_doctor_report(report, config, skeleton, diagnosis))
     return diagnosis

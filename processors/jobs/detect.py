@@ -21,8 +21,9 @@ from processors.prediction.person_detector import (
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import StopRequest
 from utils.errors import UserError
-from utils.files import write_atomically
+from utils.files import open_to_append, write_atomically
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
+from utils.outputs import cannot_write, ensure_output, write_output
 
 PORTION = 32            # images that are detected, then written, at once
 
@@ -54,11 +55,9 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
     is of another command, and where no image at all can be read.
     """
     out = Path(out)
-    if out.is_dir():
-        raise UserError(f"{out} is a folder; give the path of a file such as detections.json")
+    ensure_output(out, "detections", "--out", [images])
     listed = list_images(Path(images), Path(img_root) if img_root else None, category)
     log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = Part(out.with_name(f"{out.name}.part"), {
         "images": hashlib.sha256(json.dumps([listed.names, listed.ids]).encode()).hexdigest(),
         "detector": detector.identity()})
@@ -69,7 +68,7 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
         part.path.unlink()
         raise UserError(f"none of the {len(unreadable)} images can be read; first: "
                          f"{unreadable[0]}")
-    write_atomically(out, lambda file: file.write(json.dumps(rows).encode()))
+    write_output(out, json.dumps(rows).encode(), "--out")
     part.path.unlink()
     log.info("%d people in %d of %d images: %s", len(rows),
              len({row["image_id"] for row in rows}), len(listed.names), out)
@@ -91,7 +90,7 @@ class Part:
         header = f"{json.dumps(of)}\n".encode()
         text = path.read_bytes() if path.is_file() else b""
         lines = text[:text.rfind(b"\n") + 1].splitlines(keepends=True)   # a kill cuts the last
-        if lines and lines[0] != header:
+        if text and lines[:1] != [header]:
             raise UserError(f"{path} is what is left of a command with other images or another "
                              f"detector: run that one to its end, or remove the file")
         try:
@@ -103,8 +102,11 @@ class Part:
 
     def add(self, portion: list) -> None:
         self.found += portion
-        with open(self.path, "ab") as file:
-            file.write(f"{json.dumps(portion)}\n".encode())
+        try:
+            with open_to_append(self.path) as file:
+                file.write(f"{json.dumps(portion)}\n".encode())
+        except OSError as error:
+            raise cannot_write(self.path, "--out", error) from error
 
 
 def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: int) -> None:

@@ -15,13 +15,14 @@ from processors.evaluation.joint_metrics import joint_table
 from processors.evaluation.protocol import protocol
 from processors.models.onnx_model import load_to_evaluate
 from processors.models.weights_against_config import config_for_weights
-from processors.reports.evaluation_page import write_report
+from processors.reports.evaluation_page import FILES, write_report
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.precision import amp_dtype
 from processors.runtime.run_lock import RunLock
 from processors.runtime.torch_errors import JUDGE_CURES, torch_errors_named
 from utils.errors import UserError
 from utils.log import log, show_log
+from utils.outputs import ensure_output
 
 JUDGE_AGAIN = "the same command makes the evaluation again"
 
@@ -42,6 +43,8 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     ensure_one_kind(sweep, report)
     parallel = parallel or OneProcess(config.gpus)
     show_log(parallel.rank)
+    for name, kind in FILES.items() if report and parallel.rank == 0 else ():
+        ensure_output(report / name, kind, "--report")
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)

@@ -18,9 +18,9 @@ from processors.models.load_pose_model import load_pose_model
 from processors.models.onnx_model import open_session, to_metadata
 from processors.models.pose_model import PoseModel
 from utils.errors import UserError
-from utils.files import write_atomically
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
+from utils.outputs import ensure_output, write_output
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OLDEST_OPSET = 18           # what the exporter writes; older ones are converted, and often fail
@@ -55,6 +55,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     show_log()
     weights, out = Path(weights), Path(out)
     _refuse_what_cannot_be(weights, out, opset)
+    ensure_output(out, "ONNX file", "--out", [weights])
     model = load_pose_model(weights, "cpu", config, overrides)
     written = _to_onnx(model, decode, opset)
     words = _check_network(written.SerializeToString(), model)
@@ -62,8 +63,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
         words += ", " + _check_decoder(written, model.codec, model.skeleton.num_joints)
         _hide_heatmaps(written)
     data = written.SerializeToString()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out, lambda file: file.write(data))
+    write_output(out, data, "--out")
     log.info("%s: %s, for %d joints and an input of %dx%d in the format %s, %.1f MB; checked "
              "with onnxruntime: %s", out, "keypoints and scores" if decode else "heatmaps",
              model.skeleton.num_joints, *model.codec.input_size, model.input_format,

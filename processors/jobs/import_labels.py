@@ -10,6 +10,7 @@ from datasets.imports.write_coco import Notes, say, write_coco
 from datasets.imports.yolo import read_yolo
 from utils.errors import UserError
 from utils.log import show_log
+from utils.outputs import ensure_output
 
 VAL_PART = 5        # with --val one image in so many is kept for validation
 IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpii": read_mpii}
@@ -35,9 +36,7 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
     if root and not root.is_dir():
         raise FileNotFoundError(f"the folder of images {root} does not exist: correct --images")
     for option, path in zip(("--out", "--val"), outs, strict=False):
-        if path.is_dir() or path.resolve() == source.resolve():
-            raise UserError(f"{option} is {path}, which would be overwritten: name a new JSON "
-                             f"file")
+        ensure_output(path, "COCO annotations", option, [source])
     if val and outs[0].resolve() == outs[1].resolve():
         raise UserError(f"--out and --val are both {val}: name two files")
     notes, joints = Notes(), load_skeleton(skeleton)
@@ -49,11 +48,7 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
                          f"for --val: annotate more, or leave --val out")
     contents = []
     for path, part in zip(outs, (found[:kept], found[kept:]), strict=False):
-        try:
-            contents.append(write_coco(part, root, joints, category, path, notes))
-        except OSError as error:
-            raise OSError(f"{path} cannot be written ({error.strerror}): give another path by "
-                          f"--out and --val") from error
+        contents.append(write_coco(part, root, joints, category, path, notes))
         say(contents[-1], path, notes)
         notes = Notes()
     return contents

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from configs.schema import Config, ModelConfig
 from nets import PoseNet, build_net
+from utils.log import show
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,9 @@ class Cost:
 def info(config: Config, recipes: Mapping[str, Config], problems: Sequence[str] = ()) -> None:
     """Print the network of a Config, and beside it those of the recipes; what is wrong with the
     recipes that could not be read is said below."""
-    print(describe(config))
-    print()
-    print(compare(recipes))
+    show(f"{describe(config)}\n\n{compare(recipes)}")
     for problem in problems:
-        print(f"left out: {problem}")
+        show(f"left out: {problem}")
 
 
 def describe(config: Config) -> str:

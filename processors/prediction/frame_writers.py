@@ -1,6 +1,7 @@
 """Where `predict` puts its pictures and results: image files or an .mp4, and JSON lines."""
 import json
 import os
+from itertools import chain, count
 from pathlib import Path
 from typing import IO, Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from datasets.crops.images import SUFFIXES
 from processors.prediction.frame_sources import Frame, ImageFiles, Video
 from utils.errors import UserError
-from utils.files import naming, write_atomically
+from utils.files import naming, open_new, temporary
+from utils.outputs import ensure_output, ensure_replaceable, mark_video, marked, write_output
 from utils.rgb import encode_image
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")   # images of other kinds become JPEGs
@@ -27,19 +29,19 @@ class ImageWriter:
             raise UserError(f"--out is {out}, but the source has {len(source)} image(s): give a "
                              f"folder, or for one image a .jpg or .png file")
         self.shown = out
-        self.paths = [out] if one_file else [out / _picture_name(name) for name in source.names]
+        self.paths = [out] if one_file else [out / name for name in picture_names(source.names)]
         self.results_path = out.with_suffix(".jsonl") if one_file else out / "results.jsonl"
         inputs = {os.path.realpath(source.root / name) for name in source.names}
         _ensure_apart(self.paths, inputs)
-        prepare_folder(self.results_path.parent)
+        for path in self.paths:
+            ensure_replaceable(path, "picture", "--out")
+        ensure_output(self.results_path, "results in lines", "--out")
 
     def write(self, frame: Frame, picture: np.ndarray | None) -> None:
         if picture is None:
             return
         path = self.paths[frame.number]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = encode_image(picture, path.suffix.lower())
-        write_atomically(path, lambda file: file.write(data))
+        write_output(path, marked(encode_image(picture, path.suffix.lower())), "--out")
 
     def close(self) -> None:
         """Every picture is whole as soon as it is written."""
@@ -48,7 +50,7 @@ class ImageWriter:
 class VideoWriter:
     """One .mp4, as long as the source: a frame without a picture shows the one before it.
 
-    It grows beside its place, as NAME.part.mp4, and takes it when it is whole.
+    It grows beside its place, in a temporary file, and takes it when it is whole.
     """
 
     def __init__(self, source: Video, out: Path):
@@ -57,12 +59,14 @@ class VideoWriter:
                              f"ends so, or a folder")
         self.path = out if out.suffix.lower() == ".mp4" else out / f"{source.path.stem}.mp4"
         self.shown, self.results_path = self.path, self.path.with_suffix(".jsonl")
-        self.part = self.path.with_suffix(".part.mp4")
+        part = temporary(self.path)
+        self.part = part.with_name(f"{part.name}.mp4")      # OpenCV goes by the suffix
         self.source, self.size, self.frames = source, (0, 0), 0
         self.writer: cv2.VideoWriter | None = None
         self.last: np.ndarray | None = None
         _ensure_apart([self.path], {os.path.realpath(source.path)})
-        prepare_folder(self.path.parent)
+        ensure_output(self.path, "video", "--out")
+        ensure_output(self.results_path, "results in lines", "--out")
 
     def write(self, frame: Frame, picture: np.ndarray | None) -> None:
         picture = self.last if picture is None else picture
@@ -87,6 +91,7 @@ class VideoWriter:
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         # The codec wants even sizes: the last row or column of an odd picture is scaled away
         self.size = max(2, width - width % 2), max(2, height - height % 2)
+        self.part.unlink(missing_ok=True)
         writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODEC),
                                  self.source.fps, self.size)
         if not writer.isOpened():
@@ -106,6 +111,7 @@ class VideoWriter:
         if not whole:
             raise OSError(f"the video {self.part} is not whole, maybe the disk is full: make room "
                           f"or give another --out")
+        mark_video(self.part)
         os.replace(self.part, self.path)
 
 
@@ -117,7 +123,7 @@ class Results:
 
     def __enter__(self) -> "Results":
         with naming(self.path):
-            self.file: IO[str] = open(self.path, "w", encoding="utf-8")
+            self.file: IO[bytes] = open_new(self.path)
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -126,7 +132,7 @@ class Results:
 
     def add(self, line: dict[str, Any]) -> None:
         with naming(self.path):
-            self.file.write(f"{json.dumps(line, allow_nan=False)}\n")
+            self.file.write(f"{json.dumps(line, allow_nan=False)}\n".encode())
             self.file.flush()
 
 
@@ -136,20 +142,18 @@ def writer_for(source: ImageFiles | Video, out: str | Path) -> ImageWriter | Vid
     return VideoWriter(source, out) if isinstance(source, Video) else ImageWriter(source, out)
 
 
-def prepare_folder(folder: Path) -> None:
-    """Make it and try to write in it, before any work is done."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".{os.getpid()}.trial"
-        write_atomically(trial, lambda file: file.write(b"trial"))
-        trial.unlink()
-    except OSError as error:
-        raise OSError(f"--out: the folder {folder} cannot be written ({error.strerror}); permit "
-                      f"it or choose another") from error
-
-
-def _picture_name(name: str) -> str:
-    return name if Path(name).suffix.lower() in KEPT_SUFFIXES else f"{name}.jpg"
+def picture_names(names: list[str]) -> list[str]:
+    """What to call the pictures of images: the same, where `KEPT_SUFFIXES` has the suffix, else
+    with one of these behind it that no other picture has."""
+    taken = {name for name in names if Path(name).suffix.lower() in KEPT_SUFFIXES}
+    found = []
+    for name in names:
+        if name not in taken:
+            endings = chain((".jpg", ".png"), (f".{number}.jpg" for number in count(2)))
+            name = next(name + ending for ending in endings if name + ending not in taken)
+            taken.add(name)
+        found.append(name)
+    return found
 
 
 def _ensure_apart(paths: list[Path], inputs: set[str]) -> None:

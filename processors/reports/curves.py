@@ -3,6 +3,7 @@ from pathlib import Path
 
 from processors.reports.figures import as_png, new_figure
 from utils.files import write_atomically
+from utils.outputs import marked
 
 
 def draw_curves(lines: list[dict], path: Path) -> None:
@@ -28,4 +29,4 @@ def draw_curves(lines: list[dict], path: Path) -> None:
     if right.lines:
         right.legend()
     picture = as_png(figure)
-    write_atomically(path, lambda file: file.write(picture))
+    write_atomically(path, lambda file: file.write(marked(picture)))

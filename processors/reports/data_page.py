@@ -1,8 +1,7 @@
 """The doctor's report: findings and pictures of a data set in one HTML file."""
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
@@ -13,10 +12,12 @@ from processors.reports import data_charts as charts
 from processors.reports.evaluation_page import JPEG_QUALITY
 from processors.reports.html_page import rows_of, write_page
 from processors.reports.training_sheet import training_sheet
-from utils.files import write_atomically
 from utils.log import log
+from utils.outputs import marked, marked_text, write_output
 from utils.rgb import encode_image
 
+FILES = {"doctor.html": "page", "doctor.txt": "text", "sizes.png": "picture",
+         "poses.png": "picture", "visibility.png": "picture", "training.jpg": "picture"}
 OF_BOUND = ("annotations", "input", "decoder", "alignment", "pose score")
 Made = TypeVar("Made")
 
@@ -27,7 +28,6 @@ def write_doctor_report(folder: Path, config: Config, skeleton: Skeleton,
 
     What cannot be made of broken data is left out, with the reason in its place.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     sets, training = [*diagnosis.training, diagnosis.val], diagnosis.training[0]
     left_out: dict[str, str] = {}
     bound = _made("the upper bound", lambda: upper_bound(config, skeleton), left_out)
@@ -44,16 +44,12 @@ def write_doctor_report(folder: Path, config: Config, skeleton: Skeleton,
     pictures = {name: _made(name, make, left_out) for name, make in makers.items()}
     for name, picture in pictures.items():
         if picture:
-            write_atomically(folder / name, partial(_write, picture))
-    write_atomically(folder / "doctor.txt", lambda file: file.write(f"{diagnosis}\n".encode()))
+            write_output(folder / name, marked(picture), "--report")
+    write_output(folder / "doctor.txt", marked_text(str(diagnosis)), "--report")
     write_page(folder / "doctor.html", "data_page.html", title=config.model_name,
                diagnosis=diagnosis, bound=bound, pictures=pictures, left_out=left_out,
                protocol=[row for row in rows_of(protocol(config)) if row[0] in OF_BOUND])
     return folder / "doctor.html"
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
 
 
 def _made(what: str, make: Callable[[], Made], left_out: dict[str, str]) -> Made | None:

@@ -14,12 +14,13 @@ from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.reports import evaluation_charts as charts
 from processors.reports.html_page import rows_of, write_page
 from utils.draw import draw_people
-from utils.files import write_atomically
 from utils.log import log
+from utils.outputs import marked_text, write_output
 from utils.rgb import encode_image
 
 CASE_SIZE = (220, 280)     # width, height of one of the two crops of a case, pixels
 JPEG_QUALITY = 82
+FILES = {"report.html": "page", "error_analysis.txt": "text"}      # of a report: keys of KINDS
 
 
 def write_report(folder: str | Path, *, title: str, protocol: str, metrics: CocoMetrics,
@@ -37,8 +38,7 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
     text = as_text(analysis)
     names = {image["id"]: image.get("file_name", "") for image in truth.images}
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "error_analysis.txt", lambda file: file.write((text + "\n").encode()))
+    write_output(folder / "error_analysis.txt", marked_text(text), "--report")
     write_page(folder / "report.html", "evaluation_page.html", title=title, metrics=metrics,
                analysis=analysis, protocol=rows_of(protocol), text=text,
                curves=charts.precision_recall(metrics.precision[:, :, 0]),

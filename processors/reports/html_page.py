@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from utils.files import write_atomically
+from utils.outputs import write_output
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -15,7 +15,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "data_url": data_url}
     page = environment.get_template(template).render(values)
-    write_atomically(path, lambda file: file.write(page.encode()))
+    write_output(path, page.encode(), "--report")
 
 
 def number(value: float, form: str = ".3f") -> str:

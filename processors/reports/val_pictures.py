@@ -8,6 +8,7 @@ from datasets.coco import MSCOCO
 from datasets.crops.images import ImageError, read_image
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
+from utils.outputs import marked
 from utils.rgb import encode_image
 
 
@@ -37,4 +38,4 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
     if not images:
         return
     sheet = contact_sheet(images, columns=4, cell_size=(320, 260), captions=captions)
-    write_atomically(path, lambda file: file.write(encode_image(sheet)))
+    write_atomically(path, lambda file: file.write(marked(encode_image(sheet))))

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from utils.files import write_atomically
+from utils.files import open_to_append, write_atomically
 
 
 @pytest.fixture
@@ -79,3 +79,17 @@ def test_a_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "gone" / "a.txt", lambda file: file.write(b"x"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_written_through_a_link(path, tmp_path):
+    """Neither through the path itself, nor through a file that lies in wait for the temporary."""
+    victim = tmp_path / "elsewhere"
+    victim.write_bytes(b"precious")
+    path.unlink()
+    path.symlink_to(victim)
+    with pytest.raises(OSError, match="results.json is a link, and nothing is written through"):
+        open_to_append(path)
+    path.with_name(f"{path.name}.{os.getpid()}.tmp").symlink_to(victim)
+    write_atomically(path, lambda file: file.write(b"new"))
+    assert victim.read_bytes() == b"precious"
+    assert not path.is_symlink() and path.read_bytes() == b"new"

@@ -13,6 +13,7 @@ from datasets.synthetic.data_set import ensure_synthetic
 from processors.evaluation import evaluation as module
 from processors.evaluation.evaluation import Evaluation
 from processors.runtime.parallel import OneProcess
+from utils.errors import UserError
 from tests.processors.drawn_sets import settings
 from utils.errors import UserError
 from utils.json_file import read_json
@@ -81,7 +82,7 @@ def test_a_path_that_cannot_be_written_is_said_before_the_first_batch(
     path = tmp_path / ("file/r.json" if place.startswith("a file") else "folder")
     monkeypatch.setattr(module, "predict", lambda *_: pytest.fail("a forward pass was made"))
     words = "folder is a folder" if path.is_dir() else "file is a file.*choose another one"
-    with pytest.raises(OSError, match=words):
+    with pytest.raises(UserError if path.is_dir() else OSError, match=words):
         of_one_process(settings(folder)).run(net, path)
 
 
@@ -108,9 +109,25 @@ def test_annotations_that_cannot_be_judged_are_said_before_the_network_runs(
 
 
 def test_the_probe_leaves_nothing_behind(folder, net, tmp_path):
-    (tmp_path / "r.json").write_text("the results of before")
-    module.ensure_writable(tmp_path / "r.json")
-    assert [p.read_text() for p in tmp_path.iterdir()] == ["the results of before"]
+    evaluation = of_one_process(settings(folder))
+    evaluation.run(net, tmp_path / "r.json")
+    before = (tmp_path / "r.json").read_bytes()
+    module.ensure_output(tmp_path / "r.json", "keypoint results", "the results")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [before]
+
+
+def test_results_take_the_place_of_results_only(folder, net, tmp_path, monkeypatch):
+    """Not of the boxes or labels that are read, nor of anything else."""
+    evaluation = of_one_process(settings(folder))
+    monkeypatch.setattr(module, "predict", lambda *_: pytest.fail("a forward pass was made"))
+    labels = folder / "val" / "people.json"
+    (tmp_path / "mine.json").write_text('{"my": "own"}')
+    before = labels.read_bytes()
+    for path, words in ((labels, "which the command reads"), (tmp_path / "mine.json", "is there")):
+        with pytest.raises(UserError, match=words):
+            evaluation.run(net, path)
+    assert labels.read_bytes() == before
+    assert (tmp_path / "mine.json").read_text() == '{"my": "own"}'
 
 
 def test_a_disk_that_fills_up_meanwhile_costs_the_file_only(

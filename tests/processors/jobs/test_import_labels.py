@@ -188,7 +188,7 @@ def test_the_last_fifth_is_kept_for_validation(folder):
 
 @pytest.mark.parametrize("val, part", [("val.json", "4 annotated images, too few to keep a fifth"),
                                        ("kites.json", "--out and --val are both"),
-                                       ("images", "--val is .*images, which would be overwritten")])
+                                       ("images", "--val: .*images is a folder")])
 def test_a_validation_set_that_cannot_be(folder, capsys, val, part):
     assert run_import(folder, "labelme", labelme(folder), "--val", str(folder / val)) == 2
     assert re.search(part, capsys.readouterr().err)
@@ -199,4 +199,34 @@ def test_a_file_that_cannot_be_written_is_named(folder, capsys):
     words = ["import", "--from", "labelme", *labelme(folder), "--skeleton",
              str(folder / "kite.yaml"), "--out", str(folder / "kite.yaml" / "kites.json")]
     assert main.main(words) == 2
-    assert "kites.json cannot be written (" in capsys.readouterr().err
+    assert "kite.yaml is a file, and a folder is to be there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name, content", [("images/a.png", None), ("mine.json", '{"images": []}'),
+                                           ("notes.txt", "mine"), ("mine.json", "[]")])
+@pytest.mark.parametrize("option", ["--out", "--val"])
+def test_nothing_of_others_is_replaced(folder, capsys, name, content, option):
+    """Not a picture that is read, and no file that came from elsewhere, JSON or not."""
+    words, path = labelme(folder), folder / name
+    if content:
+        path.write_text(content)
+    before = path.read_bytes()
+    other = [] if option == "--out" else ["--val", str(path)]
+    assert main.main(["import", "--from", "labelme", *words, "--skeleton",
+                      str(folder / "kite.yaml"), "--out",
+                      str(folder / "kites.json" if other else path), *other]) == 2
+    assert f"{option}: {path} is there already" in capsys.readouterr().err
+    assert path.read_bytes() == before and not (folder / "kites.json").exists()
+
+
+def test_a_link_is_replaced_and_what_it_points_at_is_not(folder):
+    words = labelme(folder)
+    assert run_import(folder, "labelme", words) == 0
+    good = (folder / "kites.json").read_bytes()
+    (folder / "elsewhere.json").write_bytes(good + b"\n")
+    (folder / "kites.json").unlink()
+    (folder / "kites.json").symlink_to(folder / "elsewhere.json")
+    assert run_import(folder, "labelme", words) == 0
+    assert not (folder / "kites.json").is_symlink()
+    assert (folder / "kites.json").read_bytes() == good
+    assert (folder / "elsewhere.json").read_bytes() == good + b"\n"

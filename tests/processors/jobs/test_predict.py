@@ -14,7 +14,7 @@ import processors.jobs.predict as predict_module
 from processors.jobs.predict import predict_frames
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import Frame, Video, open_source
-from processors.prediction.frame_writers import writer_for
+from processors.prediction.frame_writers import picture_names, writer_for
 from processors.prediction.person import Person
 from processors.prediction.person_detector import Detections
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
@@ -260,7 +260,8 @@ def test_bad_input_is_one_sentence(folder, video, weights, tmp_path, capsys):
             ("would overwrite the source", video, "--weights", weights, "--out", video.parent),
             ("give a folder", folder, "--weights", weights, "--out", tmp_path / "x.jpg"),
             ("is written as .mp4", video, "--weights", weights, "--out", tmp_path / "x.avi"),
-            ("cannot be written", folder, "--weights", weights, "--out", video / "x"),
+            ("walk.mp4 is a file, and a folder is to be there", folder, "--weights", weights,
+             "--out", video / "x"),
             ("--smooth is for videos", folder, *rest, "--smooth"),
             ("no.pt", folder, *rest, f"detector.weights={tmp_path}/no.pt"),
             ("no YOLOv5 network", folder, *rest, f"detector.weights={weights}"),
@@ -268,6 +269,43 @@ def test_bad_input_is_one_sentence(folder, video, weights, tmp_path, capsys):
             ("needs a source before its settings", "seed=1", *rest)]:
         assert words in refusal(["predict", source, *more], capsys)
     assert not list(out.glob("*")) and played(video)
+
+
+@pytest.mark.parametrize("name", ["b.png", "results.jsonl"])
+def test_pictures_and_results_of_others_stay(folder, weights, tmp_path, capsys, name):
+    """A copy of the images as --out, for instance; what predict made it makes again."""
+    out = tmp_path / "out"
+    words = ["predict", folder, "--weights", weights, "--out", out, "gpus=", "val.flip_test=false"]
+    for _ in range(2):
+        assert main.main([str(word) for word in words]) == 0
+    picture = sorted(path for path in out.rglob("*") if path.is_file())[0]
+    foreign = picture if name == "b.png" else out / name
+    foreign.write_bytes(b"my own picture")
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert f"{foreign} is there already" in refusal(words, capsys)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_nothing_is_written_through_links(video, model, tmp_path):
+    """results.jsonl, the video and what it grows in."""
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    out.mkdir()
+    victim.write_bytes(b"")
+    for name in ("walk.jsonl", "walk.mp4", f"walk.mp4.{os.getpid()}.tmp.mp4"):
+        (out / name).symlink_to(victim)
+    frames = open_source(str(video))
+    predict_frames(frames, writer_for(frames, out), PosePredictor(model, Walker(), flip_test=False))
+    assert victim.read_bytes() == b""
+    assert len(lines(out / "walk.jsonl")) == len(played(out / "walk.mp4")) == 20
+    assert sorted(path.name for path in out.iterdir()) == ["walk.jsonl", "walk.mp4"]
+    frames = open_source(str(video))
+    writer_for(frames, out)         # both are ours
+
+
+def test_every_image_has_a_picture_of_its_own(tmp_path):
+    names = ["a.bmp", "a.bmp.jpg", "a.webp", "b.webp", "b.webp.jpg", "b.webp.png", "c.png"]
+    assert picture_names(names) == ["a.bmp.png", "a.bmp.jpg", "a.webp.jpg", "b.webp.2.jpg",
+                                    "b.webp.jpg", "b.webp.png", "c.png"]
 
 
 def test_the_command_from_end_to_end(folder, weights, tmp_path):

@@ -1,0 +1,128 @@
+"""Outputs replace what this project wrote, and nothing else."""
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.errors import UserError
+from utils.outputs import (
+    KINDS,
+    ensure_output,
+    ensure_writable,
+    is_ours,
+    mark_video,
+    marked,
+    marked_text,
+    write_output,
+)
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+
+
+def picture(suffix: str) -> bytes:
+    return cv2.imencode(suffix, PIXELS)[1].tobytes()
+
+
+FOREIGN = {
+    "detections": [b'[{"bbox": [1, 2, 3, 4], "image_id": 1}]', b'{"images": []}', b"[1]",
+                   b'[{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}]'],
+    "keypoint results": [b'[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]', b"text"],
+    "COCO annotations": [b'{"info": {"description": "COCO 2017 Dataset"}, "images": []}', b"[]"],
+    "results in lines": [b'{"image": 3}\n', b'{"epoch": 1}\n', b'{"image": "SimplePose"}'],
+    "metrics": [b'{"epoch": 1, "loss": 0.3}\n'], "picture": [picture(".jpg"), picture(".png")],
+    "video": [b"\0\0\0\x20ftypisom mdat"], "ONNX file": [b"\x08\x08pytorch"],
+    "page": [b"<!doctype html><p>my page"], "text": [b"my notes on SimplePose\n"],
+    "picture of a run": [b"GIF89a"], "checkpoint": [b"PK\3\4a model of others", b"SimplePose"]}
+OURS = {
+    "detections": [b'[{"image_id": 1, "category_id": 1, "bbox": [1.0, 2, 3, 4]}]', b"[]"],
+    "keypoint results": [b'[{"image_id":-1,"category_id":1,"keypoints":[1,2,2]}]'],
+    "COCO annotations": [b'{"info": {"description": "dog, imported by SimplePose"}, "images": []}'],
+    "results in lines": [b'{"image": "a \\" b.jpg", "people": []}\n', b'{"image": "", "error": ""}',
+                         b'{"frame": 0, "seconds": 0.0, "people": []}\n'],
+    "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a"}\n'],
+    "picture": [marked(picture(".jpg")), marked(picture(".png"))],
+    "page": [b'<!DOCTYPE html>\n<meta name="generator" content="SimplePose">'],
+    "text": [marked_text("words"), marked_text("")],
+    "picture of a run": [picture(".jpg"), picture(".png")],
+    "checkpoint": [b"PK\3\4archive/data.pkl simplepose 1"],
+    "ONNX file": [b"\x08\x08pytorch" + bytes(90_000) + b"simplepose"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_ours_is_told_from_what_is_not(kind, tmp_path):
+    path = tmp_path / "file"
+    assert FOREIGN[kind]
+    for content in OURS.get(kind, ()):      # a video is made below
+        path.write_bytes(content)
+        ensure_output(path, kind, "--out")
+        assert path.read_bytes() == content
+    for content in [*FOREIGN[kind], b"PK\3\4", b"\0" * 200_000, b"SimplePose\n", bytes(1)]:
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=f"--out: {path} is there already, and is no file of "
+                                            f"this project .{kind}.*give another name"):
+            ensure_output(path, kind, "--out")
+        assert path.read_bytes() == content
+    path.write_bytes(b"")
+    ensure_output(path, kind, "--out")      # an empty file, as of mktemp, is no loss
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_mark_leaves_the_pixels_as_they_are(suffix):
+    plain = picture(suffix)
+    shown = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+             for data in (plain, marked(plain))]
+    assert (shown[0] == shown[1]).all() and len(plain) < len(marked(plain)) < len(plain) + 60
+    if suffix == ".png":
+        assert (shown[1] == PIXELS).all()
+
+
+def test_a_marked_video_plays_and_is_known(tmp_path):
+    path = tmp_path / "a.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (60, 40))
+    for _ in range(5):
+        writer.write(PIXELS)
+    writer.release()
+    assert not is_ours(path, "video")
+    mark_video(path)
+    assert is_ours(path, "video")
+    capture = cv2.VideoCapture(str(path))
+    assert sum(capture.read()[0] for _ in range(9)) == 5
+
+
+def test_an_input_and_a_folder_are_never_replaced(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_bytes(OURS["detections"][0])
+    (tmp_path / "link.json").symlink_to(path)
+    for name in ("b.json", "link.json"):
+        with pytest.raises(UserError, match="--out: .*json would be overwritten, which the comm"):
+            ensure_output(tmp_path / name, "detections", "--out", ["no.json", path])
+    with pytest.raises(UserError, match="is a folder; give the path of a file"):
+        ensure_output(tmp_path, "detections", "--out")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not sys.platform == "linux",
+                    reason="needs a place that cannot be written")
+def test_a_place_that_cannot_be_written_has_its_cure(tmp_path):
+    with pytest.raises(OSError, match="^--out: /proc/.* cannot be written .*give another place"):
+        ensure_writable(tmp_path.__class__("/proc/nowhere/b.json"), "--out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="^--out: .*file is a file, and a folder is to be there"):
+        ensure_writable(tmp_path / "file" / "b.json", "--out")
+    with pytest.raises(OSError, match="^--out: /dev/full/.*"):
+        write_output(tmp_path.__class__("/dev/full/b.json"), b"[]", "--out")
+
+
+def test_what_dead_processes_left_is_removed_and_what_others_write_is_not(tmp_path):
+    """A killed process leaves its temporary file; one that lives is still writing it."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {f"b.json.{dead.pid}.tmp": False, f"b.json.{dead.pid}.tmp.mp4": False,
+             f"b.json.{os.getppid()}.tmp": True, f"c.json.{dead.pid}.tmp": True,
+             "b.json.x.tmp": True, "b.json.9.tmp.old.one": True}
+    for name in names:
+        (tmp_path / name).write_text("half")
+    ensure_output(tmp_path / "b.json", "detections", "--out")
+    assert {name: (tmp_path / name).exists() for name in names} == names

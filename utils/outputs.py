@@ -1,0 +1,137 @@
+"""Outputs: one rule for every file that a command writes.
+
+It takes the place only of what this project wrote there before, never of an input or of anybody
+else's file, and is never written through a link. `ensure_output` asks before the work whether that
+holds and whether the place can be written. What is ours is told by how the file begins or ends.
+"""
+import os
+import re
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from utils.errors import UserError
+from utils.files import naming, open_new, remove_leftovers, temporary, write_atomically
+
+MARK = b"SimplePose"
+SPAN = 1 << 16          # bytes of the beginning and of the end that are looked at
+ROW = rb'\[\s*(\]|\{"image_id": ?-?\d+, ?"category_id": ?-?\d+, ?"%b": ?\[)'
+KINDS = {               # what is written: how such a file of ours looks
+    "detections": ROW % b"bbox",
+    "keypoint results": ROW % b"keypoints",
+    "COCO annotations": rb'\{"info": \{"description": "[^"]*SimplePose',
+    "results in lines": (rb'\{("image": "(\\.|[^"\\])*", "(people|error)"'
+                         rb'|"frame": \d+, "seconds"): '),
+    "metrics": rb'\{"run": "',
+    "picture": rb"(\xff\xd8.{0,64}\xff\xfe..SimplePose|\x89PNG.{12,40}tEXtSoftware\0SimplePose)",
+    "video": rb"....ftyp.*freeSimplePose\Z",
+    "ONNX file": rb"\x08.*simplepose",
+    "page": rb"(?i)<!doctype html>.*SimplePose",
+    "text": rb".*\nwritten by SimplePose\n\Z",
+    "picture of a run": rb"\xff\xd8|\x89PNG",       # under a name that only a run gives
+    "checkpoint": rb"PK.*simplepose 1"}
+
+
+def is_ours(path: Path, kind: str) -> bool:
+    """Whether the file at `path` is one of the kind, a key of KINDS, that this project wrote."""
+    with open(path, "rb") as file:
+        content = file.read(SPAN)
+        file.seek(max(path.stat().st_size - SPAN, len(content)))
+        content += file.read(SPAN)
+    return re.match(KINDS[kind], content, re.DOTALL) is not None
+
+
+def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = (),
+                       ) -> None:
+    """Raise UserError where something lies at `path` that is not to be lost: a folder, one of the
+    inputs of the command, or a file that is not of this kind and ours. An empty file is free.
+
+    option: what names the path, for messages.
+    """
+    if path.is_dir():
+        raise UserError(f"{option}: {path} is a folder; give the path of a file")
+    real = os.path.realpath(path)
+    if any(real == os.path.realpath(one) for one in inputs):
+        raise UserError(f"{option}: {path} would be overwritten, which the command reads: give "
+                        f"another name")
+    if path.exists() and not (path.is_file() and (not path.stat().st_size or is_ours(path, kind))):
+        raise UserError(f"{option}: {path} is there already, and is no file of this project "
+                        f"({kind}), so it stays as it is: give another name, or move it away")
+
+
+def ensure_output(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = ()) -> None:
+    """`ensure_replaceable` and `ensure_writable`, asked before the work."""
+    ensure_replaceable(path, kind, option, inputs)
+    ensure_writable(path, option)
+
+
+def ensure_writable(path: Path, option: str) -> None:
+    """Raise OSError, with place and cure, where a file cannot be written at `path`.
+
+    Makes the folder, removes what killed processes left of this output, and tries to write.
+    """
+    ensure_folder(path.parent, option)
+    remove_leftovers(path)
+    trial = temporary(path)
+    try:
+        with naming(path), open_new(trial) as file:
+            file.write(b"trial")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise cannot_write(path, option, error) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def ensure_folder(folder: Path, option: str) -> None:
+    """Make it. Raises OSError with place and cure."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            there = next(part for part in (folder, *folder.parents) if part.exists())
+            raise NotADirectoryError(f"{option}: {there} is a file, and a folder is to be "
+                                     f"there: choose another one") from error
+        raise cannot_write(folder, option, error) from error
+
+
+def cannot_write(path: Path, option: str, error: OSError) -> OSError:
+    """An OSError of writing as a sentence with place and cure."""
+    return type(error)(f"{option}: {path} cannot be written ({error.strerror or error}): make "
+                       f"room or permit it, or give another place")
+
+
+def write_output(path: Path, data: bytes, option: str) -> None:
+    """Write a file that `ensure_output` has asked for, whole or not at all; makes its folder.
+    Raises OSError with place and cure."""
+    ensure_folder(path.parent, option)
+    try:
+        write_atomically(path, lambda file: file.write(data))
+    except OSError as error:
+        raise cannot_write(path, option, error) from error
+
+
+def marked_text(text: str) -> bytes:
+    """A text of which `is_ours` will know that this project wrote it."""
+    return f"{text}\n\nwritten by SimplePose\n".encode()
+
+
+def marked(data: bytes) -> bytes:
+    """A JPEG or PNG of which `is_ours` will know that this project made it; the pixels stay."""
+    if data[:2] == b"\xff\xd8":     # a comment behind the first segment, JFIF's
+        end = 4 + int.from_bytes(data[4:6], "big")
+        comment = b"\xff\xfe" + (2 + len(MARK)).to_bytes(2, "big") + MARK
+    else:                           # a text behind the first chunk of a PNG, its header
+        end = 8 + 12 + int.from_bytes(data[8:12], "big")
+        text = b"tEXtSoftware\0" + MARK
+        comment = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    return data[:end] + comment + data[end:]
+
+
+def mark_video(path: Path) -> None:
+    """Tell in a whole .mp4 that this project made it: a box at its end that players skip."""
+    with naming(path), open(path, "ab") as file:
+        file.write((8 + len(MARK)).to_bytes(4, "big") + b"free" + MARK)
+        file.flush()
+        os.fsync(file.fileno())
