@@ -14,7 +14,7 @@ from pathlib import Path
 
 from processors.commands.arguments import QUICKSTART, Job
 from utils.errors import UserError, in_words
-from utils.stdout import write_to_stdout
+from utils.files import write_to_stdout
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
 

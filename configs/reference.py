@@ -8,7 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configs.schema import Config
-from utils.stdout import write_to_stdout
+from utils.files import write_to_stdout
 
 HEAD = """\
 # Every key of the YAML

@@ -1,7 +1,9 @@
-"""Files: where the project lies, and writing so that a kill, a full disk or a power cut leaves the
-old file whole."""
+"""Files: where the project lies, writing so that a kill, a full disk or a power cut leaves the old
+file whole, and stdout, which may be closed, full, or a pipe whose reader has gone."""
 import os
 import re
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +78,23 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         os.replace(new, path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def write_to_stdout(write: Callable[[], object]) -> None:
+    """Call `write` and flush: under nohup a line is to be in the file when it is said. Says
+    nothing where there is no stdout, as under some daemons.
+
+    Raises SystemExit, without a word, where the reader has gone, as other programs end then, and
+    OSError where the disk is full. What is left to be written is lost.
+    """
+    if sys.stdout is None:
+        return
+    try:
+        write()
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(128 + signal.SIGPIPE) from None
+        error.filename = "stdout"
+        raise

@@ -10,8 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.files import naming, open_to_append
-from utils.stdout import write_to_stdout
+from utils.files import naming, open_to_append, write_to_stdout
 
 log = logging.getLogger("simplepose")
 

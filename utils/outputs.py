@@ -7,7 +7,7 @@ holds and whether the place can be written. What is ours is told by how the file
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from utils.errors import UserError
@@ -63,6 +63,12 @@ def ensure_output(path: Path, kind: str, option: str, inputs: Iterable[str | Pat
     """`ensure_replaceable` and `ensure_writable`, asked before the work."""
     ensure_replaceable(path, kind, option, inputs)
     ensure_writable(path, option)
+
+
+def ensure_outputs(folder: Path, files: Mapping[str, str], option: str) -> None:
+    """`ensure_output` for the files of a folder, given as name -> kind."""
+    for name, kind in files.items():
+        ensure_output(folder / name, kind, option)
 
 
 def ensure_writable(path: Path, option: str) -> None:

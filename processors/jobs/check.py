@@ -7,7 +7,7 @@ from datasets.doctor.examine import Diagnosis, examine
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.reports.data_page import FILES, write_doctor_report
 from utils.log import log, show, show_log
-from utils.outputs import ensure_output
+from utils.outputs import ensure_outputs
 
 
 def check(config: Config, report: Path | None = None, repeated: Path | None = None) -> int:
@@ -26,8 +26,8 @@ def check_data(config: Config, report: Path | None = None,
     show_log()
     skeleton = load_skeleton(config.data.skeleton)
     ensure_synthetic(config.data, config.seed)
-    for name, kind in FILES.items() if report else ():
-        ensure_output(report / name, kind, "--report")
+    if report:
+        ensure_outputs(report, FILES, "--report")
     diagnosis = examine(config, skeleton, repeated)
     show(str(diagnosis))
     if report:

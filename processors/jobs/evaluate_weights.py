@@ -22,7 +22,7 @@ from processors.runtime.run_lock import RunLock
 from processors.runtime.torch_errors import JUDGE_CURES, torch_errors_named
 from utils.errors import UserError
 from utils.log import log, show_log
-from utils.outputs import ensure_output
+from utils.outputs import ensure_outputs
 
 JUDGE_AGAIN = "the same command makes the evaluation again"
 
@@ -43,8 +43,8 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     ensure_one_kind(sweep, report)
     parallel = parallel or OneProcess(config.gpus)
     show_log(parallel.rank)
-    for name, kind in FILES.items() if report and parallel.rank == 0 else ():
-        ensure_output(report / name, kind, "--report")
+    if report and parallel.rank == 0:
+        ensure_outputs(report, FILES, "--report")
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
     skeleton = load_skeleton(config.data.skeleton)

@@ -13,6 +13,7 @@ from processors.models.checkpoint import (
     save_checkpoint,
 )
 from processors.runtime.run_lock import RunLock
+from utils.outputs import ensure_replaceable
 
 
 class RunFolder:
@@ -32,7 +33,20 @@ class RunFolder:
         """Keep other processes out of the run. Raises UserError where one of them has it, and
         OSError where nothing can be written."""
         if self.rank == 0:
+            self._ensure_ours()
             self.lock = prepare_folder(self.path, self.model_name)
+
+    def _ensure_ours(self) -> None:
+        """Raise UserError where something of others lies under a name of the run. What is left of
+        `last` may be damaged: `load` sees to it."""
+        option = "val.weight_path and model_name"
+        kinds = {self.best: "checkpoint", self.results: "keypoint results",
+                 self.curves: "picture of a run", self.pictures: "picture of a run",
+                 self.path / "metrics.jsonl": "metrics"}
+        for path, kind in kinds.items():
+            ensure_replaceable(path, kind, option)
+        if self.last.is_dir():
+            ensure_replaceable(self.last, "checkpoint", option)
 
     def release(self) -> None:
         if self.lock:

@@ -105,14 +105,18 @@ def test_an_input_and_a_folder_are_never_replaced(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not sys.platform == "linux",
                     reason="needs a place that cannot be written")
-def test_a_place_that_cannot_be_written_has_its_cure(tmp_path):
+def test_a_place_that_cannot_be_written_has_its_cure(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="^--out: /proc/.* cannot be written .*give another place"):
         ensure_writable(tmp_path.__class__("/proc/nowhere/b.json"), "--out")
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="^--out: .*file is a file, and a folder is to be there"):
         ensure_writable(tmp_path / "file" / "b.json", "--out")
-    with pytest.raises(OSError, match="^--out: /dev/full/.*"):
-        write_output(tmp_path.__class__("/dev/full/b.json"), b"[]", "--out")
+    def full(*_):
+        raise OSError(28, "No space left on device", "b.json.1.tmp")
+
+    monkeypatch.setattr("utils.outputs.write_atomically", full)
+    with pytest.raises(OSError, match="^--out: .*/new/b.json cannot be written .No space left on "):
+        write_output(tmp_path / "new" / "b.json", b"[]", "--out")
 
 
 def test_what_dead_processes_left_is_removed_and_what_others_write_is_not(tmp_path):

@@ -13,7 +13,6 @@ from datasets.synthetic.data_set import ensure_synthetic
 from processors.evaluation import evaluation as module
 from processors.evaluation.evaluation import Evaluation
 from processors.runtime.parallel import OneProcess
-from utils.errors import UserError
 from tests.processors.drawn_sets import settings
 from utils.errors import UserError
 from utils.json_file import read_json
