@@ -7,6 +7,8 @@ import torch
 
 from processors.models.checkpoint import load_checkpoint
 from processors.runtime import run_lock
+from processors.training.run_folder import RunFolder
+from utils.errors import UserError
 
 
 def lines(folder, kind):
@@ -121,3 +123,18 @@ def test_the_last_words_name_files_that_are_there(tiny, tmp_path, capsys):
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith(f"weights {tmp_path}/weights/quickstart_last.pth; curves and predictions "
                          f"beside it as quickstart_curves.png")
+
+
+@pytest.mark.parametrize("name, folder", [
+    ("tiny_best.pth", False), ("tiny_results.json", False), ("tiny_curves.png", False),
+    ("metrics.jsonl", False), ("metrics.jsonl", True), ("tiny_last.pth", True),
+    ("tiny_curves.png", True)])
+def test_a_name_of_the_run_that_others_have_used_is_said_before_the_work(tmp_path, name, folder):
+    path = tmp_path / name
+    if folder:
+        path.mkdir()
+    else:
+        path.write_bytes(b"PK, weights of others")
+    with pytest.raises(UserError, match=f"{name} is {'a folder' if folder else 'there already'}"):
+        RunFolder(str(tmp_path), "tiny", 0).hold()
+    assert list(tmp_path.iterdir()) == [path]
