@@ -6,8 +6,8 @@ from configs.loader import load_config
 from processors.commands.arguments import Job, add_settings, split
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
-    "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "mmpose", "mmpose_udp",
-    "original_simplepose", "pose_hrnet", "pose_resnet", "this_project")
+    "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
+    "mmpose_udp", "original_simplepose", "pose_hrnet", "pose_resnet", "this_project", "vitpose")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
