@@ -3,7 +3,6 @@
 The points and the rectangle of a person share a group_id; in an image with one person it may be
 empty. A point with the flag "occluded" is labelled, but not visible.
 """
-import json
 from collections import Counter
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from datasets.imports.write_coco import (
     place_joint,
 )
 from utils.errors import UserError
+from utils.json_file import read_json
 
 
 def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
@@ -44,12 +44,13 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
 def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes: Notes,
            labels: Counter) -> ImportedImage:
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         picture = Path(content["imagePath"].replace("\\", "/"))
         size = int(content["imageWidth"]), int(content["imageHeight"])
         shapes = [(shape["label"], shape["shape_type"], shape["points"], shape.get("group_id"),
                    shape.get("flags") or {}) for shape in content["shapes"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError,
+            OverflowError) as error:
         raise BadFile(f"{path} is no file of labelme ({type(error).__name__}: {error})") from error
     groups: dict = {}
     boxes: dict = {}
@@ -59,7 +60,7 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
                           f"write text and a whole number")
         try:
             corners = [(float(x), float(y)) for x, y in points]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise BadFile(f"{path} has a shape '{label}' with points that are no numbers"
                           ) from error
         if kind == "point" and label in skeleton.joint_names and len(corners) == 1:

@@ -9,7 +9,6 @@ PCKh needs the boxes of the heads, which neither list has. They are taken from `
 corners [x1, y1, x2, y2] (in the .mat x1, y1, x2 and y2 of an annorect, in HRNet's gt_valid.mat
 headboxes_src[:, :, person]), where somebody has put them into the list.
 """
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.imports.write_coco import VISIBLE, BadFile, ImportedImage, ImportedPerson, Notes
 from utils.errors import UserError
 from utils.geometry import SCALE_UNIT
+from utils.json_file import read_json
 
 DOWN = 15       # HRNet moves the centre down by 15 scales, so that the feet are inside
 
@@ -31,8 +31,8 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     padding of 1.25 the crop is HRNet's, wherever the image does not cut the box.
     """
     try:
-        rows = json.loads(source.read_bytes())
-    except (OSError, ValueError) as error:
+        rows = read_json(source)
+    except (OSError, UserError) as error:
         raise UserError(f"{source} is not JSON that can be read ({error}): give MPII's train.json "
                          f"or mpii_annotations.json") from error
     if not isinstance(rows, list) or not rows:
@@ -65,7 +65,7 @@ def _person(row: Any, where: str) -> tuple[str, ImportedPerson]:
         x, y, scale = float(center[0]), float(center[1]), float(scale)
         head = row.get("head_rect")
         head = None if head is None else np.array(head, np.float64).reshape(4)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
         raise BadFile(f"{where} is no person of MPII ({type(error).__name__}: {error})") from error
     sound = table.shape == (16, 3) and np.isfinite([*table.ravel(), x, y]).all()
     if not sound or not scale > 0 or type(name) is not str:

@@ -224,3 +224,26 @@ def test_head_boxes_of_mpii_are_whole_or_not_there(tmp_path, head, part):
         assert part in notes.bad[0] and not found[0]
     else:
         assert "bbox_head" not in write(found, tmp_path, MPII, notes)["annotations"][0]
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[" * 10 ** 5, "nested too deeply"), ('{"imagePath": "a", "imageWidth": Infinity}', "Overflow"),
+    ('{"imagePath": "a", "imageWidth": 9, "imageHeight": 9, "shapes": [{"label": "nose", '
+     '"shape_type": "point", "points": [[1' + "0" * 400 + ", 2]]}]}", "no numbers")])
+def test_a_labelme_file_without_end_is_left_out_with_its_reason(tmp_path, text, words):
+    (tmp_path / "a.json").write_text(text)
+    notes = Notes()
+    read_labelme(tmp_path / "a.json", load_skeleton("coco"), None, notes)
+    assert words in str(notes.bad)
+
+
+def test_an_mpii_list_without_end_is_refused_and_such_a_person_left_out(tmp_path):
+    source, notes = tmp_path / "train.json", Notes()
+    source.write_text("[" * 10 ** 5)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_mpii(source, load_skeleton("mpii"), tmp_path, notes)
+    row = '{"image": "a.jpg", "center": [1, 2], "scale": 1' + "0" * 400 + ', "joints": [], ' \
+        '"joints_vis": []}'
+    source.write_text(f"[{row}]")
+    read_mpii(source, load_skeleton("mpii"), tmp_path, notes)
+    assert len(notes.bad) == 1
