@@ -92,13 +92,13 @@ def test_evaluation_sees_everyone_once_in_order(coco_content, write_coco, worker
 def test_workers_that_are_started_early_read_nothing_yet(coco_content, write_coco, monkeypatch):
     dataset = MSCOCO(*write_coco(coco_content), COCO, input_size=(48, 64), split="val")
     read = multiprocessing.get_context("fork").Value("i")
-    item = MSCOCO.__getitem__
+    items = MSCOCO.__getitems__
 
-    def counted(self, index):
+    def counted(self, keys):
         with read.get_lock():
-            read.value += 1
-        return item(self, index)
-    monkeypatch.setattr(MSCOCO, "__getitem__", counted)
+            read.value += len(keys)
+        return items(self, keys)
+    monkeypatch.setattr(MSCOCO, "__getitems__", counted)
     loader = val_loader(dataset, config(2, 2))
     start_workers(loader)
     workers = [worker.pid for worker in loader._iterator._workers]
