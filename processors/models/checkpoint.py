@@ -74,6 +74,8 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
     try:
         write_atomically(path, write)
     except (OSError, RuntimeError) as error:
+        if "DataLoader worker" in str(error):   # torch raises that wherever the main thread is
+            raise
         # torch turns the disk's error into a RuntimeError about file positions
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
         raise OSError(f"the checkpoint {path} could not be written ({first_line(reason)}); the "

@@ -211,6 +211,18 @@ def test_a_disk_that_fails_late_leaves_the_files_whole(last, monkeypatch, call):
     assert [load_checkpoint(p)["step"] for p in (last, previous(last))] == [2, 1]
 
 
+def test_the_death_of_a_worker_that_is_heard_of_while_writing_is_no_error_of_the_disk(
+        last, monkeypatch):
+    save(last, 1)
+
+    def dead(*_):
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+    monkeypatch.setattr(checkpoint.torch, "save", dead)
+    with pytest.raises(RuntimeError, match="^DataLoader worker"):
+        save(last, 2)
+    assert load_checkpoint(last)["step"] == 1 and names(last) == {last.name}
+
+
 def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path):
     folder = tmp_path / "a" / "b"
     prepare_folder(folder, "v[1]").release()
