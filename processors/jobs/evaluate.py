@@ -21,12 +21,12 @@ def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path 
     processes = len(config.gpus) or config.processes
     if config.processor == "dp":
         ensure_started_once()
-        evaluate_weights(config, weights, source, sweep, report)
+        evaluate_weights(config, weights, source, sweep, report, overrides=overrides)
     elif "RANK" in os.environ:
         run_rank(config.gpus, lambda parallel: evaluate_weights(
-            config, weights, source, sweep, report, parallel))
+            config, weights, source, sweep, report, parallel, overrides))
     elif processes == 1:
-        evaluate_weights(config, weights, source, sweep, report)
+        evaluate_weights(config, weights, source, sweep, report, overrides=overrides)
     else:
         find_devices(config.gpus)
         options = {"--weights": weights, "--source": source, "--report": report}

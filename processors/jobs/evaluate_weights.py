@@ -1,20 +1,25 @@
 """Judging a checkpoint alone: `python main.py evaluate CONFIG --weights FILE`."""
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from configs.schema import Config
-from datasets.annotations.skeleton import load_skeleton
+from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
 from datasets.workers import dead_workers_named
 from nets import build_net
+from nets.files.weights_file import read_weights_file
 from nets.pretrained import load_weights
 from processors.evaluation.coco_metrics import CocoMetrics, table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.joint_metrics import joint_table
 from processors.evaluation.protocol import protocol
+from processors.models.checkpoint import FORMAT
 from processors.models.onnx_model import load_to_evaluate
-from processors.models.weights_against_config import config_for_weights
+from processors.models.pose_model import build_codec
+from processors.models.stored_run import stored_config
+from processors.models.weights_against_config import config_for_weights, config_to_evaluate
 from processors.reports.evaluation_page import FILES, write_report
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.precision import amp_dtype
@@ -31,8 +36,12 @@ JUDGE_AGAIN = "the same command makes the evaluation again"
 @dead_workers_named(JUDGE_AGAIN)
 def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
                      sweep: bool = False, report: Path | None = None,
-                     parallel: Parallel | None = None) -> dict[str, CocoMetrics]:
-    """Evaluate a file of weights as the Config says; never needs the training data.
+                     parallel: Parallel | None = None, overrides: Sequence[str] = (),
+                     ) -> dict[str, CocoMetrics]:
+    """Evaluate a file of weights; never needs the training data.
+
+    Network, codec and skeleton are those that a file of ours was trained with, all else is as
+    the Config says. overrides: of the command line, which win and are in the Config already.
 
     weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
     source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
@@ -47,12 +56,11 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
         ensure_outputs(report, FILES, "--report")
     folder = Path(config.val.weight_path)
     weights = weights or folder / f"{config.model_name}_best.pth"
-    skeleton = load_skeleton(config.data.skeleton)
     net: nn.Module
     if weights.suffix.lower() == ".onnx":
-        net, config = load_to_evaluate(weights, config, parallel.device)
+        net, config, skeleton = load_to_evaluate(weights, config, parallel.device, overrides)
     else:
-        net, config = _load_checkpoint(weights, config, source)
+        net, config, skeleton = _load_checkpoint(weights, config, source, overrides)
     evaluation = Evaluation(config, skeleton, parallel)
     log.info("validation set: %s", evaluation.dataset.summary())
     net = net.to(parallel.device)
@@ -82,16 +90,26 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
 
 
 def _load_checkpoint(weights: Path, config: Config, source: str | None,
-                     ) -> tuple[nn.Module, Config]:
-    """The network with its weights, and the Config as they want it."""
+                     overrides: Sequence[str]) -> tuple[nn.Module, Config, Skeleton]:
+    """The network with its weights, and the Config and the skeleton as they want it."""
+    checkpoint = read_weights_file(weights)
+    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
+    skeleton: Skeleton | None = None
+    if ours:
+        stored = stored_config(checkpoint, str(weights))
+        config = config_to_evaluate(config, stored, overrides, str(weights))
+        if "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+            skeleton = skeleton_from_dict(checkpoint["skeleton"], str(weights))
+    skeleton = skeleton or load_skeleton(config.data.skeleton)
+    build_codec(config, skeleton)       # before anything as large as the file says is built
     net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
-    loaded = load_weights(net, weights, source=source)
+    loaded = load_weights(net, checkpoint, source=source, path=weights)
     log.info("%s", loaded)
     if loaded.reinitialised:
         raise UserError(f"{weights} is for another number of joints than model.num_joints, which "
                          f"is {config.model.num_joints}: evaluate with the settings it was trained "
                          f"with")
-    return net, config_for_weights(config, loaded)
+    return net, config if ours else config_for_weights(config, loaded), skeleton
 
 
 def ensure_one_kind(sweep: bool, report: Path | None) -> None:

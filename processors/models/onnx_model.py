@@ -6,7 +6,7 @@ recipe; of its keys only these count: codec, model.input_format, model.num_joint
 data.skeleton. It lies beside the network, net.yaml for net.onnx, or is given by its path.
 """
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from processors.models.weights_against_config import config_to_evaluate
 from utils.errors import UserError, first_line
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log
@@ -129,20 +130,23 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
 
 
 def load_to_evaluate(path: Path, config: Config, device: torch.device,
-                     ) -> tuple[OnnxNetwork, Config]:
-    """The network of an .onnx file, and the Config to evaluate it with: the network and the
-    codec, but for the decoder, are those of a file of ours; for others the Config says them."""
+                     overrides: Sequence[str] = ()) -> tuple[OnnxNetwork, Config, Skeleton]:
+    """The network of an .onnx file, and the Config and the skeleton to evaluate it with: those of
+    a file of ours, but for what the command line says; for others the Config says them."""
     network = OnnxNetwork(path, device)
     stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    skeleton = None
     if stored is not None:
         if stored.decoded:
             raise UserError(f"{path} decodes by itself, and evaluation wants heatmaps: export it "
                              f"without --decode")
-        codec = replace(stored.config.codec, decoder=config.codec.decoder)
-        config = replace(config, model=stored.config.model, codec=codec)
-    skeleton = load_skeleton(config.data.skeleton)
+        had = replace(stored.config, data=config.data)      # which the file does not tell
+        config = config_to_evaluate(config, had, overrides, str(path))
+        if not any(word.startswith(("data.skeleton=", "data=")) for word in overrides):
+            skeleton = stored.skeleton
+    skeleton = skeleton or load_skeleton(config.data.skeleton)
     _try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
-    return network, config
+    return network, config, skeleton
 
 
 def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:

@@ -1,7 +1,9 @@
 """Conflicts between the YAML and the input that weights were trained with: training keeps the YAML
 and warns; evaluation, prediction and export follow the weights."""
+from collections.abc import Sequence
 from dataclasses import replace
 
+from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config
 from nets.files.load_report import LoadReport
 from utils.log import log
@@ -11,9 +13,12 @@ SETTINGS = (("model", "input_format"), ("codec", "alignment"))
 
 def disagreements(loaded: LoadReport, config: Config) -> dict[tuple[str, str], str]:
     """What weights want and the Config has otherwise: (section, key) -> the value they want."""
-    return {(section, key): wanted for section, key in SETTINGS
-            if (wanted := getattr(loaded, key)) not in (None, getattr(getattr(config, section),
-                                                                      key))}
+    found = {}
+    for section, key in SETTINGS:
+        wanted, given = getattr(loaded, key), getattr(getattr(config, section), key)
+        if wanted is not None and wanted != given:
+            found[section, key] = wanted
+    return found
 
 
 def log_initial_weights(loaded: LoadReport, config: Config) -> None:
@@ -39,3 +44,35 @@ def config_for_weights(config: Config, loaded: LoadReport) -> Config:
                     f" ({loaded.assumed})" if loaded.assumed else "")
         config = replace(config, **{section: replace(part, **{key: wanted})})
     return config
+
+
+def config_to_evaluate(config: Config, stored: Config, overrides: Sequence[str], where: str,
+                       ) -> Config:
+    """The Config to judge weights of ours with: their network, codec and skeleton, without which
+    the number is that of another thing; all else is the YAML's. What the command line says wins.
+
+    config: of the YAML and the overrides. Says aloud where it is not what the weights had.
+    """
+    merged = replace(config, codec=stored.codec,
+                     model=replace(stored.model, pretrained=config.model.pretrained),
+                     data=replace(config.data, skeleton=stored.data.skeleton))
+    merged = with_overrides(merged, overrides, where)
+    asked, had, used = (_of_weights(part) for part in (config, stored, merged))
+    taken = [f"{key}={had[key]} (not {asked[key]})" for key in used
+             if used[key] == had[key] != asked[key]]
+    kept = [f"{key}={used[key]} (not {had[key]})" for key in used if used[key] != had[key]]
+    if taken:
+        log.warning("evaluated as %s was trained, where the YAML has something else: %s; what is "
+                    "to be otherwise, give on the command line", where, ", ".join(taken))
+    if kept:
+        log.warning("evaluated as the command line says, which is not as %s was trained: %s",
+                    where, ", ".join(kept))
+    return merged
+
+
+def _of_weights(config: Config) -> dict[str, object]:
+    """The settings that the numbers of a network depend on, by their names."""
+    settings = config_to_dict(config)
+    found = {f"{section}.{key}": value for section in ("model", "codec")
+             for key, value in settings[section].items() if key != "pretrained"}
+    return found | {"data.skeleton": config.data.skeleton}

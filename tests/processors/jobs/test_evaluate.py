@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,8 +22,11 @@ from processors.evaluation.coco_metrics import COCO_METRICS
 from processors.jobs import evaluate as module
 from processors.jobs.evaluate import evaluate
 from processors.jobs.evaluate_weights import evaluate_weights
+from processors.models.checkpoint import FORMAT
+from processors.models.load_pose_model import load_pose_model
 from processors.models.weights_against_config import config_for_weights
 from processors.runtime.run_lock import RunLock
+from utils.errors import UserError
 from utils.log import log
 
 ROOT = Path(main.__file__).parent
@@ -176,6 +180,84 @@ def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
     assert len(found) == 6 and caplog.text.count("pose score:") == 1
     assert "with and without" in caplog.text and "kernel 7" in caplog.text
     assert len(list(folder_of(words).glob("quickstart_*_results.json"))) >= 6
+
+
+@pytest.fixture
+def trained(words, tmp_path):
+    """A checkpoint of ours, made with other settings than those of `words`."""
+    def write(**content):
+        config = load_config(main.QUICKSTART, [
+            *words, "codec.input_size=[64, 96]", "codec.sigma=1.25", "codec.decoder=quarter",
+            "codec.alignment=udp", "model.input_format=rgb_mean", "model.width=0.15"])
+        torch.save({"format": FORMAT, "ema": build_net(config.model).state_dict(),
+                    "config": config_to_dict(config),
+                    "skeleton": skeleton_to_dict(load_skeleton("coco"))} | content,
+                   tmp_path / "x.pth")
+        return tmp_path / "x.pth"
+    return write
+
+
+def judged(monkeypatch, weights, words, *own):
+    """The Config and the skeleton that a checkpoint is evaluated with."""
+    class Seen(Exception):
+        pass
+
+    def evaluation(config, skeleton, parallel):
+        raise Seen(config, skeleton)
+
+    monkeypatch.setattr("processors.jobs.evaluate_weights.Evaluation", evaluation)
+    monkeypatch.setattr("processors.jobs.evaluate_weights.show_log",
+                        lambda rank: log.setLevel("INFO"))
+    with pytest.raises(Seen) as seen:
+        evaluate(main.QUICKSTART, [*words, *own], weights)
+    return seen.value.args
+
+
+def test_weights_are_judged_as_they_were_trained(words, trained, caplog, monkeypatch):
+    small = [word for word in words if not word.startswith("codec.")]
+    path = trained()
+    config, skeleton = judged(monkeypatch, path, small)
+    codec, model = config.codec, config.model
+    assert (codec.input_size, codec.sigma, codec.decoder, codec.alignment) == (
+        (64, 96), 1.25, "quarter", "udp")
+    assert model.input_format == "rgb_mean" and model.width == 0.15
+    assert skeleton.joint_names == load_skeleton("coco").joint_names
+    assert caplog.text.count("where the YAML has something else") == 1
+    assert f"as {path} was trained" in caplog.text and "codec.sigma=1.25 (not 1.5)" in caplog.text
+    assert "command line says, which" not in caplog.text
+
+
+def test_the_command_line_wins_over_the_weights_and_that_is_said(words, trained, caplog,
+                                                                 monkeypatch):
+    config, _ = judged(monkeypatch, trained(), words, "codec.decoder=argmax",
+                       "model.input_format=bgr_mean_std")
+    assert config.codec.decoder == "argmax" and config.model.input_format == "bgr_mean_std"
+    assert config.codec.input_size == (64, 64)      # of `words`
+    assert config.codec.sigma == 1.25
+    line = next(text for text in caplog.messages if "command line says, which is not" in text)
+    assert "codec.decoder=argmax (not quarter)" in line and "bgr_mean_std (not rgb_mean)" in line
+
+
+def test_a_skeleton_of_the_command_line_is_read_and_that_of_the_weights_otherwise(
+        words, trained, monkeypatch):
+    own = replace(load_skeleton("coco"), sigmas=(0.5,) * load_skeleton("coco").num_joints)
+    path = trained(skeleton=skeleton_to_dict(own))
+    _, skeleton = judged(monkeypatch, path, words)
+    assert skeleton.sigmas == own.sigmas
+    with pytest.raises(ValueError, match="'mpii' has 16 joints; make them equal"):
+        evaluate(main.QUICKSTART, [*words, "data.skeleton=mpii"], path)
+
+
+@pytest.mark.parametrize("config", [None, [], "text", torch.ones(2), {"nothing": 1},
+                                    {"model": {"num_joints": 10 ** 9}},
+                                    {"codec": {"input_size": [3200000, 3200000]}}])
+def test_a_checkpoint_with_odd_settings_is_one_sentence(words, trained, config):
+    path = trained(config=config)
+    small = [word for word in words if not word.startswith("codec.")]
+    for use in (lambda: evaluate(main.QUICKSTART, small, path), lambda: load_pose_model(path)):
+        with pytest.raises(UserError) as caught:
+            use()
+        assert str(path) in str(caught.value) and len(str(caught.value)) < 500
 
 
 def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):

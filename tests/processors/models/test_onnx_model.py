@@ -167,7 +167,10 @@ def test_evaluation_takes_what_a_file_of_ours_says(tmp_path):
     path = write_net(tmp_path / "net.onnx", yaml=None,
                      metadata=to_metadata(ours, load_skeleton("coco"), False))
     asked = Config(codec=CodecConfig(decoder="argmax"))
-    network, config = load_to_evaluate(path, asked, torch.device("cpu"))
+    network, config, skeleton = load_to_evaluate(path, asked, torch.device("cpu"))
+    assert config.codec.decoder == "default" and skeleton.name
+    network, config, _ = load_to_evaluate(path, asked, torch.device("cpu"),
+                                          ("codec.decoder=argmax",))
     assert network(images(2)).shape == (2, 17, 24, 16)
     assert config.model.input_format == "alphapose" and config.codec.alignment == "dark"
     assert config.codec.decoder == "argmax" and config.codec.input_size == (64, 96)

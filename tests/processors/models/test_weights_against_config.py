@@ -41,7 +41,7 @@ def test_training_says_what_the_weights_want(tmp_path, said, input_format, align
     config = Config(model=ModelConfig(**MODEL, pretrained=path, input_format=input_format),
                     codec=CodecConfig(alignment=alignment))
     run = SimpleNamespace(config=config, skeleton=load_skeleton("coco"))
-    PoseProcessor._new_net(run)
+    PoseProcessor._new_net(run, pretrained=True)
     assert "tensors loaded" in said.text
     warnings = [record.getMessage() for record in said.records if record.levelname == "WARNING"]
     assert len(warnings) == bool(words)
@@ -50,7 +50,7 @@ def test_training_says_what_the_weights_want(tmp_path, said, input_format, align
 
 def test_a_training_from_nothing_says_nothing(said):
     run = SimpleNamespace(config=Config(model=ModelConfig(**MODEL)), skeleton=load_skeleton("coco"))
-    assert PoseProcessor._new_net(run).weights_report is None
+    assert PoseProcessor._new_net(run, pretrained=True).weights_report is None
     assert not said.records
 
 
