@@ -227,7 +227,8 @@ def test_head_boxes_of_mpii_are_whole_or_not_there(tmp_path, head, part):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("[" * 10 ** 5, "nested too deeply"), ('{"imagePath": "a", "imageWidth": Infinity}', "Overflow"),
+    ("[" * 10 ** 5, "nested too deeply"),
+    ('{"imagePath": "a", "imageWidth": Infinity}', "Overflow"),
     ('{"imagePath": "a", "imageWidth": 9, "imageHeight": 9, "shapes": [{"label": "nose", '
      '"shape_type": "point", "points": [[1' + "0" * 400 + ", 2]]}]}", "no numbers")])
 def test_a_labelme_file_without_end_is_left_out_with_its_reason(tmp_path, text, words):
