@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from configs.loader import with_overrides
+from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
@@ -23,6 +23,7 @@ from utils.errors import UserError
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
 NAMED_ERRORS = 5
+ANY_SHARE = 840         # can be divided by every number of devices up to 8
 
 
 def predict(source: str, weights: str | Path, out: str | Path, config: str | Path | None = None,
@@ -38,7 +39,8 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
     if smooth and not frames.is_video:
         raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out")
     writer = writer_for(frames, out)
-    model = load_pose_model(weights, choose_device(overrides), config, overrides)
+    others = [word for word in overrides if not word.startswith("gpus=")]
+    model = load_pose_model(weights, choose_device(overrides, config), config, others)
     detector: DetectorConfig | None = model.config.detector
     if detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
@@ -47,10 +49,14 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
     predict_frames(frames, writer, PosePredictor(model, detector), smooth, legend)
 
 
-def choose_device(overrides: Sequence[str]) -> torch.device:
+def choose_device(overrides: Sequence[str], config: str | Path | None = None) -> torch.device:
+    """The first of gpus=... or of the YAML's gpus, else the first GPU if there is one."""
     given = [word for word in overrides if word.startswith("gpus=")]
-    if given:
-        return find_devices(with_overrides(Config(), given, "the command line").gpus)[0]
+    if given:       # no batch is shared here, so theirs may be one that any devices can share
+        return find_devices(with_overrides(Config(), [f"data.batch_size={ANY_SHARE}", *given],
+                                           "the command line").gpus)[0]
+    if config and (gpus := load_config(config, overrides).gpus):
+        return find_devices(gpus)[0]
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -302,6 +302,17 @@ def test_nothing_is_written_through_links(video, model, tmp_path):
     writer_for(frames, out)         # both are ours
 
 
+def test_the_device_is_the_first_of_gpus_whatever_the_batch(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predict_module, "find_devices", lambda gpus: asked.append(gpus) or gpus)
+    yaml = tmp_path / "net.yaml"
+    yaml.write_text("gpus: [2]\ndata: {batch_size: 4}\n")
+    assert predict_module.choose_device(["gpus=0,1,2"]) == 0
+    assert predict_module.choose_device(["seed=1"], yaml) == 2
+    assert predict_module.choose_device(["gpus=1"], yaml) == 1
+    assert asked == [(0, 1, 2), (2,), (1,)]
+
+
 def test_every_image_has_a_picture_of_its_own(tmp_path):
     names = ["a.bmp", "a.bmp.jpg", "a.webp", "b.webp", "b.webp.jpg", "b.webp.png", "c.png"]
     assert picture_names(names) == ["a.bmp.png", "a.bmp.jpg", "a.webp.jpg", "b.webp.2.jpg",
