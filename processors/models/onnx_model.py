@@ -33,6 +33,7 @@ METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"
 SECTIONS = ("model", "codec", "val")        # of the Config; others are of no use to a predictor
 CPU = torch.device("cpu")
+LARGEST_BATCH = 1024
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -56,6 +57,9 @@ class OnnxNetwork(nn.Module):
         self.input, self.dtype = images.name, TYPES[images.type]
         batch, _, *self.size = images.shape     # names or None where a side is free
         self.batch = batch if isinstance(batch, int) else None
+        if self.batch and self.batch > LARGEST_BATCH:
+            raise UserError(f"{path} takes {self.batch} images at once, which no memory holds: "
+                            f"export it with a free batch, or one up to {LARGEST_BATCH}")
 
     def forward(self, images: Tensor) -> Tensor:
         if any(isinstance(side, int) and side != given

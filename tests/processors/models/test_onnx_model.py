@@ -174,3 +174,8 @@ def test_evaluation_takes_what_a_file_of_ours_says(tmp_path):
     assert network(images(2)).shape == (2, 17, 24, 16)
     assert config.model.input_format == "alphapose" and config.codec.alignment == "dark"
     assert config.codec.decoder == "argmax" and config.codec.input_size == (64, 96)
+
+
+def test_a_batch_that_no_memory_holds_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="takes 1000000 images at once.*free batch"):
+        load_onnx_model(write_net(tmp_path / "net.onnx", batch=1_000_000))
