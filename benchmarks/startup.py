@@ -2,7 +2,8 @@
 
     python benchmarks/startup.py [--repeats 3]
 
-Wall time of whole processes, which take turns, and for --help CPU time too; medians. The quickstart's data are drawn before.
+Wall time of whole processes, which take turns, and CPU time of --help; medians. The quickstart's
+data are drawn before.
 The codes of HRNet and of mmpose take 4.5 and 5.3 times as long as `import torch` alone.
 """
 import argparse
