@@ -2,7 +2,7 @@
 import torch
 from torch import nn
 
-from nets.pose.vit import resized_positions
+from nets.pose.vit import ViTBackbone, resized_positions
 from utils.errors import UserError
 
 POSITIONS = "backbone.pos_embed"
@@ -17,7 +17,9 @@ def fit_positions(net: nn.Module, state: dict[str, torch.Tensor], where: str) ->
     own, places = net.state_dict().get(POSITIONS), state.get(POSITIONS)
     if own is None or places is None or places.ndim != 3 or places.shape[1] == own.shape[1]:
         return ""       # what else may be wrong with its shape is seen with all other shapes
-    new = net.get_submodule("backbone").grid
+    backbone = net.get_submodule("backbone")
+    assert isinstance(backbone, ViTBackbone)
+    new = backbone.grid
     rows = places.shape[1]
     old = grid_of(rows - 1, new)
     if old is None and (old := grid_of(rows, new)):

@@ -43,16 +43,17 @@ ALIGNMENTS = {
     "hrnet": Alignment(
         name="hrnet", clean_box_grow=0, box_length=0, source_length=0, target_length=0,
         per_axis=False, flip_shift=1, encodings=("exact", "rounded"),
-        decoders=("gauss_taylor", "quarter", "argmax")),
+        decoders=("gauss_taylor", "quarter", "argmax", "vitpose")),
     # DarkPose (Zhang et al. 2020): every length is size - 1, also that of the box in the image
     "dark": Alignment(
         name="dark", clean_box_grow=1, box_length=1, source_length=1, target_length=1,
-        per_axis=False, flip_shift=0, encodings=("exact",), decoders=("gauss_taylor", "argmax")),
+        per_axis=False, flip_shift=0, encodings=("exact",),
+        decoders=("gauss_taylor", "argmax", "vitpose")),
     # UDP (Huang et al. 2020): cleaned boxes are lengths already, crop and heatmap are size - 1
     "udp": Alignment(
         name="udp", clean_box_grow=0, box_length=0, source_length=0, target_length=1,
         per_axis=True, flip_shift=0, encodings=("exact",),
-        decoders=("gauss_taylor", "vitpose", "argmax")),
+        decoders=("gauss_taylor", "argmax", "vitpose")),
 }
 
 

@@ -118,7 +118,7 @@ class ViTBackbone(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         patches = self.patch_embed(images)
         rows, columns = patches.shape[2:]
-        places = self.pos_embed
+        places: torch.Tensor = self.pos_embed
         if (rows, columns) != self.grid:
             places = resized_positions(places, self.grid, (rows, columns))
         x = patches.flatten(2).transpose(1, 2) + places[:, 1:] + places[:, :1]

@@ -115,5 +115,5 @@ def _load_checkpoint(weights: Path, config: Config, source: str | None,
 def ensure_one_kind(sweep: bool, report: Path | None) -> None:
     """Raise ValueError for a report of a sweep."""
     if sweep and report:
-        raise UserError("--report shows one evaluation, but --sweep makes six: leave one of the "
+        raise UserError("--report shows one evaluation, but --sweep makes many: leave one of the "
                          "two out")

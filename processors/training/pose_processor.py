@@ -218,6 +218,7 @@ class PoseProcessor:
                 raise
             name_broken(batch, self.train_set, self.broken)
             lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
+            self.train_step.seed(self.step)
             numbers = self.train_step(batch, lr, progress.wants_accuracy(self.step))
             self.step_stats.send(self.step, lr, batch.image_id, numbers, stop=self.stop.asked(),
                                  save=self._time_to_save(), timestamp=progress.meter.timestamp())

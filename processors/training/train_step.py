@@ -62,6 +62,13 @@ class TrainStep:
         norm = self._update()
         return torch.stack([sum(losses, loss), norm, accuracy]).float()
 
+    def seed(self, step: int) -> None:
+        """What a network draws itself, for drop path, follows from the step and the process: a run
+        that was stopped goes on exactly, and no state of a device has to be kept."""
+        if self.config.model.drop_path:
+            step_of_process = step * self.parallel.world_size + self.parallel.rank
+            torch.manual_seed((self.config.seed * 1_000_000_007 + step_of_process) % 2 ** 63)
+
     def _backward(self, batch: Batch, measure: bool = False) -> tuple[Tensor, Tensor]:
         """Add the gradient of a micro-batch; returns its part of the loss, and the accuracy."""
         memory = self._memory(batch.crop)

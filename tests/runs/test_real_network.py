@@ -10,6 +10,7 @@ from processors.jobs.detect import detect
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource
 from processors.runtime.parallel import OneProcess
+from utils.decoders import DECODERS
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +87,6 @@ def test_a_sweep_equals_single_evaluations(shared, net, tmp_path):
     """One pass for all decoders gives the numbers that each has alone."""
     judge = evaluation(shared, "data.debug=24")
     found = judge.sweep(net, tmp_path)
-    assert len(found) == 6
+    assert len(found) == 2 * len(DECODERS)
     alone = judge.run(net, tmp_path / "r.json")
     assert found["gauss_taylor, flip"].values == alone.values
