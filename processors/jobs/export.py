@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from processors.models.exported_decoder import ExportedDecoder
 from processors.models.load_pose_model import load_pose_model
 from processors.models.onnx_model import open_session, to_metadata
-from processors.models.pose_model import PoseModel
+from processors.models.pose_model import PoseModel, build_codec
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
@@ -60,7 +60,8 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     written = _to_onnx(model, decode, opset)
     words = _check_network(written.SerializeToString(), model)
     if decode:
-        words += ", " + _check_decoder(written, model.codec, model.skeleton.num_joints)
+        words += ", " + _check_decoder(written, build_codec(model.config, model.skeleton),
+                                       model.skeleton.num_joints)
         _hide_heatmaps(written)
     data = written.SerializeToString()
     write_output(out, data, "--out")
@@ -90,7 +91,9 @@ def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
 def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
     """The onnx.ModelProto, with our metadata; heatmaps are its last output in any case."""
     width, height = model.codec.input_size
-    network: nn.Module = Decoded(model.network, model.codec) if decode else model.network
+    network = model.network
+    if decode:
+        network = Decoded(network, build_codec(model.config, model.skeleton))
     names = ["keypoints", "scores", "heatmaps"] if decode else ["heatmaps"]
     try:
         with warnings.catch_warnings(), torch.no_grad():

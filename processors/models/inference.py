@@ -1,6 +1,7 @@
 """One forward pass over a data set, with as many decodings as asked for."""
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,13 +11,26 @@ from datasets.sample import Batch
 from processors.models.pose_ranking import Predictions
 from processors.runtime.normalise import normalise
 from processors.runtime.precision import autocast
-from utils.heatmap_codec import HeatmapCodec
+from utils.geometry import CropGeometry
+
+
+class PoseCodec(Protocol):
+    """What inference asks of a codec: a HeatmapCodec, or what stands for it where the network
+    decodes by itself."""
+    geometry: CropGeometry          # of the crops it is for
+    input_size: tuple[int, int]     # (width, height), pixels
+
+    def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, K, h, w) -> keypoints (B, K, 2), input pixels, and scores (B, K)."""
+
+    def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
+        """Heatmaps of mirrored images as those of the images themselves."""
 
 
 @dataclass(frozen=True)
 class Decoding:
     """How heatmaps become keypoints: by which codec, with or without the flip test."""
-    codec: HeatmapCodec
+    codec: PoseCodec
     flip_test: bool
 
 
@@ -47,7 +61,7 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
     return {name: concatenate(parts) if parts else None for name, parts in found.items()}
 
 
-def _in_image(codec: HeatmapCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
+def _in_image(codec: PoseCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
     keypoints, scores = codec.decode(heatmaps)
     matrix = batch.to_image.to(keypoints.device)
     keypoints = keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2]

@@ -23,6 +23,7 @@ from datasets.annotations.skeleton import (
     skeleton_from_dict,
     skeleton_to_dict,
 )
+from processors.models.inference import PoseCodec
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.weights_against_config import config_to_evaluate
 from utils.errors import UserError, first_line
@@ -88,17 +89,16 @@ class OnnxNetwork(nn.Module):
 
 
 class DecodedCodec:
-    """In the place of a HeatmapCodec for files that decode by themselves: nothing is left to do."""
+    """The PoseCodec of files that decode by themselves: nothing is left to do."""
 
-    def __init__(self, codec: HeatmapCodec, path: Path):
-        self.geometry, self.path = codec.geometry, path
-        self.alignment, self.input_size = codec.alignment, codec.input_size
+    def __init__(self, codec: PoseCodec, path: Path):
+        self.geometry, self.input_size, self.path = codec.geometry, codec.input_size, path
 
     def decode(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """(B, K, 3) of OnnxNetwork -> keypoints (B, K, 2), input pixels, and scores (B, K)."""
         return decoded[..., :2], decoded[..., 2]
 
-    def flip_back(self, heatmaps: Tensor, flip_order: Any) -> Tensor:
+    def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
         raise UserError(f"{self.path} gives keypoints, so there are no heatmaps for a flip test: "
                          f"set val.flip_test=false, or export it without --decode")
 
@@ -127,10 +127,10 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
     codec = build_codec(config, skeleton)
     _try_out(network, codec, skeleton, decoded)
     if decoded:
-        codec = DecodedCodec(codec, path)   # type: ignore[assignment]  # all that is asked of one
         config = replace(config, val=replace(config.val, flip_test=False))
-    return PoseModel(network=network.eval(), codec=codec, skeleton=skeleton,
-                     input_format=config.model.input_format, config=config, device=device)
+    return PoseModel(network=network.eval(), codec=DecodedCodec(codec, path) if decoded else codec,
+                     skeleton=skeleton, input_format=config.model.input_format, config=config,
+                     device=device)
 
 
 def load_to_evaluate(path: Path, config: Config, device: torch.device,

@@ -8,6 +8,7 @@ from torch import nn
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.skeleton import Skeleton
+from processors.models.inference import PoseCodec
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
 
@@ -16,7 +17,7 @@ from utils.heatmap_codec import HeatmapCodec
 class PoseModel:
     network: nn.Module                      # (B, 3, H, W) float32, normalised, on `device`
                                             # -> heatmaps (B, K, h, w)
-    codec: HeatmapCodec                     # input size, and heatmaps to keypoints
+    codec: PoseCodec                          # input size, and heatmaps to keypoints
     skeleton: Skeleton
     input_format: str                       # a name in utils/input_format.py
     config: Config                          # all settings, those of `val` and `detector` too
