@@ -15,6 +15,7 @@ from pathlib import Path
 from processors.commands.arguments import QUICKSTART, Job
 from utils.errors import UserError, in_words
 from utils.files import write_to_stdout
+from utils.user_path import user_path
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
 
@@ -54,7 +55,18 @@ def read(words: list[str]) -> Job:
     if any(word.startswith("-") for word in rest):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.settings += rest      # argparse leaves settings that stand behind an option
+    fill_in_home(arguments)
     return command.job(arguments)
+
+
+def fill_in_home(words: argparse.Namespace) -> None:
+    """`~` in the paths among the words, which a shell does not see between quotes or behind `=`.
+    Raises UserError as `user_path`."""
+    for name, value in vars(words).items():
+        if isinstance(value, Path):
+            setattr(words, name, Path(user_path(str(value))))
+    if words.settings and "=" not in words.settings[0]:     # a YAML, or a source
+        words.settings[0] = user_path(words.settings[0])
 
 
 def call(job: Job) -> object:

@@ -36,7 +36,7 @@ USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.syn
 USES["processors"] = {"datasets", "datasets.crops", "processors.models", "processors.prediction",
                       "processors.runtime", "processors.training"}
 USES["processors.commands"] = set()
-USES["processors.jobs"] = USES.keys() - {"losses", "nets.files", "nets.pose", "nets.detectors",
+USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.commands"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room

@@ -194,3 +194,22 @@ def test_settings_may_stand_before_and_behind_options(recipe, words):
     assert str(asked["cfg_path"]) == "C.yaml" and asked["overrides"] == ["val.boxes=b.json",
                                                                          "seed=1"]
     assert asked["sweep"] and str(asked["weights"]) == "W.pth"
+
+
+@pytest.mark.parametrize("words, paths", [
+    (["evaluate", "~/run.yaml", "--weights=~/x.pth", "--report", "~/page"],
+     {"cfg_path": "run.yaml", "weights": "x.pth", "report": "page"}),
+    (["predict", "~/a.jpg", "--weights", "~/x.pth", "--out=~/b.jpg"],
+     {"source": "a.jpg", "weights": "x.pth", "out": "b.jpg"}),
+    (["import", "~/labels", "--from", "yolo", "--skeleton", "~/dog.yaml", "--out", "~/a.json"],
+     {"source": "labels", "skeleton": "dog.yaml", "out": "a.json"})])
+def test_the_home_folder_is_filled_in_where_no_shell_does(recipe, monkeypatch, words, paths):
+    monkeypatch.setenv("HOME", str(recipe.parent))
+    job = main.read(words)
+    assert {name: str(job.arguments[name]) for name in paths} == {
+        name: str(recipe.parent / path) for name, path in paths.items()}
+
+
+def test_a_variable_in_a_path_is_refused(recipe, capsys):
+    assert "variables are not filled in" in refusal(
+        ["export", "--weights", "$DATA/x.pth", "--out", "x.onnx"], recipe.parent, capsys)

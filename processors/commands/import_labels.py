@@ -4,6 +4,7 @@ from pathlib import Path
 
 from processors.commands.arguments import Job, add_settings
 from utils.errors import UserError
+from utils.user_path import user_path
 
 # The keys of IMPORTERS in processors/jobs/import_labels.py, which --help need not import
 FORMS = ("cvat", "labelme", "mpii", "yolo")
@@ -32,6 +33,6 @@ def job(words: Namespace) -> Job:
     if len(words.settings) != 1:
         raise UserError("import needs one folder or file of annotations before its options")
     return Job("processors.jobs.import_labels:import_annotations",
-               {"form": words.form, "source": words.settings[0], "skeleton": words.skeleton,
+               {"form": words.form, "source": words.settings[0], "skeleton": user_path(words.skeleton),
                 "out": words.out, "images": words.images, "category": words.category,
                 "val": words.val})
