@@ -33,6 +33,6 @@ def job(words: Namespace) -> Job:
     if len(words.settings) != 1:
         raise UserError("import needs one folder or file of annotations before its options")
     return Job("processors.jobs.import_labels:import_annotations",
-               {"form": words.form, "source": words.settings[0], "skeleton": user_path(words.skeleton),
-                "out": words.out, "images": words.images, "category": words.category,
+               {"form": words.form, "source": words.settings[0],
+                "skeleton": user_path(words.skeleton), "out": words.out, "images": words.images, "category": words.category,
                 "val": words.val})
