@@ -34,5 +34,5 @@ def job(words: Namespace) -> Job:
         raise UserError("import needs one folder or file of annotations before its options")
     return Job("processors.jobs.import_labels:import_annotations",
                {"form": words.form, "source": words.settings[0],
-                "skeleton": user_path(words.skeleton), "out": words.out, "images": words.images, "category": words.category,
-                "val": words.val})
+                "skeleton": user_path(words.skeleton), "out": words.out,
+                "images": words.images, "category": words.category, "val": words.val})
