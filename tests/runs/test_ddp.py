@@ -146,7 +146,7 @@ def test_the_error_of_a_process_is_one_sentence(run, folder, finished):
 
 def test_without_their_launcher_processes_end(words, tmp_path):
     """Or they would go on writing into the folder of the next run."""
-    command = [sys.executable, SCRIPT, *words("orphans", **DDP, **{"optim.epochs": 10 ** 6})]
+    command = [sys.executable, SCRIPT, *words("orphans", **DDP, **{"optim.epochs": 10 ** 5})]
     with open(tmp_path / "log", "w") as log:
         launcher = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     while "epoch 1 step 4" not in (tmp_path / "log").read_text():
