@@ -71,7 +71,7 @@ def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
     if network is None:
         yield "model.type", f"is {shown(model.type)}; choose one of: {', '.join(NETWORKS)}"
         return
-    if model.name not in network.names:
+    if network.names and model.name not in network.names:
         yield "model.name", (f"is {shown(model.name)}; {model.type} knows: "
                              f"{', '.join(network.names)}")
     if model.reduction and not network.has_se:
@@ -82,6 +82,8 @@ def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "model.head", (f"is {shown(model.head)}, but {model.type} has "
                              + (f"{' and '.join(network.heads)}; write one of them"
                                 if network.heads else "one head, that of its name; write default"))
+    if model.level != -1 and not network.has_levels:
+        yield "model.level", f"is {model.level}, but {model.type} has one; write -1"
     if model.drop_path and not network.has_drop_path:
         yield "model.drop_path", (f"is {model.drop_path}, but {model.type} has no layers that can "
                                   f"be gone past; write 0")

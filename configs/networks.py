@@ -12,11 +12,12 @@ RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 class Network:
     builder: str                    # module:function, ModelConfig -> PoseNet; with takes_size
                                     # ModelConfig and (width, height) of the input -> PoseNet
-    names: tuple[str, ...]          # what model.name may be
+    names: tuple[str, ...]          # what model.name may be; (): its builder knows
     has_se: bool = False            # whether model.reduction may be true
     has_widths: bool = False        # whether model.width may be another than 1
     heads: tuple[str, ...] = ()     # what model.head may be, the default first; else it has one
     has_drop_path: bool = False     # whether model.drop_path may be above 0
+    has_levels: bool = False        # whether model.level may be another than -1
     takes_size: bool = False        # whether it is built for an input size and keeps to it
     multiple: int = 32              # the sides of the input are multiples of it, in pixels
 
@@ -29,4 +30,6 @@ NETWORKS = {
     "pose_hrnet": Network("nets.pose.hrnet:pose_hrnet", ("w32", "w48")),
     "pose_vit": Network("nets.pose.vit:pose_vit", ("s", "b", "l", "h"), has_drop_path=True,
                         heads=("classic", "simple"), takes_size=True, multiple=16),
+    "pose_timm": Network("nets.pose.timm_backbone:pose_timm", (), has_drop_path=True,
+                         heads=("dconv", "duc", "simple"), takes_size=True, has_levels=True),
 }

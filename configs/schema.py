@@ -65,12 +65,15 @@ class ModelConfig:
     name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
     width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
                                "half the width is a quarter of the compute", above=0, high=4)
-    head: Literal["default", "classic", "simple"] = setting(
-        "default", "of pose_vit: classic (the default) has two transposed convolutions, simple "
-                   "interpolates")
+    head: Literal["default", "classic", "simple", "dconv", "duc"] = setting(
+        "default", "pose_vit: classic (the default) has two transposed convolutions, simple "
+                   "interpolates; pose_timm: dconv (the default), duc or simple")
+    level: int = setting(
+        -1, "of pose_timm: which of the network's features go to the head, -1: the last",
+        low=-16, high=16)
     drop_path: float = setting(
-        0.0, "of pose_vit: share of persons that go past its last layers in training, falling to 0 "
-             "at the first", low=0, below=1)
+        0.0, "of pose_vit and pose_timm: share of persons that go past its last layers in "
+             "training, falling to 0 at the first", low=0, below=1)
     num_joints: int = setting(
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
@@ -80,7 +83,7 @@ class ModelConfig:
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
     input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "rgb_half",
-                          "alphapose"] = setting(
+                          "rgb_clip", "rgb_unit", "alphapose"] = setting(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
 
     def __str__(self) -> str:

@@ -1,4 +1,5 @@
 """torch.hub entry points."""
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ ROOT = str(Path(__file__).resolve().parent.parent)
     ("pose_resnet_dconv", {"name": "resnet18"}),
     ("pose_hrnet", {"name": "w32", "num_joints": 5}),
     ("pose_vit", {"name": "s", "num_joints": 5, "head": "simple", "input_size": (64, 48)}),
+    pytest.param("pose_timm", {"name": "mobilenetv4_conv_small", "head": "duc"},
+                 marks=pytest.mark.skipif(not find_spec("timm"), reason="timm is not installed")),
 ])
 def test_entries_build_networks_with_weights(tmp_path, entry, settings):
     first = torch.hub.load(ROOT, entry, source="local", **settings)

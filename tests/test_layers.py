@@ -45,7 +45,8 @@ PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solv
             "utils.oks", "utils.geometry", "nets.pretrained"}      # their places are not ours
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
 LISTS = {"run_pickle"}      # a case after the other, flat; no piece wants a name
-OPTIONAL = {"tensorboard", "onnx", "onnxruntime", "safetensors"}   # extras: may wait in a function
+# extras, which may wait in a function
+OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "safetensors"}
 FILES = [file for name in USES if "." not in name
          for file in (*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):

@@ -1,6 +1,6 @@
 """Input formats: in which channel order and with which mean and std a network wants its pixels.
 
-Weights only work with the preparation they were trained with, and the field has five of them.
+Weights only work with the preparation they were trained with, and the field has several of them.
 """
 from dataclasses import dataclass
 
@@ -18,6 +18,11 @@ INPUT_FORMATS = {
     "rgb_mean_std": InputFormat("rgb", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # timm's ViTs of "augreg" and Inception-like networks: from -1 to 1
     "rgb_half": InputFormat("rgb", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    # CLIP's networks, of OpenAI and of others in timm
+    "rgb_clip": InputFormat("rgb", (0.48145466, 0.4578275, 0.40821073),
+                            (0.26862954, 0.26130258, 0.27577711)),
+    # some of timm: from 0 to 1
+    "rgb_unit": InputFormat("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     # SimpleBaselines' and HRNet's pose_resnet: BGR pixels under the RGB-ordered mean and std
     "bgr_mean_std": InputFormat("bgr", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # the original SimplePose: the mean is taken off, nothing is divided

@@ -23,15 +23,16 @@ class Head(nn.Module):
         return self.output(self.upsample(features))
 
 
-def duc_head(in_channels: int, num_joints: int, width: float = 1.0) -> Head:
-    """Pixel shuffle and two DUC layers: the head of AlphaPose's FastPose.
+def duc_head(in_channels: int, num_joints: int, width: float = 1.0, stages: int = 3) -> Head:
+    """Pixel shuffle and DUC layers, two in the head of AlphaPose's FastPose; each stage doubles the
+    size.
 
     The DUC layers keep PyTorch's own initialisation, as in AlphaPose. `width`: channels between
     as a part of the original's.
     """
-    first, second = scaled(width, 256), scaled(width, 128)
-    upsample = nn.Sequential(nn.PixelShuffle(2), DUC(in_channels // 4, first), DUC(first, second))
-    return Head(upsample, nn.Conv2d(second, num_joints, 3, padding=1), upsampling=8)
+    channels = [in_channels // 4, scaled(width, 256), scaled(width, 128)][:stages]
+    upsample = nn.Sequential(nn.PixelShuffle(2), *map(DUC, channels[:-1], channels[1:]))
+    return Head(upsample, nn.Conv2d(channels[-1], num_joints, 3, padding=1), 2 ** stages)
 
 
 def dconv_head(in_channels: int, num_joints: int, width: float = 1.0, layers: int = 3) -> Head:

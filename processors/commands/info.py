@@ -11,12 +11,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--keys", action="store_true",
                         help="show every key of the YAML instead, as Markdown")
+    parser.add_argument("--backbones", metavar="PATTERN",
+                        help="list networks of timm instead, such as 'mobilenetv4*', with their "
+                             "cost at the YAML's input size and their licences")
 
 
 def job(words: Namespace) -> Job:
     if words.keys:
         return Job("configs.reference:print_reference", {})
     config = load_config(*split(words.settings))
+    if words.backbones:
+        return Job("processors.jobs.backbones:print_backbones",
+                   {"pattern": words.backbones, "input_size": config.codec.input_size})
     recipes, problems = load_recipes()
     return Job("processors.jobs.info:info",
                {"config": config, "recipes": recipes, "problems": problems})

@@ -9,8 +9,9 @@ from utils.errors import UserError
 from utils.log import log
 
 # What the stored tensors or the meaning of `step` depend on. Everything else may change.
-FIXED = ("model.type", "model.name", "model.head", "model.num_joints", "model.reduction",
-         "model.width", "optim.optimizer", "optim.layer_decay", "data.batch_size")
+FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joints",
+         "model.reduction", "model.width", "optim.optimizer", "optim.layer_decay",
+         "data.batch_size")
 
 # What a score depends on beside the weights: with another value, scores cannot be compared.
 JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",

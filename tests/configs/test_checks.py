@@ -52,6 +52,8 @@ def test_one_wrong_value_is_the_one_problem(key, value):
     ("model.width", {"model": {"pretrained": True, "width": 0.5}}),
     ("model.head", {"model": {"head": "simple"}}),
     ("model.drop_path", {"model": {"drop_path": 0.1}}),
+    ("model.level", {"model": {"level": 2}}),
+    ("model.head", {"model": {"type": "pose_timm", "name": "resnet18", "head": "classic"}}),
     ("model.name", {"model": {"type": "pose_vit"}}),
     ("model.width", {"model": {"type": "pose_vit", "name": "s", "width": 0.5}}),
     ("model.reduction", {"model": {"type": "pose_vit", "name": "s", "reduction": True}}),

@@ -18,7 +18,7 @@ def small_config(skeleton="coco", joints=17, **val) -> Config:
 def write_checkpoint(path: Path, config: Config, **other) -> Path:
     """A checkpoint of this project with a network that has learned nothing."""
     torch.manual_seed(0)
-    net = build_net(config.model)
+    net = build_net(config.model, input_size=config.codec.input_size)
     with torch.no_grad():
         net.head.output.weight.mul_(100)    # scores that count
     state = {"ema": net.state_dict(), "config": config_to_dict(config),

@@ -22,6 +22,9 @@ from processors.pose_predictor import PosePredictor  # noqa: E402
 from tests.processors.pose_checkpoints import write_checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
+TIMM = ("resnet50.a1_in1k", "convnext_tiny.fb_in22k", "mobilenetv4_conv_small.e2400_r224_in1k",
+        "efficientnet_b0.ra_in1k", "swin_tiny_patch4_window7_224.ms_in1k",
+        "vit_small_patch16_224.augreg_in21k", "fastvit_t8.apple_in1k", "hrnet_w32.ms_in1k")
 
 
 def config(type="pose_resnet_duc", name="resnet18", **model) -> Config:
@@ -183,9 +186,14 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path, monkeypatch, capsys):
     {"type": "pose_resnet_duc", "name": "resnet50", "reduction": True},
     {"type": "pose_resnet_dconv", "name": "resnet18"},
     {"type": "pose_resnet_dconv", "name": "resnet18", "reduction": True},
-    {"type": "pose_hrnet", "name": "w32"}], ids=str)
+    {"type": "pose_hrnet", "name": "w32"},
+    {"type": "pose_vit", "name": "s", "head": "classic"},
+    {"type": "pose_vit", "name": "s", "head": "simple"},
+    *({"type": "pose_timm", "name": name} for name in TIMM)], ids=str)
 def test_every_network_can_be_exported(tmp_path, settings):
     """Written only after the comparison with the network."""
+    if settings["type"] == "pose_timm":
+        pytest.importorskip("timm")
     export(write_checkpoint(tmp_path / "net.pth", config(**settings)), tmp_path / "net.onnx",
            decode=True)
     keypoints, scores = run(tmp_path / "net.onnx", images(1))

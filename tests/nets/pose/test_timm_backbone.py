@@ -1,0 +1,105 @@
+"""Networks of timm as backbones: their features, our heads, and what is refused."""
+import sys
+from collections import namedtuple
+
+import pytest
+import torch
+
+from configs.schema import ModelConfig
+from nets import build_net
+from nets.pose import timm_backbone
+from nets.pose.timm_backbone import TimmBackbone, head_for, report_of
+
+timm = pytest.importorskip("timm")
+SMALL = ["mobilenetv4_conv_small.e2400_r224_in1k", "efficientnet_b0.ra_in1k",
+         "fastvit_t8.apple_in1k"]
+LARGE = ["resnet50.a1_in1k", "convnext_tiny.fb_in22k", "hrnet_w32.ms_in1k",
+         "swin_tiny_patch4_window7_224.ms_in1k", "vit_small_patch16_224.augreg_in21k"]
+NAMES = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
+SIZE = (64, 96)         # width, height
+Weights = namedtuple("Weights", "mean std license")
+
+
+def make(name, **settings):
+    return build_net(type="pose_timm", name=name, num_joints=3, input_size=SIZE, **settings)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_of_training_and_features_that_are_timms(name):
+    net, images = make(name), torch.randn(2, 3, 96, 64)
+    heatmaps = net(images)
+    assert heatmaps.shape == (2, 3, 24, 16) and net.stride == 4
+    heatmaps.square().mean().backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            if parameter.grad is not None:
+                parameter -= 0.1 * parameter.grad
+    assert net.backbone.features.training
+    net.eval()
+    size = {"img_size": (96, 64)} if name.startswith(("vit", "swin")) else {}
+    theirs = timm.create_model(name, pretrained=False, features_only=True, **size).eval()
+    theirs.load_state_dict(net.backbone.features.state_dict())
+    with torch.no_grad():
+        wanted, found = theirs(images)[-1], net.backbone(images)
+        if name.startswith("swin"):
+            wanted = wanted.permute(0, 3, 1, 2)
+    assert torch.equal(found, wanted)
+    assert found.shape == (2, net.backbone.out_channels, 96 // net.backbone.stride,
+                           64 // net.backbone.stride)
+
+
+@pytest.mark.parametrize("level, stride", [(-1, 32), (1, 4), (2, 8), (3, 16), (-2, 16)])
+@pytest.mark.parametrize("head", ["dconv", "duc", "simple"])
+def test_every_level_and_head_come_to_a_quarter(level, stride, head):
+    with torch.device("meta"):
+        net = make(SMALL[1], level=level, head=head)
+        assert net.backbone.stride == stride
+        assert net(torch.empty(1, 3, 96, 64)).shape == (1, 3, 24, 16)
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"name": "resnet50.a1_in1k", "level": 0}, "1/2 of the input.*model.level=4"),
+    ({"name": "resnet50.a1_in1k", "level": 5}, "has 5 levels: write -5 to 4"),
+    ({"name": "vit_small_patch14_dinov2.lvd142m"}, "1/14 of the .*: choose another network"),
+    ({"name": "convnext_tinny.fb_in22k"}, "did you mean convnext_tiny.fb_in22k"),
+    ({"name": "resnet50.no_such_tag"}, "resnet50.no_such_tag cannot be had of timm"),
+    ({"name": "resnet18.a1_in1k", "head": "classic"}, "dconv and duc and simple"),
+])
+def test_what_cannot_be_is_said_in_one_sentence(settings, words):
+    with torch.device("meta"), pytest.raises(ValueError, match=words) as caught:
+        make(**settings)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_duc_wants_channels_in_fours():
+    config = ModelConfig(type="pose_timm", name="x", head="duc")
+    with pytest.raises(ValueError, match="x has 386: write dconv or simple"):
+        head_for(config, 386, 32)
+
+
+def test_without_timm_the_command_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ValueError, match="needs the package timm: pip install timm"):
+        make(SMALL[0])
+
+
+def weights_are(monkeypatch, mean, std):
+    cfg = Weights(mean, std, "apache-2.0")
+    monkeypatch.setattr(timm_backbone, "import_timm", lambda: namedtuple("T", "get_pretrained_cfg")(
+        lambda name: cfg))
+
+
+@pytest.mark.parametrize("mean, std, form", [
+    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb_mean_std"),
+    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "rgb_half"),
+    (timm.data.OPENAI_CLIP_MEAN, timm.data.OPENAI_CLIP_STD, "rgb_clip")])
+def test_weights_want_their_mean_and_std_and_say_their_licence(monkeypatch, mean, std, form):
+    with torch.device("meta"):
+        backbone = TimmBackbone(SMALL[0], -1, SIZE)
+    weights_are(monkeypatch, mean, std)
+    config = ModelConfig(type="pose_timm", name="n", input_format=form)
+    report = report_of(config, backbone)
+    assert report.input_format == form and "licence is apache-2.0" in str(report)
+    config = ModelConfig(type="pose_timm", name="n", input_format="alphapose")
+    with pytest.raises(ValueError, match=f"set model.input_format={form}"):
+        report_of(config, backbone)
