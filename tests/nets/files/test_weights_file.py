@@ -170,3 +170,14 @@ def test_only_exact_types_survive(tmp_path):
     assert content["a"].clone().tolist() == [1, 1] and type(content["e"]["f"]) is torch.Tensor
     assert [content.get(key) for key in ("b", "c", "d", "g")] == [None, None, (None, True), None]
     assert type(content["e"]) is dict and (1, 2) not in content
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.safetensors"])
+def test_a_folder_from_hugging_face_is_read(tmp_path, name):
+    state = {"head.conv.bias": torch.ones(2)}
+    (tmp_path / "config.json").write_text("{}")
+    if name.endswith(".bin"):
+        torch.save(state, tmp_path / name)
+    else:
+        pytest.importorskip("safetensors.torch").save_file(state, tmp_path / name)
+    assert torch.equal(read_weights_file(tmp_path)["head.conv.bias"], torch.ones(2))
