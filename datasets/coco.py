@@ -19,8 +19,9 @@ from datasets.crops.crop_pack import CropPack, pack_settings
 from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
-from utils.errors import UserError, cut
+from utils.errors import UserError
 from utils.geometry import CropGeometry, padded_area
+from utils.shown import shortened
 
 MOST_TRIED = 100    # other persons in the place of one whose image is broken
 
@@ -123,7 +124,7 @@ class MSCOCO(Dataset):
             source = self.source if part is self.sets[0] else part.ann_path
             raise FileNotFoundError(
                 f"{part.root_key}: {len(missing)} of {len(names)} images of {source} are not in "
-                f"{part.img_root}, first {', '.join(map(cut, missing[:3]))}"
+                f"{part.img_root}, first {', '.join(map(shortened, missing[:3]))}"
                 f"{spelled_otherwise(part.img_root, missing)}; add them, correct the folder, or "
                 f"set data.skip_broken to true")
         return np.isin(names, missing)

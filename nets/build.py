@@ -36,7 +36,7 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         try:
             net.weights_report = load_weights(net, config.pretrained, joint_names=joint_names,
                                               known_joints=known_joints)
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, UserError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
     return net
 

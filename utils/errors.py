@@ -1,9 +1,5 @@
 """UserError: a sentence for the user. Every other exception is a bug and keeps its traceback."""
 import errno
-import reprlib
-
-_short_repr = reprlib.Repr()    # also of what holds itself or is nested without end
-_short_repr.maxstring = _short_repr.maxother = _short_repr.maxlong = 80
 
 CURES = {
     errno.ENOSPC: "make room there, or choose another place",
@@ -32,17 +28,6 @@ class UserError(ValueError):
     The command line prints it and ends with status 2. A missing or unwritable file is an OSError
     with such a sentence, or with the system's own words.
     """
-
-
-def shown(value: object) -> str:
-    """A value of the user's for a message, as Python writes it, cut to a line."""
-    return cut(_short_repr.repr(value))
-
-
-def cut(text: str, most: int = 80) -> str:
-    """A text of the user's for a message, such as a file name, cut to a line."""
-    text = text.encode("utf-8", "backslashreplace").decode()    # half a letter cannot be printed
-    return text if len(text) <= most else f"{text[:most - 3]}..."
 
 
 def first_line(error: Exception) -> str:

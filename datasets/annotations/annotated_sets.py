@@ -10,6 +10,7 @@ from configs.schema import ExtraSet
 from datasets.annotations.annotation_cache import cached_persons
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton, joint_map, load_skeleton
+from utils.errors import UserError
 
 PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
 PER_IMAGE = ("image_ids", "file_names", "image_sizes")
@@ -39,7 +40,7 @@ def extra_sets(configs: Sequence[ExtraSet], skeleton: Skeleton, category: str | 
         try:
             own = load_skeleton(config.skeleton) if config.skeleton else skeleton
             joint_map(own, skeleton)
-        except (FileNotFoundError, ValueError) as error:
+        except (FileNotFoundError, UserError) as error:
             raise type(error)(f"{key}.skeleton: {error}") from error
         chosen = category if config.category == "" else config.category
         sets.append(AnnotatedSet(Path(config.ann_path), Path(config.img_root), own, chosen,

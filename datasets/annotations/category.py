@@ -2,7 +2,8 @@
 from typing import Any
 
 from datasets.annotations.skeleton import Skeleton
-from utils.errors import UserError, cut, shown
+from utils.errors import UserError
+from utils.shown import shortened, shown
 
 ALL = "all"
 
@@ -35,7 +36,7 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
 
 
 def _listed(rows: list[dict[str, Any]]) -> str:
-    names = [f"{cut(str(row.get('name')))} ({shown(row['id'])})" for row in rows]
+    names = [f"{shortened(str(row.get('name')))} ({shown(row['id'])})" for row in rows]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return ", ".join(names[:20]) + more if names else "those it will list, which are none yet"
 
@@ -53,5 +54,5 @@ def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleto
             first = next(i for i, pair in enumerate(zip(names, ours, strict=True))
                          if pair[0] != pair[1])
             raise UserError(f"{where} has the joints of {skeleton.name} (data.skeleton) in "
-                             f"another order, first {cut(str(names[first]))} in the place of "
+                             f"another order, first {shortened(str(names[first]))} in the place of "
                              f"{ours[first]}: give a skeleton with the file's order")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
-from utils.errors import UserError, shown
+from utils.errors import UserError
 from utils.json_file import read_json
+from utils.shown import shown
 
 LISTS = ("images", "annotations", "categories")
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from datasets.annotations.coco_file import CocoFile, refuse_row
-from utils.errors import UserError, shown
+from utils.errors import UserError
+from utils.shown import shown
 
 IMAGE_FIELDS = ("id", "file_name", "width", "height")
 NO_NUMBERS = -1             # in the place of a count

@@ -19,10 +19,11 @@ from datasets.annotations.columns import (
 )
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton
-from utils.errors import UserError, shown
+from utils.errors import UserError
 from utils.geometry import clean_box
 from utils.json_file import read_json
 from utils.oks import AREA_OF_BOX
+from utils.shown import shown
 
 FAR_OUTSIDE = 0.1       # a joint further outside than this part of the image size is no joint
 LARGEST = 1e9           # pixels; a box with larger numbers would overflow on its way to a crop

@@ -8,7 +8,8 @@ from datasets.annotations.columns import is_number, numbers
 from datasets.annotations.readers import read_detection_rows
 from datasets.doctor.finding import Finding, some
 from datasets.doctor.raw_labels import RawLabels
-from utils.errors import UserError, shown
+from utils.errors import UserError
+from utils.shown import shown
 
 FIELDS = ("image_id", "category_id", "bbox", "score")
 STOPS = "evaluation stops at them: correct or remove them"

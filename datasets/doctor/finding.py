@@ -2,7 +2,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from utils.errors import cut
+from utils.shown import shortened
 
 ODD = 1e-4          # share below which a finding is a note: it costs less than AP can show
 EXAMPLES = 5
@@ -40,7 +40,7 @@ def some(values: Iterable, what: str = "") -> tuple[str, ...]:
     for value in values:
         if len(found) == EXAMPLES:
             break
-        found.append(cut(f"{what} {value}".strip()))
+        found.append(shortened(f"{what} {value}".strip()))
     return tuple(found)
 
 

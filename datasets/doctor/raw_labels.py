@@ -15,7 +15,8 @@ from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
 from datasets.annotations.columns import image_columns, numbers
 from datasets.doctor.finding import Finding, some
-from utils.errors import UserError, shown
+from utils.errors import UserError
+from utils.shown import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +145,7 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
     cure = "correct category_id, or set data.category"
     try:
         chosen = category_ids(categories, part.category, str(part.ann_path))
-    except ValueError as error:
+    except UserError as error:
         fault("category", str(error), "training and evaluation refuse the file")
         return (), posed or rows
     mine = [row for row in rows if row["category_id"] in chosen]

@@ -95,11 +95,14 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
     if decode:
         network = Decoded(network, build_codec(model.config, model.skeleton))
     names = ["keypoints", "scores", "heatmaps"] if decode else ["heatmaps"]
+    images = torch.zeros(2, 3, height, width)
+    with torch.no_grad():
+        network.eval()(images)      # what fails here is no fault of the exporter's
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")     # on the exporter's own parts
             program = torch.onnx.export(
-                network.eval(), (torch.zeros(2, 3, height, width),), dynamo=True,
+                network, (images,), dynamo=True,
                 input_names=["images"], output_names=names, opset_version=opset,
                 dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
                 verbose=False)

@@ -112,7 +112,7 @@ def load_last(path: Path) -> dict[str, Any] | None:
         try:
             state = load_checkpoint(candidate)
             ensure_run(state, candidate)
-        except ValueError as error:
+        except UserError as error:
             log.warning("%s", error)
             errors.append(str(error))
             continue

@@ -7,7 +7,8 @@ from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import whole_images
 from datasets.crops.images import SUFFIXES, missing_files, spelled_otherwise
-from utils.errors import UserError, cut
+from utils.errors import UserError
+from utils.shown import shortened
 
 PERSON = 1              # category id in COCO
 NUMBER = re.compile(r"(?:COCO_\w+_)?(\d{1,18})")     # a file name whose number is the image id
@@ -67,7 +68,7 @@ def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:
                          f"it")
     if len(missing_files(img_root, names)) == len(names):
         raise FileNotFoundError(f"none of the {len(names)} images of {path} is in {img_root}, "
-                                f"such as {cut(names[0])}{spelled_otherwise(img_root, names)}: "
-                                f"correct the folder")
+                                f"such as {shortened(names[0])}"
+                                f"{spelled_otherwise(img_root, names)}: correct the folder")
     chosen = category_ids(file.categories, category, str(path))[0] if file.categories else PERSON
     return Images(img_root, names, ids, f"image ids are those of {path}", category=chosen)

@@ -12,6 +12,7 @@ from processors.reports import data_charts as charts
 from processors.reports.evaluation_page import JPEG_QUALITY
 from processors.reports.html_page import rows_of, write_page
 from processors.reports.training_sheet import training_sheet
+from utils.errors import UserError
 from utils.log import log
 from utils.outputs import marked, marked_text, write_output
 from utils.rgb import encode_image
@@ -56,7 +57,7 @@ def _made(what: str, make: Callable[[], Made], left_out: dict[str, str]) -> Made
     """What `make` returns; None if the data are broken, with the reason in `left_out`."""
     try:
         return make()
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         log.warning("report: %s is left out: %s", what, error)
         left_out[what] = str(error)
         return None

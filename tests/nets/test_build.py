@@ -14,6 +14,7 @@ from nets import build_net
 from nets.pose.hrnet import HRNET_WIDTHS
 from nets.pose.pose_net import PoseNet
 from nets.pose.resnet import RESNETS
+from nets.pose.vit import VITS
 
 # Parameters of the original networks with 17 joints: type, name, without SE, with SE.
 SIZES = [
@@ -67,9 +68,9 @@ def test_the_list_of_networks_names_builders_and_what_they_can_build(kind):
     builder = pkgutil.resolve_name(network.builder)
     size = {"input_size": tuple[int, int]} if network.takes_size else {}
     assert get_type_hints(builder) == {"config": ModelConfig, "return": PoseNet} | size
-    tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS}
+    tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS, "nets.pose.vit": VITS}
     module = network.builder.partition(":")[0]
-    assert network.names == tuple(tables.get(module, network.names))
+    assert network.names == (() if kind == "pose_timm" else tuple(tables[module]))
 
 
 def conv_std(module):

@@ -1,26 +1,7 @@
-"""Values in messages are a line at most, whatever they are."""
+"""Errors in words."""
 import pytest
 
-from utils.errors import cut, first_line, shown
-
-EVERYTHING: list = ["x" * 1000]
-for _ in range(60):
-    EVERYTHING = [EVERYTHING] * 10      # written out it would fill every disk
-
-
-@pytest.mark.parametrize("value", ["x" * 100_000, 10 ** 4000, EVERYTHING, ["x" * 90] * 90, {1: 2}])
-def test_a_value_is_cut_to_a_line(value):
-    assert 1 < len(shown(value)) <= 80 and len(shown(value).splitlines()) == 1
-
-
-def test_short_values_are_as_python_writes_them():
-    assert [shown(value) for value in (1, "1", 2.5, None, [1, "a"])] == [
-        "1", "'1'", "2.5", "None", "[1, 'a']"]
-
-
-def test_names_are_cut_and_can_be_printed():
-    assert cut("a/b.jpg") == "a/b.jpg" and cut("x" * 99) == "x" * 77 + "..."
-    assert cut("\ud800.jpg").encode() == b"\\ud800.jpg"
+from utils.errors import first_line
 
 
 @pytest.mark.parametrize("error, words", [

@@ -18,7 +18,8 @@ ENDLESS.append(ENDLESS)
 
 @pytest.mark.parametrize("value", [
     doubled(40), ENDLESS, "x" * 10 ** 7, ["x" * 10 ** 6] * 10 ** 5, 10 ** 6000, -10 ** 400,
-    {"k" * 10 ** 6: doubled(30)}, {(1, 2): {3}}, b"x" * 10 ** 6, list(range(10 ** 6))],
+    {"k" * 10 ** 6: doubled(30)}, {(1, 2): {3}}, b"x" * 10 ** 6, list(range(10 ** 6)),
+    ["x" * 90] * 90],
     ids=lambda value: type(value).__name__)
 def test_anything_is_shown_on_one_short_line(value):
     text = shown(value)
@@ -32,6 +33,7 @@ def test_what_is_short_is_shown_as_it_is(value):
 
 def test_a_long_text_keeps_its_ends_and_codes_of_terminals_are_written_out():
     assert shortened("a" * 100 + "z" * 100, 40) == "a" * 30 + "..." + "z" * 10
+    assert shortened("\ud800.jpg").encode() == b"\\ud800.jpg"
     assert shortened("\x1b[2Ja\nb") == "\\x1b[2Ja\\nb" and shortened("骨架 1") == "骨架 1"
 
 
