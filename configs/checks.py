@@ -33,7 +33,7 @@ def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 def ensure_ranges(section: Any, prefix: str) -> None:
-    """Raise ValueError for the first number out of its range, where no YAML was loaded."""
+    """Raise UserError for the first number out of its range, where no YAML was loaded."""
     for key, sentence in range_problems(section, prefix):
         raise UserError(f"{key} {sentence}")
 
@@ -175,7 +175,7 @@ VAL_PATHS = "val_ann_path", "val_img_root"
 
 
 def ensure_set(data: DataConfig, *keys: str) -> None:
-    """Raise ValueError for a path that is needed and the YAML does not give."""
+    """Raise UserError for a path that is needed and the YAML does not give."""
     for key in keys:
         if not getattr(data, key):
             raise UserError(f"data.{key} is not set; write its path into the YAML file, or give "

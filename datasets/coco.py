@@ -51,7 +51,7 @@ class MSCOCO(Dataset):
         images at once. split: "train" or "val", for the names of settings in messages. category:
         see `category_ids`. extra: more annotation files whose persons come after these.
 
-        Raises FileNotFoundError or ValueError, one sentence with file and setting; also where no
+        Raises FileNotFoundError or UserError, one sentence with file and setting; also where no
         annotated person is left to use. No detection left is a data set of nobody.
         """
         ann_key, root_key = f"data.{split}_ann_path", f"data.{split}_img_root"

@@ -19,7 +19,7 @@ def train_loader(dataset: MSCOCO, config: DataConfig, *, seed: int, epochs: int,
     Iterate it once: `loader.sampler.steps_per_epoch` batches are an epoch. Each process gets
     `loader.batch_size` samples of every batch. A data set smaller than data.batch_size makes
     batches of all its persons; `loader.sampler.batch_size` tells the size in use. Raises
-    ValueError if the batch cannot be shared between the processes.
+    UserError if the batch cannot be shared between the processes.
     """
     if len(dataset) < world_size:
         raise UserError(f"{dataset.source} has {len(dataset)} persons for {world_size} "
@@ -52,7 +52,7 @@ def start_workers(loader: DataLoader) -> None:
 
 
 def share_of(batch_size: int, world_size: int, key: str = "data.batch_size") -> int:
-    """Samples of a batch that one process takes. Raises ValueError if they do not divide."""
+    """Samples of a batch that one process takes. Raises UserError if they do not divide."""
     if batch_size < 1 or batch_size % world_size:
         raise UserError(f"{key} is {batch_size}, which {world_size} processes cannot share "
                          f"equally: make it a multiple of {world_size}")

@@ -20,7 +20,7 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
 
     input_size: (width, height) in pixels, which only pose_vit is built for; it takes others, too.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
-    Raises ValueError for impossible settings and for weights that cannot be had or do not fit;
+    Raises UserError for impossible settings and for weights that cannot be had or do not fit;
     FileNotFoundError for a missing file.
     """
     assert config is None or not settings, "give a ModelConfig or its fields, not both"

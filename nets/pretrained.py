@@ -71,7 +71,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
     that a file for another skeleton has, too, keep their part of the last layer, and the others
     keep the net's. `known_joints`: the names by their number, for the files of other projects,
-    which do not say them. Raises FileNotFoundError or ValueError.
+    which do not say them. Raises FileNotFoundError or UserError.
     """
     where, checkpoint = "the given weights", weights
     if isinstance(weights, str | Path):

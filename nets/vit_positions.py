@@ -12,7 +12,7 @@ def fit_positions(net: nn.Module, state: dict[str, torch.Tensor], where: str) ->
     """Put a position embedding of the net's size into `state` (by our names, plain numbers).
 
     Returns words on what was done, "" where nothing was. An embedding without a class token, as
-    mmpose's, gets a first row of 0. Raises ValueError for rows that are no grid.
+    mmpose's, gets a first row of 0. Raises UserError for rows that are no grid.
     """
     own, places = net.state_dict().get(POSITIONS), state.get(POSITIONS)
     if own is None or places is None or places.ndim != 3 or places.shape[1] == own.shape[1]:

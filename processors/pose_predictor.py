@@ -39,7 +39,7 @@ class PosePredictor:
     device: such as "cuda:1"; the first GPU if there is one, else the CPU, if not given.
     flip_test: average with the mirror image, twice the work; if not given, as the settings say.
     overrides: settings such as "codec.decoder=quarter".
-    Raises FileNotFoundError or ValueError in one sentence for files that cannot be used.
+    Raises FileNotFoundError or UserError in one sentence for files that cannot be used.
     """
 
     def __init__(self, weights: str | Path | PoseModel,

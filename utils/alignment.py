@@ -58,7 +58,7 @@ ALIGNMENTS = {
 
 
 def get_alignment(name: str) -> Alignment:
-    """The convention of that name. Raises ValueError for an unknown one."""
+    """The convention of that name. Raises UserError for an unknown one."""
     if name not in ALIGNMENTS:
         raise UserError(f"codec.alignment is {name!r}, which is not known: "
                          f"use one of {', '.join(ALIGNMENTS)}")

@@ -22,7 +22,7 @@ class CropGeometry:
     """What every crop of a run has in common. Whoever makes, packs or reads crops takes this one
     value, so that size and pixel convention cannot come from two places.
 
-    Raises ValueError for an unknown alignment.
+    Raises UserError for an unknown alignment.
     """
     input_size: tuple[int, int] = (192, 256)    # of the crop, (width, height)
     alignment: str = "hrnet"                    # pixel convention of boxes and warp
@@ -100,7 +100,7 @@ def affine_matrix(center: np.ndarray, scale: np.ndarray, rotation: float | np.nd
     center, scale: (..., 2) of `box_to_center_scale`. rotation: (...) degrees; positive turns
     the picture counter-clockwise. output_size: (width, height). inverse: from output to image.
     flip: the crop mirrored after the warp, x' = width - 1 - x. Returns (..., 2, 3) float64.
-    Raises ValueError for a center or scale that is not finite.
+    Raises UserError for a center or scale that is not finite.
     """
     rules = get_alignment(alignment)
     center, scale = np.asarray(center, np.float64), np.asarray(scale, np.float64)

@@ -30,7 +30,7 @@ class HeatmapCodec:
     alignment has; the official HRNet protocol is hrnet, rounded, quarter, ViTPose's is udp, exact,
     vitpose. Parts that do not fit the alignment are used as asked and warned about. blur_kernel:
     of gauss_taylor and vitpose, odd pixels; 0: from sigma (`decoders.kernel_for`).
-    Raises ValueError for names and sizes that cannot be.
+    Raises UserError for names and sizes that cannot be.
     """
 
     def __init__(self, input_size: tuple[int, int] = (192, 256), stride: int = 4,
@@ -72,7 +72,7 @@ class HeatmapCodec:
         keypoints: (B, K, 2) input pixels. visibility: (B, K), 0 = no loss. Returns heatmaps
         (B, K, h, w) float32 with peaks of height 1, and weights (B, K) float32: the visibility,
         or 0 where the whole Gaussian (3 sigma) is outside the map. Maps are empty where the
-        weight is not above 0.5. Raises ValueError for other shapes, and for what is no tensor.
+        weight is not above 0.5. Raises UserError for other shapes, and for what is no tensor.
         """
         if not (isinstance(keypoints, Tensor) and isinstance(visibility, Tensor)):
             raise UserError(f"encode takes tensors, not {type(keypoints).__name__} and "
@@ -96,7 +96,7 @@ class HeatmapCodec:
         """Heatmaps (B, K, h, w) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K) float32.
 
         The inverse of `encode`. Input pixels go to the image by `Sample.to_image`. Raises
-        ValueError for maps of another size than this codec's.
+        UserError for maps of another size than this codec's.
         """
         if heatmaps.ndim != 4 or heatmaps.shape[:1:-1] != self.heatmap_size:
             raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} do not belong to a codec "

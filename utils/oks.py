@@ -76,7 +76,7 @@ def soft_oks_nms(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
     threshold), and comes later; the first 20 are kept.
 
     Returns the kept indices in the order they were taken. As in HRNet, the lowered scores only
-    order the poses; what is written as their score is up to the caller. Raises ValueError for a
+    order the poses; what is written as their score is up to the caller. Raises UserError for a
     threshold that is not above 0.
     """
     image_ids = np.zeros(len(scores), np.int64)

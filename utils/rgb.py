@@ -11,7 +11,7 @@ def as_rgb(image: Any) -> np.ndarray:
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16 -> (H, W, 3) uint8 RGB.
 
     Grey becomes three equal channels, alpha is dropped, 16 bits keep their upper 8. A PIL image
-    in one of these forms will do. Raises ValueError for anything else, and for no pixels.
+    in one of these forms will do. Raises UserError for anything else, and for no pixels.
     """
     pixels = np.asarray(image)
     if pixels.dtype == np.uint16:

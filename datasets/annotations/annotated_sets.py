@@ -32,7 +32,7 @@ def extra_sets(configs: Sequence[ExtraSet], skeleton: Skeleton, category: str | 
                ) -> list[AnnotatedSet]:
     """The sets of data.extra_sets; skeleton and category are data's, for those that name none.
 
-    Raises FileNotFoundError or ValueError naming the setting of a skeleton that cannot be used.
+    Raises FileNotFoundError or UserError naming the setting of a skeleton that cannot be used.
     """
     sets = []
     for number, config in enumerate(configs):

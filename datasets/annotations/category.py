@@ -14,7 +14,7 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
 
     wanted (data.category): a name, an id, "all" for every category that has keypoints (or every
     one if none says so), taken as one; "" is person, else the only one with keypoints, else the
-    only one. Raises ValueError that lists what the file has.
+    only one. Raises UserError that lists what the file has.
     """
     rows = [row for row in categories if isinstance(row, dict)
             and isinstance(row.get("id"), int | float | str)]
@@ -43,7 +43,7 @@ def _listed(rows: list[dict[str, Any]]) -> str:
 
 def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleton,
                        where: str) -> None:
-    """Raise ValueError for a file that names the joints of `skeleton`, but in another order."""
+    """Raise UserError for a file that names the joints of `skeleton`, but in another order."""
     for row in categories:
         if not isinstance(row, dict) or row.get("id") not in ids:
             continue

@@ -63,7 +63,7 @@ class Skeleton:
 def load_skeleton(name_or_path: str) -> Skeleton:
     """Read `configs/skeletons/NAME.yaml`, or the YAML file at a path.
 
-    Raises FileNotFoundError or ValueError that name the file and the wrong entry.
+    Raises FileNotFoundError or UserError that name the file and the wrong entry.
     """
     path = Path(user_path(name_or_path))
     if not path.suffix:
@@ -226,7 +226,7 @@ def published_joints() -> dict[int, tuple[str, ...]]:
 def joint_map(source: Skeleton, target: Skeleton) -> tuple[int, ...]:
     """For each joint of `target` the index of the joint with its name in `source`, -1 without.
 
-    Raises ValueError if they share no name.
+    Raises UserError if they share no name.
     """
     places = {name: place for place, name in enumerate(source.joint_names)}
     found = tuple(places.get(name, -1) for name in target.joint_names)

@@ -41,7 +41,7 @@ class CropPack:
     """A finished pack, checked against what training asks for."""
 
     def __init__(self, path: str | Path):
-        """Raises FileNotFoundError or ValueError, one sentence, for a pack that cannot be used."""
+        """Raises FileNotFoundError or UserError, one sentence, for a pack that cannot be used."""
         self.path = Path(path)
         self.header, self.records = read_index(self.path)
         made, people = int((self.records["part"] == WHOLE).sum()), self.header["persons"]
@@ -70,7 +70,7 @@ class CropPack:
         return self.__dict__ | {"_file": None}      # open files do not go to other processes
 
     def check_settings(self, settings: dict[str, Any]) -> None:
-        """Raise ValueError if `settings` (see pack_settings) ask for more than was packed."""
+        """Raise UserError if `settings` (see pack_settings) ask for more than was packed."""
         made = self.header
         again = "set it back, or pack again under another name"
         if made["alignment"] != settings["alignment"]:
@@ -88,7 +88,7 @@ class CropPack:
     def rows(self, persons: PersonTable, ann_path: str) -> np.ndarray:
         """Record of each person and part, (N, 3) int32, -1 where a person has no such part.
 
-        Raises ValueError if persons are not in the pack: it belongs to other annotations.
+        Raises UserError if persons are not in the pack: it belongs to other annotations.
         """
         keys = person_keys(persons)
         rows = np.full((len(keys), 3), -1, np.int32)

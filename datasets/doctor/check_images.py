@@ -76,7 +76,7 @@ def headers_to_read(labels: RawLabels) -> list[int]:
 
 
 def header_of(path: Path) -> ImageHeader:
-    """By the header, or by decoding what has none that is read. Raises ValueError and OSError."""
+    """By the header, or by decoding what has none that is read. Raises UserError and OSError."""
     header = read_header(path)
     if header is None:
         try:

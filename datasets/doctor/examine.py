@@ -78,7 +78,7 @@ class Diagnosis:
 
 def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) -> Diagnosis:
     """Look at all sets of a Config. repeated: annotations of some of the same images by somebody
-    else, to estimate sigmas from. Raises ValueError only for data.extra_sets whose skeleton
+    else, to estimate sigmas from. Raises UserError only for data.extra_sets whose skeleton
     cannot be used, and for a `repeated` that says nothing."""
     data = config.data
     sets = {"training set": AnnotatedSet(

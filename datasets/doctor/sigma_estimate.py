@@ -62,7 +62,7 @@ def estimate_sigmas(sets: Sequence[RawLabels], path: Path) -> Repeated:
     """Compare the annotation file `path` with the persons of `sets` who are in images of the same
     file_name.
 
-    Raises ValueError where it cannot be read, shows none of them, or is a copy.
+    Raises UserError where it cannot be read, shows none of them, or is a copy.
     """
     part = sets[-1].part
     again = read_raw(AnnotatedSet(path, part.img_root, part.skeleton, part.category,

@@ -35,7 +35,7 @@ class _NoDoctype(ET.TreeBuilder):
 def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
               ) -> tuple[list[ImportedImage], Path]:
     """All images of an XML file, and the folder that their names start from: `root`, or the
-    folder "images" beside the file, or the file's own. Raises ValueError."""
+    folder "images" beside the file, or the file's own. Raises UserError."""
     if source.is_dir():
         source = source / "annotations.xml"
     try:

@@ -25,7 +25,7 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
                  ) -> tuple[list[ImportedImage], Path]:
     """All images of a folder of labelme files, and the folder that their names start from.
 
-    root: of the images, if they do not lie where the files say. Raises ValueError.
+    root: of the images, if they do not lie where the files say. Raises UserError.
     """
     files = sorted(source.rglob("*.json")) if source.is_dir() else [source]
     if not files:

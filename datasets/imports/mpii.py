@@ -25,7 +25,7 @@ DOWN = 15       # HRNet moves the centre down by 15 scales, so that the feet are
 
 def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
               ) -> tuple[list[ImportedImage], Path]:
-    """All images of the list, and the folder of the images. Raises ValueError.
+    """All images of the list, and the folder of the images. Raises UserError.
 
     The box is the square of 200 scales around the centre, moved as HRNet does, so that with our
     padding of 1.25 the crop is HRNet's, wherever the image does not cut the box.

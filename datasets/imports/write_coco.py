@@ -82,7 +82,7 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
                out: Path, notes: Notes) -> dict[str, Any]:
     """Verify the images in the folder `root` and write the file; returns its content.
 
-    Ids are running numbers in the order of the names. Raises ValueError if nothing is left.
+    Ids are running numbers in the order of the names. Raises UserError if nothing is left.
     """
     images = sorted(images, key=lambda image: image.name)
     twice = [name for name, count in Counter(i.name for i in images).items() if count > 1]

@@ -27,7 +27,7 @@ def read_yolo(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     """All images with a label file, and the folder that their names start from.
 
     source: the folder of labels, or one that holds labels/ and images/. root: of the images;
-    without it "images" in place of "labels" in the path. Raises ValueError.
+    without it "images" in place of "labels" in the path. Raises UserError.
     """
     labels = source / "labels" if (source / "labels").is_dir() else source
     if root is None:

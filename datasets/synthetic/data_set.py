@@ -45,7 +45,7 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
 
     The JSON is written last and appears whole or not at all, so where it exists the set is
     complete. Joints are those of `skeleton` (default: COCO), found by name.
-    Raises ValueError where a joint has a name that the drawn body does not have, and for a file
+    Raises UserError where a joint has a name that the drawn body does not have, and for a file
     that is there with another content: none is ever replaced.
     """
     skeleton = skeleton or load_skeleton("coco")

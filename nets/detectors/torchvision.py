@@ -17,7 +17,7 @@ def load_torchvision_detector(name: str, weights: str = "", confidence: float = 
     -> a list of dicts with boxes (N, 4) xyxy in image pixels, labels and scores.
 
     weights: path of a state_dict; empty: torchvision's own from its cache, else downloaded.
-    Raises ValueError or FileNotFoundError for an unknown name and for weights that cannot be
+    Raises UserError or FileNotFoundError for an unknown name and for weights that cannot be
     had or do not fit.
     """
     known = list_models(module=detection)

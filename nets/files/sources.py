@@ -52,7 +52,7 @@ def recognise(state: Mapping[str, Any], file_name: str, under_ema: bool, where: 
               ) -> tuple[str, str]:
     """The name in SOURCES, and what it rests on where the keys leave a choice, else "".
 
-    state: by the keys of the file. Raises ValueError for keys of no source.
+    state: by the keys of the file. Raises UserError for keys of no source.
     """
     def has(*beginnings: str) -> bool:
         return any(key.startswith(beginnings) for key in state)

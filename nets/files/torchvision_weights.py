@@ -12,7 +12,7 @@ from utils.errors import UserError
 def published_state(weights: WeightsEnum, what: str, otherwise: str) -> dict[str, torch.Tensor]:
     """The state_dict of `weights`.
 
-    Raises ValueError where it cannot be had: it begins with `what` and ends with `otherwise`, the
+    Raises UserError where it cannot be had: it begins with `what` and ends with `otherwise`, the
     words for whose weights they are and for the setting that does without them.
     """
     try:
@@ -29,7 +29,7 @@ def imagenet_state(name: str) -> dict[str, torch.Tensor]:
     """torchvision's state_dict of `name`, from its cache or downloaded into it.
 
     The first version of the weights (V1), which all published pose networks started from.
-    Raises ValueError where there are none, or where they cannot be had.
+    Raises UserError where there are none, or where they cannot be had.
     """
     try:
         weights = get_model_weights(name)["IMAGENET1K_V1"]

@@ -43,7 +43,7 @@ def by_vitpose_names(state: Mapping[str, torch.Tensor], where: str,
     """A ViT's tensors by the names of the original ViTPose, and what was left out on purpose.
 
     Query, key and value become one, and the expert for COCO of ViTPose+ joins the layer that all
-    experts share. Raises ValueError for parts that do not fit together.
+    experts share. Raises UserError for parts that do not fit together.
     """
     found, _ = by_new_names(state, _renamed, where)
     for block in sorted({key.partition(".attn.")[0] for key in found if ".attn.query." in key}):

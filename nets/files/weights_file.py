@@ -75,7 +75,7 @@ def _in_folder(path: Path) -> Path:
 
 
 def ensure_file(path: Path, example: str) -> None:
-    """Raise FileNotFoundError, or ValueError for a folder."""
+    """Raise FileNotFoundError, or UserError for a folder."""
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the path of a weights file in it, such as "
                         f"{example}")

@@ -32,7 +32,7 @@ class Evaluation:
     """Built once, run for many weights. Every process does an exact share of the persons.
 
     A detections file of which no box is left is a result like another: nobody is found, AP is 0,
-    and a warning says what became of its boxes. Raises ValueError or FileNotFoundError for files
+    and a warning says what became of its boxes. Raises UserError or FileNotFoundError for files
     that are missing or none, and for annotations in which nobody is left to evaluate.
     """
 

@@ -33,7 +33,7 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
 
     What is missing to 1 is lost to the resolution and the decoder, and to joints outside of their
     crop, which count as found at its nearest edge. There is one pose for each person, so there is
-    no NMS. Images are not read. Raises ValueError or FileNotFoundError as an evaluation does.
+    no NMS. Images are not read. Raises UserError or FileNotFoundError as an evaluation does.
     """
     data, codec = config.data, build_codec(config, skeleton)
     config = replace(config, val=replace(config.val, boxes="gt", nms="none"))

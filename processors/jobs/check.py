@@ -20,7 +20,7 @@ def check_data(config: Config, report: Path | None = None,
     """Say what is wrong with the data of a Config and what it costs; draw it into `report`.
 
     repeated: an annotation file of somebody else for some of the images, to estimate sigmas from.
-    Raises FileNotFoundError or ValueError only for a skeleton or repeated labels that cannot be
+    Raises FileNotFoundError or UserError only for a skeleton or repeated labels that cannot be
     used and, with data.synthetic_*, for paths that training refuses as well.
     """
     show_log()

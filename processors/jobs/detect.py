@@ -51,7 +51,7 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
     and ends with the same file. Images that cannot be read are named and counted and have no
     rows. Returns the rows: image_id, category_id, bbox xywh in image pixels, score.
 
-    Raises ValueError or FileNotFoundError where there is nothing to look at, where `{out}.part`
+    Raises UserError or FileNotFoundError where there is nothing to look at, where `{out}.part`
     is of another command, and where no image at all can be read.
     """
     out = Path(out)

@@ -14,7 +14,7 @@ def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path 
     """Evaluate as `evaluate_weights` does. With processor: ddp every device, or every one of
     `processes` on the CPU, has a process and a share of the persons; the numbers are the same.
 
-    Raises ValueError, OSError or ChildProcessError, one sentence.
+    Raises UserError, OSError or ChildProcessError, one sentence.
     """
     ensure_one_kind(sweep, report)
     config = load_config(cfg_path, overrides)

@@ -46,7 +46,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
     source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
     parallel: the processes that share the work; one if not given. Returns the ten numbers by
-    name, the same in all processes: one evaluation, or all decoders of a sweep. Raises ValueError
+    name, the same in all processes: one evaluation, or all decoders of a sweep. Raises UserError
     or FileNotFoundError for weights that are missing or do not fit.
     """
     ensure_one_kind(sweep, report)
@@ -113,7 +113,7 @@ def _load_checkpoint(weights: Path, config: Config, source: str | None,
 
 
 def ensure_one_kind(sweep: bool, report: Path | None) -> None:
-    """Raise ValueError for a report of a sweep."""
+    """Raise UserError for a report of a sweep."""
     if sweep and report:
         raise UserError("--report shows one evaluation, but --sweep makes many: leave one of the "
                          "two out")

@@ -50,7 +50,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     ONNX's operators, PyTorch's choice if not given.
 
     The file is written only if its outputs are those of the network. Raises FileNotFoundError or
-    ValueError in one sentence.
+    UserError in one sentence.
     """
     show_log()
     weights, out = Path(weights), Path(out)

@@ -25,7 +25,7 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
     images where it cannot be told from `source`. val: the file for the last fifth of the images
     in the order of their names, which `out` is then without; pictures with neighbouring names are
     often alike, and a network is not to be judged on what it was trained on. Files of no use are
-    named and left out. Raises FileNotFoundError or ValueError where nothing is left or the source
+    named and left out. Raises FileNotFoundError or UserError where nothing is left or the source
     is something else.
     """
     show_log()

@@ -17,7 +17,7 @@ def make_pack(config: Config) -> None:
     """Make, finish or check the pack `data.train_pack` of a Config's training persons.
 
     It has all of them, whatever data.debug is, so that it serves every run. Raises
-    FileNotFoundError or ValueError, one sentence, and OSError for a full disk.
+    FileNotFoundError or UserError, one sentence, and OSError for a full disk.
     """
     show_log()
     data = config.data

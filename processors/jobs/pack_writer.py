@@ -107,7 +107,7 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
                num_workers: int) -> CropPack:
     """Make or finish the pack of a data set, or check a finished one; returns it.
 
-    dataset: of all training persons, without augmentation. Raises ValueError for a file at
+    dataset: of all training persons, without augmentation. Raises UserError for a file at
     `path` that is something else or a pack of other persons or settings.
     """
     settings = pack_settings(dataset.geometry, augment)
@@ -131,8 +131,8 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
 def _held(path: Path) -> Iterator[None]:
     """Keep other processes that want to write this pack away; makes the file if there is none.
 
-    A killed writer's workers hold the lock until they notice (datasets/loaders.py), so the next
-    one tries for a little longer. Raises ValueError if it is in vain.
+    A killed writer's workers hold the lock until they notice (datasets/workers.py), so the next
+    one tries for a little longer. Raises UserError if it is in vain.
     """
     if path.is_dir():
         raise UserError(f"data.train_pack: {path} is a folder: name a file")

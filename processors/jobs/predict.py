@@ -32,7 +32,7 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
     they name one.
 
     The device is that of gpus=..., else the first GPU if there is one, else the CPU. Raises
-    ValueError, FileNotFoundError or OSError before anything is written.
+    UserError, FileNotFoundError or OSError before anything is written.
     """
     show_log()
     frames = open_source(source)
@@ -66,7 +66,7 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
 
     Frames that cannot be read are counted and named, and have a line with the reason. After
     Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
-    ValueError if no frame at all can be read, and Stopped (SystemExit) after a signal.
+    UserError if no frame at all can be read, and Stopped (SystemExit) after a signal.
     """
     tracked = (VideoPeople(predictor.skeleton, frames.fps, smooth)
                if isinstance(frames, Video) else None)

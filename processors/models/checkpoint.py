@@ -104,7 +104,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def load_last(path: Path) -> dict[str, Any] | None:
     """The last whole checkpoint: `path`, or the one before it if that is damaged or odd; None if
-    there is none. Raises ValueError if there are files but none is whole."""
+    there is none. Raises UserError if there are files but none is whole."""
     errors = []
     for candidate in (path, previous(path)):
         if not candidate.is_file():

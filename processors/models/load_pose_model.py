@@ -26,7 +26,7 @@ def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
 
     Checkpoints of this project and what it exported say all that is needed. For other files
     `config` is the YAML of their network. overrides: `section.key=value`, which win. Raises
-    FileNotFoundError or ValueError in one sentence; code in a file never runs.
+    FileNotFoundError or UserError in one sentence; code in a file never runs.
     """
     settings = ConfigSource(Path(config) if config else None, tuple(overrides))
     if Path(path).suffix.lower() == ".onnx":
@@ -59,7 +59,7 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
 
 
 def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
-    """Raise ValueError for weights that can be trained on, but not predicted with."""
+    """Raise UserError for weights that can be trained on, but not predicted with."""
     if loaded.reinitialised:
         raise UserError(f"{loaded.where} is for another number of joints than model.num_joints, "
                          f"which is {num_joints}: set model.num_joints and data.skeleton to what "

@@ -43,7 +43,7 @@ class OnnxNetwork(nn.Module):
 
     A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. A file
     with a fixed batch is run in pieces of that size. The numbers pass through the host's memory.
-    Raises ValueError for images that the file does not take.
+    Raises UserError for images that the file does not take.
     """
 
     def __init__(self, path: Path, device: torch.device):
@@ -107,7 +107,7 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
                     device: torch.device | str = "cpu") -> PoseModel:
     """The network of an .onnx file with all it takes to use it; tried out on one black image.
 
-    settings: a YAML and overrides, as for checkpoints. Raises FileNotFoundError, ValueError or
+    settings: a YAML and overrides, as for checkpoints. Raises FileNotFoundError, UserError or
     ConfigError in one sentence.
     """
     path, device, settings = Path(path), torch.device(device), settings or ConfigSource()
@@ -205,7 +205,7 @@ def to_metadata(config: Config, skeleton: Skeleton, decoded: bool) -> dict[str, 
 
 
 def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
-    """None for a file of others. Raises ValueError for content that cannot be."""
+    """None for a file of others. Raises UserError for content that cannot be."""
     if METADATA not in metadata:
         return None
     try:
@@ -236,7 +236,7 @@ def _foreign_settings(path: Path, settings: ConfigSource) -> ConfigSource:
 
 def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
              decoded: bool) -> None:
-    """Raise ValueError unless the network's outputs are what the settings say."""
+    """Raise UserError unless the network's outputs are what the settings say."""
     (width, height), path = codec.input_size, network.path
     found = tuple(network(torch.zeros(1, 3, height, width)).shape[1:])
     joints, (w, h) = skeleton.num_joints, codec.heatmap_size

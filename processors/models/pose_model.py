@@ -53,7 +53,7 @@ class ConfigSource:
 
 
 def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
-    """The codec of a Config, maybe with another decoder. Raises ValueError if network and
+    """The codec of a Config, maybe with another decoder. Raises UserError if network and
     skeleton have different numbers of joints."""
     if config.model.num_joints != skeleton.num_joints:
         raise UserError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "

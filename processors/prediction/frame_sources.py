@@ -47,7 +47,7 @@ class Video:
     is_video = True
 
     def __init__(self, source: str):
-        """Raises ValueError for what OpenCV cannot open, or has no picture."""
+        """Raises UserError for what OpenCV cannot open, or has no picture."""
         self.is_camera = is_camera(source)
         self.path = Path(f"camera{source}.mp4" if self.is_camera else source)
         self.at_once = 1 if self.is_camera else 8       # a camera's picture is to be shown soon
@@ -93,7 +93,7 @@ def is_camera(source: str) -> bool:
 def open_source(source: str) -> ImageFiles | Video:
     """An image, a folder of images, a glob of images, a video, or a camera's number.
 
-    Raises FileNotFoundError or ValueError where there is nothing to look at.
+    Raises FileNotFoundError or UserError where there is nothing to look at.
     """
     path = Path(source)
     if path.is_dir():

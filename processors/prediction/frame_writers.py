@@ -137,7 +137,7 @@ class Results:
 
 
 def writer_for(source: ImageFiles | Video, out: str | Path) -> ImageWriter | VideoWriter:
-    """Makes the folder. Raises ValueError or OSError if `out` cannot take the pictures."""
+    """Makes the folder. Raises UserError or OSError if `out` cannot take the pictures."""
     out = Path(out)
     return VideoWriter(source, out) if isinstance(source, Video) else ImageWriter(source, out)
 

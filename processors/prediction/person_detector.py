@@ -162,7 +162,7 @@ NETWORKS: dict[str, type[Yolov5] | type[Torchvision]] = {
 def build_detector(config: DetectorConfig, device: torch.device | str = "cpu") -> PersonDetector:
     """The detector of a Config's section `detector`, ready on the device.
 
-    Raises ValueError or FileNotFoundError for settings that cannot work and weights that cannot
+    Raises UserError or FileNotFoundError for settings that cannot work and weights that cannot
     be read or do not fit.
     """
     ensure_ranges(config, "detector.")

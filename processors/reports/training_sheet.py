@@ -22,7 +22,7 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     """COUNT persons from all over the training set, augmented as in the first epoch, in two
     ways one below the other: the crop with its heatmaps, and with its joints.
 
-    Returns (H, W, 3) uint8 RGB. Raises ValueError or FileNotFoundError as training does, but
+    Returns (H, W, 3) uint8 RGB. Raises UserError or FileNotFoundError as training does, but
     not for images that are missing or broken while others are there.
     """
     dataset = train_set(replace(config, data=replace(config.data, skip_broken=True)), skeleton)

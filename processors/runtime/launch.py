@@ -87,7 +87,7 @@ def _recorded(gpus: tuple[int, ...], work: Callable[[ManyProcesses], Any]) -> An
 
 
 def ensure_started_once() -> None:
-    """Raise ValueError where torchrun has started several processes for processor: dp."""
+    """Raise UserError where torchrun has started several processes for processor: dp."""
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
         raise UserError(f"processor is dp, which is one process, but {processes} were "

@@ -190,7 +190,7 @@ def use(device: torch.device) -> None:
 
 
 def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:
-    """The devices that `gpus` names, or the CPU. Raises ValueError for those not there."""
+    """The devices that `gpus` names, or the CPU. Raises UserError for those not there."""
     if not gpus:
         return (torch.device("cpu"),)
     count = torch.cuda.device_count()

@@ -13,7 +13,7 @@ from utils.errors import UserError
 def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer:
     """Two groups: weights of layers with decay; norms, biases, other vectors and position
     embeddings without. With `optim.layer_decay` two for each level of the backbone, whose learning
-    rates are `factor` times that of the head. Raises ValueError for a backbone without levels."""
+    rates are `factor` times that of the head. Raises UserError for a backbone without levels."""
     norms = {id(p) for module in net.modules() if isinstance(module, (_BatchNorm, nn.LayerNorm))
              for p in module.parameters()}
     factors = layer_factors(net, optim.layer_decay) if optim.layer_decay != 1 else {}

@@ -25,7 +25,7 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
                    path: Path) -> None:
     """Say every setting that changed since the checkpoint was written.
 
-    Raises ValueError for a change with which the run cannot go on.
+    Raises UserError for a change with which the run cannot go on.
     """
     if "optimizer" not in state:
         raise UserError(f"{path} holds a network only, no run to go on with; give it as "
@@ -76,7 +76,7 @@ def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def ensure_same_step(steps: list[int], folder: Path) -> None:
-    """Raise ValueError where the processes of several machines have found different checkpoints."""
+    """Raise UserError where the processes of several machines have found different checkpoints."""
     if len(set(steps)) > 1:
         raise UserError(f"val.weight_path: the processes found checkpoints of steps {steps} in "
                          f"{folder}; give a folder that all machines share")

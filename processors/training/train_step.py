@@ -116,7 +116,7 @@ class TrainStep:
 
 
 def ensure_micro_batches(share: int, accumulate: int) -> None:
-    """Raise ValueError where a small data set leaves a batch that accumulation cannot cut."""
+    """Raise UserError where a small data set leaves a batch that accumulation cannot cut."""
     if share % accumulate:
         raise UserError(f"optim.accumulate is {accumulate}, which does not divide the {share} "
                         f"persons that a process has in a batch; choose a divisor")

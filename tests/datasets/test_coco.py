@@ -136,7 +136,8 @@ def test_wrong_field_names_the_annotation(coco_content, write_coco, field, value
     ("file_name", None, "no file_name"), ("file_name", 7, "the file_name 7, which is no text"),
     ("width", float("inf"), "the width inf, which is no number of pixels"),
     ("height", 2 ** 31, "the height 2147483648, which is no number of pixels"),
-    ("height", 0, "the height 0, which"), ("width", 10 ** 400, "the width a number of some 400 digits"),
+    ("height", 0, "the height 0, which"),
+    ("width", 10 ** 400, "the width a number of some 400 digits"),
     ("width", "wide", "the width 'wide', which"), ("width", None, "no width")])
 def test_an_image_that_cannot_be_used_says_which_field_it_is(
         coco_content, write_coco, field, value, words):

@@ -1,4 +1,4 @@
-"""Faults to plant in a data set, one each; for test_doctor.py.
+"""Faults to plant in a data set, one each; for test_examine.py.
 
 Each takes Sets and spoils them. A fault gives what the doctor is to find: the check's name, how
 many (None: not fixed), and words of what it says.
