@@ -16,7 +16,7 @@ class Backbone(Protocol):
 
 
 class PoseNet(nn.Module):
-    """Images (B, 3, H, W), normalised, sides multiples of 32 (ViT: 16) -> heatmaps (B, K, H/4, W/4).
+    """Images (B, 3, H, W), normalised, sides multiples of 32 (ViT 16) -> heatmaps (B, K, H/4, W/4).
 
     `stride`: input pixels in one heatmap pixel. `weights_report`: what `build_net` loaded, or
     None for a net that starts from nothing.

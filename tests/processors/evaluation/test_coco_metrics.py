@@ -302,8 +302,8 @@ def test_an_onnx_file_has_the_network_in_it():
 def test_protocol_of_a_sweep_says_what_is_common():
     words = protocol(Config(codec=CodecConfig(decoder="argmax"), val=ValConfig(flip_test=False)),
                      "net.pth", sweep=True)
-    for part in ("with and without", "1 px", "each one (gauss_taylor with kernel 11)", "net.pth",
-                 "ground truth"):
+    for part in ("with and without", "1 px", "net.pth", "ground truth",
+                 "each one (gauss_taylor and vitpose with kernel 11)"):
         assert part in words
     assert "argmax" not in words and "flip test:   no" not in words
 

@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_meanwhile_costs_the_file_only(
     caplog.clear()
     with pytest.raises(OSError, match="No space left"):
         evaluation.sweep(net, tmp_path)
-    assert caplog.text.count("judged all the same") == 6 and "quarter, no flip" in caplog.text
+    assert caplog.text.count("judged all the same") == 8 and "quarter, no flip" in caplog.text
 
 
 def test_a_sweep_writes_a_file_for_each_way(folder, net, tmp_path):
@@ -151,12 +151,12 @@ def test_a_sweep_writes_a_file_for_each_way(folder, net, tmp_path):
     found = evaluation.sweep(net, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         f"quickstart_{decoder}_{flip}_results.json" for flip in ("flip", "noflip")
-        for decoder in ("argmax", "quarter", "gauss_taylor"))
+        for decoder in ("argmax", "quarter", "gauss_taylor", "vitpose"))
     alone = evaluation.run(net, tmp_path / "r.json")
     assert found["gauss_taylor, flip"].values == alone.values
     assert (tmp_path / "r.json").read_bytes() == (
         tmp_path / "quickstart_gauss_taylor_flip_results.json").read_bytes()
-    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 6
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 8
 
 
 @pytest.mark.parametrize("people", [1, 5])

@@ -56,10 +56,11 @@ def folder_of(words: list[str]) -> Path:
 
 def test_the_results_of_a_run_that_goes_on_are_left_alone(words, monkeypatch):
     folder = folder_of(words)
-    (folder / "quickstart_results.json").write_text("of the run")
+    of_the_run = "[\n]"
+    (folder / "quickstart_results.json").write_text(of_the_run)
     monkeypatch.setattr(RunLock, "is_held_by_another", lambda _: True)
     evaluate(main.QUICKSTART, words)
-    assert (folder / "quickstart_results.json").read_text() == "of the run"
+    assert (folder / "quickstart_results.json").read_text() == of_the_run
     assert json.loads((folder / "quickstart_evaluated_results.json").read_text()) is not None
 
 
@@ -135,7 +136,7 @@ def test_ddp_is_launched_with_all_that_was_asked_for(words, monkeypatch, setting
     calls = []
     monkeypatch.delenv("RANK", raising=False)
     monkeypatch.setattr(module, "launch", lambda *given: calls.append(given))
-    monkeypatch.setattr(module, "evaluate_weights", lambda *given: calls.append("here"))
+    monkeypatch.setattr(module, "evaluate_weights", lambda *given, overrides: calls.append("here"))
     assert main.main(["evaluate", "configs/quickstart.yaml", *words, *settings, "--sweep",
                       "--weights", "w.pth", "--source", "pose_hrnet"]) == 0
     if processes is None:
@@ -177,7 +178,7 @@ def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
     monkeypatch.setattr("processors.jobs.evaluate_weights.show_log",
                         lambda rank: log.setLevel("INFO"))
     found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
-    assert len(found) == 6 and caplog.text.count("pose score:") == 1
+    assert len(found) == 8 and caplog.text.count("pose score:") == 1
     assert "with and without" in caplog.text and "kernel 7" in caplog.text
     assert len(list(folder_of(words).glob("quickstart_*_results.json"))) >= 6
 
