@@ -24,6 +24,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises ConfigError (bad content) or FileNotFoundError (no such file).
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise FileNotFoundError(f"configuration {path} is no file, but a folder or a device: give "
+                                f"the path of a YAML file")
     if not path.is_file():
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")])
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"

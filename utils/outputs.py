@@ -77,17 +77,18 @@ def ensure_writable(path: Path, option: str) -> None:
     Makes the folder, removes what killed processes left of this output, and tries to write.
     """
     ensure_folder(path.parent, option)
-    remove_leftovers(path)
     trial = temporary(path)
     try:
+        remove_leftovers(path)
         with naming(path), open_new(trial) as file:
-            file.write(b"trial")
-            file.flush()
-            os.fsync(file.fileno())
+            try:
+                file.write(b"trial")
+                file.flush()
+                os.fsync(file.fileno())
+            finally:
+                trial.unlink()
     except OSError as error:
         raise cannot_write(path, option, error) from error
-    finally:
-        trial.unlink(missing_ok=True)
 
 
 def ensure_folder(folder: Path, option: str) -> None:

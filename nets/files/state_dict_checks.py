@@ -59,7 +59,8 @@ def by_new_names(state: Mapping[str, torch.Tensor], renamed: Callable[[str], str
 
 def ensure_plain_numbers(state: Mapping[str, torch.Tensor], ours: Mapping[str, torch.Tensor],
                          where: str) -> None:
-    """Tensors that have a place in the net must be dense and real. Both by our names."""
+    """Tensors that have a place in the net must be dense and real, with a place in memory for each
+    number (a tensor that was expanded may claim any size). Both by our names."""
     for key in state.keys() & ours.keys():
         value = state[key]
         kinds = FLOATS + INTEGERS if key.endswith(COUNTERS) else FLOATS
@@ -68,6 +69,9 @@ def ensure_plain_numbers(state: Mapping[str, torch.Tensor], ours: Mapping[str, t
             raise UserError(f"{where}: {key} is no dense tensor of real numbers (its type is "
                              f"{value.dtype}, {value.layout} on {value.device}): save the "
                              f"state_dict as plain float32")
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise UserError(f"{where}: {key} claims more numbers than the file holds: save the "
+                            f"state_dict as plain float32")
     rows = {tuple(state[key].shape[:1]) for key in LAST_LAYER if key in state}
     if len(rows) > 1:
         raise UserError(f"{where}: weight and bias of the last layer are for different numbers "

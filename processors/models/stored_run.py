@@ -43,6 +43,9 @@ def ensure_run(state: Mapping[str, Any], path: Path) -> None:
     if not evaluated * steps <= step <= (evaluated + 1) * steps:
         raise UserError(f"{path} is no state of a run: with {steps} steps an epoch, step {step} "
                         f"does not follow {evaluated} epochs; take another file")
+    if step > state["skipped"] and not state["optimizer"].get("state"):
+        raise UserError(f"{path} is no state of a run: after {step} steps its key optimizer has no "
+                        f"averages; take another file")
     stored_config(state, str(path))
     for key in ("net", "ema"):
         ensure_plain_numbers(state[key], state[key], f"{path}, key {key}")

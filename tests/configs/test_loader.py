@@ -192,3 +192,9 @@ def test_a_stored_config_may_hold_anything():
         with pytest.raises(ConfigError, match="^old.pth: ") as caught:
             with_overrides(config_from_dict(raw, "old.pth"), (), "old.pth")
         assert len(str(caught.value)) < 600
+
+
+def test_what_is_there_but_no_file_is_not_said_to_be_missing(tmp_path):
+    for path in (tmp_path, "/dev/null"):
+        with pytest.raises(FileNotFoundError, match="is no file, but a folder or a device"):
+            load_config(path)

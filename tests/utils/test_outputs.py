@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -117,6 +118,15 @@ def test_a_place_that_cannot_be_written_has_its_cure(tmp_path, monkeypatch):
     monkeypatch.setattr("utils.outputs.write_atomically", full)
     with pytest.raises(OSError, match="^--out: .*/new/b.json cannot be written .No space left on "):
         write_output(tmp_path / "new" / "b.json", b"[]", "--out")
+
+
+def test_a_file_system_that_is_only_read_names_the_output(tmp_path, monkeypatch):
+    def read_only(path, *_, **__):
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "unlink", read_only)      # also of what is not there
+    with pytest.raises(OSError, match=r"^--out: \S*/b.json cannot be written .Read-only"):
+        ensure_writable(tmp_path / "b.json", "--out")
 
 
 def test_what_dead_processes_left_is_removed_and_what_others_write_is_not(tmp_path):

@@ -17,7 +17,7 @@ NAN, INF = float("nan"), float("inf")
 def state() -> dict:
     net = {"weight": torch.ones(2, 3), "bn.num_batches_tracked": torch.tensor(5)}
     return {"format": FORMAT, "net": dict(net), "ema": dict(net),
-            "optimizer": {"state": {}, "param_groups": []}, "scaler": {}, "step": 23,
+            "optimizer": {"state": {0: {}}, "param_groups": []}, "scaler": {}, "step": 23,
             "steps_per_epoch": 10, "evaluated": 2, "skipped": 0,
             "best": {"AP": 0.5, "epoch": 2, "weights": "ema"}, "random": torch.get_rng_state(),
             "run": "2024-01-02 03:04:05", "config": config_to_dict(Config())}
@@ -67,6 +67,7 @@ def test_each_key_missing(key):
     ({"scaler": {"scale": 1.0}}, "scaler"), ({"random": torch.zeros(5056).byte()}, "random"),
     ({"random": torch.zeros(7).byte()}, "random"), ({"config": {"optim": {"lr": "x"}}}, "lr"),
     ({"config": {"nothing": 1}}, "there is no key nothing"),
+    ({"optimizer": {"state": {}, "param_groups": []}}, "key optimizer has no averages"),
 ])
 def test_numbers_that_cannot_be(change, words):
     refused(state() | change, words)
@@ -76,7 +77,8 @@ def test_numbers_that_cannot_be(change, words):
 @pytest.mark.parametrize("value, words", [
     (torch.full((2, 3), NAN), "not finite"), (torch.full((2, 3), -INF), "not finite"),
     (torch.ones(2, 3, dtype=torch.complex64), "complex64"), (torch.ones(2, 3).long(), "int64"),
-    (torch.eye(3).to_sparse(), "sparse"), (torch.ones(2, device="meta"), "meta")])
+    (torch.eye(3).to_sparse(), "sparse"), (torch.ones(2, device="meta"), "meta"),
+    (torch.zeros(1).expand(10 ** 12), "claims more numbers than the file holds")])
 def test_weights_that_cannot_be(key, value, words):
     refused(state() | {key: {"weight": value}}, f"key {key}.*{words}")
 
