@@ -123,7 +123,8 @@ def train_and_judge(system: str, seed: int, own: list[str], data: list[str]) -> 
            "persons": len(processor.train_set), "epochs": config.optim.epochs,
            "judged_persons": len(processor.evaluation.dataset),
            "minutes": round(minutes, 1) if whole else None,     # null: it was stopped on the way
-           **{key: {weights: {way: round(metrics[key], 4) for way, metrics in ways.items()}
+           **{key: {weights: {way: round(metrics[key], 4) for way, metrics in ways.items()
+                              if way in WAYS}
                     for weights, ways in found.items()} for key in ("AP", "AP75", "AR")},
            **circumstances(processor.device), "settings": own}
     shutil.rmtree(folder)

@@ -11,7 +11,7 @@ from utils.log import log
 pytest_plugins = ["tests.small_coco"]
 
 ROOT = Path(__file__).resolve().parent.parent
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 @pytest.fixture(scope="session")

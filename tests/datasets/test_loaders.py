@@ -251,7 +251,7 @@ def test_only_a_kill_is_put_down_to_memory(code, sentence, monkeypatch):
 NO_GUARD = """
 import multiprocessing
 from processors.dp_pose_resnet_solver import DPProcessor
-multiprocessing.set_start_method("spawn")
+multiprocessing.set_start_method("spawn", force=True)     # as where it is the usual one
 DPProcessor("configs/quickstart.yaml", {overrides}).run()
 """
 

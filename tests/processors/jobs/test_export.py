@@ -181,15 +181,16 @@ def test_code_in_a_checkpoint_does_not_run(tmp_path, monkeypatch, capsys):
     assert os.listdir(tmp_path) == ["evil.pth"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("settings", [
+@pytest.mark.parametrize("settings", [pytest.param(one, marks=pytest.mark.slow) for one in (
     {"type": "pose_resnet_duc", "name": "resnet50", "reduction": True},
     {"type": "pose_resnet_dconv", "name": "resnet18"},
     {"type": "pose_resnet_dconv", "name": "resnet18", "reduction": True},
     {"type": "pose_hrnet", "name": "w32"},
     {"type": "pose_vit", "name": "s", "head": "classic"},
     {"type": "pose_vit", "name": "s", "head": "simple"},
-    *({"type": "pose_timm", "name": name} for name in TIMM)], ids=str)
+    *({"type": "pose_timm", "name": name} for name in TIMM[:3]))] + [
+    pytest.param({"type": "pose_timm", "name": name}, marks=pytest.mark.long)
+    for name in TIMM[3:]], ids=str)
 def test_every_network_can_be_exported(tmp_path, settings):
     """Written only after the comparison with the network."""
     if settings["type"] == "pose_timm":
