@@ -256,7 +256,7 @@ DPProcessor("configs/quickstart.yaml", {overrides}).run()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long      # how many workers speak before they end is a race
 def test_a_script_without_the_guard_is_told_so(tmp_path):
     paths = [f"data.{split}_{key}={tmp_path / split / file}" for split in ("train", "val")
              for key, file in (("ann_path", "people.json"), ("img_root", "images"))]
