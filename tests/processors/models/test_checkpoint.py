@@ -35,7 +35,8 @@ def said(caplog):
 def state(step: int) -> dict:
     """What a run stores; of its settings, some."""
     return {"net": {"weight": torch.full((64, 64), float(step))}, "ema": {"w": torch.ones(2)},
-            "optimizer": {"state": {0: {}}}, "scaler": {}, "step": step, "steps_per_epoch": 10, "evaluated": 0,
+            "optimizer": {"state": {0: {}}}, "scaler": {}, "step": step, "steps_per_epoch": 10,
+            "evaluated": 0,
             "skipped": 0, "best": {"AP": -1.0}, "random": torch.get_rng_state(), "run": "today",
             "config": {"gpus": [], "val": {"boxes": "gt"}, "resume": False}}
 
