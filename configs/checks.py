@@ -4,7 +4,7 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from configs.networks import NETWORKS
-from configs.schema import Config, DataConfig, ModelConfig
+from configs.schema import SCORES, Config, DataConfig, ModelConfig
 from utils.errors import UserError
 from utils.shown import is_plain, shown
 from utils.user_path import path_problem
@@ -22,14 +22,14 @@ def problems(config: Config) -> Iterator[tuple[str, str]]:
 
 def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """(key, sentence) for each setting of a section with a number out of its range."""
-    for key, knob, value in _knobs(section, prefix):
+    for key, field, value in _settings(section, prefix):
         several = isinstance(value, tuple)
         numbers = [part for part in (value if several else (value,))
                    if isinstance(part, int | float) and not isinstance(part, bool)]
-        if any(number not in knob.metadata["range"] for number in numbers):
+        if any(number not in field.metadata["range"] for number in numbers):
             subject = "each number in it" if several else "it"
             yield key, (f"is {shown(list(value) if several else value)}; {subject} must "
-                        f"{knob.metadata['range'].rule()}")
+                        f"{field.metadata['range'].rule()}")
 
 
 def ensure_ranges(section: Any, prefix: str) -> None:
@@ -38,22 +38,22 @@ def ensure_ranges(section: Any, prefix: str) -> None:
         raise UserError(f"{key} {sentence}")
 
 
-def _knobs(section: Any, prefix: str = "") -> Iterator[tuple[str, Field, Any]]:
+def _settings(section: Any, prefix: str = "") -> Iterator[tuple[str, Field, Any]]:
     """Key, field and value of every setting in a section, in those in it and in its lists."""
-    for knob in fields(section):
-        key, value = f"{prefix}{knob.name}", getattr(section, knob.name)
+    for field in fields(section):
+        key, value = f"{prefix}{field.name}", getattr(section, field.name)
         if is_dataclass(value):
-            yield from _knobs(value, f"{key}.")
+            yield from _settings(value, f"{key}.")
         elif isinstance(value, tuple) and any(map(is_dataclass, value)):
             for number, entry in enumerate(value):
-                yield from _knobs(entry, f"{key}[{number}].")
+                yield from _settings(entry, f"{key}[{number}].")
         else:
-            yield key, knob, value
+            yield key, field, value
 
 
 def _text_problems(config: Config) -> Iterator[tuple[str, str]]:
     """Texts that no message, log or file name can hold, and paths of a shell."""
-    for key, knob, value in _knobs(config):
+    for key, field, value in _settings(config):
         if not isinstance(value, str):
             continue
         if len(value) > LONGEST_TEXT:
@@ -61,7 +61,7 @@ def _text_problems(config: Config) -> Iterator[tuple[str, str]]:
         elif not is_plain(value):
             yield key, (f"is {shown(value)}; write it without line breaks and other characters "
                         f"that cannot be shown")
-        elif knob.metadata["path"] and (problem := path_problem(value)):
+        elif field.metadata["path"] and (problem := path_problem(value)):
             yield key, problem
 
 
@@ -154,13 +154,6 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                             "processor: ddp or amp: fp16")
     if optim.sync_bn and config.processor == "dp":
         yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"
-
-
-# which scores each of val.metrics gives beside AP and its kin
-SCORES = {"pck": ("PCK@0.05", "PCK@0.1", "PCK@0.2"), "pckh": ("PCKh@0.5", "PCKh@0.1"),
-          "pck_torso": ("torso PCK@0.05", "torso PCK@0.1", "torso PCK@0.2"),
-          "epe": ("EPE",), "nme": ("NME",), "auc": ("AUC",),
-          "crowdpose": ("AP easy", "AP medium", "AP hard")}
 
 
 def _best(config: Config) -> Iterator[tuple[str, str]]:

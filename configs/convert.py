@@ -1,7 +1,7 @@
 """fill: the values of a YAML put into the sections of a Config, each in the type of its setting."""
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from datetime import date
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -23,7 +23,7 @@ def fill(target: Any, raw: Mapping[str, Any], where: str, prefix: str = "") -> A
     where: `raw` comes from; prefix: of its keys; both for messages. Raises ConfigError.
     """
     types = get_type_hints(type(target))
-    knobs = {knob.name: knob.metadata for knob in fields(target)}
+    metadata = {field.name: field.metadata for field in fields(target)}
     values = {}
     for key, value in raw.items():
         name = f"{prefix}{shortened(key) if isinstance(key, str) else shown(key)}"
@@ -35,10 +35,10 @@ def fill(target: Any, raw: Mapping[str, Any], where: str, prefix: str = "") -> A
                                   f"indented, such as {_first_key(types[key])}")
             values[key] = fill(getattr(target, key), value, where, f"{name}.")
         else:
-            choices = knobs[key].get("choices")
+            choices = metadata[key]["choices"]
             value = (_choose(value, choices, name, where) if choices
                      else _convert(value, types[key], name, where))
-            is_path = knobs[key].get("path") and isinstance(value, str)
+            is_path = metadata[key]["path"] and isinstance(value, str)
             values[key] = home_path(value) if is_path else value
     return replace(target, **values)
 
@@ -61,7 +61,6 @@ def _hint(key: Any, prefix: str, types: Mapping[str, Any]) -> str:
 
 def _first_key(section: type) -> str:
     first = fields(section)[0]
-    assert first.default is not MISSING
     return f"{first.name}: {first.default or '...'}"
 
 

@@ -4,6 +4,7 @@ An unknown key, a wrong type or a contradiction raises ConfigError with one sent
 the key, where it was written and the cure; nothing is built before that.
 """
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,8 +35,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no settings; write keys such as model_name: and data:")
-    config = fill(Config(), raw, str(path), "")
-    return with_overrides(config, overrides, str(path))
+    return with_overrides(fill(Config(), raw, str(path)), overrides, str(path))
 
 
 def with_overrides(config: Config, overrides: Sequence[str], where: str) -> Config:
@@ -49,7 +49,7 @@ def with_overrides(config: Config, overrides: Sequence[str], where: str) -> Conf
         if not equals or not key:
             raise ConfigError(f"the command line has {shown(override)}; overrides look like "
                               f"optim.lr=0.01 (and the YAML file comes before them)")
-        config = fill(config, _nested(key, override, text), COMMAND_LINE, "")
+        config = fill(config, _nested(key, override, text), COMMAND_LINE)
         changed.append(key)
     found = [f"{COMMAND_LINE if _is_in(key, changed) else where}: {key} {sentence}"
              for key, sentence in problems(config)]
@@ -69,18 +69,12 @@ def config_from_dict(raw: Mapping[str, Any], where: str) -> Config:
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: its settings are {shown(raw)} and not a mapping of keys; get "
                           f"the file again")
-    return fill(Config(), raw, where, "")
+    return fill(Config(), raw, where)
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
     """Plain containers only, so that it can be stored and loaded without running code."""
-    return _plain(asdict(config))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    return json.loads(json.dumps(asdict(config), default=str))
 
 
 def _nested(key: str, override: str, text: str) -> dict:

@@ -56,10 +56,10 @@ def print_reference() -> None:
 
 def _table(title: str, about: str, section: type) -> str:
     types = get_type_hints(section)
-    rows = [f"| `{knob.name}` | {_type_text(types[knob.name], knob.metadata['choices'])} | "
-            f"{_default_text(knob.default)} | {_escaped(knob.metadata['doc'])} | "
-            f"{_escaped(str(knob.metadata['range'] or ''))} |"
-            for knob in fields(section) if "doc" in knob.metadata]
+    rows = [f"| `{field.name}` | {_type_text(types[field.name], field.metadata['choices'])} | "
+            f"{_default_text(field.default)} | {_escaped(field.metadata['doc'])} | "
+            f"{_escaped(str(field.metadata['range'] or ''))} |"
+            for field in fields(section) if "doc" in field.metadata]
     return "\n".join([f"## {title}\n", *([f"{about}\n"] if about else []),
                       "| key | type | default | meaning | range |", "|---|---|---|---|---|",
                       *rows, ""])

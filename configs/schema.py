@@ -1,4 +1,4 @@
-"""Config: every knob of the project, typed, with its unit, its meaning and its default.
+"""Config: every setting of the project, typed, with its unit, its meaning and its default.
 
 `configs/loader.py` fills these classes from one flat YAML file; nothing else creates settings.
 """
@@ -62,7 +62,8 @@ class DataConfig:
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     type: str = setting("pose_resnet_duc", "backbone and head", choices=tuple(NETWORKS))
-    name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; for pose_hrnet w32 or w48")
+    name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; of pose_hrnet w32 or w48, of "
+                                    "pose_vit s, b, l or h, of pose_timm a name that timm knows")
     width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
                                "half the width is a quarter of the compute", above=0, high=4)
     head: Literal["default", "classic", "simple", "dconv", "duc"] = setting(
@@ -181,11 +182,13 @@ class OptimConfig:
     compile: bool = setting(False, "torch.compile the network: slow start, faster steps")
 
 
+SCORES = {      # by the metric of val.metrics that gives them
+    "coco": ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)"),
+    "pck": ("PCK@0.05", "PCK@0.1", "PCK@0.2"),
+    "pck_torso": ("torso PCK@0.05", "torso PCK@0.1", "torso PCK@0.2"),
+    "pckh": ("PCKh@0.5", "PCKh@0.1"), "epe": ("EPE",), "nme": ("NME",), "auc": ("AUC",),
+    "crowdpose": ("AP easy", "AP medium", "AP hard")}
 Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose"]
-Score = Literal["AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)",
-                "PCK@0.05", "PCK@0.1", "PCK@0.2", "torso PCK@0.05", "torso PCK@0.1",
-                "torso PCK@0.2", "PCKh@0.5", "PCKh@0.1", "EPE", "NME", "AUC",
-                "AP easy", "AP medium", "AP hard"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +221,13 @@ class ValConfig:
     metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
                    "auc, crowdpose (processors/evaluation/joint_metrics.py)")
-    best: Score = setting("AP", "the number by which the best epoch is chosen, one of val.metrics")
+    best: str = setting("AP", "the number by which the best epoch is chosen, one of val.metrics",
+                        choices=[score for scores in SCORES.values() for score in scores])
+
+    @property
+    def ground_truth_boxes(self) -> bool:
+        """Whether persons are judged in their annotated boxes, and not in a detector's."""
+        return self.boxes == "gt"
 
 
 @dataclass(frozen=True, kw_only=True)

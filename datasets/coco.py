@@ -299,6 +299,7 @@ def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSC
     """The persons that a Config is judged on, in the boxes it says. Raises as MSCOCO does."""
     data, codec, val = config.data, config.codec, config.val
     return MSCOCO(data.val_ann_path, data.val_img_root, skeleton, input_size=codec.input_size,
-                  alignment=codec.alignment, detections=None if val.boxes == "gt" else val.boxes,
-                  box_score=val.box_score, debug=data.debug, skip_broken=data.skip_broken,
-                  check_files=check_files, split="val", category=data.category)
+                  alignment=codec.alignment, box_score=val.box_score, debug=data.debug,
+                  detections=None if val.ground_truth_boxes else val.boxes,
+                  skip_broken=data.skip_broken, check_files=check_files, split="val",
+                  category=data.category)

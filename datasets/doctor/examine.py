@@ -89,7 +89,7 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     val_part = AnnotatedSet(
         Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
         "data.val_ann_path", "data.val_img_root")
-    detected = config.val.boxes != "gt"     # then the validation set need not be annotated
+    detected = not config.val.ground_truth_boxes  # then the validation set need not be annotated
     training = [read_raw(part, name) for name, part in sets.items()]
     val = read_raw(val_part, "validation set", ("images", "categories") if detected else LISTS)
     findings = [*settings(config, skeleton)]

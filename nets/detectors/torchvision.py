@@ -39,7 +39,7 @@ def load_torchvision_detector(name: str, weights: str = "", confidence: float = 
         raise UserError(f"{where} does not fit {name}: give a state_dict of that model with "
                         f"torchvision's classes, or set detector.name") from error
     judge = net.roi_heads if hasattr(net, "roi_heads") else net
-    assert all(hasattr(judge, knob) for knob in ("score_thresh", "nms_thresh"))
+    assert all(hasattr(judge, name) for name in ("score_thresh", "nms_thresh"))
     judge.score_thresh, judge.nms_thresh = confidence, iou
     judge.detections_per_img = max_detections
     return net.eval()

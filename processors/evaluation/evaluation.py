@@ -150,7 +150,7 @@ class Evaluation:
     @property
     def detected(self) -> bool:
         """Whether boxes are those of a detector."""
-        return self.config.val.boxes != "gt"
+        return not self.config.val.ground_truth_boxes
 
     def to_results(self, people: Predictions) -> list[dict]:
         """COCO results: scored, doubles suppressed."""

@@ -21,7 +21,7 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
                 f"{alignment.flip_shift} px")
     encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
-    boxes = ("ground truth" if val.boxes == "gt" else
+    boxes = ("ground truth" if val.ground_truth_boxes else
              f"detections of {val.boxes} with a score of at least {val.box_score:g}"
              + (", on the images it names only" if val.only_images_with_boxes else ""))
     nms = {"oks": f"OKS-NMS at {val.nms_threshold:g}", "none": "none",
@@ -43,7 +43,7 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     }
     if set(val.metrics) - {"coco", "crowdpose"}:
         lines["joints"] = (
-            "compared in each annotated box, before NMS" if val.boxes == "gt" else
+            "compared in each annotated box, before NMS" if val.ground_truth_boxes else
             f"compared in pairs of person and pose, by falling OKS down to {MATCH:g}")
     if data.debug:
         lines["people"] = f"only the first {int(data.debug)} (data.debug)"
@@ -52,7 +52,8 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
 
 def _score_in_words(val: ValConfig) -> str:
     if val.score_rule == "alphapose":
-        return ("" if val.boxes == "gt" else "box score + ") + "mean + 1.25 * max of joint scores"
-    if val.score_rule == "simplepose" and val.boxes == "gt":
+        words = "mean + 1.25 * max of joint scores"
+        return words if val.ground_truth_boxes else f"box score + {words}"
+    if val.score_rule == "simplepose" and val.ground_truth_boxes:
         return "mean + max of joint scores"
     return f"box score * mean of the joint scores above {val.joint_score:g}"

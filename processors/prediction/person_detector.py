@@ -41,7 +41,7 @@ class PersonDetector:
 
     def __init__(self, config: DetectorConfig, device: torch.device):
         self.config, self.device = config, device
-        self.network = NETWORKS[config.type](config, device)
+        self.network = DETECTORS[config.type](config, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Images of any sizes: (H, W, 3) uint8 RGB; grey, RGBA and 16 bits will do (`as_rgb`)."""
@@ -155,7 +155,7 @@ class Torchvision:
         return found
 
 
-NETWORKS: dict[str, type[Yolov5] | type[Torchvision]] = {
+DETECTORS: dict[str, type[Yolov5] | type[Torchvision]] = {
     "yolov5": Yolov5, "torchvision": Torchvision}
 
 
@@ -166,6 +166,6 @@ def build_detector(config: DetectorConfig, device: torch.device | str = "cpu") -
     be read or do not fit.
     """
     ensure_ranges(config, "detector.")
-    if config.type not in NETWORKS:
-        raise UserError(f"detector.type is {config.type!r}; choose one of: {', '.join(NETWORKS)}")
+    if config.type not in DETECTORS:
+        raise UserError(f"detector.type is {config.type!r}; choose one of: {', '.join(DETECTORS)}")
     return PersonDetector(config, torch.device(device))
