@@ -25,7 +25,7 @@ from nets.files.state_dict_checks import (
 from nets.files.vit_keys import by_vitpose_names
 from nets.files.weights_file import read_weights_file
 from nets.pose.layers import init_small
-from nets.vit_positions import fit_positions
+from nets.pose.vit_positions import fit_positions
 from utils.alignment import ALIGNMENTS
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS

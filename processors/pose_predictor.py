@@ -10,7 +10,7 @@ import torch
 from configs.schema import DetectorConfig
 from datasets.crops.augment import View
 from datasets.crops.images import read_image
-from datasets.crops.warp import on_piece, view_matrix, warp
+from datasets.crops.warp import view_matrix, warp_averaged
 from datasets.sample import Batch, Sample, collate
 from processors.models.inference import Decoding, predict
 from processors.models.load_pose_model import load_pose_model
@@ -25,7 +25,6 @@ from utils.rgb import as_rgb
 
 IMAGES_AT_ONCE = 16
 PEOPLE_AT_ONCE = 64
-SHRINK_FROM = 4     # image pixels in one of the crop; no image of COCO has so many
 
 Image = str | Path | np.ndarray
 
@@ -146,31 +145,10 @@ class PosePredictor:
         center, scale = codec.geometry.center_scale(box)
         matrix = view_matrix(View(center, scale), codec.geometry)
         return Sample(
-            crop=crop(image, matrix, codec.input_size), keypoints=np.zeros((joints, 2), np.float32),
-            visibility=np.zeros(joints, np.float32),
+            crop=warp_averaged(image, matrix, codec.input_size),
+            keypoints=np.zeros((joints, 2), np.float32), visibility=np.zeros(joints, np.float32),
             to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
-            image_id=number, area=float(padded_area(scale)),
-            box_score=score)
-
-
-def crop(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int]) -> np.ndarray:
-    """`warp` as in evaluation. Where it would take one of many pixels, as in a photo of 20
-    megapixels, the piece of the image that it looks at is shrunk by averaging first."""
-    step = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / (SHRINK_FROM / 2))
-    if step < 2:
-        return warp(image, matrix, input_size)
-    to_image = cv2.invertAffineTransform(matrix)
-    corners = to_image[:, :2] @ np.array([(0, input_size[0]), (0, input_size[1])]) \
-        + to_image[:, 2:]
-    low = np.clip(np.floor(corners[:, 0]) - step, 0, None).astype(int)
-    high = np.clip(np.ceil(corners[:, 1]) + step, 0, image.shape[1::-1]).astype(int)
-    size = (high - low) // step
-    if (size < 1).any():
-        return warp(image, matrix, input_size)
-    high = low + size * step
-    piece = cv2.resize(image[low[1]:high[1], low[0]:high[0]], tuple(size.tolist()),
-                       interpolation=cv2.INTER_AREA)
-    return warp(piece, on_piece(matrix, low, np.array([step, step])), input_size)
+            image_id=number, area=float(padded_area(scale)), box_score=score)
 
 
 def _pixels(image: Image) -> np.ndarray:

@@ -6,6 +6,7 @@ from datasets.crops.augment import View
 from utils.geometry import CropGeometry
 
 LARGE = 2 ** 20     # bytes of an image
+SHRINK_FROM = 4     # image pixels in one of the crop; no image of COCO has so many
 HORIZON = 0.1   # depth of a tilted view, 1 in the middle; nearly at 0 points fly off
 
 
@@ -67,3 +68,23 @@ def on_piece(matrix: np.ndarray, origin: np.ndarray, step: np.ndarray) -> np.nda
     piece = matrix * np.array([step[0], step[1], 1.0])
     piece[:, 2] += matrix[:, :2] @ offset
     return piece
+
+
+def warp_averaged(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int],
+                  ) -> np.ndarray:
+    """`warp` for images of any size. Where it would take one of many pixels, as in a photo of 20
+    megapixels, the piece of the image that it looks at is shrunk by averaging first."""
+    step = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / (SHRINK_FROM / 2))
+    if step < 2:
+        return warp(image, matrix, input_size)
+    to_image = cv2.invertAffineTransform(matrix)
+    corners = to_image[:, :2] @ [(0, input_size[0]), (0, input_size[1])] + to_image[:, 2:]
+    low = np.clip(np.floor(corners[:, 0]) - step, 0, None).astype(int)
+    high = np.clip(np.ceil(corners[:, 1]) + step, 0, image.shape[1::-1]).astype(int)
+    size = (high - low) // step
+    if (size < 1).any():
+        return warp(image, matrix, input_size)
+    high = low + size * step
+    piece = cv2.resize(image[low[1]:high[1], low[0]:high[0]], tuple(size.tolist()),
+                       interpolation=cv2.INTER_AREA)
+    return warp(piece, on_piece(matrix, low, np.array([step, step])), input_size)

@@ -10,6 +10,7 @@ from torch import nn
 
 from configs.schema import ModelConfig
 from nets.files.load_report import LoadReport
+from nets.files.timm_weights import import_timm
 from nets.pose.heads import Head, bilinear_head, dconv_head, duc_head, output_head
 from nets.pose.pose_net import PoseNet
 from utils.errors import UserError
@@ -92,14 +93,6 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, pr
             raise UserError(f"model.name {name} cannot be had of timm ({reason}): {cure}"
                             ) from error
     raise AssertionError("one of the two ways has answered")
-
-
-def import_timm() -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise UserError("model.type pose_timm needs the package timm: pip install timm") from error
-    return timm
 
 
 def head_for(config: ModelConfig, channels: int, stride: int) -> Head:

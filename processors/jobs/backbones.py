@@ -4,7 +4,7 @@ from functools import lru_cache
 import torch
 
 from nets import build_net
-from nets.timm_names import timm_names
+from nets.files.timm_weights import timm_names
 from processors.jobs.info import cost_of
 from utils.errors import UserError
 from utils.log import show

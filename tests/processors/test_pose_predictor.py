@@ -13,10 +13,11 @@ from PIL import Image
 import processors.pose_predictor as pose_predictor_module
 from configs.schema import DataConfig, DetectorConfig
 from datasets.annotations.skeleton import load_skeleton
+from datasets.crops.warp import warp_averaged
 from processors.evaluation.evaluation import Evaluation
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel, build_codec
-from processors.pose_predictor import PosePredictor, crop
+from processors.pose_predictor import PosePredictor
 from processors.prediction.person_detector import Detections
 from processors.runtime.parallel import OneProcess
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
@@ -189,7 +190,7 @@ def test_a_photo_of_20_megapixels_is_averaged_not_sampled():
     assert np.abs(person.keypoints - (2500, 2100)).max() < 60       # a pixel of the crop
     image[:] = 0
     image[::2, ::2] = image[1::2, 1::2] = 255
-    grey = crop(image, np.array([[0.07, 0, -20], [0, 0.07, -30]]), (64, 96))
+    grey = warp_averaged(image, np.array([[0.07, 0, -20], [0, 0.07, -30]]), (64, 96))
     assert np.abs(grey.astype(int) - 127).max() < 12
 
 

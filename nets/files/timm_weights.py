@@ -1,6 +1,15 @@
-"""timm_names: what model.name may be for pose_timm, and the licences."""
-from nets.pose.timm_backbone import import_timm
+"""The optional package timm, and the names of the weights that it publishes."""
+from typing import Any
+
 from utils.errors import UserError
+
+
+def import_timm() -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise UserError("model.type pose_timm needs the package timm: pip install timm") from error
+    return timm
 
 
 def timm_names(pattern: str) -> dict[str, str]:

@@ -7,8 +7,8 @@ import torch
 from nets.pose.heads import bilinear_head, dconv_head
 from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone, resized_positions
+from nets.pose.vit_positions import grid_of
 from nets.pretrained import load_weights
-from nets.vit_positions import grid_of
 
 
 def small_net(grid=(8, 6), classic=True):
