@@ -54,7 +54,7 @@ class TimedProcessor(DPProcessor):
         self.epoch_seconds.append(time.perf_counter() - since)
 
     def finish_epoch(self, epoch: int) -> None:
-        self.evaluated = epoch
+        self.state.evaluated = epoch
 
     def say_the_end(self) -> None:
         pass

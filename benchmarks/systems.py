@@ -111,7 +111,7 @@ def train_and_judge(system: str, seed: int, own: list[str], data: list[str]) -> 
     processor = DPProcessor(BASE, [
         *own, *data, f"model_name={name}", f"val.weight_path={folder}",
         f"val.interval={config.optim.epochs}", "val.save_minutes=2"])
-    whole, begin = processor.step == 0, time.monotonic()
+    whole, begin = processor.state.step == 0, time.monotonic()
     processor.run()
     minutes = (time.monotonic() - begin) / 60
     nets = {"raw": processor.net} | (

@@ -74,7 +74,7 @@ class Timed(DPProcessor):
                 *self.train_step.codec.encode(batch.keypoints, batch.visibility))
 
     def finish_epoch(self, epoch: int) -> None:
-        self.evaluated = epoch
+        self.state.evaluated = epoch
 
     def _bare(self, batches: Iterable[tuple[Tensor, ...]]) -> None:
         step = self.train_step

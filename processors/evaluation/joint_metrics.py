@@ -15,16 +15,17 @@ from datasets.annotations.skeleton import Skeleton
 from processors.evaluation.coco_metrics import CocoMetrics, columns
 from processors.evaluation.ground_truth import HEAD_KEY, GroundTruth
 from processors.evaluation.joint_error import (
+    area_under_pck,
     head_size,
     joint_distances,
     longer_side,
     mean_error,
     mean_of_defined,
     mean_side,
+    pck,
     torso_size,
 )
 from processors.evaluation.matched_people import MatchedPeople, labelled_people
-from processors.evaluation.pck import area_under_pck, pck
 from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
 from utils.errors import UserError
 from utils.log import log

@@ -34,11 +34,11 @@ from datasets.synthetic.data_set import ensure_synthetic
 from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
 from datasets.workers import dead_workers_named
 from nets import build_net
+from processors.evaluation.best_score import in_words, is_better, rank
 from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
 from processors.models.pose_model import build_codec
-from processors.models.stored_run import load_network
 from processors.models.weights_against_config import log_initial_weights
 from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
@@ -48,13 +48,13 @@ from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.sync_bn import synchronise_batch_norm
 from processors.runtime.torch_errors import TRAIN_CURES, torch_errors_named
-from processors.training.best_score import NONE_YET, in_words, is_better, rank
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
 from processors.training.progress import Progress, plan_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
 from processors.training.run_log import RunLog
+from processors.training.run_state import RunState
 from processors.training.schedule import learning_rate
 from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, ensure_micro_batches
@@ -82,11 +82,7 @@ class PoseProcessor:
     net: nn.Module
     averaged: ModelEma | None
     train_step: TrainStep
-    # state: all of it is in a checkpoint
-    step: int                   # optimizer steps done, in epochs of `steps_per_epoch`
-    evaluated: int              # epochs done whose evaluation is settled
-    best: dict[str, Any]        # numbers of the best evaluation, its epoch, and whose weights
-    run_id: str                 # and what is new while it runs:
+    state: RunState             # all of it is in a checkpoint; what is new while it runs:
     broken: set[Path]
     saved_at: float             # time.monotonic of the last checkpoint
     older: list[Path]           # files of an older run, to be kept under other names
@@ -105,6 +101,7 @@ class PoseProcessor:
         self.skeleton = load_skeleton(config.data.skeleton)
         codec = build_codec(config, self.skeleton)
         self.folder = RunFolder(config.val.weight_path, config.model_name, parallel.rank)
+        self.older = [self.folder.last, self.folder.best] if config.resume is False else []
         if config.resume is True:
             self.folder.ensure_checkpoint()
         # before the folder of weights is made: it may lie beside the annotations
@@ -114,15 +111,15 @@ class PoseProcessor:
             self.folder.hold()
             mark_sets(sets)
             parallel.main_process_first(lambda: ensure_synthetic(config.data, config.seed))
-            state = parallel.main_process_first(self._stored_state)
-            self._open_data(state["step"] if state else 0)
-            if state:
-                check_same_run(state, config, self.steps_per_epoch, self.folder.last)
-            self._build(codec, pretrained=not state)
-            self._begin()
-            if state:
-                self._restore(state)
-            ensure_same_step(parallel.all_gather(self.step), self.folder.path)
+            stored = None if config.resume is False else parallel.main_process_first(
+                self.folder.load)
+            self._open_data(stored["step"] if stored else 0)
+            if stored:
+                check_same_run(stored, config, self.steps_per_epoch, self.folder.last)
+            self._build(codec, pretrained=not stored)
+            if stored:
+                self._restore(stored)
+            ensure_same_step(parallel.all_gather(self.state.step), self.folder.path)
             self._announce()
             on_error.pop_all()
 
@@ -154,16 +151,10 @@ class PoseProcessor:
             self.net = synchronise_batch_norm(self.net, self.device)
         self.averaged = ModelEma(self.net, optim.ema) if optim.ema else None
         self.train_step = TrainStep(self.config, self.net, self.skeleton, codec, self.parallel)
-
-    def _begin(self) -> None:
-        """The state of a new run."""
-        self.step = self.evaluated = 0
-        self.broken, self.best = set(), NONE_YET
-        self.run_id = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.saved_at = time.monotonic()
-        self.step_stats = StepStatsQueue(self.parallel)
         self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
-        self.older = [self.folder.last, self.folder.best] if self.config.resume is False else []
+        about = {"config": config_to_dict(self.config), "skeleton": skeleton_to_dict(self.skeleton)}
+        self.state = RunState(about, self.net, self.averaged, self.train_step, self.watch,
+                              self.steps_per_epoch)
 
     def _new_net(self, pretrained: bool) -> nn.Module:
         """The network; says what its first weights were, if they came from a file."""
@@ -177,23 +168,26 @@ class PoseProcessor:
 
     def run(self) -> dict[str, Any]:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
+        self.broken, self.saved_at = set(), time.monotonic()
+        self.step_stats = StepStatsQueue(self.parallel)
         self.folder.hold()
         try:
             self.folder.keep_older(*self.older)     # now that all that the run needs is there
             self.run_log = RunLog(
-                self.folder.path, run=self.run_id, model_name=self.config.model_name,
-                step=self.step, rank=self.parallel.rank, tensorboard=self.config.log.tensorboard)
+                self.folder.path, run=self.state.run_id, step=self.state.step,
+                model_name=self.config.model_name, rank=self.parallel.rank,
+                tensorboard=self.config.log.tensorboard)
             with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
                 self._run_epochs()
             self.say_the_end()
         finally:
             self.folder.release()
-        return self.best
+        return self.state.best
 
     def _run_epochs(self) -> None:
         while True:
-            epoch = self.step // self.steps_per_epoch
-            if self.step % self.steps_per_epoch == 0 and self.evaluated < epoch:
+            epoch = self.state.epoch
+            if self.state.place == 0 and self.state.evaluated < epoch:
                 self.finish_epoch(epoch)
             if epoch >= self.config.optim.epochs:
                 break
@@ -203,7 +197,7 @@ class PoseProcessor:
         """To the end of the epoch. The statistics of a step come one step later: step_stats.py."""
         self.net.train()
         self.saved_at = time.monotonic()
-        first = self.step % self.steps_per_epoch
+        first, val = self.state.place, self.config.val
         progress = Progress(epoch, first, self.steps_per_epoch, self.config, self.parallel.rank,
                             self.run_log)
         for number in range(first + 1, self.steps_per_epoch + 1):
@@ -217,15 +211,16 @@ class PoseProcessor:
                     self.stop.exit_run(self.folder.last)
                 raise
             name_broken(batch, self.train_set, self.broken)
-            lr = learning_rate(self.step, self.steps_per_epoch, self.config.optim)
-            self.train_step.seed(self.step)
-            numbers = self.train_step(batch, lr, progress.wants_accuracy(self.step))
-            self.step_stats.send(self.step, lr, batch.image_id, numbers, stop=self.stop.asked(),
+            step = self.state.step
+            lr = learning_rate(step, self.steps_per_epoch, self.config.optim)
+            self.train_step.seed(step)
+            numbers = self.train_step(batch, lr, progress.wants_accuracy(step))
+            self.step_stats.send(step, lr, batch.image_id, numbers, stop=self.stop.asked(),
                                  save=self._time_to_save(), timestamp=progress.meter.timestamp())
             if self.averaged:
-                self.averaged.update(self.step)
-            self.step += 1
-            due = self.config.val.save_steps and self.step % self.config.val.save_steps == 0
+                self.averaged.update(step)
+            self.state.step += 1
+            due = val.save_steps and self.state.step % val.save_steps == 0
             requests = self._receive(progress)
             if requests or due or number == self.steps_per_epoch:
                 requests |= self._receive(progress, everything=True)
@@ -253,7 +248,7 @@ class PoseProcessor:
     def finish_epoch(self, epoch: int) -> None:
         """Evaluate if it is due, keep the best, and write the checkpoint of the epoch."""
         interval, last = self.config.val.interval, self.config.optim.epochs
-        self.watch.look_at_weights(self.net, self.step)
+        self.watch.look_at_weights(self.net, self.state.step)
         if epoch % interval == 0 or epoch == last:
             if self.config.val.save_minutes:
                 self._save()    # an evaluation is long; a kill in it must not cost the epoch
@@ -262,7 +257,7 @@ class PoseProcessor:
             except Stopped:
                 self._save()    # of before the evaluation, which is made again
                 raise
-        self.evaluated = epoch
+        self.state.evaluated = epoch
         self._save()
         if self.parallel.rank == 0:
             draw_curves(self.run_log.read(), self.folder.curves)
@@ -276,57 +271,33 @@ class PoseProcessor:
                                           self.stop)
             scores[kind] = metrics.values
             log.info("epoch %d, %s weights:\n%s", epoch, WEIGHTS[kind], table(metrics))
-            self.run_log.add(kind="val", epoch=epoch, step=self.step, weights=kind,
+            self.run_log.add(kind="val", epoch=epoch, step=self.state.step, weights=kind,
                              protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
                              **metrics.values)
         name = self.config.val.best
         better = max(scores, key=lambda kind: rank(scores[kind], name))
         if len(scores) > 1:
             log.info("the %s weights are the better ones", WEIGHTS[better])
-        if is_better(scores[better], self.best, name):
-            self.best = scores[better] | {"epoch": epoch, "weights": better}
-            self.folder.save_best({"ema": nets[better].state_dict(), "best": self.best,
-                                   "step": self.step, **self._what_it_is()})
+        if is_better(scores[better], self.state.best, name):
+            self.state.best = scores[better] | {"epoch": epoch, "weights": better}
+            self.folder.save_best({"ema": nets[better].state_dict(), "best": self.state.best,
+                                   "step": self.state.step, **self.state.about})
 
     def _save(self) -> None:
         self.saved_at = time.monotonic()
-        averaged = self.averaged.net if self.averaged else self.net
-        self.folder.save({
-            "net": self.net.state_dict(), "ema": averaged.state_dict(),
-            "optimizer": self.train_step.optimizer.state_dict(),
-            "scaler": self.train_step.scaler.state_dict(),
-            "step": self.step, "steps_per_epoch": self.steps_per_epoch,
-            "evaluated": self.evaluated, "skipped": self.watch.skipped, "best": self.best,
-            "random": torch.get_rng_state(), "run": self.run_id, **self._what_it_is()})
+        self.folder.save(self.state.to_checkpoint())
 
-    def _what_it_is(self) -> dict[str, Any]:
-        """What prediction needs beside the weights, on a machine without our YAML files."""
-        return {"config": config_to_dict(self.config),
-                "skeleton": skeleton_to_dict(self.skeleton)}
-
-    def _stored_state(self) -> dict[str, Any] | None:
-        """The last checkpoint, as `resume` asks for it; None to start from the beginning."""
-        return None if self.config.resume is False else self.folder.load()
-
-    def _restore(self, state: dict[str, Any]) -> None:
-        load_network(self.net, state["net"], f"{self.folder.last}, key net,")
-        if self.averaged:
-            load_network(self.averaged.net, state["ema"], f"{self.folder.last}, key ema,")
-        self.train_step.restore(state, str(self.folder.last))
-        self.step, self.evaluated = state["step"], state["evaluated"]
-        self.watch.skipped = state["skipped"]
-        self.best, self.run_id = state["best"], state["run"]
-        torch.set_rng_state(state["random"])
-        log.info("going on from %s at step %d (epoch %d, %s)", self.folder.last, self.step,
-                 self.step // self.steps_per_epoch + 1, in_words(self.best, self.config.val.best))
-        changed = judged_otherwise(state, self.config, skeleton_to_dict(self.skeleton),
-                                   self.folder.last)
-        if changed and "epoch" in self.best:
+    def _restore(self, stored: dict[str, Any]) -> None:
+        state, last = self.state, self.folder.last
+        state.restore(stored, str(last))
+        log.info("going on from %s at step %d (epoch %d, %s)", last, state.step, state.epoch + 1,
+                 in_words(state.best, self.config.val.best))
+        changed = judged_otherwise(stored, self.config, state.about["skeleton"], last)
+        if changed and "epoch" in state.best:
             log.info("evaluations are judged by other settings now (%s), so that older scores say "
                      "nothing beside new ones: the best begins anew", ", ".join(changed))
-            self.best, self.older = NONE_YET, [self.folder.best]
-            if self.step % self.steps_per_epoch == 0:       # the present weights, once more
-                self.evaluated = min(self.evaluated, self.step // self.steps_per_epoch - 1)
+            state.forget_scores()
+            self.older = [self.folder.best]
 
     def _announce(self) -> None:
         config = self.config
@@ -347,4 +318,4 @@ class PoseProcessor:
                          self.folder.pictures)
         elif self.folder.results.is_file():
             log.info("the run is finished; resume=false starts it again from the beginning")
-        log.info("%s; %s", in_words(self.best, self.config.val.best), self.folder.in_words())
+        log.info("%s; %s", in_words(self.state.best, self.config.val.best), self.folder.in_words())

@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from processors.evaluation.joint_error import UNDEFINED, joint_distances, mean_of_defined
-from processors.evaluation.pck import area_under_pck, pck
+from processors.evaluation.joint_error import (
+    UNDEFINED,
+    area_under_pck,
+    joint_distances,
+    mean_of_defined,
+    pck,
+)
 from utils.heatmap_accuracy import heatmap_accuracy
 
 

@@ -64,7 +64,7 @@ def test_a_resumed_run_ends_with_the_same_weights(tiny, tmp_path, monkeypatch, s
     tiny(**{"val.weight_path": tmp_path / "whole"}).run()
     with monkeypatch.context() as patch:
         def die(*args):
-            if interrupted.step == steps:
+            if interrupted.state.step == steps:
                 raise RuntimeError("killed")
             return TrainStep.__call__(*args)
         patch.setattr("processors.training.pose_processor.TrainStep", type("Dying", (TrainStep,), {

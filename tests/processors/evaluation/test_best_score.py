@@ -4,9 +4,9 @@ from typing import get_args
 import pytest
 
 from configs.schema import SCORES, Metric
+from processors.evaluation.best_score import LOWER_IS_BETTER, NONE_YET, in_words, is_better
 from processors.evaluation.coco_metrics import COCO_METRICS
 from processors.evaluation.joint_metrics import CROWDING, PCK_AT, PCKH_AT
-from processors.training.best_score import LOWER_IS_BETTER, NONE_YET, in_words, is_better
 
 
 @pytest.mark.parametrize("name, worse, better", [
