@@ -6,7 +6,7 @@ import numpy as np
 
 from datasets.annotations.columns import is_number, numbers
 from datasets.annotations.readers import read_detection_rows
-from datasets.doctor.finding import Finding, some
+from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
 from utils.shown import shown
@@ -62,7 +62,8 @@ def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterat
                        f"set does not list, whose first image id is {labels.image_ids[0]}",
                        "they are left out, and evaluation refuses the file if that is all of them "
                        "and they are no numbers: write the image ids of data.val_ann_path",
-                       len(lost), some((shown(rows[row]["image_id"]) for row in lost), "image"),
+                       len(lost),
+                       examples_of((shown(rows[row]["image_id"]) for row in lost), "image"),
                        serious=len(lost) == len(rows))
 
 
@@ -73,7 +74,7 @@ def _of_categories(rows: list[dict], labels: RawLabels) -> Iterator[Finding]:
         yield _finding(f"{len(others)} of {len(rows)} detections are not of the category "
                        f"{shown(labels.category_ids[0])} that is judged", "they are left out: if "
                        "they are its people, write its id (detectors often count classes from 0)",
-                       len(others), some((shown(row["category_id"]) for row in others),
+                       len(others), examples_of((shown(row["category_id"]) for row in others),
                                          "category"),
                        serious=len(others) == len(rows))
 
@@ -85,7 +86,7 @@ def _of_scores(scores: np.ndarray) -> Iterator[Finding]:
         yield _finding(f"{wrong.sum()} of {len(scores)} scores are not between 0 and 1",
                        "poses are ranked by them and val.box_score cuts at them: write the "
                        "detector's confidence, from 0 to 1", int(wrong.sum()),
-                       some(map(str, scores[wrong].tolist()), "score"))
+                       examples_of(map(str, scores[wrong].tolist()), "score"))
 
 
 def _of_boxes(boxes: np.ndarray, known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:

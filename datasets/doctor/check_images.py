@@ -10,7 +10,7 @@ import numpy as np
 
 from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
 from datasets.doctor.check_records import SAME_JOINTS
-from datasets.doctor.finding import Finding, some
+from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.image_header import ImageHeader, read_header
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
@@ -36,7 +36,7 @@ def missing_images(labels: RawLabels) -> Iterator[Finding]:
     yield Finding("missing_images", labels.name, f"{len(gone)} of {len(names)} images are not in "
                   f"{root}{hint}", f"training stops at once, or with data.skip_broken goes on "
                   f"without their {lost} persons: add them, or correct "
-                  f"{labels.part.root_key}", len(gone), some(gone))
+                  f"{labels.part.root_key}", len(gone), examples_of(gone))
 
 
 def image_sizes(labels: RawLabels) -> Iterator[Finding]:
@@ -60,11 +60,11 @@ def image_sizes(labels: RawLabels) -> Iterator[Finding]:
         yield Finding("image_sizes", labels.name, f"{len(wrong)} of the {total} images looked at "
                       f"have another size than the file says{hint}", "training stops at them, for "
                       "joints and boxes would be in the wrong places: label these images anew, or "
-                      "give the images that were labelled", len(wrong), some(wrong))
+                      "give the images that were labelled", len(wrong), examples_of(wrong))
     if broken:
         yield Finding("image_sizes", labels.name, f"{len(broken)} of the {total} images looked at "
                       f"cannot be read", "training stops at them, or with data.skip_broken goes on "
-                      "without: copy them again", len(broken), some(broken))
+                      "without: copy them again", len(broken), examples_of(broken))
 
 
 def headers_to_read(labels: RawLabels) -> list[int]:
@@ -97,7 +97,7 @@ def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:
                           f"{len(val.file_names)} validation images are in the {train.name}, too",
                           "AP on people the network was trained on is far too high and says "
                           "nothing about others: take them out of one of the two", len(rows),
-                          some(val.file_names[rows].tolist()))
+                          examples_of(val.file_names[rows].tolist()))
 
 
 def same_files(train: RawLabels, val: RawLabels) -> set[int]:

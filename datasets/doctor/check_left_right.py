@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from datasets.doctor.finding import Finding, is_serious
+from datasets.doctor.finding import Finding
 from datasets.doctor.raw_labels import RawLabels
 
 ENOUGH = 20             # persons that a median or a share is taken of
@@ -66,16 +66,15 @@ def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:
     if not set(FACE) <= set(names):
         return
     turn = turns(labels, *(names.index(name) for name in FACE))
-    told, wrong = turn != 0, turn > 0
-    count, total = int(wrong.sum()), int(told.sum())
-    if count:
+    wrong, total = turn > 0, int((turn != 0).sum())
+    if wrong.any():
         everybody = ("; this is nearly everybody, so left may mean the left of the picture here, "
                      "or y count upwards"
-                     if count > 0.9 * total and total >= ENOUGH else "")
-        yield Finding("mirrored_persons", labels.name, f"{count} of {total} persons whose face is "
-                      f"seen have left and right swapped{everybody}", "the network learns that "
-                      "left may be right and hesitates between both: look at them, and exchange "
-                      "their sides", count, labels.examples(wrong), is_serious(count, total))
+                     if wrong.sum() > 0.9 * total and total >= ENOUGH else "")
+        yield labels.finding("mirrored_persons", f"{wrong.sum()} of {total} persons whose face is "
+                             f"seen have left and right swapped{everybody}", "the network learns "
+                             "that left may be right and hesitates between both: look at them, and "
+                             "exchange their sides", wrong, total)
 
 
 def distances(labels: RawLabels) -> np.ndarray:

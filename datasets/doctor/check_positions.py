@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.annotations.readers import FAR_OUTSIDE
-from datasets.doctor.finding import Finding, is_serious
+from datasets.doctor.finding import Finding
 from datasets.doctor.raw_labels import RawLabels
 
 # Tools round, and clip at the border or one pixel behind it: what is outside by less than this
@@ -50,19 +50,17 @@ def visibility(labels: RawLabels) -> Iterator[Finding]:
     """v that is none of 0, 1, 2, and joints with coordinates that are said to be unlabelled."""
     value, points = labels.keypoints[..., 2], labels.keypoints[..., :2]
     odd = ~np.isin(value, (0, 1, 2)) & np.isfinite(value)
-    people = odd.any(axis=1)
-    if people.any():
-        yield Finding("visibility", labels.name, f"{odd.sum()} joints have a v that is none of 0 "
-                      f"(not labelled), 1 (hidden) and 2 (seen)", "above 0 they are trained as "
-                      "labelled ones, and a score in the place of v makes guesses labels: write "
-                      "0, 1 or 2", int(odd.sum()), labels.examples(people))
+    if odd.any():
+        yield labels.finding("visibility", f"{odd.sum()} joints have a v that is none of 0 (not "
+                             f"labelled), 1 (hidden) and 2 (seen)", "above 0 they are trained as "
+                             "labelled ones, and a score in the place of v makes guesses labels: "
+                             "write 0, 1 or 2", odd)
     hidden = (value == 0) & (points != 0).any(axis=2) & ~labels.crowd[:, None]
     total = int(hidden.sum() + labels.labelled.sum())
     if hidden.sum() > HIDDEN_SHARE * total:
-        yield Finding("visibility", labels.name, f"{hidden.sum()} of {total} joints with "
-                      f"coordinates have v = 0, which means not labelled", "they are neither "
-                      "trained nor judged: if they are hidden joints, write v = 1",
-                      int(hidden.sum()), labels.examples(hidden.any(axis=1)))
+        yield labels.finding("visibility", f"{hidden.sum()} of {total} joints with coordinates "
+                             f"have v = 0, which means not labelled", "they are neither trained "
+                             "nor judged: if they are hidden joints, write v = 1", hidden)
 
 
 def piled_joints(labels: RawLabels) -> Iterator[Finding]:
@@ -75,13 +73,12 @@ def piled_joints(labels: RawLabels) -> Iterator[Finding]:
         together[:, joint] = same.sum(axis=1)
     large = labels.boxes[:, 2:].max(axis=1, keepdims=True) > PILE_SIDE
     wrong = zero | (together >= PILE) & large
-    count, total = int(wrong.sum()), int(labelled.sum())
-    if count:
-        yield Finding("piled_joints", labels.name, f"{count} of {total} labelled joints lie at "
-                      f"0, 0 ({zero.sum()}) or on one point with two others of the person",
-                      "they are trained and judged there, as if they were seen: write v = 0 for "
-                      "joints that are not labelled", count, labels.examples(wrong.any(axis=1)),
-                      is_serious(count, total))
+    if wrong.any():
+        yield labels.finding("piled_joints", f"{wrong.sum()} of {labelled.sum()} labelled joints "
+                             f"lie at 0, 0 ({zero.sum()}) or on one point with two others of the "
+                             f"person", "they are trained and judged there, as if they were seen: "
+                             "write v = 0 for joints that are not labelled", wrong,
+                             int(labelled.sum()))
 
 
 def joints_outside(labels: RawLabels) -> Iterator[Finding]:
@@ -94,40 +91,36 @@ def joints_outside(labels: RawLabels) -> Iterator[Finding]:
         return
     out = _beyond(labels.keypoints[..., :2], labels.sizes[:, None])
     outside = labels.labelled & (out > AT_BORDER)
-    count, total = int(outside.sum()), int(labels.labelled.sum())
-    if count:
-        far = int((labels.labelled & (out > FAR_OUTSIDE)).sum())
-        yield Finding("joints_outside", labels.name, f"{count} of {total} labelled joints lie "
-                      f"outside their image, {far} of them by more than a tenth of it",
-                      "the far ones are not used; the others teach the network to see what is not "
-                      "in the picture: remove them (v = 0), or look for a wrong image size",
-                      count, labels.examples(np.any(outside, axis=1)), is_serious(count, total))
+    total = int(labels.labelled.sum())
+    if outside.any():
+        far = (labels.labelled & (out > FAR_OUTSIDE)).sum()
+        yield labels.finding("joints_outside", f"{outside.sum()} of {total} labelled joints lie "
+                             f"outside their image, {far} of them by more than a tenth of it",
+                             "the far ones are not used; the others teach the network to see what "
+                             "is not in the picture: remove them (v = 0), or look for a wrong "
+                             "image size", outside, total)
 
 
 def boxes(labels: RawLabels) -> Iterator[Finding]:
     """Boxes that are missing, without size, or outside their image."""
     persons, total = labels.persons, int(labels.persons.sum())
-    empty = persons & ~(labels.boxes[:, 2:] > 0).all(axis=1)
-    empty |= persons & ~np.isfinite(labels.boxes).all(axis=1)
+    first, size = labels.boxes[:, :2], labels.boxes[:, 2:]
+    empty = persons & ~((size > 0).all(axis=1) & np.isfinite(labels.boxes).all(axis=1))
     if empty.any():
-        yield Finding("boxes", labels.name, f"{empty.sum()} of {total} persons have no box, or one "
-                      f"without width or height", "they are left out, or training stops: make "
-                      "boxes of their joints", int(empty.sum()), labels.examples(empty),
-                      is_serious(int(empty.sum()), total))
-    corners = labels.boxes[:, None, :2] + np.stack(
-        [np.zeros_like(labels.boxes[:, 2:]), labels.boxes[:, 2:]], axis=1)
+        yield labels.finding("boxes", f"{empty.sum()} of {total} persons have no box, or one "
+                             f"without width or height", "they are left out, or training stops: "
+                             "make boxes of their joints", empty, total)
+    corners = np.stack([first, first + size], axis=1)
     outside = labels.placed & ~empty & (_beyond(corners, labels.sizes[:, None]) > AT_BORDER
                                         ).any(axis=1)
     if outside.any():
-        last = labels.boxes[:, 2:]      # what would be the far corner
-        swapped = outside & (last > labels.boxes[:, :2]).all(axis=1) & (
-            _beyond(last, labels.sizes) <= AT_BORDER)
+        swapped = outside & (size > first).all(axis=1) & (      # size would be the far corner
+            _beyond(size, labels.sizes) <= AT_BORDER)
         hint = ("; they look like corners x1, y1, x2, y2 in the place of x, y, width, height"
                 if swapped.sum() > 0.9 * outside.sum() else "")
-        yield Finding("boxes", labels.name, f"{outside.sum()} of {total} persons have a box that "
-                      f"reaches out of their image{hint}", "the part outside is cut off; wrong "
-                      "boxes give crops without the person: correct them", int(outside.sum()),
-                      labels.examples(outside), is_serious(int(outside.sum()), total))
+        yield labels.finding("boxes", f"{outside.sum()} of {total} persons have a box that reaches "
+                             f"out of their image{hint}", "the part outside is cut off; wrong "
+                             "boxes give crops without the person: correct them", outside, total)
 
 
 def boxes_hold(labels: RawLabels) -> Iterator[Finding]:
@@ -138,15 +131,14 @@ def boxes_hold(labels: RawLabels) -> Iterator[Finding]:
         place = (labels.keypoints[..., :2] - labels.boxes[:, None, :2]) / labels.boxes[:, None, 2:]
     out = labels.labelled & (np.maximum(-place, place - 1).max(axis=2) > CROP_MARGIN)
     count = labels.labelled.sum(axis=1)
-    wrong = (count >= 2) & (out.sum(axis=1) > MOST_OUTSIDE * count)
-    wrong &= (labels.boxes[:, 2:] > 0).all(axis=1)
+    wrong = ((count >= 2) & (out.sum(axis=1) > MOST_OUTSIDE * count)
+             & (labels.boxes[:, 2:] > 0).all(axis=1))
     if wrong.any():
         total = int(labels.persons.sum())
-        yield Finding("boxes_hold", labels.name, f"{wrong.sum()} of {total} persons have a box "
-                      f"that does not hold their joints", "the crop shows somebody else or "
-                      "nothing, and joints outside of it are not trained: make the boxes anew "
-                      "from the joints, or look for boxes of another image size",
-                      int(wrong.sum()), labels.examples(wrong), is_serious(int(wrong.sum()), total))
+        yield labels.finding("boxes_hold", f"{wrong.sum()} of {total} persons have a box that does "
+                             f"not hold their joints", "the crop shows somebody else or nothing, "
+                             "and joints outside of it are not trained: make the boxes anew from "
+                             "the joints, or look for boxes of another image size", wrong, total)
 
 
 def _beyond(points: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets.doctor.finding import Finding, is_serious, some
+from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.oks import AREA_OF_BOX
 
@@ -18,7 +18,7 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
     """The file names the joints in another order, or other joints, than the skeleton."""
     skeleton = labels.part.skeleton
     ours = list(skeleton.joint_names)
-    for row in labels.categories:
+    for row in labels.file.categories:
         names = row.get("keypoints") if isinstance(row, dict) else None
         if (not names or not isinstance(names, list) or names == ours
                 or row.get("id") not in labels.category_ids):
@@ -35,8 +35,8 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
                      in zip(names, ours, strict=True) if theirs != name]
             yield Finding("joint_names", labels.name, f"the file gives {len(other)} joints other "
                           f"names than the skeleton {skeleton.name}", "make sure that they are "
-                          "the same joints: order is all that counts", len(other), some(other),
-                          serious=False)
+                          "the same joints: order is all that counts", len(other),
+                          examples_of(other), serious=False)
 
 
 def joint_count(labels: RawLabels) -> Iterator[Finding]:
@@ -46,17 +46,16 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
     if wrong.any():
         found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
         has = "no keypoints" if found < 0 else f"{found} numbers in keypoints"
-        yield Finding("joint_count", labels.name, f"{wrong.sum()} of {len(wrong)} annotations have "
-                      f"not the {3 * joints} numbers in keypoints that the {joints} joints of the "
-                      f"skeleton {labels.part.skeleton.name} need, most of them {has}",
-                      "training stops at them: set data.skeleton to the skeleton of the file, or "
-                      "correct the annotations", int(wrong.sum()), labels.examples(wrong))
+        yield labels.finding("joint_count", f"{wrong.sum()} of {len(wrong)} annotations have not "
+                             f"the {3 * joints} numbers in keypoints that the {joints} joints of "
+                             f"the skeleton {labels.part.skeleton.name} need, most of them {has}",
+                             "training stops at them: set data.skeleton to the skeleton of the "
+                             "file, or correct the annotations", wrong)
     broken = (labels.lengths == 3 * joints) & ~np.isfinite(labels.keypoints).all(axis=(1, 2))
     if broken.any():
-        yield Finding("joint_count", labels.name, f"{broken.sum()} annotations have keypoints that "
-                      f"are not numbers (text, NaN or infinity)", "training stops at them, or "
-                      "leaves the joints out: correct or remove them", int(broken.sum()),
-                      labels.examples(broken))
+        yield labels.finding("joint_count", f"{broken.sum()} annotations have keypoints that "
+                             f"are not numbers (text, NaN or infinity)", "training stops at them, "
+                             "or leaves the joints out: correct or remove them", broken)
 
 
 def image_ids(labels: RawLabels) -> Iterator[Finding]:
@@ -66,20 +65,19 @@ def image_ids(labels: RawLabels) -> Iterator[Finding]:
         yield Finding("image_ids", labels.name, f"{len(twice)} image ids stand for more than one "
                       f"image", "persons are looked for in the last image with the id, and AP "
                       "counts them where they are not: give every image its own id", len(twice),
-                      some(twice, "image"))
-    names = Counter(zip(labels.file_names.tolist(), labels.image_ids, strict=True))
-    files = Counter(name for name, _ in names)
-    again = [name for name, count in files.items() if count > 1]
+                      examples_of(twice, "image"))
+    files = dict.fromkeys(zip(labels.file_names.tolist(), labels.image_ids, strict=True))
+    again = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if again:
         yield Finding("image_ids", labels.name, f"{len(again)} image files are listed under "
                       f"several ids", "in the validation set people count as missed who are "
-                      "labelled under the other id: list each file once", len(again), some(again))
+                      "labelled under the other id: list each file once", len(again),
+                      examples_of(again))
     lost = labels.image_rows < 0
     if lost.any():
-        yield Finding("image_ids", labels.name, f"{lost.sum()} of {len(lost)} annotations are of "
-                      f"images that the file does not list", "they are left out: add the images, "
-                      "or remove the annotations", int(lost.sum()), labels.examples(lost),
-                      is_serious(int(lost.sum()), len(lost)))
+        yield labels.finding("image_ids", f"{lost.sum()} of {len(lost)} annotations are of images "
+                             f"that the file does not list", "they are left out: add the images, "
+                             "or remove the annotations", lost, len(lost))
 
 
 def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
@@ -90,7 +88,7 @@ def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
         yield Finding("annotation_ids", labels.name, f"{len(clashes)} annotation ids are used more "
                       f"than once", "pycocotools elsewhere keeps only the last of them, so people "
                       "get lost, and AP depends on who computes it: number the annotations anew",
-                      len(clashes), some(clashes, "annotation"))
+                      len(clashes), examples_of(clashes, "annotation"))
     missing = sum(key is None for key in labels.all_ids)
     if missing:
         yield Finding("annotation_ids", labels.name, f"{missing} annotations have no id",
@@ -103,21 +101,21 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
     persons = labels.persons
     missing = persons & np.isnan(labels.areas)
     if missing.any():
-        yield Finding("areas", labels.name, f"{missing.sum()} of {persons.sum()} persons have no "
-                      f"area", f"OKS measures errors against the area; {AREA_OF_BOX} of the box is "
-                      f"taken, so AP is comparable only with the same rule", int(missing.sum()),
-                      labels.examples(missing), serious=False)
+        yield labels.finding("areas", f"{missing.sum()} of {persons.sum()} persons have no area",
+                             f"OKS measures errors against the area; {AREA_OF_BOX} of the box is "
+                             f"taken, so AP is comparable only with the same rule", missing,
+                             serious=False)
     boxes = labels.boxes[:, 2] * labels.boxes[:, 3]
     low, high = AREA_RANGE
     wrong = persons & (boxes > 0) & ~np.isnan(labels.areas) & ~(
         (labels.areas >= low * boxes) & (labels.areas <= high * boxes))
     if wrong.any():
-        yield Finding("areas", labels.name, f"{wrong.sum()} of {persons.sum()} persons have an "
-                      f"area that does not fit their box, which is above 0 and at most width x "
-                      f"height in pixels", "OKS measures errors against the area, so AP is far "
-                      "too high or too low, and persons of area 0 are left out of training: "
-                      "compute the areas anew, or leave them away", int(wrong.sum()),
-                      labels.examples(wrong), is_serious(int(wrong.sum()), int(persons.sum())))
+        yield labels.finding("areas", f"{wrong.sum()} of {persons.sum()} persons have an area that "
+                             f"does not fit their box, which is above 0 and at most width x height "
+                             f"in pixels", "OKS measures errors against the area, so AP is far too "
+                             "high or too low, and persons of area 0 are left out of training: "
+                             "compute the areas anew, or leave them away", wrong,
+                             int(persons.sum()))
 
 
 def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
@@ -127,12 +125,11 @@ def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
     wrong &= labels.lengths == 3 * labels.part.skeleton.num_joints
     if wrong.any():
         ignored = int((wrong & (labels.stated == 0)).sum())
-        yield Finding("num_keypoints", labels.name, f"{wrong.sum()} of {len(wrong)} annotations "
-                      f"have a num_keypoints that is not their number of labelled joints",
-                      f"pycocotools judges nobody whose num_keypoints is 0 ({ignored} labelled "
-                      f"persons here), and AP is -1 if that is everybody: count them anew",
-                      int(wrong.sum()), labels.examples(wrong),
-                      is_serious(int(wrong.sum()), len(wrong)))
+        yield labels.finding("num_keypoints", f"{wrong.sum()} of {len(wrong)} annotations have a "
+                             f"num_keypoints that is not their number of labelled joints",
+                             f"pycocotools judges nobody whose num_keypoints is 0 ({ignored} "
+                             f"labelled persons here), and AP is -1 if that is everybody: count "
+                             f"them anew", wrong, len(wrong))
 
 
 def duplicates(labels: RawLabels) -> Iterator[Finding]:
@@ -152,8 +149,7 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
         again[row] = key in seen
         seen.add(key)
     if again.any():
-        yield Finding("duplicates", labels.name, f"{again.sum()} of {len(rows)} persons are in "
-                      f"their image twice, with the same joints", "they count double in "
-                      "training, and in evaluation one of the two is always missed, which bounds "
-                      "AP: remove one", int(again.sum()), labels.examples(again),
-                      is_serious(int(again.sum()), len(rows)))
+        yield labels.finding("duplicates", f"{again.sum()} of {len(rows)} persons are in their "
+                             f"image twice, with the same joints", "they count double in training, "
+                             "and in evaluation one of the two is always missed, which bounds AP: "
+                             "remove one", again, len(rows))

@@ -33,7 +33,7 @@ from datasets.doctor.check_records import (
     joint_names,
     num_keypoints,
 )
-from datasets.doctor.finding import Finding, some
+from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
 
@@ -129,7 +129,7 @@ def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
                       f"{skeleton.name} are not between {low} and {high}", "a sigma is an error "
                       "divided by the root of the area, 0.025 for COCO's eyes and 0.107 for hips, "
                       "and with others AP is near 1 or 0 whatever the network does: write parts, "
-                      "not percents or pixels", len(odd), some(odd))
+                      "not percents or pixels", len(odd), examples_of(odd))
     for note in skeleton.notes():
         yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
                       "labelled; too large ones make AP look better, too small ones worse: write "

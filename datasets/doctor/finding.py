@@ -1,6 +1,7 @@
 """Finding: one thing the doctor says about a data set (datasets/doctor/examine.py)."""
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from utils.shown import shortened
 
@@ -34,14 +35,9 @@ class Finding:
         return self.count > len(self.examples)
 
 
-def some(values: Iterable, what: str = "") -> tuple[str, ...]:
-    """The first few values as examples, such as "annotation 17"."""
-    found: list[str] = []
-    for value in values:
-        if len(found) == EXAMPLES:
-            break
-        found.append(shortened(f"{what} {value}".strip()))
-    return tuple(found)
+def examples_of(values: Iterable, what: str = "") -> tuple[str, ...]:
+    """The first few values, such as "annotation 17"."""
+    return tuple(shortened(f"{what} {value}".strip()) for value in islice(values, EXAMPLES))
 
 
 def is_serious(count: int, total: int) -> bool:

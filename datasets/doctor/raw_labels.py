@@ -14,7 +14,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
 from datasets.annotations.columns import image_columns, numbers
-from datasets.doctor.finding import Finding, some
+from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
 from utils.shown import shown
 
@@ -25,7 +25,7 @@ class RawLabels:
     part: AnnotatedSet
     name: str                   # "training set", "validation set", "data.extra_sets[0]"
     faults: tuple[Finding, ...]     # found while reading
-    categories: list[dict]
+    file: CocoFile              # held, so that whoever reads it again need not parse it
     category_ids: tuple         # of the chosen category
     all_ids: list               # ids of all annotations, whatever their category
     image_ids: list
@@ -66,8 +66,15 @@ class RawLabels:
         points = self.keypoints[..., :2][self.labelled]
         return len(points) > 10 and bool((np.abs(points) <= 1.5).all()) and bool((points % 1).any())
 
-    def examples(self, mask: np.ndarray) -> tuple[str, ...]:
-        return some((self.ids[row] for row in np.flatnonzero(mask)), "annotation")
+    def finding(self, check: str, sentence: str, cost: str, wrong: np.ndarray, total: int = 0,
+                serious: bool = True) -> Finding:
+        """What is wrong with annotations (N,) or with joints (N, K). total: of how many, where a
+        few of them are noise."""
+        count = int(wrong.sum())
+        rows = np.flatnonzero(wrong if wrong.ndim == 1 else wrong.any(axis=1))
+        return Finding(check, self.name, sentence, cost, count,
+                       examples_of((self.ids[row] for row in rows), "annotation"),
+                       serious and (not total or is_serious(count, total)))
 
 
 @gc_paused()
@@ -98,7 +105,7 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
     if odd:
         fault("file", f"{len(odd)} of {len(rows)} annotations have an iscrowd that is neither 0 "
               f"nor 1", "training stops at them: correct or remove them", count=len(odd),
-              examples=some(odd, "annotation"))
+              examples=examples_of(odd, "annotation"))
     joints = part.skeleton.num_joints
     keypoints = numbers(rows, "keypoints", 3 * joints)
     lengths = np.array([len(row["keypoints"]) if count < 0 and type(row.get("keypoints")) is list
@@ -106,7 +113,7 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
                        np.int64)        # a list with text in it has the length of a list
     return RawLabels(
         part=part, name=name, faults=tuple(faults), all_ids=everyone,
-        categories=file.categories, category_ids=chosen, image_ids=images.ids,
+        file=file, category_ids=chosen, image_ids=images.ids,
         file_names=np.array(images.names, np.str_),
         image_sizes=np.array(images.sizes, np.float64).reshape(-1, 2),
         ids=[row.get("id") for row in rows],
@@ -159,5 +166,5 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
         fault("category", f"{len(strangers)} of {len(rows)} annotations have a category_id that "
               f"the file does not list; {has}", f"they are left out: {cure}",
               count=len(strangers),
-              examples=some((row.get("id") for row in strangers), "annotation"))
+              examples=examples_of((row.get("id") for row in strangers), "annotation"))
     return chosen, mine

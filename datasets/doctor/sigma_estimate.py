@@ -16,7 +16,7 @@ import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.skeleton import DEFAULT_SIGMA, Skeleton, skeleton_to_dict
-from datasets.doctor.finding import some
+from datasets.doctor.finding import examples_of
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from utils.errors import UserError
 from utils.oks import AREA_OF_BOX
@@ -41,7 +41,7 @@ class Repeated:
     def __str__(self) -> str:
         """The joints of the skeleton's YAML with the estimates."""
         left_out = (f"; {len(self.slips)} pairs of labels are too far apart to be the same joint "
-                    f"and are not counted, look at {', '.join(some(self.slips))}"
+                    f"and are not counted, look at {', '.join(examples_of(self.slips))}"
                     if self.slips else "")
         lines = [f"sigmas by {self.persons} persons whom {self.path} labels again{left_out}; for "
                  f"the skeleton {self.skeleton.name}:", "joints:"]

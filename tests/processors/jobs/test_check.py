@@ -9,9 +9,11 @@ import pytest
 import main
 from configs.loader import load_config
 from configs.schema import CodecConfig, Config, DataConfig
+from datasets.annotations import coco_file
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.upper_bound import upper_bound
 from processors.reports.training_sheet import heatmap_overlay
+from utils.json_file import read_json
 
 YAML = """
 model_name: drawn
@@ -40,6 +42,14 @@ def test_clean_data_is_status_0_with_a_page_that_needs_nothing_else(recipe, caps
     for name in ("sizes.png", "poses.png", "visibility.png", "training.jpg"):
         picture = cv2.imread(str(recipe / "page" / name))
         assert min(picture.shape[:2]) > 200 and picture.std() > 10
+
+
+def test_each_annotation_file_is_parsed_once(recipe, monkeypatch):
+    parsed = []
+    monkeypatch.setattr(coco_file, "read_json",
+                        lambda path, name: parsed.append(path.name) or read_json(path, name))
+    assert main.main(["check", "run.yaml", "--report", "page"]) == 0
+    assert sorted(parsed) == ["train.json", "val.json"]
 
 
 def test_broken_data_is_status_1_and_the_page_says_why_a_part_is_missing(recipe, capsys):
