@@ -11,6 +11,8 @@ from processors.training.train_step import TrainStep
 from utils.errors import UserError
 
 OVERFLOWS_IN_A_ROW = 50     # consecutive ones after which the loss scale is no longer to blame
+# fp16 ends here; and products with the scales of batch norm, squared by it, end in float32
+LARGEST_WEIGHT = 65504
 
 
 class FiniteWatch:
@@ -38,10 +40,15 @@ class FiniteWatch:
                               f"{stats.lr:.2e}, images {images}")
 
     def look_at_weights(self, net: nn.Module, step: int) -> None:
-        """Before they are judged and kept: the last of `step` steps may have ruined them."""
-        if not all(value.isfinite().all() for value in net.state_dict().values()):
-            self._end(step, f"training stopped after step {step}: weights are infinite or no "
-                            f"numbers")
+        """Before they are judged or kept: the last of `step` steps may have ruined them, which the
+        loss of the next one would tell too late. Batch norm's statistics differ by process."""
+        odd = [name for name, value in net.named_buffers() if not value.isfinite().all()]
+        odd += [name for name, value in net.named_parameters()
+                if not (value.abs() <= LARGEST_WEIGHT).all()]
+        found = [name for names in self.parallel.all_gather(odd) for name in names]
+        if found:
+            self._end(step, f"training stopped after step {step}: weights are infinite, no "
+                            f"numbers, or beyond {LARGEST_WEIGHT} (first: {found[0]})")
 
     def _end(self, step: int, found: str) -> NoReturn:
         """step: how many were done when the weights were already such."""

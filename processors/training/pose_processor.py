@@ -284,6 +284,7 @@ class PoseProcessor:
                                    "step": self.state.step, **self.state.about})
 
     def _save(self) -> None:
+        self.watch.look_at_weights(self.net, self.state.step)
         self.saved_at = time.monotonic()
         self.folder.save(self.state.to_checkpoint())
 

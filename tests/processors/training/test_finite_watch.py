@@ -1,5 +1,6 @@
 """Runs whose numbers become infinite, or none."""
 import json
+import math
 
 import pytest
 import torch
@@ -13,34 +14,52 @@ def lines(folder, kind):
 
 
 def test_an_infinite_gradient_ends_the_run_before_the_weights_are_spoiled(tiny, tmp_path):
-    processor = tiny(**{"val.save_steps": 1, "optim.lr": 1e30})
+    processor = tiny(**{"optim.lr": 1e30})
     with pytest.raises(ValueError, match=r"stopped at step \d+: loss .* learning rate .* images"):
         processor.run()
     assert all(value.isfinite().all() for value in processor.net.parameters())
 
 
-@pytest.mark.parametrize("steps, left", [
-    (1, "quickstart_last.pth held these weights already and is now quickstart_last.ruined.pth; "
-        "no checkpoint from before is left, the same command starts over$"),
-    (0, "images [^;]*; lower optim.lr or set optim.clip_norm; no checkpoint from before is left")])
-def test_weights_that_diverged_are_not_gone_on_with(tiny, tmp_path, steps, left):
-    """They were saved before the step that showed what they are."""
-    with pytest.raises(ValueError, match=f"training stopped at step 2: .*{left}"):
-        tiny(**{"val.save_steps": steps, "optim.lr": 1e30}).run()
-    tiny(**{"val.save_steps": steps}).run()
+def test_weights_that_diverged_are_not_gone_on_with(tiny, tmp_path):
+    """The loss of the next step told what they are before any were kept."""
+    with pytest.raises(ValueError, match="training stopped at step 2: .*images [^;]*; lower "
+                                         "optim.lr or set optim.clip_norm; no checkpoint from"):
+        tiny(**{"optim.lr": 1e30}).run()
+    tiny().run()
     assert load_checkpoint(tmp_path / "weights" / "quickstart_last.pth")["evaluated"] == 2
 
 
-def test_a_checkpoint_from_before_the_weights_diverged_is_gone_on_with(tiny, tmp_path):
-    tiny(**{"optim.epochs": 1}).run()
-    with pytest.raises(ValueError, match="ruined.pth; the same command goes on from step"):
-        tiny(**{"val.save_steps": 1, "optim.lr": 1e30, "optim.epochs": 9}).run()
-    assert tiny().state.step > 0
+@pytest.mark.parametrize("settings, step", [
+    ({"val.save_steps": 1, "optim.lr": 1e30}, 1),
+    ({"data.batch_size": 1000, "optim.lr": 1e30}, 1),       # an epoch of one step
+    ({"val.save_steps": 1, "optim.lr": 1e18, "optim.ema": 0}, 1),
+    ({"val.save_steps": 1, "optim.lr": 1e5, "optim.amp": "fp16", "codec.input_size": [32, 32]}, 1)])
+def test_weights_too_large_for_the_next_step_are_never_kept(tiny, tmp_path, settings, step):
+    """They are finite; yet the same command with another rate could never go on from them."""
+    tiny(**settings)._save()        # the weights of the beginning
+    with pytest.raises(ValueError, match=rf"stopped after step {step}: weights are infinite, no "
+                       r"numbers, or beyond 65504 \(first: [\w.]+.*; the same command "
+                       rf"goes on from step {step - 1}$"):
+        tiny(**settings).run()
+    assert load_checkpoint(tmp_path / "weights" / "quickstart_last.pth")["step"] == step - 1
+    tiny(**settings | {"optim.lr": 1e-3}).run()
+    assert load_checkpoint(tmp_path / "weights" / "quickstart_last.pth")["evaluated"] == 2
+
+
+def test_a_checkpoint_from_before_the_weights_diverged_is_gone_on_with(tiny):
+    run = tiny(**{"val.save_steps": 1})
+    loss = run.train_step.loss
+    run.train_step.loss = lambda *given: loss(*given) * (math.nan if run.state.step == 2 else 1)
+    with pytest.raises(ValueError, match="stopped at step 3: .*quickstart_last.pth held these "
+                                         "weights already and is now quickstart_last.ruined.pth; "
+                                         "the same command goes on from step 1$"):
+        run.run()
+    assert tiny().state.step == 1
 
 
 def test_weights_that_are_no_numbers_are_neither_judged_nor_kept(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("processors.training.pose_processor.learning_rate", lambda *_: 1e300)
-    with pytest.raises(ValueError, match="stopped after step 1: weights are infinite or no"):
+    with pytest.raises(ValueError, match="stopped after step 1: weights are infinite, no numbers"):
         tiny(**{"data.batch_size": 1000, "optim.epochs": 1}).run()
     assert not list((tmp_path / "weights").glob("*.pth"))
 
