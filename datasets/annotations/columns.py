@@ -142,9 +142,10 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
         type(value) in (int, float) if width == 1 else type(value) is list and len(value) == width)]
     odd = range(len(values))
     try:        # all at once, as nearly always
-        table[plain] = np.array([values[row] for row in plain], np.float64).reshape(-1, width)
-        counts[plain] = width
-        odd = np.setdiff1d(odd, plain).tolist()
+        found = np.array([values[row] for row in plain]).reshape(-1, width)
+        if found.dtype.kind in "iuf":       # and no text such as "0.5"
+            table[plain], counts[plain] = found, width
+            odd = np.setdiff1d(odd, plain).tolist()
     except (TypeError, ValueError, OverflowError):
         pass
     for row in odd:
@@ -160,7 +161,8 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
 
 def _flat(value: Any) -> np.ndarray | None:
     try:
-        return np.array(value, np.float64).reshape(-1)
+        found = np.array(value, np.float64).reshape(-1)
+        return None if str in map(type, np.array(value, object).flat) else found
     except (TypeError, ValueError, OverflowError):
         return None
 

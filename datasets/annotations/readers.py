@@ -97,14 +97,15 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
                         f"data.category, or correct category_id in the detections")
     rows.refuse(["image_id" not in row for row in rows.rows], lambda row: "has no image_id")
     named_rows = images.rows_of([row.get("image_id") for row in detections])
-    _ensure_ids_of_images(detections, named_rows, images, name, truth.name)
+    _ensure_ids_of_images(detections, images, name, truth.name)
     image_rows = named_rows[rows.places]
     scores = rows.numbers("score", 1, "the score of the box")[:, 0]
     scores[np.abs(scores) > LARGEST] = np.nan       # beyond float32
     boxes = rows.numbers("bbox", 4, "x, y, width and height")
     rows.leave_out(image_rows < 0,
                    "boxes in images that the annotation file does not list left out")
-    whole = np.isfinite(scores) & np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    rows.leave_out(~np.isfinite(scores), "boxes whose score is no finite number left out")
+    whole = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
     rows.leave_out(~whole, "boxes without size or not finite left out")
     huge = (np.abs(boxes) > LARGEST).any(axis=1) & rows.used
     if huge.any():
@@ -129,13 +130,14 @@ def read_detection_rows(path: str | Path) -> list:
     return rows
 
 
-def _ensure_ids_of_images(detections: list[dict], found: np.ndarray, images: ImageColumns,
-                          name: str, truth: str) -> None:
-    """Raise UserError where no detection is of a listed image, as some have text for an id."""
+def _ensure_ids_of_images(detections: list[dict], images: ImageColumns, name: str, truth: str,
+                          ) -> None:
+    """Raise UserError where ids of images are no numbers, such as text or names of files."""
     odd = [row["image_id"] for row in detections if not is_number(row.get("image_id", 0))]
-    if odd and images.ids and (found < 0).all():
-        raise UserError(f"{name}: no image_id is one of {truth}: here one is {shown(odd[0])}, "
-                        f"there one is {images.ids[0]}; write the numbers of the annotation file")
+    if odd and images.ids:
+        raise UserError(f"{name}: {len(odd)} of {len(detections)} image_ids are no numbers, as "
+                        f"those of {truth} are: here one is {shown(odd[0])}, there one is "
+                        f"{images.ids[0]}; write the numbers of the annotation file")
 
 
 def _table(rows: Rows, images: ImageColumns, image_rows: np.ndarray, *, boxes: np.ndarray,

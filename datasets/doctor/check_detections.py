@@ -57,12 +57,15 @@ def _in_images(rows: list[dict], labels: RawLabels) -> np.ndarray:
 def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
     """Image ids that no image of the validation set has."""
     lost = np.flatnonzero(known < 0)
-    if len(lost) and labels.image_ids:
+    odd = [row["image_id"] for row in rows if not is_number(row["image_id"])]
+    if odd:
+        yield _finding(f"{len(odd)} of {len(rows)} image ids are no numbers",
+                       "evaluation refuses the file: write the image ids of data.val_ann_path",
+                       len(odd), examples_of(map(shown, odd), "image"))
+    elif len(lost) and labels.image_ids:
         yield _finding(f"{len(lost)} of {len(rows)} detections are of images that the validation "
                        f"set does not list, whose first image id is {labels.image_ids[0]}",
-                       "they are left out, and evaluation refuses the file if that is all of them "
-                       "and they are no numbers: write the image ids of data.val_ann_path",
-                       len(lost),
+                       "they are left out: write the image ids of data.val_ann_path", len(lost),
                        examples_of((shown(rows[row]["image_id"]) for row in lost), "image"),
                        serious=len(lost) == len(rows))
 

@@ -23,7 +23,6 @@ def detection(**changes) -> dict:
 def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     rows = [detection(), detection(image_id=13.0, score=0.9), detection(image_id=11, score=0.25),
             detection(category_id=2), detection(score=0.1), detection(image_id=77),
-            detection(image_id=[11]),
             detection(bbox=[1, 2, 0, 4]), detection(bbox=[1, 2, float("nan"), 4]),
             detection(bbox=[1, 2, 3, -4])]
     dataset = MSCOCO(*write_coco(coco_content), COCO, split="val", box_score=0.2,
@@ -37,7 +36,7 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     assert dataset.persons.rows.tolist() == [0, 2, 1]
     for words in ("1 detections of other categories (2: 1) left out",
                   "1 boxes with a score below 0.2", "3 boxes without size or not finite",
-                  "2 boxes in images that the annotation file does not list"):
+                  "1 boxes in images that the annotation file does not list"):
         assert words in dataset.summary()
 
 
@@ -46,6 +45,9 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     ([detection(bbox=[1, 2, 3])], "row 0 has 3 numbers in bbox instead of 4"),
     ([detection(bbox=[1, 2, 3, 10 ** 400])], "row 0 has .*numbers without end"),
     ([detection(score=10 ** 400)], "row 0 has .*numbers without end"),
+    ([detection(), detection(score="0.9")], "row 1 has something else than numbers in score"),
+    ([detection(bbox=[1, 2, "3", 4])], "row 0 has something else than numbers in bbox"),
+    ([detection(bbox=["1", "2", "3", "4"])], "row 0 has something else than numbers in bbox"),
     ([[1]], "row 0 is no entry with image_id and category_id"),
 ])
 def test_wrong_detections(coco_content, write_coco, tmp_path, rows, words):
@@ -57,8 +59,9 @@ def test_wrong_detections(coco_content, write_coco, tmp_path, rows, words):
 @pytest.mark.parametrize("ids", ["11", "000011.jpg", [11], None, True])
 def test_image_ids_of_another_kind_are_refused_with_one_of_each(
         coco_content, write_coco, tmp_path, ids):
-    path = write_detections(tmp_path, [detection(image_id=ids)] * 2)
-    words = r"no image_id is one of .*persons.json.*: here one is .*(11|None|True).*there one is 10"
+    path = write_detections(tmp_path, [detection(), *[detection(image_id=ids)] * 2])
+    words = (r"2 of 3 image_ids are no numbers, as those of .*persons.json.* are: "
+             r"here one is .*(11|None|True).*there one is 10")
     with pytest.raises(UserError, match=words) as caught:
         MSCOCO(*write_coco(coco_content), COCO, detections=path)
     assert "detections.json (val.boxes)" in str(caught.value)
@@ -73,7 +76,9 @@ def test_a_box_larger_than_any_image_is_left_out_with_its_place(coco_content, wr
 
 
 @pytest.mark.parametrize("rows, words", [
-    ([], "0 persons in 0 images"), ([detection(score=None)], "1 boxes without size or not finite"),
+    ([], "0 persons in 0 images"),
+    ([detection(score=None)], "1 boxes whose score is no finite number left out"),
+    ([detection(score=float("nan"))], "1 boxes whose score is no finite number left out"),
     ([detection(image_id=77)], "1 boxes in images that the annotation file does not list")])
 def test_a_detector_that_finds_nobody_is_no_error(coco_content, write_coco, tmp_path, rows, words):
     dataset = MSCOCO(*write_coco(coco_content), COCO, detections=write_detections(tmp_path, rows))
