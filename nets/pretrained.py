@@ -13,7 +13,7 @@ from torch import nn
 
 from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
 from nets.files.load_report import LoadReport
-from nets.files.sources import SOURCES, is_vit, recognise, some
+from nets.files.sources import SOURCES, first_few, is_vit, recognise
 from nets.files.state_dict_checks import (
     COUNTERS,
     LAST_LAYER,
@@ -73,10 +73,10 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     keep the net's. `known_joints`: the names by their number, for the files of other projects,
     which do not say them. Raises FileNotFoundError or UserError.
     """
-    where, checkpoint = "the given weights", weights
+    checkpoint: Any = weights
     if isinstance(weights, str | Path):
         path, checkpoint = weights, read_weights_file(weights)
-    where = str(path) if path else where
+    where = str(path) if path else "the given weights"
     state, under_ema = find_state(checkpoint, where)
     assumed = ""
     if source is None:
@@ -96,6 +96,8 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                       and number_of_joints(state) == len(theirs))
     if other_skeleton:
         state = rows_by_name(state, net.state_dict(), theirs, ours)
+    else:
+        ours = ()
     match = _match(net.state_dict(), state)
     problem = match.problem(is_imagenet=SOURCES[source].backbone_only, allow_partial=allow_partial)
     if problem:
@@ -108,11 +110,9 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     return LoadReport(where=where, source=source, loaded=tuple(match.fitting),
                       missed=match.missed, left=tuple(file_names[key] for key in match.left),
                       reinitialised=match.other_joints, input_format=input_format,
-                      alignment=alignment, assumed=assumed,
-                      changed=changed,
-                      kept_joints=tuple(n for n in ours if n in theirs) if other_skeleton else (),
-                      new_joints=tuple(n for n in ours if n not in theirs) if other_skeleton
-                      else ())
+                      alignment=alignment, assumed=assumed, changed=changed,
+                      kept_joints=tuple(name for name in ours if name in theirs),
+                      new_joints=tuple(name for name in ours if name not in theirs))
 
 
 def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, where: str,
@@ -150,12 +150,12 @@ class _Match:
         missed = [key for key in self.missed if key not in self.wrong_shape]
         left = [key for key in self.left if key not in self.wrong_shape]
         if is_imagenet:
-            missed = [key for key in missed if ".se." not in key and not key.startswith("head.")
-                      and not key.startswith("backbone.last_norm.")]
+            missed = [key for key in missed if ".se." not in key
+                      and not key.startswith(("head.", "backbone.last_norm."))]
             left = [key for key in left if not key.startswith(IMAGENET_ONLY)]
         faults = {"of another shape": self.wrong_shape, "not in the file": missed,
                   "in the file only": left}
-        return ", ".join(f"{what}: {some(keys)}"
+        return ", ".join(f"{what}: {first_few(keys)}"
                          for what, names in faults.items()
                          if (keys := [key for key in names if not key.endswith(COUNTERS)]))
 
@@ -168,7 +168,7 @@ def _match(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor])
             value = value[..., None, None]      # AlphaPose's SE: Linear -> 1x1 convolution
         if value.shape == shape:
             fitting[key] = value
-        elif key in LAST_LAYER and value.ndim and value.shape[1:] == shape[1:]:
+        elif key.startswith(LAST_LAYER) and value.ndim and value.shape[1:] == shape[1:]:
             other_joints.append(key)
         else:
             wrong_shape.append(key)

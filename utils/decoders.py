@@ -22,7 +22,7 @@ SMALL_KERNELS = {
     7: (2, 7, 14, 18, 14, 7, 2),
     9: (4, 13, 30, 51, 60, 51, 30, 13, 4),
 }
-SMALLEST = 1e-10           # DARK raises values below this before it takes the logarithm
+LOWEST_VALUE = 1e-10       # DARK raises values below this before it takes the logarithm
 LONGEST_BLOCK = 128        # pixels searched one by one for a maximum, the fastest on CPUs
 PIXELS_AT_ONCE = 2 ** 18   # blurred together: what they take fits the cache of a CPU
 
@@ -33,7 +33,11 @@ NEEDED = (12, 17, 7, 22, 2, 13, 11, 14, 10, 18, 8, 16, 6)
 
 
 def gaussian_taps(size: int) -> Tensor:
-    """(size,) float64 taps of sum 1, those of OpenCV's GaussianBlur with sigma 0."""
+    """(size,) float64 taps of sum 1, those of OpenCV's GaussianBlur with sigma 0. Raises UserError
+    for a size that is not odd."""
+    if size < 1 or size % 2 == 0:
+        raise UserError(f"codec.blur_kernel is {size}: give an odd number of pixels, 11 for "
+                        f"sigma 2")
     if size in SMALL_KERNELS:
         taps = torch.tensor(SMALL_KERNELS[size], dtype=torch.float64)
     else:
@@ -115,9 +119,6 @@ class GaussTaylorKeyPointDecoder:
     """
 
     def __init__(self, blur_kernel: int = 11):
-        if blur_kernel < 1 or blur_kernel % 2 == 0:
-            raise UserError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
-                             f"11 for sigma 2")
         self.taps = gaussian_taps(blur_kernel)
         self.matrices = window_matrices(self.taps)
 
@@ -130,7 +131,7 @@ class GaussTaylorKeyPointDecoder:
         inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
         blurred = self._blur_around(heatmaps, x, y)
         factor = self._restored_height(heatmaps, blurred, scores, inside)
-        dx, dy = newton_step((blurred * factor).clamp(min=SMALLEST).log())
+        dx, dy = newton_step((blurred * factor).clamp(min=LOWEST_VALUE).log())
         usable = inside & (dx + dy).isfinite()      # maps with infinities are not moved
         x, y = x + torch.where(usable, dx, 0.0), y + torch.where(usable, dy, 0.0)
         return torch.stack([x, y], dim=-1), scores
@@ -172,7 +173,7 @@ class GaussTaylorKeyPointDecoder:
         value is so small that DARK would raise it, and only the other maps are blurred in full.
         """
         factor = torch.ones_like(scores).flatten()
-        small = (inside & (blurred.amin(dim=0) <= SMALLEST)).flatten().nonzero().squeeze(-1)
+        small = (inside & (blurred.amin(dim=0) <= LOWEST_VALUE)).flatten().nonzero().squeeze(-1)
         if not len(small):
             return factor.view_as(scores)
         h, w = heatmaps.shape[-2:]

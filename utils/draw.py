@@ -58,17 +58,10 @@ def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
             cv2.line(canvas, _fixed(points[a]), _fixed(points[b]), OUTLINE if outline else colour,
                      round(width + 2 * rim) if outline else width, cv2.LINE_AA, SUBPIXEL)
         for joint in joints:
-            _dot(canvas, points[joint], radius + rim if outline else radius,
-                 OUTLINE if outline else _lighter(COLOURS[sides[joint]]))
-
-
-def _lighter(colour: tuple[int, int, int]) -> tuple[int, ...]:
-    return tuple((value + 255) // 2 for value in colour)
-
-
-def _dot(canvas: np.ndarray, point: np.ndarray, radius: float, colour: tuple) -> None:
-    cv2.circle(canvas, _fixed(point), round(radius * 2**SUBPIXEL), colour, -1, cv2.LINE_AA,
-               SUBPIXEL)
+            lighter = tuple((value + 255) // 2 for value in COLOURS[sides[joint]])
+            cv2.circle(canvas, _fixed(points[joint]),
+                       round((radius + rim if outline else radius) * 2**SUBPIXEL),
+                       OUTLINE if outline else lighter, -1, cv2.LINE_AA, SUBPIXEL)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

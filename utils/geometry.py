@@ -158,21 +158,13 @@ def _round32(value: float) -> float:
     return float(np.float32(value))
 
 
-def _matrix(*entries: np.ndarray) -> np.ndarray:
-    """Six numbers or arrays (...), row by row -> (..., 2, 3) float64."""
-    matrix = np.empty(np.broadcast_shapes(*(np.shape(entry) for entry in entries)) + (6,))
-    for i, entry in enumerate(entries):
-        matrix[..., i] = entry
-    return matrix.reshape(matrix.shape[:-1] + (2, 3))
-
-
 def invert_affine(matrix: np.ndarray) -> np.ndarray:
     """(..., 2, 3) affines -> the affines that undo them, float64."""
     matrix = np.asarray(matrix, np.float64)
     (xx, xy, x_offset), (yx, yy, y_offset) = np.moveaxis(matrix, (-2, -1), (0, 1))
-    area = xx * yy - xy * yx
-    return _matrix(yy / area, -xy / area, (xy * y_offset - yy * x_offset) / area,
-                   -yx / area, xx / area, (yx * x_offset - xx * y_offset) / area)
+    inverse = np.array([[yy, -xy, xy * y_offset - yy * x_offset],
+                        [-yx, xx, yx * x_offset - xx * y_offset]]) / (xx * yy - xy * yx)
+    return np.moveaxis(inverse, (0, 1), (-2, -1))
 
 
 def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from utils.geometry import CropGeometry
 
 # Of one axis: the product of two smaller values is a denormal float, and a tenth of a map of
 # those takes a CPU five times as long to multiply as all the rest.
-SMALLEST = 1.1e-19
+LOWEST_PROFILE = 1.1e-19
 
 
 class HeatmapCodec:
@@ -138,7 +138,7 @@ def exact_profile(center: Tensor, length: int, sigma: float) -> tuple[Tensor, Te
     """
     pixels = torch.arange(length, device=center.device)
     profile = torch.exp((pixels - center[..., None]) ** 2 / (-2 * sigma ** 2))
-    profile = threshold(profile, SMALLEST, 0.0)
+    profile = threshold(profile, LOWEST_PROFILE, 0.0)
     first, last = torch.trunc(center - 3 * sigma), torch.trunc(center + 3 * sigma + 1)
     return profile, (first < length) & (last >= 0)
 

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 
 from nets.detectors.yolov5 import SIZES, YOLOv5, multiple_of_8
-from nets.files.module_state import module_state
-from nets.files.sources import some
+from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from nets.files.weights_file import ensure_file, read_weights_file
 from utils.errors import UserError
 
+LONGEST_NAME = 1000     # letters; names grow with the depth, and a file may make them of any length
 MOST_CLASSES = 10_000   # in a file; one that claims more is damaged or wants to fill the memory
 FIRST, LAST = "model.0.conv.weight", "model.24.m.0.bias"    # channels and classes are told by these
 # What the files pickle: classes of YOLOv5's code (older ones too, so that they are named as what
@@ -64,7 +64,7 @@ def _fill(net: YOLOv5, state: Mapping[str, torch.Tensor], path: Path) -> None:
     odd += [key for key in given if key not in ours]
     if odd:
         raise UserError(f"{path} does not fit {net.name} of release 6 or 7: {len(odd)} tensors "
-                        f"are missing, left over or of another shape: {some(odd)}; give a "
+                        f"are missing, left over or of another shape: {first_few(odd)}; give a "
                         f"published file such as {net.name}.pt")
     ensure_plain_numbers(given, ours, str(path))
     ensure_finite(given, ours, str(path))
@@ -98,3 +98,27 @@ def _without_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]
     """Names from "model.0." on, whatever DataParallel and other wrappers put before them."""
     prefix = next((key.removesuffix(FIRST) for key in tensors if key.endswith(FIRST)), "")
     return {key.removeprefix(prefix): value for key, value in tensors.items()}
+
+
+def module_state(module: Any) -> dict[str, torch.Tensor]:
+    """The state_dict of a torch.nn.Module that a file holds as a whole object, of which
+    `read_weights_file(path, modules)` leaves the attributes; {} if they are none. Raises UserError,
+    without the file's name, for names that cannot be."""
+    found: dict[str, torch.Tensor] = {}
+    todo = [("", module)]
+    while todo:
+        prefix, module = todo.pop()
+        own = _named(module, "_parameters") + _named(module, "_buffers")
+        children = _named(module, "_modules")
+        if any(len(prefix) + len(name) > LONGEST_NAME for name, _ in own + children):
+            raise UserError("its modules have names beyond all measure; take another file")
+        found |= {prefix + name: value for name, value in own if isinstance(value, torch.Tensor)}
+        todo += [(f"{prefix}{name}.", child) for name, child in children]
+    return found
+
+
+def _named(module: Any, kind: str) -> list[tuple[str, Any]]:
+    """Entries of a module with names that are text; others belong to no network."""
+    entries = module.get(kind) if isinstance(module, dict) else None
+    return [(name, value) for name, value in entries.items() if type(name) is str
+            ] if isinstance(entries, dict) else []

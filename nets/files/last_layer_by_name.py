@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-LAST_LAYER = "head.output."
+from nets.files.state_dict_checks import LAST_LAYER
 
 
 def stored_joint_names(checkpoint: Any) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """LoadReport: what was taken from a weights file, and what was not."""
 from dataclasses import dataclass
 
-from nets.files.sources import some
+from nets.files.sources import first_few
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LoadReport:
         for what, names in (("not in the file", self.missed), ("left over", self.left),
                             ("re-initialised for another number of joints", self.reinitialised)):
             if names:
-                text += f"; {what}: {some(names)}"
+                text += f"; {what}: {first_few(names)}"
         if self.kept_joints or self.new_joints:
             text += (f"; it is for other joints: the last layer keeps its weights for "
                      f"{', '.join(self.kept_joints) or 'none'} and begins anew for "

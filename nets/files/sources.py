@@ -10,7 +10,7 @@ Where a file comes from shows in its keys, and decides how the network wants its
 - The caller knows best: `load_weights(net, path, source="darkpose_hrnet")`.
 """
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,8 @@ def recognise(state: Mapping[str, Any], file_name: str, under_ema: bool, where: 
         return _likeliest("hrnet", file_name, under_ema)
     if has("layer4.", "stage4.", "backbone.layer4.", "backbone.stage4."):
         return "imagenet", ""
-    raise UserError(f"{where}: no code base that is known here names its layers {some(state)}; "
-                     f"known are: {', '.join(SOURCES)}")
+    raise UserError(f"{where}: no code base that is known here names its layers "
+                    f"{first_few(state)}; known are: {', '.join(SOURCES)}")
 
 
 def is_vit(state: Mapping[str, Any]) -> bool:
@@ -111,7 +111,7 @@ def _likeliest(kind: str, file_name: str, under_ema: bool) -> tuple[str, str]:
                     f"keys; if it is not, say source=... (--source ...) with one of: {others}")
 
 
-def some(names: Any) -> str:
+def first_few(names: Iterable[str]) -> str:
     """The first names, and how many more there are."""
     names = list(names)
     return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")

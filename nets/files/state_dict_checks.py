@@ -7,22 +7,22 @@ from typing import Any
 
 import torch
 
-from nets.files.sources import some
+from nets.files.sources import first_few
 from utils.errors import UserError
 
 WRAPPERS = ("ema", "state_dict", "model", "net")   # where a checkpoint keeps its weights
 PREFIXES = ("module.", "_orig_mod.", "model.")     # from DataParallel, torch.compile, a wrapper
 COUNTERS = ("num_batches_tracked", "n_averaged")   # counters, absent from old files
-LAST_LAYER = ("head.output.weight", "head.output.bias")
+LAST_LAYER = "head.output."      # of it alone the number of joints is told
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
-DEEPEST = 10    # wrappers within wrappers
+DEEPEST_WRAPPER = 10
 
 
 def find_state(checkpoint: Any, where: str) -> tuple[dict[str, torch.Tensor], bool]:
     """The tensors by their keys without wrappers' prefixes; and whether they lay under "ema"."""
     under_ema = False
-    for _ in range(DEEPEST):        # a checkpoint may contain itself
+    for _ in range(DEEPEST_WRAPPER):     # a checkpoint may contain itself
         if not isinstance(checkpoint, Mapping):
             break
         state = {key: value for key, value in checkpoint.items()
@@ -72,7 +72,8 @@ def ensure_plain_numbers(state: Mapping[str, torch.Tensor], ours: Mapping[str, t
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise UserError(f"{where}: {key} claims more numbers than the file holds: save the "
                             f"state_dict as plain float32")
-    rows = {tuple(state[key].shape[:1]) for key in LAST_LAYER if key in state}
+    rows = {tuple(state[key].shape[:1]) for key in state.keys() & ours.keys()
+            if key.startswith(LAST_LAYER)}
     if len(rows) > 1:
         raise UserError(f"{where}: weight and bias of the last layer are for different numbers "
                          f"of joints: the file is damaged, get it again")
@@ -83,5 +84,5 @@ def ensure_finite(state: Mapping[str, torch.Tensor], ours: Mapping[str, torch.Te
     """No number may be NaN or infinite in the net's own type: nothing could be predicted."""
     bad = [key for key, value in state.items() if not value.to(ours[key].dtype).isfinite().all()]
     if bad:
-        raise UserError(f"{where} holds weights that are not finite (in {some(bad)}): its "
+        raise UserError(f"{where} holds weights that are not finite (in {first_few(bad)}): its "
                          f"training has failed, or the file is damaged; take another one")

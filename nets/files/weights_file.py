@@ -37,7 +37,7 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
 
     Only tensors and plain values come back, see `nets/files/plain_values.py`. modules: full names
     of classes; an object of such a class comes back as the dict of its attributes, which for a
-    torch.nn.Module `nets/files/module_state.py` takes apart. Raises FileNotFoundError, or
+    torch.nn.Module `yolov5_weights.module_state` takes apart. Raises FileNotFoundError, or
     UserError for a file that is damaged, of another kind, or holds other objects.
     """
     path = _in_folder(Path(path))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from configs.loader import config_from_dict
 from configs.schema import Config
-from nets.files.sources import some
+from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError
 
@@ -59,8 +59,8 @@ def load_network(net: nn.Module, state: Mapping[str, Tensor], where: str) -> Non
            if key not in state or key not in ours or state[key].shape != ours[key].shape]
     if odd:
         raise UserError(f"{where} does not fit the network of these settings: missing, left over "
-                        f"or of another shape are {some(sorted(odd))}; move the file away to go "
-                        f"on from the one before it, or start over with resume=false")
+                        f"or of another shape are {first_few(sorted(odd))}; move the file away "
+                        f"to go on from the one before it, or start over with resume=false")
     net.load_state_dict(state)
 
 

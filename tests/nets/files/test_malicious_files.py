@@ -10,8 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from nets.detectors.yolov5_weights import MODULES, load_yolov5
-from nets.files.module_state import module_state
+from nets.detectors.yolov5_weights import MODULES, load_yolov5, module_state
 from nets.files.pickle_checks import DEEPEST, ensure_readable
 from nets.files.plain_values import StandIn
 from nets.files.weights_file import read_weights_file

@@ -142,7 +142,7 @@ def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, m
 
 def test_a_decoder_that_differs_from_the_codec_s_is_refused(checkpoint, tmp_path, monkeypatch):
     # flattens the neighbourhood
-    monkeypatch.setattr("processors.models.exported_decoder.SMALLEST", 0.9)
+    monkeypatch.setattr("processors.models.exported_decoder.LOWEST_VALUE", 0.9)
     with pytest.raises(ValueError, match="exported decoder is off by"):
         export(checkpoint, tmp_path / "net.onnx", decode=True)
     assert not os.listdir(tmp_path)
