@@ -17,6 +17,7 @@ from torch import Tensor
 from datasets.synthetic.data_set import write_synthetic
 from losses.heatmap import weighted_mse
 from processors.runtime.precision import autocast
+from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "results.md"
@@ -149,12 +150,12 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
 def replace_section(page: Path, name: str, text: str) -> None:
     """Put `text` between the two comments of `name` in a page, and leave the rest as it is.
 
-    Raises ValueError for a page that does not have them, OSError where it cannot be read.
+    Raises UserError for a page that does not have them, OSError where it cannot be read.
     """
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
     old, closed, after = rest.partition(end)
     if not (found and closed):
-        raise ValueError(f"{page} has no lines '{begin.strip()}' and '{end}' around the place of "
+        raise UserError(f"{page} has no lines '{begin.strip()}' and '{end}' around the place of "
                          f"this table: put them where it belongs")
     page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")

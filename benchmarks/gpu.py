@@ -38,6 +38,7 @@ from nets import build_net
 from processors.jobs.info import cost_of, shape_only_net
 from processors.training.optim import build_optimizer
 from utils.decoders import DECODERS
+from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
 
 NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
@@ -65,7 +66,7 @@ def main() -> int:
     if arguments.write:
         try:
             write_page(arguments.write, PAGE)
-        except (ValueError, OSError) as error:
+        except (UserError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
         return 0

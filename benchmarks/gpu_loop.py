@@ -33,6 +33,7 @@ from processors.dp_pose_resnet_solver import DPProcessor
 from processors.evaluation.evaluation import Evaluation
 from processors.jobs.pack import cores, make_pack
 from processors.models.inference import Decoding, predict
+from utils.errors import UserError
 
 QUICKSTART = Path(__file__).resolve().parent.parent / "configs" / "quickstart.yaml"
 BATCH = 256
@@ -73,7 +74,7 @@ def drawing(folder: Path, images: int) -> Iterator[Callable[[], Path]]:
     def wait() -> Path:
         process.join()
         if process.exitcode:
-            raise ValueError(f"drawing and packing {images} images in {folder} failed")
+            raise UserError(f"drawing and packing {images} images in {folder} failed")
         return folder
 
     try:

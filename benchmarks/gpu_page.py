@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 from benchmarks.common import markdown_table, replace_section
+from utils.errors import UserError
 
 TITLES = {"duc": "ResNet-50 + DUC", "se_duc": "ResNet-50 + SE + DUC", "dconv": "ResNet-50 + DConv",
           "hrnet": "HRNet-W32"}
 
 
 def write_page(lines_path: Path, page: Path) -> None:
-    """Put the tables between the page's two comments. Raises ValueError for a file that has no
+    """Put the tables between the page's two comments. Raises UserError for a file that has no
     line of a card and its matrix product, OSError where a file cannot be read or written."""
     lines = last_run(lines_path)
     parts = [head(lines), markdown_table(train_rows(lines)), sentences(lines)]
@@ -27,7 +28,7 @@ def last_run(path: Path) -> list[dict]:
         first = len(kinds) - 1 - kinds[::-1].index("card")
         kinds.index("matrix product", first)
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} does not hold the lines of a run of benchmarks.gpu: make them "
+        raise UserError(f"{path} does not hold the lines of a run of benchmarks.gpu: make them "
                          f"by python -m benchmarks.gpu --out FILE") from error
     return lines[first:]
 

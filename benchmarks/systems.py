@@ -28,6 +28,7 @@ from configs.schema import DataConfig
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.jobs.info import cost_of, shape_only_net
+from utils.errors import UserError
 
 BASE = ROOT / "configs" / "quickstart.yaml"
 SYSTEMS = {
@@ -214,5 +215,5 @@ def three(value: float) -> str:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except (ValueError, OSError) as error:
+    except (UserError, OSError) as error:
         sys.exit(f"error: {error}")

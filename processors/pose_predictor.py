@@ -112,8 +112,6 @@ class PosePredictor:
                         {"": Decoding(self.model.codec, self.flip_test)}, self.skeleton.flip_order,
                         self.model.input_format, self.model.device, self.model.dtype)[""]
         found: list[list[Person]] = [[] for _ in images]
-        if poses is None:       # nobody anywhere
-            return found
         all_boxes = np.concatenate([group.boxes for group in people])
         detected = boxes is None and self.detector is not None
         for row, score in zip(*self._rank(poses, detected), strict=True):

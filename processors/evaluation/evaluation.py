@@ -142,10 +142,8 @@ class Evaluation:
                 module.training = True
         if stop:
             stop.leave_if_asked()
-        none = Predictions.empty(self.skeleton.num_joints)     # of a process that had no batch
-        return {name: concatenate([none if part is None else part
-                                   for part in self.parallel.all_gather(found[name])])
-                for name in decodings}
+        return {name: concatenate(self.parallel.all_gather(people))
+                for name, people in found.items()}
 
     @property
     def detected(self) -> bool:

@@ -131,9 +131,9 @@ def crowdpose_ap(found: Evaluated) -> dict[str, Score]:
               for row in found.truth.annotations]
     truth, scores = replace(found.truth, annotations=people), {}
     for name, (low, high) in CROWDING.items():
-        part = truth.on(row["id"] for row in truth.images if low <= row["crowdIndex"] < high)
-        used, _ = usable_results(found.results, part, found.skeleton.num_joints)
-        ap = run_evaluation(part.coco(), used, found.skeleton.sigmas).stats[0]
+        crowded = truth.on(row["id"] for row in truth.images if low <= row["crowdIndex"] < high)
+        used, _ = usable_results(found.results, crowded, found.skeleton.num_joints)
+        ap = run_evaluation(crowded.coco(), used, found.skeleton.sigmas).stats[0]
         scores[name] = Score(float(ap), None)
     return scores
 

@@ -101,6 +101,5 @@ def _boxes(results: list[dict]) -> list[list[float]]:
     if not results:
         return []
     joints = np.array([r["keypoints"] for r in results], np.float64)
-    x, y = joints[:, 0::3], joints[:, 1::3]
-    low = np.stack([x.min(1), y.min(1)], axis=1)
-    return np.concatenate([low, np.stack([x.max(1), y.max(1)], axis=1) - low], axis=1).tolist()
+    points = joints.reshape(len(results), -1, 3)[..., :2]
+    return np.concatenate([points.min(axis=1), np.ptp(points, axis=1)], axis=1).tolist()

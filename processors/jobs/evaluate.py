@@ -1,12 +1,38 @@
-"""`python main.py evaluate` in one process, or in those that the Config asks for."""
+"""Judging a checkpoint alone: `python main.py evaluate CONFIG --weights FILE`."""
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from configs.loader import load_config
-from processors.jobs.evaluate_weights import JUDGE_AGAIN, ensure_one_kind, evaluate_weights
+from configs.schema import Config
+from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
+from datasets.workers import dead_workers_named
+from nets import build_net
+from nets.files.weights_file import read_weights_file
+from nets.pretrained import load_weights
+from processors.evaluation.coco_metrics import CocoMetrics, table
+from processors.evaluation.evaluation import Evaluation
+from processors.evaluation.joint_metrics import joint_table
+from processors.evaluation.protocol import protocol
+from processors.models.checkpoint import FORMAT
+from processors.models.onnx_model import load_to_evaluate
+from processors.models.pose_model import build_codec
+from processors.models.stored_run import stored_config
+from processors.models.weights_against_config import config_for_weights, config_to_evaluate
+from processors.reports.evaluation_page import FILES, write_report
 from processors.runtime.launch import ensure_started_once, launch, run_rank
-from processors.runtime.parallel import find_devices
+from processors.runtime.parallel import OneProcess, Parallel, find_devices
+from processors.runtime.precision import amp_dtype
+from processors.runtime.run_lock import RunLock
+from processors.runtime.torch_errors import JUDGE_CURES, torch_errors_named
+from utils.errors import UserError
+from utils.log import log, show_log
+from utils.outputs import ensure_outputs
+
+JUDGE_AGAIN = "the same command makes the evaluation again"
 
 
 def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path | None = None,
@@ -16,20 +42,104 @@ def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path 
 
     Raises UserError, OSError or ChildProcessError, one sentence.
     """
-    ensure_one_kind(sweep, report)
+    if sweep and report:
+        raise UserError("--report shows one evaluation, but --sweep makes many: leave one of the "
+                        "two out")
     config = load_config(cfg_path, overrides)
     processes = len(config.gpus) or config.processes
+
+    def work(parallel: Parallel | None = None) -> None:
+        evaluate_weights(config, weights, source, sweep, report, parallel, overrides=overrides)
+
     if config.processor == "dp":
         ensure_started_once()
-        evaluate_weights(config, weights, source, sweep, report, overrides=overrides)
+        work()
     elif "RANK" in os.environ:
-        run_rank(config.gpus, lambda parallel: evaluate_weights(
-            config, weights, source, sweep, report, parallel, overrides))
+        run_rank(config.gpus, work)
     elif processes == 1:
-        evaluate_weights(config, weights, source, sweep, report, overrides=overrides)
+        work()
     else:
         find_devices(config.gpus)
         options = {"--weights": weights, "--source": source, "--report": report}
         words = [str(word) for option in options.items() if option[1] for word in option]
         launch(["evaluate", str(cfg_path), *overrides, *words, *(["--sweep"] if sweep else [])],
                processes, JUDGE_AGAIN)
+
+
+@torch_errors_named(JUDGE_CURES)
+@dead_workers_named(JUDGE_AGAIN)
+def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
+                     sweep: bool = False, report: Path | None = None,
+                     parallel: Parallel | None = None, overrides: Sequence[str] = (),
+                     ) -> dict[str, CocoMetrics]:
+    """Evaluate a file of weights; never needs the training data.
+
+    Network, codec and skeleton are those that a file of ours was trained with, all else is as
+    the Config says. overrides: of the command line, which win and are in the Config already.
+
+    weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
+    source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
+    parallel: the processes that share the work; one if not given. Returns the ten numbers by
+    name, the same in all processes: one evaluation, or all decoders of a sweep. Raises UserError
+    or FileNotFoundError for weights that are missing or do not fit.
+    """
+    parallel = parallel or OneProcess(config.gpus)
+    show_log(parallel.rank)
+    if report and parallel.rank == 0:
+        ensure_outputs(report, FILES, "--report")
+    folder = Path(config.val.weight_path)
+    weights = weights or folder / f"{config.model_name}_best.pth"
+    net: nn.Module
+    if weights.suffix.lower() == ".onnx":
+        net, config, skeleton = load_to_evaluate(weights, config, parallel.device, overrides)
+    else:
+        net, config, skeleton = _load_checkpoint(weights, config, source, overrides)
+    evaluation = Evaluation(config, skeleton, parallel)
+    log.info("validation set: %s", evaluation.dataset.summary())
+    net = net.to(parallel.device)
+    dtype = amp_dtype(config.optim.amp, parallel.device, len(parallel.devices))
+    if sweep:
+        found = evaluation.sweep(net, folder, dtype)
+        log.info("the decoders and the flip test, from one pass; results in %s\n%s\n%s",
+                 folder / f"{config.model_name}_DECODER_FLIP_results.json",
+                 protocol(config, str(weights), sweep=True), table(found))
+        return found
+    name, run = config.model_name, RunLock(folder, config.model_name)
+    if not report and run.is_held_by_another():
+        log.info("%s, whose results keep their name", run.holder())
+        name += "_evaluated"
+    results_path = (report or folder) / f"{name}_results.json"
+    metrics = evaluation.run(net, results_path, dtype)
+    words = protocol(config, str(weights))
+    log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
+    if metrics.by_joint:
+        log.info("by joint:\n%s", joint_table(metrics, skeleton))
+    if report and parallel.rank == 0:
+        page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
+                            results=evaluation.results, ground_truth=evaluation.ground_truth,
+                            img_root=config.data.val_img_root, skeleton=skeleton)
+        log.info("report in %s", page)
+    return {"": metrics}
+
+
+def _load_checkpoint(weights: Path, config: Config, source: str | None,
+                     overrides: Sequence[str]) -> tuple[nn.Module, Config, Skeleton]:
+    """The network with its weights, and the Config and the skeleton as they want it."""
+    checkpoint = read_weights_file(weights)
+    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
+    skeleton: Skeleton | None = None
+    if ours:
+        stored = stored_config(checkpoint, str(weights))
+        config = config_to_evaluate(config, stored, overrides, str(weights))
+        if "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+            skeleton = skeleton_from_dict(checkpoint["skeleton"], str(weights))
+    skeleton = skeleton or load_skeleton(config.data.skeleton)
+    build_codec(config, skeleton)       # before anything as large as the file says is built
+    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
+    loaded = load_weights(net, checkpoint, source=source, path=weights)
+    log.info("%s", loaded)
+    if loaded.reinitialised:
+        raise UserError(f"{weights} is for another number of joints than model.num_joints, which "
+                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
+                         f"with")
+    return net, config if ours else config_for_weights(config, loaded), skeleton

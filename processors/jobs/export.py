@@ -62,7 +62,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     if decode:
         words += ", " + _check_decoder(written, build_codec(model.config, model.skeleton),
                                        model.skeleton.num_joints)
-        _hide_heatmaps(written)
+        written.graph.value_info.append(written.graph.output.pop())     # the heatmaps
     data = written.SerializeToString()
     write_output(out, data, "--out")
     log.info("%s: %s, for %d joints and an input of %dx%d in the format %s, %.1f MB; checked "
@@ -151,10 +151,10 @@ def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
     import onnx
     known = written.graph.value_info        # where onnx 1.18 looks for its inputs
     known.extend(output for output in written.graph.output if output.name == "heatmaps")
-    part = onnx.utils.Extractor(written).extract_model(
+    decoder = onnx.utils.Extractor(written).extract_model(
         ["images", "heatmaps"], ["keypoints", "scores"])    # of the images only their number
     del known[-1]
-    session, worst = open_session(part.SerializeToString()), 0.0
+    session, worst = open_session(decoder.SerializeToString()), 0.0
     generator = torch.Generator().manual_seed(0)
     width, height = codec.input_size
     for batch in BATCHES:
@@ -178,8 +178,3 @@ def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
 def _difference(found: np.ndarray, wanted: np.ndarray) -> float:
     """The largest; NaN, which is below no limit, for another shape."""
     return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("nan")
-
-
-def _hide_heatmaps(written: Any) -> None:
-    """They were an output for the check only."""
-    written.graph.value_info.append(written.graph.output.pop())

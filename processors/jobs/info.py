@@ -4,6 +4,8 @@ The network runs on PyTorch's meta device: shapes only, no numbers.
 """
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -45,8 +47,8 @@ def describe(config: Config) -> str:
     activations = _activation_bytes(net, config.codec.input_size, at_once)
     width, height = config.codec.input_size
     return "\n".join([
-        f"{config.model_name}: {_model_text(config)}, input {width}x{height} (width x height), "
-        f"stride {net.stride}",
+        f"{config.model_name}: {config.model}, {config.model.num_joints} joints, input "
+        f"{width}x{height} (width x height), stride {net.stride}",
         "",
         _table(rows, left=(0, 3)),
         "",
@@ -70,7 +72,8 @@ def compare(configs: Mapping[str, Config]) -> str:
         at_once = _images_at_once(config)
         activations = _activation_bytes(net, config.codec.input_size, at_once)
         width, height = config.codec.input_size
-        rows.append((name, _model_text(config), f"{width}x{height}", f"{cost.parameters['']:,}",
+        rows.append((name, f"{config.model}, {config.model.num_joints} joints",
+                     f"{width}x{height}", f"{cost.parameters['']:,}",
                      f"{cost.macs[''] / 1e9:.3f}", str(at_once), _bytes_text(activations)))
     return _table(rows, left=(0, 1))
 
@@ -87,13 +90,11 @@ def cost_of(net: PoseNet, input_size: tuple[int, int]) -> Cost:
     modules = dict(net.named_modules())
     shapes: dict[str, str] = {}
 
-    def note(name: str):
-        def hook(module: nn.Module, inputs: tuple, output) -> None:
-            outputs = output if isinstance(output, list) else [output]
-            shapes[name] = ", ".join("x".join(map(str, out.shape[1:])) for out in outputs)
-        return hook
+    def note(name: str, module: nn.Module, inputs: tuple, output: Any) -> None:
+        outputs = output if isinstance(output, list) else [output]
+        shapes[name] = ", ".join("x".join(map(str, out.shape[1:])) for out in outputs)
 
-    hooks = [module.register_forward_hook(note(name)) for name, module in modules.items()]
+    hooks = [module.register_forward_hook(partial(note, name)) for name, module in modules.items()]
     width, height = input_size
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         net.eval()(torch.empty(1, 3, height, width, device="meta"))
@@ -138,10 +139,6 @@ def _images_at_once(config: Config) -> int:
 def _devices(config: Config) -> int:
     """GPUs, or processes on the CPU."""
     return len(config.gpus) or config.processes
-
-
-def _model_text(config: Config) -> str:
-    return f"{config.model}, {config.model.num_joints} joints"
 
 
 def _bytes_text(count: int) -> str:

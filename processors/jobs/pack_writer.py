@@ -111,19 +111,19 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     `path` that is something else or a pack of other persons or settings.
     """
     settings = pack_settings(dataset.geometry, augment)
-    jobs = ImagePieces(dataset, augment, pack_format)
+    images = ImagePieces(dataset, augment, pack_format)
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
-        "digest": f"{zlib.crc32(jobs.keys.tobytes()):08x}",
+        "digest": f"{zlib.crc32(images.keys.tobytes()):08x}",
         "ann_path": dataset.ann_paths()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with _held(path):
-        records = _kept(path, header, jobs) if path.stat().st_size else _start(path, header)
+        records = _kept(path, header, images) if path.stat().st_size else _start(path, header)
         done = int((records["part"] == WHOLE).sum())
         if done < len(dataset):
             if done:
                 log.info("going on at person %d of %d in %s", done + 1, len(dataset), path)
-            _append(path, jobs, int(dataset.persons.image_rows[done]), num_workers)
+            _append(path, images, int(dataset.persons.image_rows[done]), num_workers)
         return CropPack(path)
 
 
@@ -161,10 +161,10 @@ def _locked(handle: int, path: Path) -> bool:
 
 
 @dead_workers_named("the same command packs on from where it was")
-def _append(path: Path, jobs: ImagePieces, first: int, num_workers: int) -> None:
+def _append(path: Path, images: ImagePieces, first: int, num_workers: int) -> None:
     """Pack the images from row `first` on."""
-    left = range(first, len(jobs))
-    loader = DataLoader(jobs, batch_size=None, sampler=left, worker_init_fn=init_worker,
+    left = range(first, len(images))
+    loader = DataLoader(images, batch_size=None, sampler=left, worker_init_fn=init_worker,
                         num_workers=min(num_workers, len(left)), collate_fn=_as_is)
     broken = 0
     with open(path, "ab") as data, open(index_path(path), "ab") as index:
@@ -191,7 +191,7 @@ def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
     return np.zeros(0, RECORD)
 
 
-def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
+def _kept(path: Path, header: dict[str, Any], images: ImagePieces) -> np.ndarray:
     """Records up to the first that has to be made again; both files are cut behind them.
 
     That is one that is not whole on the disk, or whose image was broken and no longer is.
@@ -213,9 +213,9 @@ def _kept(path: Path, header: dict[str, Any], jobs: ImagePieces) -> np.ndarray:
                 log.warning("%s is damaged or cut short at byte %d; it is made again from there",
                             path, offset)
                 break
-            if not content and jobs.mended(int(person)):
+            if not content and images.mended(int(person)):
                 log.info("%s is whole now; %s is made again from there",
-                         jobs.dataset.image_path(int(person)), path)
+                         images.dataset.image_path(int(person)), path)
                 break
             sound += 1
     sound = int(np.flatnonzero(records["more"][:sound] == 0).max(initial=-1)) + 1   # whole images

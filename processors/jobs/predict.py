@@ -14,11 +14,11 @@ from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import Frame, ImageFiles, Video, open_source
 from processors.prediction.frame_writers import ImageWriter, Results, VideoWriter, writer_for
-from processors.prediction.legend import draw_legend
 from processors.prediction.person import Person
 from processors.prediction.video_people import VideoPeople
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
+from utils.draw import COLOURS, write_text
 from utils.errors import UserError
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
@@ -127,7 +127,20 @@ def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor,
         return picture
     labels = [f"{'' if person.id is None else f'{person.id}: '}{person.score:.2f}"
               for person in shown]
-    return draw_legend(picture, np.array([person.box for person in shown]), labels)
+    return _with_legend(picture, np.array([person.box for person in shown]), labels)
+
+
+def _with_legend(image: np.ndarray, boxes: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """Write labels at the upper left corners of boxes (N, 4) xywh, and the key of the colours in
+    the lower left corner, on a copy of `image` (H, W, 3) uint8 RGB."""
+    canvas = np.ascontiguousarray(image).copy()
+    scale = max(0.35, min(canvas.shape[:2]) / 1000)
+    for (x, y), label in zip(np.asarray(boxes).reshape(-1, 4)[:, :2], labels, strict=True):
+        write_text(canvas, label, x, y, scale)
+    bottom = canvas.shape[0]
+    for side in ("right", "left"):
+        bottom -= write_text(canvas, f"{side} side", 0, bottom, scale, COLOURS[side])
+    return canvas
 
 
 def _line(frame: Frame, people: list[Person], is_video: bool) -> dict[str, Any]:

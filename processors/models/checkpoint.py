@@ -8,7 +8,6 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,27 +124,18 @@ def load_last(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def has_checkpoint(path: Path) -> bool:
-    """Whether there is anything that `load_last` would look at."""
-    return path.is_file() or previous(path).is_file()
-
-
 def keep_as_old(*paths: Path) -> None:
     """Rename an older run's files to *.old.pth, or *.old.2.pth and so on, the same for all of
     them: a new run overwrites none of them, and neither does the next."""
     present = [path for path in paths if path.exists()]
-    ending = next(ending for ending in _old_endings()
+    endings = itertools.chain([".old.pth"], (f".old.{i}.pth" for i in itertools.count(2)))
+    ending = next(ending for ending in endings
                   if not any(path.with_suffix(ending).exists() for path in paths))
     for path in present:
         os.replace(path, path.with_suffix(ending))
         log.info("kept the older %s as %s", path.name, path.with_suffix(ending).name)
     for path in paths:
         previous(path).unlink(missing_ok=True)
-
-
-def _old_endings() -> Iterator[str]:
-    yield ".old.pth"
-    yield from (f".old.{number}.pth" for number in itertools.count(2))
 
 
 def previous(path: Path) -> Path:

@@ -38,15 +38,15 @@ class Decoding:
 def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
             decodings: dict[str, Decoding], flip_order: tuple[int, ...], input_format: str,
             device: torch.device, dtype: torch.dtype | None = None,
-            ) -> dict[str, Predictions | None]:
-    """Predictions in image pixels for each of the named decodings; None if there is no batch.
+            ) -> dict[str, Predictions]:
+    """Predictions in image pixels for each of the named decodings; of nobody if there is no batch.
 
     `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
     through it once, and only if one of the decodings asks for the flip test.
     """
     assert decodings
     flipping = any(decoding.flip_test for decoding in decodings.values())
-    found: dict[str, list[Predictions]] = {name: [] for name in decodings}
+    found = {name: [Predictions.empty(len(flip_order))] for name in decodings}
     for batch in batches:
         images = normalise(batch.crop.to(device, non_blocking=True), input_format)
         with autocast(dtype, device):
@@ -58,7 +58,7 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
                 assert mirrored is not None
                 heatmaps = (plain + decoding.codec.flip_back(mirrored, flip_order)) / 2
             found[name].append(_in_image(decoding.codec, heatmaps, batch))
-    return {name: concatenate(parts) if parts else None for name, parts in found.items()}
+    return {name: concatenate(parts) for name, parts in found.items()}
 
 
 def _in_image(codec: PoseCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
@@ -73,6 +73,5 @@ def _in_image(codec: PoseCodec, heatmaps: Tensor, batch: Batch) -> Predictions:
 
 def concatenate(parts: list[Predictions]) -> Predictions:
     """All persons of several Predictions, in their order."""
-    names = ("keypoints", "joint_scores", "box_scores", "areas", "image_ids", "index")
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts])
-                          for name in names})
+                          for name in vars(parts[0])})

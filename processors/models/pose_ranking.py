@@ -35,9 +35,8 @@ class Predictions:
 
     def take(self, rows: np.ndarray) -> "Predictions":
         """The persons at these indices (or of this mask)."""
-        return Predictions(self.keypoints[rows], self.joint_scores[rows], self.box_scores[rows],
-                           self.areas[rows], self.image_ids[rows],
-                           self.index[rows] if len(self.index) else self.index)
+        return Predictions(**{name: values[rows] if len(values) else values
+                              for name, values in vars(self).items()})
 
 
 def _hrnet_score(people: Predictions, val: ValConfig, detected: bool) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Where `predict` gets its pictures from: image files, a video, or a camera."""
 import glob
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -111,15 +112,7 @@ def open_source(source: str) -> ImageFiles | Video:
         if not found:
             raise FileNotFoundError(f"no image file fits {source}: correct the pattern (and quote "
                                     f"it, or the shell replaces it)")
-        root = common_folder(found)
+        root = Path(os.path.commonpath([file.parent for file in found]))
         return ImageFiles(root, [file.relative_to(root).as_posix() for file in found])
     raise FileNotFoundError(f"{source} does not exist: give an image, a folder, a pattern such as "
                             f"'photos/*.jpg', a video, or the number of a camera")
-
-
-def common_folder(files: list[Path]) -> Path:
-    """The deepest folder that all files are in."""
-    folder = files[0].parent
-    while not all(file.is_relative_to(folder) for file in files):
-        folder = folder.parent
-    return folder

@@ -15,7 +15,7 @@ from utils.draw import contact_sheet, draw_people
 
 COUNT, COLUMNS = 24, 8
 CELL = (200, 260)       # width, height of a crop on the sheet, pixels
-GLOW = (255, 60, 30)    # RGB of the heatmaps' peaks
+PEAK_COLOUR = (255, 60, 30)    # RGB of the heatmaps' peaks
 
 
 def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
@@ -33,7 +33,7 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     coloured = augment_colour(batch.crop, batch.draws, config.augment)
     crops = coloured.clamp(0, 255).to(torch.uint8).numpy()
     heatmaps, weights = codec.encode(batch.keypoints, batch.visibility)
-    glowing = [heatmap_overlay(crop, maps)
+    overlaid = [heatmap_overlay(crop, maps)
                for crop, maps in zip(crops, heatmaps.numpy(), strict=True)]
     drawn = [draw_people(crop, points[None], seen[None], skeleton.limbs, skeleton.joint_names, 0.5)
              for crop, points, seen in zip(crops, batch.keypoints.numpy(), weights.numpy(),
@@ -42,7 +42,7 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     for first in range(0, len(crops), COLUMNS):
         chosen = range(first, min(first + COLUMNS, len(crops)))
         padding = [np.zeros((4, 4, 3), np.uint8)] * (COLUMNS - len(chosen))
-        pictures += [glowing[i] for i in chosen] + padding + [drawn[i] for i in chosen] + padding
+        pictures += [overlaid[i] for i in chosen] + padding + [drawn[i] for i in chosen] + padding
         names = [f"{dataset.image_path(int(batch.index[i])).name}" for i in chosen]
         captions += names + [""] * len(padding)
         captions += [f"{int((weights[i] > 0).sum())} joints" for i in chosen] + [""] * len(padding)
@@ -53,4 +53,4 @@ def heatmap_overlay(crop: np.ndarray, heatmaps: np.ndarray) -> np.ndarray:
     """Crop (H, W, 3) uint8, darkened, with the highest of the heatmaps (K, h, w) laid over it."""
     height, width = crop.shape[:2]
     peak = cv2.resize(heatmaps.max(axis=0), (width, height))[..., None].clip(0, 1)
-    return ((1 - peak) * 0.75 * crop + peak * np.array(GLOW)).astype(np.uint8)
+    return ((1 - peak) * 0.75 * crop + peak * np.array(PEAK_COLOUR)).astype(np.uint8)

@@ -15,7 +15,7 @@ from torch.distributed.rendezvous import rendezvous
 from utils.errors import UserError
 
 TIMEOUT = timedelta(minutes=10)     # of an exchange: who has not come by then hangs
-PATIENCE = timedelta(days=7)        # while process 0 works alone, which may take what it takes
+WAIT_FOR_PROCESS_0 = timedelta(days=7)  # while process 0 works alone, which may take what it takes
 
 
 class Parallel(Protocol):
@@ -118,7 +118,7 @@ class ManyProcesses:
             dist.init_process_group("nccl" if on_gpu else "gloo", store=self.store,
                                     rank=self.rank, world_size=self.world_size,
                                     timeout=self.timeout, device_id=self.device if on_gpu else None)
-            self.patient = dist.new_group(backend="gloo", timeout=PATIENCE)
+            self.patient = dist.new_group(backend="gloo", timeout=WAIT_FOR_PROCESS_0)
 
     def main_process_first(self, work: Callable[[], Any]) -> Any:
         self.turns += 1

@@ -17,7 +17,7 @@ from typing import IO
 from utils.errors import UserError
 from utils.log import log
 
-PATIENCE = 10.0     # seconds: a job that was told to end may still be saving when the next starts
+WAIT_FOR_HOLDER = 10.0  # seconds: a job that was told to end may still be saving by then
 LOOK = 0.2          # seconds between looks
 UNSUPPORTED = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -32,15 +32,15 @@ class RunLock:
 
     def take(self) -> None:
         """Make the folder and hold the run. Raises UserError, which says who holds it, where
-        another process keeps it for PATIENCE seconds; nothing in the folder is changed then."""
+        another process keeps it for WAIT_FOR_HOLDER seconds; the folder is as it was then."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        until, said = time.monotonic() + PATIENCE, False
+        until, said = time.monotonic() + WAIT_FOR_HOLDER, False
         while not self._taken():
             if time.monotonic() > until:
                 raise UserError(f"{self.holder()}; wait for its end or stop it, or choose "
                                 f"another model_name or val.weight_path")
             if not said:
-                log.info("%s; waiting up to %g s for its end", self.holder(), PATIENCE)
+                log.info("%s; waiting up to %g s for its end", self.holder(), WAIT_FOR_HOLDER)
             said = True
             time.sleep(LOOK)
 

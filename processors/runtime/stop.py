@@ -11,7 +11,7 @@ from datasets.sample import Batch
 from processors.runtime.parallel import Parallel
 from utils.log import log
 
-PATIENCE = 5.0      # seconds
+WAIT_FOR_BATCH = 5.0      # seconds
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -24,7 +24,7 @@ class StopRequest:
 
     A batch that is waited for may never come, as from a disk that hangs: within `watched` a signal
     raises Stopped. With several processes that is the last resort, since the others then cannot
-    finish their step: it is left until PATIENCE seconds have passed.
+    finish their step: it is left until WAIT_FOR_BATCH seconds have passed.
     """
 
     def __init__(self, parallel: Parallel):
@@ -60,7 +60,7 @@ class StopRequest:
                       "from the last checkpoint")
             raise Stopped(128 + self.signal)
         if not self.alarm:
-            self.alarm = threading.Timer(PATIENCE, self._ring)
+            self.alarm = threading.Timer(WAIT_FOR_BATCH, self._ring)
             self.alarm.daemon = True
             self.alarm.start()
 

@@ -17,15 +17,15 @@ def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer
     norms = {id(p) for module in net.modules() if isinstance(module, (_BatchNorm, nn.LayerNorm))
              for p in module.parameters()}
     factors = layer_factors(net, optim.layer_decay) if optim.layer_decay != 1 else {}
-    decayed: dict[float, list[nn.Parameter]] = {}
-    plain: dict[float, list[nn.Parameter]] = {}
+    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in net.named_parameters():
         exempt = (id(parameter) in norms or parameter.ndim <= 1
                   or name.rpartition(".")[2] in ("bias", "pos_embed"))
-        (plain if exempt else decayed).setdefault(factors.get(name, 1.0), []).append(parameter)
-    groups = [{"params": part.get(factor, []), "weight_decay": decay, "factor": factor}
-              for factor in sorted({1.0, *decayed, *plain}, reverse=True)
-              for part, decay in ((decayed, optim.weight_decay), (plain, 0.0))]
+        found.setdefault((factors.get(name, 1.0), exempt), []).append(parameter)
+    groups = [{"params": found.get((factor, exempt), []), "factor": factor,
+               "weight_decay": 0.0 if exempt else optim.weight_decay}
+              for factor in sorted({1.0, *(factor for factor, _ in found)}, reverse=True)
+              for exempt in (False, True)]
     return OPTIMIZERS[optim.optimizer](groups, optim.lr)
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from processors.models.checkpoint import (
-    has_checkpoint,
     keep_as_old,
     load_checkpoint,
     load_last,
@@ -54,7 +53,7 @@ class RunFolder:
 
     def ensure_checkpoint(self) -> None:
         """Raise FileNotFoundError where there is none, which resume=true needs."""
-        if not has_checkpoint(self.last):
+        if not (self.last.is_file() or previous(self.last).is_file()):
             raise FileNotFoundError(f"resume is true, but {self.last} does not exist; "
                                     f"set resume=auto to start from the beginning")
 

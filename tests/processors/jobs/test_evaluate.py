@@ -20,8 +20,7 @@ from datasets.synthetic.data_set import ensure_synthetic
 from nets import build_net
 from processors.evaluation.coco_metrics import COCO_METRICS
 from processors.jobs import evaluate as module
-from processors.jobs.evaluate import evaluate
-from processors.jobs.evaluate_weights import evaluate_weights
+from processors.jobs.evaluate import evaluate, evaluate_weights
 from processors.models.checkpoint import FORMAT
 from processors.models.load_pose_model import load_pose_model
 from processors.models.weights_against_config import config_for_weights
@@ -176,7 +175,7 @@ def test_a_sweep_makes_no_report(words, tmp_path, capsys):
 
 
 def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
-    monkeypatch.setattr("processors.jobs.evaluate_weights.show_log",
+    monkeypatch.setattr("processors.jobs.evaluate.show_log",
                         lambda rank: log.setLevel("INFO"))
     found = evaluate_weights(load_config(main.QUICKSTART, words), sweep=True)
     assert len(found) == 8 and caplog.text.count("pose score:") == 1
@@ -207,8 +206,8 @@ def judged(monkeypatch, weights, words, *own):
     def evaluation(config, skeleton, parallel):
         raise Seen(config, skeleton)
 
-    monkeypatch.setattr("processors.jobs.evaluate_weights.Evaluation", evaluation)
-    monkeypatch.setattr("processors.jobs.evaluate_weights.show_log",
+    monkeypatch.setattr("processors.jobs.evaluate.Evaluation", evaluation)
+    monkeypatch.setattr("processors.jobs.evaluate.show_log",
                         lambda rank: log.setLevel("INFO"))
     with pytest.raises(Seen) as seen:
         evaluate(main.QUICKSTART, [*words, *own], weights)
@@ -271,7 +270,7 @@ def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
 
 
 def test_a_new_head_is_not_judged(words, monkeypatch):
-    monkeypatch.setattr("processors.jobs.evaluate_weights.load_weights",
+    monkeypatch.setattr("processors.jobs.evaluate.load_weights",
                         lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
     with pytest.raises(ValueError, match="for another number of joints"):
         evaluate_weights(load_config(main.QUICKSTART, words))

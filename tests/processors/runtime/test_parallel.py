@@ -1,7 +1,4 @@
-import os
 import socket
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -108,18 +105,8 @@ parallel.close()
 """
 
 
-def test_two_processes_gather_share_and_average_gradients(pytestconfig):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-                                "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    works = [subprocess.Popen(
-        [sys.executable, "-c", RANK_WORK], cwd=pytestconfig.rootpath, text=True,
-        env=environment | {"RANK": rank, "LOCAL_RANK": rank},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE) for rank in "01"]
-    for rank, work in enumerate(works):
-        out, err = work.communicate(timeout=150)
+def test_two_processes_gather_share_and_average_gradients(in_two_processes):
+    for rank, (out, err, _) in enumerate(in_two_processes(RANK_WORK)):
         assert out.splitlines() == [
             f"{rank} 2 cpu True ['from 0', 'from 1'] 7 1.0 {10.0 * (rank + 1)} 16.5 1.0 1.5",
             "judged by 0"], err

@@ -27,7 +27,7 @@ input()
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(run_lock, "PATIENCE", 0.3)
+    monkeypatch.setattr(run_lock, "WAIT_FOR_HOLDER", 0.3)
     monkeypatch.setattr(run_lock, "LOOK", 0.05)
     yield
     for path in list(RunLock.held):
@@ -67,7 +67,7 @@ def test_it_ends_with_its_process_though_a_worker_lives_on(tmp_path, other):
 
 def test_one_that_ends_soon_is_waited_for(tmp_path, other, monkeypatch, caplog):
     caplog.set_level("INFO", run_lock.log.name)
-    monkeypatch.setattr(run_lock, "PATIENCE", 30)
+    monkeypatch.setattr(run_lock, "WAIT_FOR_HOLDER", 30)
     monkeypatch.setattr(run_lock.time, "sleep", lambda _: (other.kill(), other.wait()))
     RunLock(tmp_path, "pose").take()
     assert f"process {other.pid} on" in caplog.text and caplog.text.count("waiting up to") == 1

@@ -149,7 +149,7 @@ def test_with_several_processes_a_batch_has_some_time_to_come(monkeypatch, said)
         yield "in time"
         while True:
             time.sleep(0.01)
-    monkeypatch.setattr("processors.runtime.stop.PATIENCE", 0.2)
+    monkeypatch.setattr("processors.runtime.stop.WAIT_FOR_BATCH", 0.2)
     with StopRequest(TwoProcesses(())) as stop:
         batches = stop.watched(late())
         assert next(batches) == "in time" and stop.asked()

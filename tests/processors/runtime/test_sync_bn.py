@@ -1,8 +1,4 @@
 """Batch norm over two processes on the CPU against one process with the whole batch."""
-import os
-import socket
-import subprocess
-import sys
 
 import torch
 from torch import nn
@@ -55,17 +51,8 @@ parallel.close()
 """
 
 
-def test_it_equals_the_batch_norm_of_the_whole_batch(pytestconfig):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-                                "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    works = [subprocess.Popen([sys.executable, "-c", WORK], cwd=pytestconfig.rootpath, text=True,
-                              env=environment | {"RANK": rank, "LOCAL_RANK": rank},
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for rank in "01"]
-    said = [work.communicate(timeout=120)[0] for work in works]
-    assert said == ["equal\n", ""] and [work.returncode for work in works] == [0, 0]
+def test_it_equals_the_batch_norm_of_the_whole_batch(in_two_processes):
+    assert in_two_processes(WORK) == [("equal\n", "", 0), ("", "", 0)]
 
 
 def test_replaced_layers_keep_names_weights_and_modes():

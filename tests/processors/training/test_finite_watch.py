@@ -1,16 +1,11 @@
 """Runs whose numbers become infinite, or none."""
-import json
 import math
 
 import pytest
 import torch
 
 from processors.models.checkpoint import load_checkpoint
-
-
-def lines(folder, kind):
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in rows if row["kind"] == kind]
+from tests.processors.training.written import lines
 
 
 def test_an_infinite_gradient_ends_the_run_before_the_weights_are_spoiled(tiny, tmp_path):

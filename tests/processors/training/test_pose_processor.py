@@ -1,5 +1,4 @@
 """The loop on a handful of drawn people: what it writes, how it goes on, when it stops."""
-import json
 
 import pytest
 import torch
@@ -11,21 +10,8 @@ from processors.training.ema import ModelEma
 from processors.training.pose_processor import PoseProcessor
 from processors.training.schedule import learning_rate
 from processors.training.train_step import TrainStep
+from tests.processors.training.written import equal, lines, weights
 from tests.runs.small_run import small_net
-
-
-def lines(folder, kind):
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in rows if row["kind"] == kind]
-
-
-def weights(path):
-    state = torch.load(path, weights_only=True)
-    return state["net"] | {f"averaged {name}": value for name, value in state["ema"].items()}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def test_a_run_writes_what_the_readme_promises(tiny, tmp_path):

@@ -1,28 +1,13 @@
 """Whose the files of a run are, which of them are kept, and which are named at the end."""
 import dataclasses
-import json
 
 import pytest
-import torch
 
 from processors.models.checkpoint import load_checkpoint
 from processors.runtime import run_lock
 from processors.training.run_folder import RunFolder
+from tests.processors.training.written import equal, lines, weights
 from utils.errors import UserError
-
-
-def lines(folder, kind):
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [row for row in rows if row["kind"] == kind]
-
-
-def weights(path):
-    state = torch.load(path, weights_only=True)
-    return state["net"] | {f"averaged {name}": value for name, value in state["ema"].items()}
-
-
-def equal(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
 def test_resume_false_keeps_the_older_run(tiny, tmp_path):
@@ -55,7 +40,7 @@ def test_a_run_that_another_process_holds_is_refused_with_nothing_touched(
     tiny(**{"optim.epochs": 1}).run()
     folder = tmp_path / "weights"
     (folder / "quickstart_last.pth.9.tmp").write_bytes(b"of the other process")
-    monkeypatch.setattr(run_lock, "PATIENCE", 0)
+    monkeypatch.setattr(run_lock, "WAIT_FOR_HOLDER", 0)
     monkeypatch.setattr(run_lock, "_locked", lambda _: False)
     (folder / "quickstart.lock").write_text('{"pid": 9, "host": "far", "since": "now"}')
     before = {path: path.read_bytes() for path in folder.iterdir()}
