@@ -1,5 +1,6 @@
 """PosePredictor: people and their joints in images, in one call."""
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -128,14 +129,10 @@ class PosePredictor:
 
     def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:
         """Everybody, one after the other, however many an image has."""
-        batch: list[Sample] = []
-        for number, (image, group) in enumerate(zip(images, people, strict=True)):
-            for box, score in zip(group.boxes, group.scores, strict=True):
-                batch.append(self._sample(image, box, float(score), number))
-                if len(batch) == PEOPLE_AT_ONCE:
-                    yield collate(batch)
-                    batch = []
-        if batch:
+        samples = (self._sample(image, box, float(score), number)
+                   for number, (image, group) in enumerate(zip(images, people, strict=True))
+                   for box, score in zip(group.boxes, group.scores, strict=True))
+        while batch := list(islice(samples, PEOPLE_AT_ONCE)):
             yield collate(batch)
 
     def _sample(self, image: np.ndarray, box: np.ndarray, score: float, number: int) -> Sample:

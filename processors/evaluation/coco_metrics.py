@@ -67,13 +67,9 @@ def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
     Those of `val.metrics` follow below the ten.
     """
     rows = {"": metrics} if isinstance(metrics, CocoMetrics) else metrics
-    more = [name for row in list(rows.values())[:1] for name in row.values
-            if name not in COCO_METRICS]
-    return "\n".join(_lines(rows, COCO_METRICS) + (_lines(rows, more) if more else []))
-
-
-def _lines(rows: dict[str, CocoMetrics], names: Sequence[str]) -> list[str]:
-    return columns(names, {title: [row[name] for name in names] for title, row in rows.items()})
+    more = [name for name in next(iter(rows.values())).values if name not in COCO_METRICS]
+    return "\n".join(line for names in filter(None, (COCO_METRICS, more)) for line in columns(
+        names, {title: [row[name] for name in names] for title, row in rows.items()}))
 
 
 def columns(names: Sequence[str], rows: dict[str, list[float]]) -> list[str]:

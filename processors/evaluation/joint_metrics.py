@@ -73,10 +73,11 @@ def pck_of_torso(found: Evaluated) -> dict[str, Score]:
     return _pck("torso PCK", found, torso_size(people.truth, people.labelled, diagonals))
 
 
-def _pck(name: str, found: Evaluated, sizes: np.ndarray) -> dict[str, Score]:
+def _pck(name: str, found: Evaluated, sizes: np.ndarray, thresholds: Sequence[float] = PCK_AT,
+         counts: np.ndarray | None = None) -> dict[str, Score]:
     shares = {f"{name}@{at:g}": pck(found.distances, found.people.labelled, sizes, at)
-              for at in PCK_AT}
-    return {name: Score(mean_of_defined(joints), joints) for name, joints in shares.items()}
+              for at in thresholds}
+    return {name: Score(mean_of_defined(joints, counts), joints) for name, joints in shares.items()}
 
 
 def pckh(found: Evaluated) -> dict[str, Score]:
@@ -87,9 +88,7 @@ def pckh(found: Evaluated) -> dict[str, Score]:
     sizes = head_size(people.head_boxes)
     judged = np.array([name not in NOT_IN_PCKH for name in found.skeleton.joint_names])
     counts = (people.labelled & np.isfinite(sizes)[:, None]).sum(axis=0) * judged
-    shares = {f"PCKh@{at:g}": pck(found.distances, people.labelled, sizes, at) for at in PCKH_AT}
-    return {name: Score(mean_of_defined(joints, counts), joints)
-            for name, joints in shares.items()}
+    return _pck("PCKh", found, sizes, PCKH_AT, counts)
 
 
 def end_point_error(found: Evaluated) -> dict[str, Score]:

@@ -41,10 +41,9 @@ def match_by_row(annotations: Sequence[dict[str, Any]], predictions: Predictions
     the `predictions` was made in; these are taken as they are, nothing is suppressed. Ids would
     not do: not every file has a different one for each.
     """
-    found = {row: number for number, row in enumerate(rows.tolist())}
+    found = dict(zip(rows.tolist(), predictions.keypoints, strict=True))
     people = labelled_people(annotations)
-    return _matched(people, [None if (number := found.get(row["row"])) is None
-                             else predictions.keypoints[number] for row in people], num_joints)
+    return _matched(people, [found.get(row["row"]) for row in people], num_joints)
 
 
 def match_by_oks(annotations: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]],

@@ -27,16 +27,12 @@ def select_boxes(predictions: torch.Tensor, confidence: float, iou: float,
         boxes, scores = boxes[places], scores[places, labels]
     else:
         scores, labels = scores.max(1)
-        keep = scores > confidence
-        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
+    found = torch.cat((boxes, scores[:, None], labels[:, None].to(boxes)), 1)[scores > confidence]
     if classes is not None:
-        keep = torch.isin(labels, torch.tensor(list(classes), device=labels.device))
-        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
-    if len(scores) > MOST_CANDIDATES:
-        keep = scores.topk(MOST_CANDIDATES).indices
-        boxes, scores, labels = boxes[keep], scores[keep], labels[keep]
+        found = found[torch.isin(found[:, 5], torch.tensor(list(classes)).to(found))]
+    if len(found) > MOST_CANDIDATES:
+        found = found[found[:, 4].topk(MOST_CANDIDATES).indices]
     # float32 rounds these sums to 1/16 pixel and less, which decides some of the closest pairs;
     # done the same way here so that published detections come out equal
-    apart = boxes if agnostic else boxes + labels[:, None].to(boxes.dtype) * CLASS_OFFSET
-    keep = nms(apart, scores, iou)[:max_detections]
-    return torch.cat((boxes[keep], scores[keep, None], labels[keep, None].to(boxes.dtype)), 1)
+    apart = found[:, :4] if agnostic else found[:, :4] + found[:, 5:] * CLASS_OFFSET
+    return found[nms(apart, found[:, 4], iou)[:max_detections]]
