@@ -1,5 +1,4 @@
 """Loaders: from a data set to batches, read by worker processes."""
-
 import torch
 from torch.utils.data import DataLoader
 
@@ -66,5 +65,3 @@ def _loader(dataset: MSCOCO, sampler: TrainSampler | ValSampler, batch_size: int
     return DataLoader(dataset, batch_size, sampler=sampler, num_workers=num_workers,
                       collate_fn=collate, pin_memory=pin_memory, worker_init_fn=init_worker,
                       persistent_workers=num_workers > 0, generator=torch.Generator())
-
-

@@ -73,14 +73,6 @@ class Batch:
 
 def collate(samples: list[Sample]) -> Batch:
     """Stack samples; the data loader's `collate_fn`."""
-    def stack(name: str) -> torch.Tensor:
-        return torch.from_numpy(np.stack([getattr(sample, name) for sample in samples]))
-
-    def column(name: str, dtype: torch.dtype) -> torch.Tensor:
-        return torch.tensor([getattr(sample, name) for sample in samples], dtype=dtype)
-
-    return Batch(crop=stack("crop"), keypoints=stack("keypoints"), visibility=stack("visibility"),
-                 to_image=stack("to_image"), index=column("index", torch.int64),
-                 image_id=column("image_id", torch.int64), area=column("area", torch.float32),
-                 box_score=column("box_score", torch.float32),
-                 broken=column("broken", torch.bool), draws=stack("draws"))
+    columns = ([getattr(sample, column.name) for sample in samples] for column in fields(Batch))
+    return Batch(*(torch.from_numpy(np.stack(values)) if isinstance(values[0], np.ndarray)
+                   else torch.tensor(values) for values in columns))

@@ -8,12 +8,10 @@ import numpy as np
 
 from configs.schema import ExtraSet
 from datasets.annotations.annotation_cache import cached_persons
-from datasets.annotations.persons import PersonTable
+from datasets.annotations.persons import PER_IMAGE, PER_PERSON, PersonTable
 from datasets.annotations.skeleton import Skeleton, joint_map, load_skeleton
 from utils.errors import UserError
 
-PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
-PER_IMAGE = ("image_ids", "file_names", "image_sizes")
 NO_JOINTS = "persons without any joint of the trained skeleton left out"
 
 
@@ -82,8 +80,8 @@ def concatenated(parts: Sequence[PersonTable]) -> PersonTable:
     first_rows = np.cumsum([0, *(len(part.image_ids) for part in parts)])
     columns = {name: np.concatenate([getattr(part, name) for part in parts])
                for name in (*PER_PERSON, *PER_IMAGE)}
+    columns["sets"] = np.repeat(np.arange(len(parts), dtype=np.int16), np.diff(first_rows))
     rows = [part.image_rows + first for part, first in zip(parts, first_rows, strict=False)]
     return PersonTable(
         **columns, image_rows=np.concatenate(rows).astype(np.int32),
-        sets=np.repeat(np.arange(len(parts), dtype=np.int16), np.diff(first_rows)),
         notes=dict(sum((Counter(part.notes) for part in parts), Counter())))

@@ -94,40 +94,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-# ---- rows of a category --------------------------------------------------------------------------
-
-def rows_of_category(rows: Sequence, ids: Sequence | None, where: str,
-                     ) -> tuple[list[int], Counter[str]]:
-    """Numbers of the rows with one of these category ids, None being all, and how many rows each
-    other category has. Raises UserError for a row without a category, as `refuse_row`."""
-    chosen: list[int] = []
-    others: Counter[str] = Counter()
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            refuse_row(where, row, number, "is no entry with image_id and category_id")
-        if ids is not None and "category_id" not in row:
-            refuse_row(where, row, number, "has no category_id")
-        if ids is None or row["category_id"] in ids:        # '1' is not 1
-            chosen.append(number)
-        else:
-            others[shown(row["category_id"])] += 1
-    return chosen, others
-
-
-def note_of_others(what: str, others: Counter[str]) -> Counter[str]:
-    """The note of a PersonTable about rows that are of another category."""
-    listed = [f"{category}: {count}" for category, count in others.most_common(OTHERS_SHOWN)]
-    more = ", ..." if len(others) > OTHERS_SHOWN else ""
-    return Counter({f"{what} of other categories ({', '.join(listed)}{more}) left out":
-                    others.total()} if others else {})
-
-
 # ---- numbers -------------------------------------------------------------------------------------
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """A field of N rows that should hold `width` numbers in each."""
-    field: str
     table: np.ndarray       # (N, width) float64, NaN where a row has something else
     counts: np.ndarray      # (N,) int64, how many numbers a row has; NO_NUMBERS
 
@@ -142,9 +113,9 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
         type(value) in (int, float) if width == 1 else type(value) is list and len(value) == width)]
     odd = range(len(values))
     try:        # all at once, as nearly always
-        found = np.array([values[row] for row in plain]).reshape(-1, width)
-        if found.dtype.kind in "iuf":       # and no text such as "0.5"
-            table[plain], counts[plain] = found, width
+        content = np.array([values[row] for row in plain]).reshape(-1, width)
+        if content.dtype.kind in "iuf":     # and no text such as "0.5"
+            table[plain], counts[plain] = content, width
             odd = np.setdiff1d(odd, plain).tolist()
     except (TypeError, ValueError, OverflowError):
         pass
@@ -156,7 +127,7 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
         if found is not None:
             counts[row] = len(found)
             table[row] = found if len(found) == width else np.nan
-    return Numbers(field, table, counts)
+    return Numbers(table, counts)
 
 
 def _flat(value: Any) -> np.ndarray | None:
@@ -174,13 +145,29 @@ class Rows:
     that is still in use and wrong is refused, by UserError."""
 
     def __init__(self, where: str, rows: Sequence, ids: Sequence | None, what: str):
-        """rows: all of the file `where`. ids: of the category. what: a row is, in messages."""
+        """rows: all of the file `where`. ids: of the category, None: of all. what: a row is."""
         self.where = f"{where}: {what}"
-        chosen, self.others = rows_of_category(rows, ids, self.where)
-        self.rows: list[dict] = [rows[number] for number in chosen]
-        self.places = np.array(chosen, np.int64)        # in the file
-        self.used = np.ones(len(chosen), bool)
-        self.notes: Counter[str] = note_of_others(f"{what}s", self.others)
+        self.others: Counter[str] = Counter()       # how many rows each other category has
+        places = []
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                refuse_row(self.where, row, number, "is no entry with image_id and category_id")
+            if ids is not None and "category_id" not in row:
+                refuse_row(self.where, row, number, "has no category_id")
+            if ids is None or row["category_id"] in ids:        # '1' is not 1
+                places.append(number)
+            else:
+                self.others[shown(row["category_id"])] += 1
+        self.rows: list[dict] = [rows[place] for place in places]
+        self.places = np.array(places, np.int64)        # in the file
+        self.used = np.ones(len(places), bool)
+        self.notes: Counter[str] = Counter()
+        if self.others:
+            listed = [f"{category}: {count}"
+                      for category, count in self.others.most_common(OTHERS_SHOWN)]
+            more = ", ..." if len(self.others) > OTHERS_SHOWN else ""
+            self.notes[f"{what}s of other categories ({', '.join(listed)}{more}) left out"] = (
+                self.others.total())
 
     def leave_out(self, mask: np.ndarray, what: str) -> None:
         """No longer use the rows of a mask (N,); `what` is their note."""

@@ -3,6 +3,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
+PER_IMAGE = ("image_ids", "file_names", "image_sizes", "sets")
+
 
 @dataclass(frozen=True)
 class PersonTable:
@@ -28,8 +31,6 @@ class PersonTable:
     def select(self, keep: np.ndarray | slice) -> "PersonTable":
         """The persons of a mask or slice, and only the images that they are in."""
         used, image_rows = np.unique(self.image_rows[keep], return_inverse=True)
-        per_person = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
-        per_image = ("image_ids", "file_names", "image_sizes", "sets")
         return replace(self, image_rows=image_rows.astype(np.int32),
-                       **{name: getattr(self, name)[keep] for name in per_person},
-                       **{name: getattr(self, name)[used] for name in per_image})
+                       **{name: getattr(self, name)[keep] for name in PER_PERSON},
+                       **{name: getattr(self, name)[used] for name in PER_IMAGE})

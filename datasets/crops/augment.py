@@ -149,4 +149,3 @@ def shift_edges(boxes: np.ndarray, image_sizes: np.ndarray, strength: float,
     first = np.clip(edges[..., :2], 0, np.maximum(image_sizes - 1 - SHORTEST_BOX, 0))
     last = np.maximum(np.minimum(edges[..., 2:], image_sizes - 1), first + SHORTEST_BOX)
     return np.concatenate([first, last], axis=-1)
-

@@ -35,7 +35,7 @@ def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
                        f"or have no 4 numbers in bbox and 1 in score", STOPS, broken)
     rows = [row for row, wrong in zip(rows, odd, strict=True) if not wrong]
     if rows:
-        known = _in_images(rows, labels)
+        known = labels.images.rows_of([row["image_id"] for row in rows])
         yield from _of_images(rows, known, labels)
         yield from _of_categories(rows, labels)
         yield from _of_scores(scores.table[~odd, 0])
@@ -47,13 +47,6 @@ def _finding(sentence: str, cost: str, count: int, examples: tuple[str, ...] = (
     return Finding("detections", "val.boxes", sentence, cost, count, examples, serious)
 
 
-def _in_images(rows: list[dict], labels: RawLabels) -> np.ndarray:
-    """(N,) int64 row of the image of each detection in the validation set, -1 without."""
-    places = {image: row for row, image in enumerate(labels.image_ids)}
-    return np.array([places.get(row["image_id"], -1) if is_number(row["image_id"]) else -1
-                     for row in rows], np.int64)
-
-
 def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
     """Image ids that no image of the validation set has."""
     lost = np.flatnonzero(known < 0)
@@ -62,9 +55,9 @@ def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterat
         yield _finding(f"{len(odd)} of {len(rows)} image ids are no numbers",
                        "evaluation refuses the file: write the image ids of data.val_ann_path",
                        len(odd), examples_of(map(shown, odd), "image"))
-    elif len(lost) and labels.image_ids:
+    elif len(lost) and labels.images.ids:
         yield _finding(f"{len(lost)} of {len(rows)} detections are of images that the validation "
-                       f"set does not list, whose first image id is {labels.image_ids[0]}",
+                       f"set does not list, whose first image id is {labels.images.ids[0]}",
                        "they are left out: write the image ids of data.val_ann_path", len(lost),
                        examples_of((shown(rows[row]["image_id"]) for row in lost), "image"),
                        serious=len(lost) == len(rows))

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -110,12 +111,11 @@ def same_files(train: RawLabels, val: RawLabels) -> set[int]:
     by_length = defaultdict(list)
     for path, length in _lengths(train):
         by_length[length].append(path)
-    digests: dict[str, bytes] = {}
+    digest = cache(_digest)
     rows = {path: row for row, path in enumerate(theirs)}
     for path, length in _lengths(val):
         if rows[path] not in same and length in by_length:
-            mine = _digest(path, digests)
-            if any(_digest(other, digests) == mine for other in by_length[length]):
+            if any(digest(other) == digest(path) for other in by_length[length]):
                 same.add(rows[path])
     return same
 
@@ -158,11 +158,9 @@ def _listing(folder: str) -> dict[str, int]:
         return {}
 
 
-def _digest(path: str, known: dict[str, bytes]) -> bytes:
+def _digest(path: str) -> bytes:
     """Of both ends of a file; empty files are told apart by their names."""
-    if path not in known:
-        with open(path, "rb") as file:
-            start = file.read(ENDS)
-            file.seek(max(0, file.seek(0, 2) - ENDS))
-            known[path] = hashlib.sha1(start + file.read() or path.encode()).digest()
-    return known[path]
+    with open(path, "rb") as file:
+        start = file.read(ENDS)
+        file.seek(max(0, file.seek(0, 2) - ENDS))
+        return hashlib.sha1(start + file.read() or path.encode()).digest()

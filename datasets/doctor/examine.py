@@ -12,40 +12,25 @@ from configs.schema import Config
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
 from datasets.annotations.coco_file import LISTS
 from datasets.annotations.skeleton import Skeleton
+from datasets.doctor import check_images, check_left_right, check_positions, check_records
 from datasets.doctor.check_detections import detections
-from datasets.doctor.check_images import MOST_HEADERS, image_sizes, missing_images, overlap
-from datasets.doctor.check_left_right import flip_pairs, mirrored_persons
-from datasets.doctor.check_positions import (
-    boxes,
-    boxes_hold,
-    joints_outside,
-    no_labelled_person,
-    piled_joints,
-    unlabelled_joints,
-    visibility,
-)
-from datasets.doctor.check_records import (
-    annotation_ids,
-    areas,
-    duplicates,
-    image_ids,
-    joint_count,
-    joint_names,
-    num_keypoints,
-)
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
 
 # What is asked of each set. Reading itself finds two more: "file" and "category".
 CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
-    "joint_names": joint_names, "joint_count": joint_count, "image_ids": image_ids,
-    "annotation_ids": annotation_ids, "areas": areas, "num_keypoints": num_keypoints,
-    "nobody": no_labelled_person, "unlabelled_joints": unlabelled_joints, "visibility": visibility,
-    "piled_joints": piled_joints, "joints_outside": joints_outside, "boxes": boxes,
-    "boxes_hold": boxes_hold,
-    "duplicates": duplicates, "flip_pairs": flip_pairs, "mirrored_persons": mirrored_persons,
-    "missing_images": missing_images, "image_sizes": image_sizes}
+    "joint_names": check_records.joint_names, "joint_count": check_records.joint_count,
+    "image_ids": check_records.image_ids, "annotation_ids": check_records.annotation_ids,
+    "areas": check_records.areas, "num_keypoints": check_records.num_keypoints,
+    "nobody": check_positions.no_labelled_person,
+    "unlabelled_joints": check_positions.unlabelled_joints,
+    "visibility": check_positions.visibility, "piled_joints": check_positions.piled_joints,
+    "joints_outside": check_positions.joints_outside, "boxes": check_positions.boxes,
+    "boxes_hold": check_positions.boxes_hold, "duplicates": check_records.duplicates,
+    "flip_pairs": check_left_right.flip_pairs,
+    "mirrored_persons": check_left_right.mirrored_persons,
+    "missing_images": check_images.missing_images, "image_sizes": check_images.image_sizes}
 
 # Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
 SIGMA_RANGE = (0.001, 0.5)
@@ -98,7 +83,7 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
         for name, check in CHECKS.items():
             if not (name == "missing_images" and data.train_pack and labels is not val):
                 findings += check(labels)
-    findings += overlap(training, val)
+    findings += check_images.overlap(training, val)
     if detected:
         findings += detections(Path(config.val.boxes), val)
     findings = sorted(merged(findings), key=lambda finding: not finding.serious)
@@ -143,4 +128,4 @@ def summary(labels: RawLabels) -> str:
     images = len(labels.file_names)
     return (f"{labels.name}: {labels.part.ann_path}: {images} images, {len(labels.ids)} "
             f"annotations, {int(labels.persons.sum())} persons with joints; sizes read from "
-            f"{min(images, MOST_HEADERS)} images")
+            f"{min(images, check_images.MOST_HEADERS)} images")

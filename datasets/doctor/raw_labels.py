@@ -13,7 +13,7 @@ import numpy as np
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
-from datasets.annotations.columns import image_columns, numbers
+from datasets.annotations.columns import ImageColumns, image_columns, numbers
 from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
 from utils.shown import shown
@@ -28,7 +28,7 @@ class RawLabels:
     file: CocoFile              # held, so that whoever reads it again need not parse it
     category_ids: tuple         # of the chosen category
     all_ids: list               # ids of all annotations, whatever their category
-    image_ids: list
+    images: ImageColumns
     file_names: np.ndarray      # (M,) str
     image_sizes: np.ndarray     # (M, 2) float64, (width, height) as stated
     ids: list                   # (N) annotation ids, None where there is none
@@ -113,7 +113,7 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
                        np.int64)        # a list with text in it has the length of a list
     return RawLabels(
         part=part, name=name, faults=tuple(faults), all_ids=everyone,
-        file=file, category_ids=chosen, image_ids=images.ids,
+        file=file, category_ids=chosen, images=images,
         file_names=np.array(images.names, np.str_),
         image_sizes=np.array(images.sizes, np.float64).reshape(-1, 2),
         ids=[row.get("id") for row in rows],

@@ -86,5 +86,3 @@ def _check_joints(skeleton: Skeleton) -> None:
     if unknown:
         raise UserError(f"skeleton {skeleton.name}: joints has {', '.join(unknown)}, which drawn "
                          f"people lack: use names out of {', '.join(known)}")
-
-

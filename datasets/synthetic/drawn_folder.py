@@ -9,9 +9,8 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from operator import methodcaller
 from pathlib import Path
-from typing import IO
 
 from configs.schema import DataConfig
 from utils.errors import UserError
@@ -78,11 +77,7 @@ def mark_sets(sets: Iterable[DrawnSet]) -> None:
         one.image_root.mkdir(parents=True, exist_ok=True)
         begun = _read_mark(one.image_root) or one.mark
         mark = json.dumps(one.mark | {"images": max(one.count, begun["images"])}).encode()
-        write_atomically(one.image_root / MARK, partial(_write, mark))
-
-
-def _write(content: bytes, file: IO[bytes]) -> None:
-    file.write(content)
+        write_atomically(one.image_root / MARK, methodcaller("write", mark))
 
 
 def _why_not(one: DrawnSet, sets: Iterable[DrawnSet]) -> str:
