@@ -8,6 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from utils.errors import UserError
@@ -74,8 +75,10 @@ def ensure_outputs(folder: Path, files: Mapping[str, str], option: str) -> None:
 def ensure_writable(path: Path, option: str) -> None:
     """Raise OSError, with place and cure, where a file cannot be written at `path`.
 
-    Makes the folder, removes what killed processes left of this output, and tries to write.
+    Removes what killed processes left of this output, and tries to write. A folder that is not
+    there is made only for that: who writes makes it, and a command that fails leaves none.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     ensure_folder(path.parent, option)
     trial = temporary(path)
     try:
@@ -89,6 +92,10 @@ def ensure_writable(path: Path, option: str) -> None:
                 trial.unlink()
     except OSError as error:
         raise cannot_write(path, option, error) from error
+    finally:
+        for folder in made:
+            with suppress(OSError):     # another process has begun to write there
+                folder.rmdir()
 
 
 def ensure_folder(folder: Path, option: str) -> None:

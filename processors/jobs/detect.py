@@ -20,18 +20,21 @@ from processors.prediction.person_detector import (
 )
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import StopRequest
+from processors.runtime.torch_errors import USE_CURES, torch_errors_named
 from utils.errors import UserError
-from utils.files import open_to_append, write_atomically
+from utils.files import open_to_append
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 from utils.outputs import cannot_write, ensure_output, write_output
 
 PORTION = 32            # images that are detected, then written, at once
 
 
+@torch_errors_named(USE_CURES)
 def detect(config: Config, images: str | Path, out: str | Path,
            img_root: str | Path | None = None) -> list[dict]:
     """`detect_images` by the detector and on the first device of a Config."""
     show_log()
+    ensure_output(Path(out), "detections", "--out", [images])       # a detector takes long to build
     detector = build_detector(config.detector, find_devices(config.gpus)[0])
     return detect_images(images, out, detector, img_root, workers=config.data.num_workers,
                          category=config.data.category)
@@ -98,7 +101,7 @@ class Part:
                 self.found += json.loads(line)
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} is damaged ({error}): remove it to start over") from error
-        write_atomically(path, lambda file: file.write(b"".join(lines) or header))
+        write_output(path, b"".join(lines) or header, "--out")
 
     def add(self, portion: list) -> None:
         self.found += portion

@@ -11,6 +11,7 @@ from datasets.synthetic.data_set import ensure_synthetic
 from processors.jobs.pack_writer import write_pack
 from utils.files import naming
 from utils.log import log, show_log
+from utils.outputs import cannot_write, ensure_writable
 
 
 def make_pack(config: Config) -> None:
@@ -24,12 +25,18 @@ def make_pack(config: Config) -> None:
     ensure_set(data, "train_pack", *TRAIN_PATHS)
     ensure_synthetic(data, config.seed)
     everybody = replace(config, data=replace(data, train_pack="", debug=0))
+    path = Path(data.train_pack)
+    if not path.exists():       # a finished one is only checked
+        ensure_writable(path, "data.train_pack")
     dataset = train_set(everybody, load_skeleton(data.skeleton), check_files=not data.skip_broken)
     log.info("%s", dataset.summary())
-    path = Path(data.train_pack)
     try:
         with naming(path):
             pack = write_pack(path, dataset, config.augment, data.pack_format, cores())
+    except OSError as error:
+        if not str(error.filename).startswith(str(path)):
+            raise
+        raise cannot_write(path, "data.train_pack", error) from error
     except KeyboardInterrupt:
         log.info("stopped; the same command goes on with %s", path)
         raise SystemExit(130) from None

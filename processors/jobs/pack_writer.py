@@ -36,6 +36,7 @@ from datasets.workers import PARENT_LOOK, dead_workers_named, init_worker
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
+from utils.outputs import ensure_folder
 from utils.rgb import encode_image
 
 QUALITY = 95
@@ -116,7 +117,7 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
         "digest": f"{zlib.crc32(images.keys.tobytes()):08x}",
         "ann_path": dataset.ann_paths()}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ensure_folder(path.parent, "data.train_pack")
     with _held(path):
         records = _kept(path, header, images) if path.stat().st_size else _start(path, header)
         done = int((records["part"] == WHOLE).sum())
@@ -136,6 +137,10 @@ def _held(path: Path) -> Iterator[None]:
     """
     if path.is_dir():
         raise UserError(f"data.train_pack: {path} is a folder: name a file")
+    if path.is_symlink() or index_path(path).is_symlink():
+        raise UserError(f"data.train_pack: {path} or its index is a link, and nothing is written "
+                        f"through links: name the file itself")
+    is_new = not path.exists()
     handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     try:
         last = time.monotonic() + 3 * PARENT_LOOK
@@ -144,7 +149,11 @@ def _held(path: Path) -> Iterator[None]:
                 raise UserError(f"data.train_pack: another process is packing {path}: wait for "
                                  f"it, or name another file")
             time.sleep(0.1)
-        yield
+        try:
+            yield
+        finally:        # of a full disk nothing is left
+            if is_new and not os.fstat(handle).st_size:
+                path.unlink()
     finally:
         os.close(handle)
 
@@ -186,7 +195,10 @@ def _append(path: Path, images: ImagePieces, first: int, num_workers: int) -> No
 
 
 def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
-    """An empty pack, in an empty file that is there."""
+    """An empty pack, in an empty file that is there. An index may be left of a pack that was
+    deleted."""
+    if index_path(path).exists() and index_path(path).stat().st_size:
+        read_index(path)        # raises UserError where it is another's
     write_atomically(index_path(path), lambda file: file.write(header_line(header)))
     return np.zeros(0, RECORD)
 

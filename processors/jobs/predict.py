@@ -18,14 +18,15 @@ from processors.prediction.person import Person
 from processors.prediction.video_people import VideoPeople
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
+from processors.runtime.torch_errors import USE_CURES, torch_errors_named
 from utils.draw import COLOURS, write_text
 from utils.errors import UserError
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
 NAMED_ERRORS = 5
-ANY_SHARE = 840         # can be divided by every number of devices up to 8
 
 
+@torch_errors_named(USE_CURES)
 def predict(source: str, weights: str | Path, out: str | Path, config: str | Path | None = None,
             overrides: Sequence[str] = (), smooth: bool = False, legend: bool = False) -> None:
     """`predict_frames` of a source by a file of weights, and by the detector of the settings, if
@@ -52,8 +53,9 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
 def choose_device(overrides: Sequence[str], config: str | Path | None = None) -> torch.device:
     """The first of gpus=... or of the YAML's gpus, else the first GPU if there is one."""
     given = [word for word in overrides if word.startswith("gpus=")]
-    if given:       # no batch is shared here, so theirs may be one that any devices can share
-        return find_devices(with_overrides(Config(), [f"data.batch_size={ANY_SHARE}", *given],
+    if given:       # no batch is shared here, so theirs is one that they can share
+        batch_size = f"data.batch_size={given[-1].count(',') + 1}"
+        return find_devices(with_overrides(Config(), [batch_size, *given],
                                            "the command line").gpus)[0]
     if config and (gpus := load_config(config, overrides).gpus):
         return find_devices(gpus)[0]

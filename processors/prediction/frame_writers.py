@@ -12,7 +12,14 @@ from datasets.crops.images import SUFFIXES
 from processors.prediction.frame_sources import Frame, ImageFiles, Video
 from utils.errors import UserError
 from utils.files import naming, open_new, temporary
-from utils.outputs import ensure_output, ensure_replaceable, mark_video, marked, write_output
+from utils.outputs import (
+    ensure_folder,
+    ensure_output,
+    ensure_replaceable,
+    mark_video,
+    marked,
+    write_output,
+)
 from utils.rgb import encode_image
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")   # images of other kinds become JPEGs
@@ -91,6 +98,7 @@ class VideoWriter:
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         # The codec wants even sizes: the last row or column of an odd picture is scaled away
         self.size = max(2, width - width % 2), max(2, height - height % 2)
+        ensure_folder(self.part.parent, "--out")
         self.part.unlink(missing_ok=True)
         writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODEC),
                                  self.source.fps, self.size)
@@ -122,6 +130,7 @@ class Results:
         self.path = path
 
     def __enter__(self) -> "Results":
+        ensure_folder(self.path.parent, "--out")
         with naming(self.path):
             self.file: IO[bytes] = open_new(self.path)
         return self
@@ -137,7 +146,7 @@ class Results:
 
 
 def writer_for(source: ImageFiles | Video, out: str | Path) -> ImageWriter | VideoWriter:
-    """Makes the folder. Raises UserError or OSError if `out` cannot take the pictures."""
+    """Raises UserError or OSError if `out` cannot take the pictures."""
     out = Path(out)
     return VideoWriter(source, out) if isinstance(source, Video) else ImageWriter(source, out)
 

@@ -9,6 +9,7 @@ from utils.errors import UserError
 TRAIN_CURES = ("lower data.batch_size; or keep it and set optim.accumulate=2 (then 4), which "
                "computes it in micro-batches, or optim.amp=true")
 JUDGE_CURES = "lower val.batch_size, or set optim.amp=true"
+USE_CURES = "end what else uses it, set optim.amp=true, or gpus= to compute on the CPU"
 
 
 @contextmanager

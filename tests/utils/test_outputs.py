@@ -120,6 +120,13 @@ def test_a_place_that_cannot_be_written_has_its_cure(tmp_path, monkeypatch):
         write_output(tmp_path / "new" / "b.json", b"[]", "--out")
 
 
+def test_a_place_that_was_only_asked_about_is_as_it_was(tmp_path):
+    (tmp_path / "old").mkdir()
+    for folder in (tmp_path / "old", tmp_path / "old" / "new" / "newer"):
+        ensure_output(folder / "b.json", "detections", "--out")
+    assert [*tmp_path.rglob("*")] == [tmp_path / "old"]
+
+
 def test_a_file_system_that_is_only_read_names_the_output(tmp_path, monkeypatch):
     def read_only(path, *_, **__):
         raise OSError(30, "Read-only file system", str(path))

@@ -6,6 +6,7 @@ import signal
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import processors.jobs.detect as detect_module
 from configs.schema import Config, DetectorConfig
@@ -202,6 +203,30 @@ def test_the_number_of_readers_changes_nothing(tmp_path, folder, workers):
     detect_images(folder, tmp_path / "x.json", Brightest())
     detect_images(folder, tmp_path / "y.json", Brightest(), workers=workers)
     assert (tmp_path / "x.json").read_bytes() == (tmp_path / "y.json").read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_detector_is_built(
+        tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(detect_module, "build_detector", lambda *_: pytest.fail("was built"))
+    (tmp_path / "mine.json").write_text("a letter")
+    with pytest.raises(ValueError, match="--out: .*mine.json is there already"):
+        detect(Config(), folder, tmp_path / "mine.json")
+    with pytest.raises(OSError, match="--out: .* is a file, and a folder is to be there"):
+        detect(Config(), folder, tmp_path / "mine.json" / "found.json")
+
+
+def test_a_gpu_that_is_full_is_one_sentence(tmp_path, folder, monkeypatch):
+    detector = Brightest()
+    detector.find = lambda _: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory"))
+    monkeypatch.setattr(detect_module, "build_detector", lambda *_: detector)
+    with pytest.raises(ValueError, match="the GPU is out of memory .* gpus= to compute on the CPU"):
+        detect(Config(), folder, tmp_path / "found.json")
+
+
+def test_a_failed_start_leaves_no_folder(tmp_path, folder):
+    with pytest.raises(ValueError, match="detector.weights is not set"):
+        detect(Config(), folder, tmp_path / "new" / "newer" / "found.json")
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_cannot_be_looked_at(tmp_path, folder):

@@ -174,6 +174,12 @@ def test_a_sweep_makes_no_report(words, tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_report_that_fails_leaves_no_folder(words, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        evaluate(main.QUICKSTART, words, weights=tmp_path / "no.pth", report=tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_sweep_says_the_common_protocol_once(words, caplog, monkeypatch):
     monkeypatch.setattr("processors.jobs.evaluate.show_log",
                         lambda rank: log.setLevel("INFO"))

@@ -55,6 +55,23 @@ def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
     assert words.replace("\\", "") in error
 
 
+@pytest.mark.parametrize("owner, name, left", [
+    ("utils.files.os", "replace", []),          # of the index, before there is anything
+    ("utils.outputs", "open_new", None)])       # before the work: not even the folder is left
+def test_a_full_disk_is_told_with_its_cure_and_leaves_nothing(settings, tmp_path, monkeypatch,
+                                                              capsys, owner, name, left):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    main(["check", CONFIG, *settings[:-1]])     # draws the people
+    monkeypatch.setattr(f"{owner}.{name}", full)
+    assert main(["pack", CONFIG, *settings]) == 2
+    assert ("error: data.train_pack: " + str(tmp_path / "packs" / "train.pack") + " cannot be "
+            "written (No space left on device): make room or permit it") in capsys.readouterr().err
+    folder = tmp_path / "packs"
+    assert (list(folder.iterdir()) if folder.exists() else None) == left
+
+
 def test_a_dead_worker_is_one_sentence(settings, monkeypatch, capfd):
     with monkeypatch.context() as patch:
         patch.setattr("processors.jobs.pack_writer.ImagePieces.__getitem__",

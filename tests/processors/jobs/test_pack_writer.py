@@ -70,6 +70,28 @@ def test_other_files_are_left_alone(make_pack, coco_files, tmp_path):
     assert (tmp_path / "pack").read_text() == "a letter"
 
 
+def test_an_index_of_others_and_links_are_left_alone(make_pack, tmp_path):
+    (tmp_path / "pack.index").write_text("a letter")
+    with pytest.raises(ValueError, match="pack.index .data.train_pack. is no index of a crop"):
+        make_pack()
+    assert [path.name for path in tmp_path.glob("pack*")] == ["pack.index"]
+    assert (tmp_path / "pack.index").read_text() == "a letter"
+    for name in ("pack.index", "pack"):
+        (tmp_path / "victim").write_bytes(b"")
+        (tmp_path / "pack.index").unlink(missing_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+        with pytest.raises(ValueError, match="train_pack: .*pack or its index is a link"):
+            make_pack()
+        assert (tmp_path / "victim").read_bytes() == b""
+
+
+def test_an_index_of_a_deleted_pack_is_made_again(make_pack):
+    path = make_pack()
+    before = path.read_bytes()
+    path.unlink()
+    assert make_pack().read_bytes() == before
+
+
 @pytest.mark.parametrize("changes, words", [
     ({"form": "raw"}, "data.pack_format jpeg instead of raw"),
     ({"augment": dataclasses.replace(AUGMENT, scale=0.2)}, "augment.scale 0.25 instead of 0.2"),

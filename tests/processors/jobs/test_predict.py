@@ -7,6 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import main
@@ -311,12 +312,28 @@ def test_the_device_is_the_first_of_gpus_whatever_the_batch(tmp_path, monkeypatc
     assert predict_module.choose_device(["seed=1"], yaml) == 2
     assert predict_module.choose_device(["gpus=1"], yaml) == 1
     assert asked == [(0, 1, 2), (2,), (1,)]
+    for count in range(1, 20):
+        words = [f"gpus={','.join(map(str, range(count)))}"] + [f"gpus={[*range(count)]}"]
+        assert [predict_module.choose_device([word]) for word in words] == [0, 0]
 
 
 def test_every_image_has_a_picture_of_its_own(tmp_path):
     names = ["a.bmp", "a.bmp.jpg", "a.webp", "b.webp", "b.webp.jpg", "b.webp.png", "c.png"]
     assert picture_names(names) == ["a.bmp.png", "a.bmp.jpg", "a.webp.jpg", "b.webp.2.jpg",
                                     "b.webp.jpg", "b.webp.png", "c.png"]
+
+
+def test_a_start_that_fails_leaves_no_folder(folder, weights, tmp_path, monkeypatch):
+    out = tmp_path / "out" / "deeper"
+    words = ["predict", str(folder), "--weights", str(weights), "--out", str(out), "gpus="]
+    assert main.main([*words, "model.num_joints=3"]) == 2
+    assert not out.parent.exists()
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(PosePredictor, "each", full)
+    with pytest.raises(ValueError, match="GPU is out of memory .* gpus= to compute on the CPU"):
+        predict_module.predict(str(folder), weights, out, overrides=["gpus="])
 
 
 def test_the_command_from_end_to_end(folder, weights, tmp_path):
