@@ -92,11 +92,13 @@ def analyse(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
     steps = [(error, diagnosis.ap(set(ERRORS[:i]))[0]) for i, error in enumerate(ERRORS, 1)]
     by_joint = [diagnosis.ap(set(CLASSES), joint) - start for joint in range(skeleton.num_joints)]
     found = diagnosis.cases()
-    people, missed = diagnosis.people_by_size()
     return ErrorAnalysis(
-        joint_names=skeleton.joint_names, ap=_by_size(start), people=people, missed=missed,
-        detections=diagnosis.judged, false_positives=len(diagnosis.false),
-        duplicates=diagnosis.count_duplicates(), joints=diagnosis.count_joints(),
+        joint_names=skeleton.joint_names, ap=_by_size(start),
+        people=diagnosis.count_by_size([*(p for _, p in diagnosis.pairs), *diagnosis.missing]),
+        missed=diagnosis.count_by_size(diagnosis.missing), detections=diagnosis.judged,
+        false_positives=len(diagnosis.false),
+        duplicates=sum(diagnosis.alone[d] >= MATCH for d in diagnosis.false),
+        joints=diagnosis.count_joints(),
         lost={error: _by_size(gain) for error, gain in lost.items()},
         lost_by_joint=np.stack(by_joint), steps=tuple((e, float(ap)) for e, ap in steps),
         worst=tuple(found[:cases]), best=tuple(found[::-1][:cases]))
@@ -146,9 +148,6 @@ class _Diagnosis:
                     self.false.add(d - 1)
             self.missing |= {p - 1 for p, d in zip(image["gtIds"], image["gtMatches"][0],
                                                    strict=True) if d == 0 and not ignored[p]}
-
-    def count_duplicates(self) -> int:
-        return sum(self.alone[d] >= MATCH for d in self.false)
 
     def _similarity(self, points: np.ndarray, person: int) -> np.ndarray:
         """ks of (K, 2) points to the joints of a person: (K,), 0 where not labelled."""
@@ -210,15 +209,10 @@ class _Diagnosis:
         area = self.people[person]["area"]
         return [0] + [1] * (MEDIUM <= area <= LARGE) + [2] * (area >= LARGE)
 
-    def people_by_size(self) -> tuple[dict[str, int], dict[str, int]]:
-        """How many people there are, and how many of them were missed."""
-        counts = np.zeros((2, len(SIZES)), int)
-        for person in [p for _, p in self.pairs] + list(self.missing):
-            counts[0, self._sizes(person)] += 1
-        for person in self.missing:
-            counts[1, self._sizes(person)] += 1
-        people, missed = ({s: int(n) for s, n in zip(SIZES, row, strict=True)} for row in counts)
-        return people, missed
+    def count_by_size(self, people: Iterable[int]) -> dict[str, int]:
+        """How many of these people are of each size."""
+        sizes = [size for person in people for size in self._sizes(person)]
+        return {name: sizes.count(size) for size, name in enumerate(SIZES)}
 
     def count_joints(self) -> np.ndarray:
         """(3, K, 5) how many joints are of each class, by SIZES."""

@@ -1,26 +1,20 @@
 """Judging a checkpoint alone: `python main.py evaluate CONFIG --weights FILE`."""
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
 
 from configs.loader import load_config
 from configs.schema import Config
-from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
+from datasets.annotations.skeleton import Skeleton
 from datasets.workers import dead_workers_named
-from nets import build_net
-from nets.files.weights_file import read_weights_file
-from nets.pretrained import load_weights
 from processors.evaluation.coco_metrics import CocoMetrics, table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.joint_metrics import joint_table
 from processors.evaluation.protocol import protocol
-from processors.models.checkpoint import FORMAT
+from processors.models.load_pose_model import load_network, read_checkpoint
 from processors.models.onnx_model import load_to_evaluate
-from processors.models.pose_model import build_codec
-from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_for_weights, config_to_evaluate
 from processors.reports.evaluation_page import FILES, write_report
 from processors.runtime.launch import ensure_started_once, launch, run_rank
@@ -125,21 +119,9 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
 def _load_checkpoint(weights: Path, config: Config, source: str | None,
                      overrides: Sequence[str]) -> tuple[nn.Module, Config, Skeleton]:
     """The network with its weights, and the Config and the skeleton as they want it."""
-    checkpoint = read_weights_file(weights)
-    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
-    skeleton: Skeleton | None = None
-    if ours:
-        stored = stored_config(checkpoint, str(weights))
+    checkpoint, stored = read_checkpoint(weights)
+    if stored:
         config = config_to_evaluate(config, stored, overrides, str(weights))
-        if "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
-            skeleton = skeleton_from_dict(checkpoint["skeleton"], str(weights))
-    skeleton = skeleton or load_skeleton(config.data.skeleton)
-    build_codec(config, skeleton)       # before anything as large as the file says is built
-    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
-    loaded = load_weights(net, checkpoint, source=source, path=weights)
+    net, skeleton, loaded = load_network(checkpoint, weights, config, stored, source)
     log.info("%s", loaded)
-    if loaded.reinitialised:
-        raise UserError(f"{weights} is for another number of joints than model.num_joints, which "
-                         f"is {config.model.num_joints}: evaluate with the settings it was trained "
-                         f"with")
-    return net, config if ours else config_for_weights(config, loaded), skeleton
+    return net, config if stored else config_for_weights(config, loaded), skeleton

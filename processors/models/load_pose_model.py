@@ -2,11 +2,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
-from nets import build_net
+from configs.schema import Config
+from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
+from nets import PoseNet, build_net
 from nets.files.load_report import LoadReport
 from nets.files.weights_file import read_weights_file
 from nets.pretrained import load_weights
@@ -37,18 +39,12 @@ def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
 def load_checkpoint_model(path: str | Path, settings: ConfigSource,
                           device: torch.device) -> PoseModel:
     """A checkpoint of this project, or of one that nets/pretrained.py knows."""
-    checkpoint = read_weights_file(path)
-    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
-    stored = stored_config(checkpoint, str(path)) if ours else None
+    checkpoint, stored = read_checkpoint(path)
     config = settings.resolve(stored, path)
-    if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
-        skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
-    else:       # another one is asked for, or the file is older than skeletons in checkpoints
-        skeleton = load_skeleton(config.data.skeleton)
-    build_codec(config, skeleton)       # before anything as large as the file says is built
-    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
-    loaded = load_weights(net, checkpoint, path=path)
-    _ensure_whole(loaded, config.model.num_joints)
+    net, skeleton, loaded = load_network(checkpoint, path, config, stored)
+    if any(name.startswith("head.") for name in loaded.missed):
+        raise UserError(f"{path} ({loaded.source}) has a backbone but no head that makes heatmaps: "
+                        f"give the weights of a pose network")
     config = config_for_weights(config, loaded)
     net.to(device).to(memory_format=torch.channels_last)
     return PoseModel(
@@ -58,12 +54,26 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
         dtype=amp_dtype(config.optim.amp, device))
 
 
-def _ensure_whole(loaded: LoadReport, num_joints: int) -> None:
-    """Raise UserError for weights that can be trained on, but not predicted with."""
+def read_checkpoint(path: str | Path) -> tuple[Any, Config | None]:
+    """What a file of weights holds, and the settings in it if it is ours."""
+    checkpoint = read_weights_file(path)
+    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
+    return checkpoint, stored_config(checkpoint, str(path)) if ours else None
+
+
+def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Config | None,
+                 source: str | None = None) -> tuple[PoseNet, Skeleton, LoadReport]:
+    """The network of a Config with the weights of `read_checkpoint`, and its skeleton. Raises
+    UserError for weights of another number of joints."""
+    if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
+        skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
+    else:       # another one is asked for, or the file is older than skeletons in checkpoints
+        skeleton = load_skeleton(config.data.skeleton)
+    build_codec(config, skeleton)       # before anything as large as the file says is built
+    net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
+    loaded = load_weights(net, checkpoint, source=source, path=path)
     if loaded.reinitialised:
-        raise UserError(f"{loaded.where} is for another number of joints than model.num_joints, "
-                         f"which is {num_joints}: set model.num_joints and data.skeleton to what "
-                         f"it was trained with")
-    if any(name.startswith("head.") for name in loaded.missed):
-        raise UserError(f"{loaded.where} ({loaded.source}) has a backbone but no head that makes "
-                         f"heatmaps: give the weights of a pose network")
+        raise UserError(f"{path} is for another number of joints than model.num_joints, which is "
+                        f"{config.model.num_joints}: set model.num_joints and data.skeleton to "
+                        f"what it was trained with")
+    return net, skeleton, loaded

@@ -88,17 +88,14 @@ class RunLock:
                         "this name out of it", self.path.parent, error.strerror)
         self.held[self.path] = file
         try:
-            self._sign(file)
+            file.truncate(0)
+            json.dump({"pid": os.getpid(), "host": socket.gethostname(),
+                       "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
+            file.flush()
         except OSError:     # a full disk
             self.release()
             raise
         return True
-
-    def _sign(self, file: IO[str]) -> None:
-        file.truncate(0)
-        json.dump({"pid": os.getpid(), "host": socket.gethostname(),
-                   "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
-        file.flush()
 
 
 def _locked(file: IO[str]) -> bool:

@@ -276,7 +276,7 @@ def test_the_alignment_that_the_weights_want_is_used(words, monkeypatch):
 
 
 def test_a_new_head_is_not_judged(words, monkeypatch):
-    monkeypatch.setattr("processors.jobs.evaluate.load_weights",
+    monkeypatch.setattr("processors.models.load_pose_model.load_weights",
                         lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
     with pytest.raises(ValueError, match="for another number of joints"):
         evaluate_weights(load_config(main.QUICKSTART, words))
