@@ -43,9 +43,8 @@ def pose_vit(name: str = "b", num_joints: int = 17, weights: str | bool = False,
 
 
 def pose_timm(name: str, num_joints: int = 17, weights: str | bool = False, head: str = "dconv",
-              level: int = -1, input_size: tuple[int, int] = (192, 256),
-              input_format: str = "rgb_mean_std") -> PoseNet:
-    """Any network of the package timm that gives features; see pose_vit. `weights=True`: timm's,
-    which have to want that input_format. level: an index into its features, -1 for the last."""
+              level: int = -1, input_size: tuple[int, int] = (192, 256)) -> PoseNet:
+    """Any network of the package timm that gives features; see pose_vit. `weights=True`: timm's;
+    a file by timm's names will do, too. level: an index into its features, -1 for the last."""
     return build_net(type="pose_timm", name=name, num_joints=num_joints, head=head, level=level,
-                     input_size=input_size, input_format=input_format, pretrained=weights)
+                     input_size=input_size, pretrained=weights)

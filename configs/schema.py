@@ -7,6 +7,7 @@ from typing import Literal
 
 from configs.networks import NETWORKS
 from configs.setting import setting
+from utils.input_format import INPUT_FORMATS
 
 # Largest numbers: far beyond any use, and small enough for a machine to survive them.
 MOST_BATCH = 65_536         # persons
@@ -78,14 +79,14 @@ class ModelConfig:
     num_joints: int = setting(
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
-        False, "true: torchvision's ImageNet weights for the backbone; a path: any known "
-        "checkpoint",
+        False, "true: torchvision's ImageNet weights for the backbone (of pose_timm timm's own); a "
+        "path: any known checkpoint",
         path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
-    input_format: Literal["rgb_mean_std", "bgr_mean_std", "rgb_mean", "rgb_half",
-                          "rgb_clip", "rgb_unit", "alphapose"] = setting(
-        "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py)")
+    input_format: str = setting(
+        "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py); "
+        "pose_timm with pretrained: true takes those of its weights", choices=tuple(INPUT_FORMATS))
 
     def __str__(self) -> str:
         """The network in words."""

@@ -29,10 +29,12 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     network = NETWORKS[config.type]
     build = pkgutil.resolve_name(network.builder)
     net: PoseNet = build(config, input_size) if network.takes_size else build(config)
-    if config.pretrained is True and net.weights_report is None:   # timm has brought its own
+    if net.weights_report is not None:
+        return net          # timm has brought its own
+    if config.pretrained is True:
         report = load_weights(net, imagenet_state(config.name), source="imagenet")
         net.weights_report = replace(report, where="torchvision's ImageNet weights")
-    elif config.pretrained and config.pretrained is not True:
+    elif config.pretrained:
         try:
             net.weights_report = load_weights(net, config.pretrained, joint_names=joint_names,
                                               known_joints=known_joints)

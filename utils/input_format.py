@@ -23,6 +23,9 @@ INPUT_FORMATS = {
                             (0.26862954, 0.26130258, 0.27577711)),
     # some of timm: from 0 to 1
     "rgb_unit": InputFormat("rgb", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    # two of timm: dual path networks, and DINOv3 of satellite images
+    "rgb_dpn": InputFormat("rgb", (124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3),
+    "rgb_satellite": InputFormat("rgb", (0.43, 0.411, 0.296), (0.213, 0.156, 0.143)),
     # SimpleBaselines' and HRNet's pose_resnet: BGR pixels under the RGB-ordered mean and std
     "bgr_mean_std": InputFormat("bgr", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     # the original SimplePose: the mean is taken off, nothing is divided

@@ -2,19 +2,25 @@
 
 Wightman, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models.
 """
-import difflib
+import logging
 from typing import Any
 
 import torch
 from torch import nn
 
 from configs.schema import ModelConfig
-from nets.files.load_report import LoadReport
-from nets.files.timm_weights import import_timm
+from nets.files.timm_weights import (
+    Weights,
+    cfg_of,
+    ensure_fitting,
+    import_timm,
+    report_of,
+    state_of_timm,
+)
 from nets.pose.heads import Head, bilinear_head, dconv_head, duc_head, output_head
 from nets.pose.pose_net import PoseNet
 from utils.errors import UserError
-from utils.input_format import INPUT_FORMATS
+from utils.log import log
 
 STRIDES = (4, 8, 16, 32)        # of features that a head can bring to heatmaps of a quarter
 
@@ -22,15 +28,16 @@ STRIDES = (4, 8, 16, 32)        # of features that a head can bring to heatmaps 
 def pose_timm(config: ModelConfig, input_size: tuple[int, int]) -> PoseNet:
     """Any network of timm that gives features, and dconv, duc or simple as its head.
 
-    input_size: (width, height) in pixels, which some of them are built for. Raises UserError for
-    a missing package, an unknown name, features of no use, and weights that want other pixels than
-    model.input_format or cannot be had.
+    input_size: (width, height) in pixels, which some of them are built for. Weights of timm, its
+    own or in a file by its names, are in it when it comes. Raises UserError for a missing package,
+    an unknown name, features of no use, and weights that cannot be had or do not fit.
     """
-    backbone = TimmBackbone(config.name, config.level, input_size, config.drop_path,
-                            config.pretrained is True)
+    weights = state_of_timm(config.pretrained)
+    backbone = TimmBackbone(config.name, config.level, input_size, config.drop_path, weights)
     net = PoseNet(backbone, head_for(config, backbone.out_channels, backbone.stride))
-    if config.pretrained is True:
-        net.weights_report = report_of(config, backbone)
+    if weights:
+        left = ensure_fitting(backbone.features, weights, config)
+        net.weights_report = report_of(config, backbone, left)
     return net
 
 
@@ -42,9 +49,9 @@ class TimmBackbone(nn.Module):
     """
 
     def __init__(self, name: str, level: int, input_size: tuple[int, int], drop_path: float = 0.0,
-                 pretrained: bool = False):
+                 weights: Weights = False):
         super().__init__()
-        self.features = create_features(name, input_size, drop_path, pretrained)
+        self.features = create_features(name, input_size, drop_path, weights)
         reductions = self.features.feature_info.reduction()
         channels = self.features.feature_info.channels()
         if not -len(reductions) <= level < len(reductions):
@@ -64,21 +71,28 @@ class TimmBackbone(nn.Module):
         return features.permute(0, 3, 1, 2) if self.turn else features
 
 
-def create_features(name: str, input_size: tuple[int, int], drop_path: float, pretrained: bool,
+def create_features(name: str, input_size: tuple[int, int], drop_path: float, weights: Weights,
                     ) -> Any:
     """timm's network as a list of features, built for the input size where it has to be."""
     timm = import_timm()
-    if name.partition(".")[0] not in timm.list_models():
-        near = difflib.get_close_matches(name, timm.list_models(pretrained=True), 1)
-        raise UserError(f"model.name is {name[:80]!r}, which timm {timm.__version__} does not know"
-                        + (f": did you mean {near[0]}?" if near else
-                           ": python -c 'import timm; print(timm.list_models())' lists its names"))
+    cfg_of(name)        # which says what is wrong with a name
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
+    cure = "choose another one"
+    for speaker in ("huggingface_hub", "timm.models._builder"):     # of retries, and of classifiers
+        logging.getLogger(speaker).setLevel(logging.ERROR)
+    if weights is True:
+        log.info("asking for timm's weights of %s, in vain for a minute without a network", name)
+        cure = ("give its file by model.pretrained, put it into the cache of Hugging Face, or set "
+                "model.pretrained=false")
+    elif weights:
+        settings["pretrained_cfg_overlay"] = {"state_dict": dict(weights)}
+        cure = ("the file of model.pretrained must be timm's for this model.name, and some of its "
+                "networks keep to one codec.input_size")
     sizes: list[dict[str, Any]] = [{"img_size": (input_size[1], input_size[0])}, {}]
     for size in sizes:
         try:
-            return timm.create_model(name, pretrained=pretrained, features_only=True, **settings,
-                                     **size)
+            return timm.create_model(name, pretrained=bool(weights), features_only=True,
+                                     **settings, **size)
         except TypeError as error:
             if size and "img_size" in str(error):
                 continue            # convolutions take any size
@@ -88,8 +102,6 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, pr
             raise
         except (OSError, RuntimeError, ImportError, AttributeError, ValueError) as error:
             reason = " ".join(str(error).split())[:150]
-            cure = ("set model.pretrained=false, or put its file into the cache of Hugging Face"
-                    if pretrained else "choose another one")
             raise UserError(f"model.name {name} cannot be had of timm ({reason}): {cure}"
                             ) from error
     raise AssertionError("one of the two ways has answered")
@@ -109,19 +121,3 @@ def head_for(config: ModelConfig, channels: int, stride: int) -> Head:
                             f"{config.name} has {channels}: write dconv or simple")
         return duc_head(channels, joints, stages=stages)
     return dconv_head(channels, joints, layers=stages)
-
-
-def report_of(config: ModelConfig, backbone: TimmBackbone) -> LoadReport:
-    """What timm's weights want; raises UserError where model.input_format is another."""
-    cfg = import_timm().get_pretrained_cfg(config.name)
-    form = next((name for name, known in INPUT_FORMATS.items() if known.order == "rgb"
-                 and (known.mean, known.std) == (tuple(cfg.mean), tuple(cfg.std))), None)
-    if form != config.input_format:
-        wanted = (f"set model.input_format={form}" if form else
-                  "add it to utils/input_format.py")
-        raise UserError(f"model.input_format is {config.input_format}, but the weights of "
-                        f"{config.name} want mean {cfg.mean} and std {cfg.std}: {wanted}")
-    loaded = tuple(f"backbone.{name}" for name in backbone.state_dict())
-    return LoadReport(where=f"timm's weights of {config.name}", source="imagenet", loaded=loaded,
-                      missed=(), left=(), reinitialised=(), input_format=form, alignment=None,
-                      changed=f"their licence is {cfg.license or 'not stated'}")

@@ -24,7 +24,8 @@ from utils.outputs import ensure_output, write_output
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OLDEST_OPSET = 18           # what the exporter writes; older ones are converted, and often fail
-LIMIT = 1e-4                # largest difference in heatmaps, and in keypoints in heatmap pixels
+LIMIT = 1e-4                # largest difference in heatmaps (as a part of their largest value where
+                            # that is above 1), and in keypoints in heatmap pixels
 BATCHES = (1, 2, 5)         # that are tried
 
 
@@ -132,7 +133,8 @@ def _check_network(data: bytes, model: PoseModel) -> str:
         images = torch.randn(batch, 3, height, width, generator=generator)
         found, = session.run(["heatmaps"], {"images": images.numpy()})
         wanted = model.network(images).numpy()
-        worst = max(worst, _difference(found, wanted))
+        # an untrained network may give thousands, which float32 rounds to no better than that
+        worst = max(worst, _difference(found, wanted) / max(1.0, np.abs(wanted).max()))
     if not worst <= LIMIT:
         raise UserError(f"the exported heatmaps are off by {worst:.1e}, more than {LIMIT:.0e}, so "
                          f"nothing was written: other versions of torch, onnx and onnxruntime may "

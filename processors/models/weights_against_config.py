@@ -6,6 +6,7 @@ from dataclasses import replace
 from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config
 from nets.files.load_report import LoadReport
+from nets.files.timm_weights import format_of
 from utils.log import log
 
 SETTINGS = (("model", "input_format"), ("codec", "alignment"))
@@ -19,6 +20,19 @@ def disagreements(loaded: LoadReport, config: Config) -> dict[tuple[str, str], s
         if wanted is not None and wanted != given:
             found[section, key] = wanted
     return found
+
+
+def with_pixels_of_timm(config: Config) -> Config:
+    """The Config with the input format of timm's own weights where these are asked for: their name
+    stands in the YAML. Raises UserError where timm is missing or does not know them."""
+    model = config.model
+    if model.type != "pose_timm" or model.pretrained is not True:
+        return config
+    form = format_of(model.name)
+    if form != model.input_format:
+        log.info("model.input_format is %s instead of %s, as timm's weights of %s want it", form,
+                 model.input_format, model.name)
+    return replace(config, model=replace(model, input_format=form))
 
 
 def log_initial_weights(loaded: LoadReport, config: Config) -> None:

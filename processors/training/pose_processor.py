@@ -39,7 +39,7 @@ from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
 from processors.models.pose_model import build_codec
-from processors.models.weights_against_config import log_initial_weights
+from processors.models.weights_against_config import log_initial_weights, with_pixels_of_timm
 from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
 from processors.runtime.device_batches import device_batches
@@ -92,10 +92,10 @@ class PoseProcessor:
     watch: FiniteWatch
 
     def __init__(self, config: Config, parallel: Parallel | None = None):
-        self.config = config
         self.parallel = parallel = parallel or OneProcess(config.gpus)
         self.device = parallel.device
         show_log(parallel.rank)
+        self.config = config = with_pixels_of_timm(config)
         torch.manual_seed(config.seed)
         ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)

@@ -1,14 +1,12 @@
 """Networks of timm as backbones: their features, our heads, and what is refused."""
 import sys
-from collections import namedtuple
 
 import pytest
 import torch
 
 from configs.schema import ModelConfig
 from nets import build_net
-from nets.pose import timm_backbone
-from nets.pose.timm_backbone import TimmBackbone, head_for, report_of
+from nets.pose.timm_backbone import head_for
 
 timm = pytest.importorskip("timm")
 SMALL = ["mobilenetv4_conv_small.e2400_r224_in1k", "efficientnet_b0.ra_in1k",
@@ -17,7 +15,6 @@ LARGE = ["resnet50.a1_in1k", "convnext_tiny.fb_in22k", "hrnet_w32.ms_in1k",
          "swin_tiny_patch4_window7_224.ms_in1k", "vit_small_patch16_224.augreg_in21k"]
 NAMES = [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in LARGE)]
 SIZE = (64, 96)         # width, height
-Weights = namedtuple("Weights", "mean std license")
 
 
 def make(name, **settings):
@@ -81,25 +78,3 @@ def test_without_timm_the_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ValueError, match="needs the package timm: pip install timm"):
         make(SMALL[0])
-
-
-def weights_are(monkeypatch, mean, std):
-    cfg = Weights(mean, std, "apache-2.0")
-    monkeypatch.setattr(timm_backbone, "import_timm", lambda: namedtuple("T", "get_pretrained_cfg")(
-        lambda name: cfg))
-
-
-@pytest.mark.parametrize("mean, std, form", [
-    ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "rgb_mean_std"),
-    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "rgb_half"),
-    (timm.data.OPENAI_CLIP_MEAN, timm.data.OPENAI_CLIP_STD, "rgb_clip")])
-def test_weights_want_their_mean_and_std_and_say_their_licence(monkeypatch, mean, std, form):
-    with torch.device("meta"):
-        backbone = TimmBackbone(SMALL[0], -1, SIZE)
-    weights_are(monkeypatch, mean, std)
-    config = ModelConfig(type="pose_timm", name="n", input_format=form)
-    report = report_of(config, backbone)
-    assert report.input_format == form and "licence is apache-2.0" in str(report)
-    config = ModelConfig(type="pose_timm", name="n", input_format="alphapose")
-    with pytest.raises(ValueError, match=f"set model.input_format={form}"):
-        report_of(config, backbone)

@@ -1,4 +1,5 @@
 """First weights: what they want is said where training does otherwise."""
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,7 @@ from configs.schema import CodecConfig, Config, ModelConfig
 from datasets.annotations.skeleton import load_skeleton
 from nets import build_net
 from nets.pretrained import load_weights
-from processors.models.weights_against_config import config_for_weights
+from processors.models.weights_against_config import config_for_weights, with_pixels_of_timm
 from processors.training.pose_processor import PoseProcessor
 from utils.log import log
 
@@ -59,3 +60,15 @@ def test_evaluation_says_what_it_assumes_when_it_goes_by_it(tmp_path, said):
     config = config_for_weights(Config(model=ModelConfig(**MODEL)), loaded)
     assert config.model.input_format == "bgr_mean_std"
     assert "assumed to be of pose_resnet" in said.text
+
+
+def test_the_pixels_of_timms_own_weights_are_taken_and_it_is_said(said):
+    pytest.importorskip("timm")
+    asked = ModelConfig(type="pose_timm", name="test_convnext.r160_in1k", pretrained=True)
+    assert with_pixels_of_timm(Config(model=asked)).model.input_format == "rgb_half"
+    assert "input_format is rgb_half instead of rgb_mean_std" in said.text
+    for model in (replace(asked, pretrained=False), ModelConfig(pretrained=True)):
+        config = Config(model=model)
+        assert with_pixels_of_timm(config) is config
+    with pytest.raises(ValueError, match="did you mean"):
+        with_pixels_of_timm(Config(model=replace(asked, name="resnet5O")))
