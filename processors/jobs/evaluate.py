@@ -124,4 +124,4 @@ def _load_checkpoint(weights: Path, config: Config, source: str | None,
         config = config_to_evaluate(config, stored, overrides, str(weights))
     net, skeleton, loaded = load_network(checkpoint, weights, config, stored, source)
     log.info("%s", loaded)
-    return net, config if stored else config_for_weights(config, loaded), skeleton
+    return net, config if stored else config_for_weights(config, loaded, overrides), skeleton

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from configs.schema import Config
-from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
+from datasets.annotations.skeleton import Skeleton
 from nets import PoseNet, build_net
 from nets.files.load_report import LoadReport
 from nets.files.weights_file import read_weights_file
@@ -16,7 +16,7 @@ from processors.models.checkpoint import FORMAT
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.stored_run import stored_config
-from processors.models.weights_against_config import config_for_weights
+from processors.models.weights_against_config import config_for_weights, skeleton_for_weights
 from processors.runtime.precision import amp_dtype
 from utils.errors import UserError
 
@@ -45,7 +45,7 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
     if any(name.startswith("head.") for name in loaded.missed):
         raise UserError(f"{path} ({loaded.source}) has a backbone but no head that makes heatmaps: "
                         f"give the weights of a pose network")
-    config = config_for_weights(config, loaded)
+    config = config_for_weights(config, loaded, settings.overrides)
     net.to(device).to(memory_format=torch.channels_last)
     return PoseModel(
         network=net.eval(),
@@ -65,10 +65,7 @@ def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Conf
                  source: str | None = None) -> tuple[PoseNet, Skeleton, LoadReport]:
     """The network of a Config with the weights of `read_checkpoint`, and its skeleton. Raises
     UserError for weights of another number of joints."""
-    if stored and "skeleton" in checkpoint and config.data.skeleton == stored.data.skeleton:
-        skeleton = skeleton_from_dict(checkpoint["skeleton"], str(path))
-    else:       # another one is asked for, or the file is older than skeletons in checkpoints
-        skeleton = load_skeleton(config.data.skeleton)
+    skeleton = skeleton_for_weights(checkpoint, stored, config, str(path))
     build_codec(config, skeleton)       # before anything as large as the file says is built
     net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
     loaded = load_weights(net, checkpoint, source=source, path=path)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from configs.loader import config_from_dict
-from configs.schema import Config
+from configs.schema import MOST_EPOCHS, Config
+from datasets.annotations.skeleton import skeleton_from_dict
 from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError
@@ -43,10 +44,15 @@ def ensure_run(state: Mapping[str, Any], path: Path) -> None:
     if not evaluated * steps <= step <= (evaluated + 1) * steps:
         raise UserError(f"{path} is no state of a run: with {steps} steps an epoch, step {step} "
                         f"does not follow {evaluated} epochs; take another file")
+    if evaluated > MOST_EPOCHS:
+        raise UserError(f"{path} is no state of a run: {evaluated} epochs are more than "
+                        f"optim.epochs can ask for; take another file")
     if step > state["skipped"] and not state["optimizer"].get("state"):
         raise UserError(f"{path} is no state of a run: after {step} steps its key optimizer has no "
                         f"averages; take another file")
     stored_config(state, str(path))
+    if "skeleton" in state:     # old files have none
+        skeleton_from_dict(state["skeleton"], f"{path}, key skeleton")
     for key in ("net", "ema"):
         ensure_plain_numbers(state[key], state[key], f"{path}, key {key}")
         ensure_finite(state[key], state[key], f"{path}, key {key},")

@@ -1,12 +1,17 @@
 """Conflicts between the YAML and the input that weights were trained with: training keeps the YAML
-and warns; evaluation, prediction and export follow the weights."""
-from collections.abc import Sequence
+and warns; evaluation, prediction and export follow the weights, unless the command line says
+otherwise."""
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config
+from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
 from nets.files.load_report import LoadReport
 from nets.files.timm_weights import format_of
+from utils.errors import UserError
 from utils.log import log
 
 SETTINGS = (("model", "input_format"), ("codec", "alignment"))
@@ -48,16 +53,36 @@ def log_initial_weights(loaded: LoadReport, config: Config) -> None:
             "it" if len(wanted) == 1 else "them")
 
 
-def config_for_weights(config: Config, loaded: LoadReport) -> Config:
-    """The Config with the input format and the alignment that the weights were trained with;
-    says aloud where the YAML has another one."""
+def config_for_weights(config: Config, loaded: LoadReport, overrides: Sequence[str] = ()) -> Config:
+    """The Config with the input format and the alignment that foreign weights were trained with;
+    says aloud where the YAML has another one. overrides: of the command line, which win, also
+    aloud; they are in the Config already."""
     for (section, key), wanted in disagreements(loaded, config).items():
         part = getattr(config, section)
-        log.warning("%s.%s is %s in the YAML, but the weights %s want %s, which is used%s",
-                    section, key, getattr(part, key), loaded.where, wanted,
+        config = with_overrides(
+            replace(config, **{section: replace(part, **{key: wanted})}), overrides, loaded.where)
+        follows = getattr(getattr(config, section), key) == wanted
+        log.warning("%s.%s is %s %s, but the weights %s want %s%s%s", section, key,
+                    getattr(part, key), "in the YAML" if follows else "on the command line, which "
+                    "is used", loaded.where, wanted, ", which is used" if follows else "",
                     f" ({loaded.assumed})" if loaded.assumed else "")
-        config = replace(config, **{section: replace(part, **{key: wanted})})
     return config
+
+
+def skeleton_for_weights(checkpoint: Mapping[str, Any], stored: Config | None, config: Config,
+                         where: str) -> Skeleton:
+    """That which a checkpoint of ours has, unless the Config asks for another one; says aloud
+    where the file of that name has changed since. stored: the Config of the checkpoint."""
+    name = config.data.skeleton
+    if stored is None or "skeleton" not in checkpoint or name != stored.data.skeleton:
+        return load_skeleton(name)      # old files have none
+    skeleton = skeleton_from_dict(checkpoint["skeleton"], where)
+    with suppress(UserError, OSError):      # its file need not be on this machine
+        if load_skeleton(name) != skeleton:
+            log.warning("the file of the skeleton %s has changed since %s was trained, and what it "
+                        "was then is used; for that of today, give data.skeleton another name",
+                        name, where)
+    return skeleton
 
 
 def config_to_evaluate(config: Config, stored: Config, overrides: Sequence[str], where: str,

@@ -8,6 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from configs.schema import OptimConfig
 from utils.errors import UserError
+from utils.log import log
 
 
 def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer:
@@ -82,6 +83,9 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, stored: Mapping[str, 
         checked[number] = {name: _checked(name, value, parameters[number],
                                           f"{where}, {name} of parameter {number}")
                            for name, value in own.items()}
+    if missing := checked and len(parameters) - len(checked):
+        log.warning("%s has no averages of %d of %d parameters, which begin with none: right only "
+                    "for what no gradient reaches", where, missing, len(parameters))
     optimizer.load_state_dict({"state": checked, "param_groups": ours["param_groups"]})
 
 

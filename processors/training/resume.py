@@ -14,6 +14,7 @@ FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joi
          "data.batch_size")
 
 # What a score depends on beside the weights: with another value, scores cannot be compared.
+# Not data.val_img_root: whose images moved has the same; that they did is said.
 JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",
              "model.input_format", "codec.input_size", "codec.sigma", "codec.alignment",
              "codec.encoding", "codec.decoder", "codec.blur_kernel", "val.flip_test", "val.boxes",
@@ -57,7 +58,8 @@ def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, 
     before, now = _settings(state, path), _flat(config_to_dict(config))
     changed = [key for key in JUDGED_BY if before[key] != now[key]]
     if "data.skeleton" not in changed and state.get("skeleton", skeleton) != skeleton:
-        changed.append("data.skeleton")         # the file of that name
+        log.info("changed since the checkpoint: the file of the skeleton %s", now["data.skeleton"])
+        changed.append("data.skeleton")
     return changed
 
 

@@ -59,6 +59,9 @@ def test_each_key_missing(key):
 
 @pytest.mark.parametrize("change, words", [
     ({"step": 10 ** 12}, "step 1000000000000 does not follow 2 epochs"),
+    ({"step": 10 ** 12, "evaluated": 10 ** 11}, "100000000000 epochs are more than optim.epochs"),
+    ({"skeleton": {"joints": [torch.ones(1)]}}, "key skeleton"), ({"skeleton": None}, "skeleton"),
+    ({"skeleton": "coco"}, "key skeleton"),
     ({"step": 19}, "does not follow"), ({"step": 31}, "does not follow"),
     ({"evaluated": 7}, "does not follow"), ({"steps_per_epoch": 0}, "steps_per_epoch"),
     ({"best": {"AP": NAN}}, "best"), ({"best": {"AP": INF}}, "best"), ({"best": {}}, "best"),

@@ -1,15 +1,21 @@
 """First weights: what they want is said where training does otherwise."""
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from configs.schema import CodecConfig, Config, ModelConfig
-from datasets.annotations.skeleton import load_skeleton
+from configs.schema import CodecConfig, Config, DataConfig, ModelConfig
+from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from nets import build_net
 from nets.pretrained import load_weights
-from processors.models.weights_against_config import config_for_weights, with_pixels_of_timm
+from processors.models.load_pose_model import load_pose_model
+from processors.models.weights_against_config import (
+    config_for_weights,
+    skeleton_for_weights,
+    with_pixels_of_timm,
+)
 from processors.training.pose_processor import PoseProcessor
 from utils.log import log
 
@@ -47,6 +53,33 @@ def test_training_says_what_the_weights_want(tmp_path, said, input_format, align
     warnings = [record.getMessage() for record in said.records if record.levelname == "WARNING"]
     assert len(warnings) == bool(words)
     assert all(word in warnings[0] and path in warnings[0] for word in words)
+
+
+@pytest.mark.parametrize("word, used, words", [
+    ("model.input_format=rgb_mean", "rgb_mean", "rgb_mean on the command line, which is used, but"),
+    ("model={input_format: rgb_mean}", "rgb_mean", "on the command line, which is used, but"),
+    ("val.nms=none", "bgr_mean_std", "rgb_mean in the YAML, but the weights .*, which is used")])
+def test_the_command_line_wins_over_foreign_weights(tmp_path, said, word, used, words):
+    path = official(tmp_path)
+    yaml = tmp_path / "net.yaml"
+    yaml.write_text(f"model: {MODEL | {'input_format': 'rgb_mean'}}\n")
+    assert load_pose_model(path, config=yaml, overrides=[word]).input_format == used
+    assert re.search(words, said.text) and path in said.text
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_skeleton_file_that_changed_is_said(tmp_path, said, changed):
+    file = tmp_path / "own.yaml"
+    file.write_text("joints: [top, end]\nflip_pairs: []\n")
+    skeleton = load_skeleton(str(file))
+    config = Config(model=ModelConfig(**MODEL, num_joints=2), data=DataConfig(skeleton=str(file)))
+    checkpoint = {"skeleton": skeleton_to_dict(skeleton)}
+    if changed:
+        file.write_text("joints: [top, end]\nflip_pairs: [[top, end]]\n")
+    assert skeleton_for_weights(checkpoint, config, config, "w.pth") == skeleton
+    assert ("own.yaml has changed since w.pth was trained" in said.text) == changed
+    file.unlink()
+    assert skeleton_for_weights(checkpoint, config, config, "w.pth") == skeleton
 
 
 def test_a_training_from_nothing_says_nothing(said):

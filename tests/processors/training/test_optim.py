@@ -1,5 +1,6 @@
 import copy
 import json
+import re
 
 import pytest
 import torch
@@ -192,6 +193,17 @@ def test_a_state_that_would_be_written_past_its_end_is_refused(name, key, change
     with pytest.raises(UserError, match=f"^x.pth, {key} of parameter 1: .*resume=false$"):
         load_optimizer_state(optimizer, stored, "x.pth")
     assert str(before) == str(optimizer.state_dict())       # nothing was changed
+
+
+def test_averages_that_are_missing_are_counted(caplog):
+    optimizer = trained("adam")
+    stored = optimizer.state_dict()
+    del stored["state"][1]
+    load_optimizer_state(trained("adam"), stored, "x.pth")
+    assert re.search(r"x.pth has no averages of 1 of \d+ parameters", caplog.text)
+    caplog.clear()
+    load_optimizer_state(trained("adam"), optimizer.state_dict(), "x.pth")
+    assert not caplog.text
 
 
 def test_an_expanded_state_gets_memory_of_its_own():

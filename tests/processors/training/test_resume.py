@@ -102,10 +102,12 @@ def test_what_scores_depend_on_is_found(settings, keys):
     assert judged_otherwise(stored(**settings), Config(), {}, PATH) == keys
 
 
-def test_another_skeleton_file_of_the_same_name_is_found():
+def test_another_skeleton_file_of_the_same_name_is_found_and_said(said):
     state = stored() | {"skeleton": {"joints": ["nose"]}}
     assert judged_otherwise(state, Config(), {"joints": ["nose"]}, PATH) == []
+    assert not said.text
     assert judged_otherwise(state, Config(), {"joints": ["ear"]}, PATH) == ["data.skeleton"]
+    assert said.messages == ["changed since the checkpoint: the file of the skeleton coco"]
 
 
 def test_all_settings_of_the_codec_are_among_them():
