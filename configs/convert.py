@@ -108,8 +108,9 @@ def _convert_any(value: Any, kinds: tuple, name: str, where: str) -> Any:
             return _convert(value, kind, name, where)
         except ConfigError:
             continue
-    raise ConfigError(f"{where}: {name} is {_shown(value)}; write "
-                      f"{' or '.join(_kind_name(kind) for kind in kinds)}")
+    names = [_either(get_args(kind)) if get_origin(kind) is Literal else NAMES[kind]
+             for kind in kinds]
+    raise ConfigError(f"{where}: {name} is {_shown(value)}; write {_either(names)}")
 
 
 def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
@@ -141,12 +142,8 @@ def _number_or_text(text: str) -> int | str:
         return text.strip()
 
 
-def _kind_name(kind: Any) -> str:
-    return _either(get_args(kind)) if get_origin(kind) is Literal else NAMES[kind]
-
-
 def _either(choices: Sequence[Any]) -> str:
-    return " or ".join(str(choice) for choice in choices)
+    return " or ".join(map(str, choices))
 
 
 def _shown(value: Any) -> str:

@@ -90,14 +90,11 @@ class MSCOCO(Dataset):
         rows = pack.rows(persons, self.ann_paths())
         broken = pack.records["bytes"][rows[:, WHOLE]] == 0
         self._pack_rows = rows[~broken]
-        if not broken.any():
-            return persons
         what = "persons whose image was missing or broken when the pack was made"
-        if not self.skip_broken:
+        if broken.any() and not self.skip_broken:
             raise UserError(f"{pack} has no pixels of {broken.sum()} {what}: mend the images "
-                             f"and pack again, or set data.skip_broken to true")
-        notes = {**persons.notes, f"{what} left out": int(broken.sum())}
-        return replace(persons.select(~broken), notes=notes)
+                            f"and pack again, or set data.skip_broken to true")
+        return persons.without(broken, f"{what} left out")
 
     def _with_files(self, persons: PersonTable) -> PersonTable:
         """Persons whose image file exists. Without skip_broken all must."""
@@ -107,12 +104,8 @@ class MSCOCO(Dataset):
             names = persons.file_names[mine]
             gone_images[mine] = missing = self._missing(part, names)
             hints += spelled_otherwise(part.img_root, names[missing].tolist())
-        if not gone_images.any():
-            return persons
-        gone = gone_images[persons.image_rows]
-        notes = {**persons.notes,
-                 f"persons whose image file is missing left out{hints}": int(gone.sum())}
-        return replace(persons.select(~gone), notes=notes)
+        return persons.without(gone_images[persons.image_rows],
+                               f"persons whose image file is missing left out{hints}")
 
     def _missing(self, part: AnnotatedSet, names: np.ndarray) -> np.ndarray:
         """Whether each image of a set is missing, (M,) bool."""

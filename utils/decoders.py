@@ -192,18 +192,19 @@ class GaussTaylorKeyPointDecoder:
 def blur_matrix(taps: Tensor, length: int) -> Tensor:
     """(length, length) float32: its product with a column, or that of a row with it, is blurred
     by the taps, with 0 beyond the ends. A product costs a CPU a third of adding shifted maps."""
-    pixel, reach = torch.arange(length), len(taps) // 2
-    distance = pixel - pixel[:, None]
-    near = taps[(distance + reach).clamp(0, 2 * reach)]
-    return torch.where(distance.abs() <= reach, near, 0.0).float()
+    return _blurring_rows(taps, torch.arange(length), length).float()
 
 
 def window_matrices(taps: Tensor) -> Tensor:
     """(n, 5, n), n = len(taps) + 4: [m] @ row is the row, n pixels or less, blurred at m - 2 ..
     m + 2, with 0 beyond its ends. For shorter rows the matrices are cut."""
-    pixel, reach = torch.arange(len(taps) + 4), len(taps) // 2
-    target = pixel[:, None] + torch.arange(-2, 3)
-    distance = pixel - target[..., None]
+    side = len(taps) + 4
+    return _blurring_rows(taps, torch.arange(side)[:, None] + torch.arange(-2, 3), side)
+
+
+def _blurring_rows(taps: Tensor, targets: Tensor, length: int) -> Tensor:
+    """(..., length): the product of a column with row [i] is the column blurred at targets[i]."""
+    distance, reach = torch.arange(length) - targets[..., None], len(taps) // 2
     return torch.where(distance.abs() <= reach, taps[(distance + reach).clamp(0, 2 * reach)], 0.0)
 
 

@@ -68,11 +68,7 @@ def with_joints(persons: PersonTable, places: Sequence[int]) -> PersonTable:
     known = np.array(places) >= 0
     persons = replace(persons, keypoints=persons.keypoints[:, places] * known[:, None],
                       visibility=persons.visibility[:, places] * known)
-    labelled = np.any(persons.visibility, axis=1)
-    if labelled.all():
-        return persons
-    notes = Counter(persons.notes) + Counter({NO_JOINTS: int((~labelled).sum())})
-    return replace(persons.select(labelled), notes=dict(notes))
+    return persons.without(~np.any(persons.visibility, axis=1), NO_JOINTS)
 
 
 def concatenated(parts: Sequence[PersonTable]) -> PersonTable:

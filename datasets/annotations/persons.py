@@ -1,4 +1,5 @@
 """Persons: the annotated persons of a data set as flat arrays, shared by workers, not copied."""
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,3 +35,8 @@ class PersonTable:
         return replace(self, image_rows=image_rows.astype(np.int32),
                        **{name: getattr(self, name)[keep] for name in PER_PERSON},
                        **{name: getattr(self, name)[used] for name in PER_IMAGE})
+
+    def without(self, mask: np.ndarray, what: str) -> "PersonTable":
+        """The persons that are not in a mask (N,); `what` is the note on those that are."""
+        notes = Counter(self.notes) + Counter({what: int(mask.sum())})
+        return replace(self.select(~mask), notes=dict(notes)) if mask.any() else self

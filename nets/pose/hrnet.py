@@ -82,7 +82,8 @@ class HRNetBackbone(nn.Module):
         self.layer1 = nn.Sequential(Bottleneck(64, 64, downsample=widen),
                                     *(Bottleneck(256, 64) for _ in range(3)))
         # a transition adds a branch at half the resolution of the coarsest one before it
-        self.transition1 = nn.ModuleList([conv_bn(256, width), self._new_branch(256, 2 * width)])
+        self.transition1 = nn.ModuleList([
+            conv_bn(256, width), nn.Sequential(conv_bn(256, 2 * width, stride=2))])
         self.stage2 = hr_stage(channels[:2], modules=1, last_outputs=2)
         self.transition2 = self._transition(channels[:3])
         self.stage3 = hr_stage(channels[:3], modules=4, last_outputs=3)
@@ -90,12 +91,9 @@ class HRNetBackbone(nn.Module):
         self.stage4 = hr_stage(channels[:4], modules=3, last_outputs=1)
 
     @staticmethod
-    def _new_branch(in_channels: int, out_channels: int) -> nn.Sequential:
-        return nn.Sequential(conv_bn(in_channels, out_channels, stride=2))
-
-    def _transition(self, channels: list[int]) -> nn.ModuleList:
-        kept = [nn.Identity() for _ in channels[:-1]]
-        return nn.ModuleList([*kept, self._new_branch(channels[-2], channels[-1])])
+    def _transition(channels: list[int]) -> nn.ModuleList:
+        new = nn.Sequential(conv_bn(channels[-2], channels[-1], stride=2))
+        return nn.ModuleList([*(nn.Identity() for _ in channels[:-1]), new])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.relu(self.bn1(self.conv1(x)))

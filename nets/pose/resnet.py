@@ -15,8 +15,7 @@ class SEBasicBlock(BasicBlock):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        has_se = self.downsample is not None
-        self.se = SE(self.bn2.num_features) if has_se else nn.Identity()
+        self.se = nn.Identity() if self.downsample is None else SE(self.bn2.num_features)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
@@ -29,8 +28,7 @@ class SEBottleneck(Bottleneck):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        has_se = self.downsample is not None
-        self.se = SE(self.bn3.num_features) if has_se else nn.Identity()
+        self.se = nn.Identity() if self.downsample is None else SE(self.bn3.num_features)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
