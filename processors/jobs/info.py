@@ -34,8 +34,7 @@ def info(config: Config, recipes: Mapping[str, Config], problems: Sequence[str] 
 
 def describe(config: Config) -> str:
     """The tree of parts with parameters, GMACs and output shapes, and the memory of training."""
-    net = shape_only_net(config.model, config.codec.input_size)
-    cost = cost_of(net, config.codec.input_size)
+    net, cost, at_once, activations = _measured(config)
     rows: list[tuple[str, ...]] = [("part", "parameters", "GMACs", "output")]
     for name, count in cost.parameters.items():
         depth = name.count(".") + 1 if name else 0
@@ -43,8 +42,6 @@ def describe(config: Config) -> str:
             label = "  " * depth + (name.rpartition(".")[2] or "network")
             rows.append((label, f"{count:,}", f"{cost.macs[name] / 1e9:.3f}",
                          cost.shapes.get(name, "")))
-    at_once = _images_at_once(config)
-    activations = _activation_bytes(net, config.codec.input_size, at_once)
     width, height = config.codec.input_size
     return "\n".join([
         f"{config.model_name}: {config.model}, {config.model.num_joints} joints, input "
@@ -55,7 +52,7 @@ def describe(config: Config) -> str:
         "GMACs: billions of multiply-adds for one image; a transposed convolution counts its "
         "input pixels.",
         f"Weights: {_bytes_text(4 * cost.parameters[''])} in float32.",
-        f"Activations kept for the backward pass: {_bytes_text(activations)} on each device in "
+        f"Activations kept for the backward pass: {activations} on each device in "
         f"float32, about half of it with optim.amp ({at_once} images at once: data.batch_size "
         f"{config.data.batch_size} / devices {_devices(config)} / optim.accumulate "
         f"{config.optim.accumulate}).",
@@ -67,15 +64,21 @@ def compare(configs: Mapping[str, Config]) -> str:
     rows: list[tuple[str, ...]] = [("recipe", "network", "input", "parameters", "GMACs",
                                     "images/device", "activations")]
     for name, config in configs.items():
-        net = shape_only_net(config.model, config.codec.input_size)
-        cost = cost_of(net, config.codec.input_size)
-        at_once = _images_at_once(config)
-        activations = _activation_bytes(net, config.codec.input_size, at_once)
+        _, cost, at_once, activations = _measured(config)
         width, height = config.codec.input_size
         rows.append((name, f"{config.model}, {config.model.num_joints} joints",
                      f"{width}x{height}", f"{cost.parameters['']:,}",
-                     f"{cost.macs[''] / 1e9:.3f}", str(at_once), _bytes_text(activations)))
+                     f"{cost.macs[''] / 1e9:.3f}", str(at_once), activations))
     return _table(rows, left=(0, 1))
+
+
+def _measured(config: Config) -> tuple[PoseNet, Cost, int, str]:
+    """The network, its cost, the images that a device holds at a time (its share of a batch, or a
+    micro-batch), and the memory of their activations."""
+    net = shape_only_net(config.model, config.codec.input_size)
+    at_once = config.data.batch_size // _devices(config) // config.optim.accumulate
+    activations = _activation_bytes(net, config.codec.input_size, at_once)
+    return net, cost_of(net, config.codec.input_size), at_once, _bytes_text(activations)
 
 
 def shape_only_net(model: ModelConfig, input_size: tuple[int, int] = (192, 256)) -> PoseNet:
@@ -129,11 +132,6 @@ def _activation_bytes(net: PoseNet, input_size: tuple[int, int], images: int) ->
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         net.train()(torch.empty(images, 3, height, width, device="meta"))
     return sum(storage.nbytes() for storage in kept.values())
-
-
-def _images_at_once(config: Config) -> int:
-    """Images that one device holds at a time: its share of a batch, or a piece of that."""
-    return config.data.batch_size // _devices(config) // config.optim.accumulate
 
 
 def _devices(config: Config) -> int:

@@ -19,7 +19,8 @@ WAIT_FOR_PROCESS_0 = timedelta(days=7)  # while process 0 works alone, which may
 
 
 class Parallel(Protocol):
-    """What the loop asks of its processes. `OneProcess` and `ManyProcesses` are such."""
+    """What the loop asks of its processes, and how one that is alone does it. `OneProcess` and
+    `ManyProcesses` are such."""
     rank: int
     world_size: int
     local_size: int                         # processes on this machine
@@ -28,32 +29,40 @@ class Parallel(Protocol):
 
     def main_process_first(self, work: Callable[[], Any]) -> Any:
         """What `work` returns; the others begin it when process 0 has done it."""
+        return work()
 
     def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
         """`net` wrapped for the forward pass. Use `net` itself for optimizer, average and
         checkpoints."""
+        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
 
     def no_sync(self, model: Any) -> AbstractContextManager:
         """For a backward pass whose gradients wait for those of the next one. model: of `wrap`,
         maybe compiled."""
+        return nullcontext()
 
     def all_reduce_mean(self, values: Tensor) -> Tensor:
         """The mean over all processes, on the device; the host does not wait for it."""
+        return values
 
     def all_gather(self, value: Any) -> list[Any]:
         """The value of every process, in the order of their ranks."""
+        return [value]
 
     def broadcast(self, value: Any) -> Any:
         """The value of process 0, which may be busy for long before it comes here."""
+        return value
 
     def broadcast_buffers(self, net: nn.Module) -> None:
         """Give all processes the batch norm statistics of process 0, which are those saved."""
+        return
 
     def close(self) -> None:
         """After the last exchange of a run that ended well."""
+        return
 
 
-class OneProcess:
+class OneProcess(Parallel):
     """The CPU, one GPU, or several GPUs by DataParallel."""
 
     def __init__(self, gpus: tuple[int, ...]):
@@ -61,30 +70,6 @@ class OneProcess:
         self.devices = find_devices(gpus)
         self.device = self.devices[0]
         use(self.device)        # or loaders that pin memory would use GPU 0 too
-
-    def main_process_first(self, work: Callable[[], Any]) -> Any:
-        return work()
-
-    def wrap(self, net: nn.Module, train: bool = False) -> nn.Module:
-        return nn.DataParallel(net, list(self.devices)) if len(self.devices) > 1 else net
-
-    def no_sync(self, model: Any) -> AbstractContextManager:
-        return nullcontext()
-
-    def all_reduce_mean(self, values: Tensor) -> Tensor:
-        return values
-
-    def all_gather(self, value: Any) -> list[Any]:
-        return [value]
-
-    def broadcast(self, value: Any) -> Any:
-        return value
-
-    def broadcast_buffers(self, net: nn.Module) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 class ManyProcesses:

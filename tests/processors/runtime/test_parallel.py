@@ -31,9 +31,10 @@ def test_both_kinds_offer_all_that_is_asked_of_them(monkeypatch):
     for kind in (OneProcess(()), ManyProcesses(())):
         for name in asked:
             assert hasattr(kind, name)
-    public = [{name for name in vars(kind) if name[0] != "_"} for kind in (OneProcess,
-                                                                          ManyProcesses)]
+    public = [{name for name in dir(kind) if name[0] != "_"} for kind in (OneProcess,
+                                                                         ManyProcesses)]
     assert public[0] == public[1] and public[0] | Parallel.__annotations__.keys() == asked
+    assert Parallel not in ManyProcesses.__mro__    # what one process does is not what many do
 
 
 def test_a_port_that_is_used_is_one_sentence(monkeypatch):
