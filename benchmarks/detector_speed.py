@@ -21,7 +21,7 @@ from benchmarks.common import add_images, example_set, medians, say
 from configs.schema import DetectorConfig
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import YOLOv5
-from processors.prediction.person_detector import PersonDetector, build_detector
+from processors.detection.person_detector import PersonDetector, build_detector
 
 BAR = 1.25
 BATCH = 8

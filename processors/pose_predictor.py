@@ -13,12 +13,12 @@ from datasets.crops.augment import View
 from datasets.crops.images import read_image
 from datasets.crops.warp import view_matrix, warp_averaged
 from datasets.sample import Batch, Sample, collate
+from processors.detection.person_detector import Detections, PersonDetector, build_detector
 from processors.models.inference import Decoding, predict
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
 from processors.models.pose_ranking import SCORE_RULES, Predictions, rank_poses
 from processors.prediction.person import Person
-from processors.prediction.person_detector import Detections, PersonDetector, build_detector
 from utils.draw import draw_people
 from utils.errors import UserError
 from utils.geometry import padded_area

@@ -25,8 +25,8 @@ USES = {
 USES["processors.runtime"] = {"datasets", "datasets.crops"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
                              "processors.runtime"}
-USES["processors.prediction"] = {"datasets.annotations", "datasets.crops", "nets.detectors",
-                                 "processors.runtime"}
+USES["processors.detection"] = {"nets.detectors", "processors.runtime"}
+USES["processors.prediction"] = {"datasets.annotations", "datasets.crops"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.models",
                                  "processors.runtime"}
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",
@@ -35,8 +35,8 @@ USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crop
 USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
                                "nets", "processors.evaluation", "processors.models",
                                "processors.reports", "processors.runtime"}
-USES["processors"] = {"datasets", "datasets.crops", "processors.models", "processors.prediction",
-                      "processors.runtime", "processors.training"}
+USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
+                      "processors.prediction", "processors.runtime", "processors.training"}
 USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.commands"}

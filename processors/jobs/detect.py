@@ -11,13 +11,13 @@ from typing import Any
 
 from configs.schema import Config
 from datasets.crops.images import ImageError, read_image
-from processors.prediction.image_lists import Images, list_images
-from processors.prediction.person_detector import (
+from processors.detection.person_detector import (
     Detections,
     PersonDetector,
     Prepared,
     build_detector,
 )
+from processors.prediction.image_lists import Images, list_images
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named

@@ -1,1 +1,1 @@
-"""People in pictures, videos and cameras: detector, frames, tracks. No labels are known here."""
+"""People in pictures, videos and cameras: frames, tracks, results. No labels are known here."""

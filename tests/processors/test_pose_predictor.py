@@ -14,11 +14,11 @@ import processors.pose_predictor as pose_predictor_module
 from configs.schema import DataConfig, DetectorConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.crops.warp import warp_averaged
+from processors.detection.person_detector import Detections
 from processors.evaluation.evaluation import Evaluation
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel, build_codec
 from processors.pose_predictor import PosePredictor
-from processors.prediction.person_detector import Detections
 from processors.runtime.parallel import OneProcess
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 

@@ -13,8 +13,8 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.crops.colour_params import draw_colour_params
 from datasets.sample import Batch, Sample, collate
 from nets.detectors.yolov5 import YOLOv5
+from processors.detection.person_detector import build_detector
 from processors.pose_predictor import PosePredictor
-from processors.prediction.person_detector import build_detector
 from processors.runtime.colour_augment import augment_colour
 from processors.runtime.device_batches import device_batches
 from processors.runtime.parallel import OneProcess

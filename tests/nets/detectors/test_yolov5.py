@@ -14,7 +14,7 @@ from torch import nn
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import SIZES, YOLOv5, decode, fuse, set_precision
 from nets.detectors.yolov5_weights import load_yolov5
-from processors.prediction.letterbox import plan_letterbox
+from processors.detection.letterbox import plan_letterbox
 
 
 def deterministic(net, gain):

@@ -12,9 +12,9 @@ import processors.jobs.detect as detect_module
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.readers import read_detections
 from datasets.annotations.skeleton import load_skeleton
+from processors.detection.person_detector import Detections
 from processors.jobs.detect import detect, detect_images
 from processors.prediction.image_lists import list_images
-from processors.prediction.person_detector import Detections
 
 
 class Brightest:

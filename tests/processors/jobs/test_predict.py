@@ -12,12 +12,12 @@ from PIL import Image
 
 import main
 import processors.jobs.predict as predict_module
+from processors.detection.person_detector import Detections
 from processors.jobs.predict import predict_frames
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import Frame, Video, open_source
 from processors.prediction.frame_writers import picture_names, writer_for
 from processors.prediction.person import Person
-from processors.prediction.person_detector import Detections
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 
 WIDTH, HEIGHT, FPS = 96, 64, 12.5

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from processors.prediction.box_nms import select_boxes
+from processors.detection.box_nms import select_boxes
 
 NAMES = {"conf_thres": "confidence", "iou_thres": "iou", "classes": "classes",
          "max_det": "max_detections", "agnostic": "agnostic", "multi_label": "multi_label"}

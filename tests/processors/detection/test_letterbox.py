@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from processors.prediction.letterbox import GREY, plan_letterbox
+from processors.detection.letterbox import GREY, plan_letterbox
 
 # The settings of the golden cases: target (width, height) and the rest
 SETTINGS = {

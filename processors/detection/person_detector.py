@@ -13,8 +13,8 @@ from configs.schema import DetectorConfig
 from nets.detectors.torchvision import PERSON, load_torchvision_detector
 from nets.detectors.yolov5 import SIZES, STRIDES, fuse, set_precision
 from nets.detectors.yolov5_weights import load_yolov5
-from processors.prediction.box_nms import select_boxes
-from processors.prediction.letterbox import Letterbox, plan_letterbox
+from processors.detection.box_nms import select_boxes
+from processors.detection.letterbox import Letterbox, plan_letterbox
 from processors.runtime.precision import amp_dtype, autocast
 from utils.errors import UserError
 from utils.rgb import as_rgb

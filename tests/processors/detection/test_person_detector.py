@@ -12,7 +12,7 @@ import torchvision
 from configs.schema import DetectorConfig
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import YOLOv5
-from processors.prediction.person_detector import Detections, build_detector
+from processors.detection.person_detector import Detections, build_detector
 from utils.errors import UserError
 
 
@@ -143,7 +143,7 @@ def test_weights_that_know_other_things_than_people(weights, monkeypatch):
             net = YOLOv5("yolov5n", 2).eval()
             net.class_names = names
             return net
-        monkeypatch.setattr("processors.prediction.person_detector.load_yolov5", load)
+        monkeypatch.setattr("processors.detection.person_detector.load_yolov5", load)
         return build_detector(DetectorConfig(weights=weights))
     with pytest.raises(ValueError, match="knows no class person, only cat, dog"):
         with_names(("cat", "dog"))

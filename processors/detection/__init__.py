@@ -1,0 +1,1 @@
+"""Finding people: a detector of any network, from pictures to boxes."""
