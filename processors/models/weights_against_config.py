@@ -61,10 +61,10 @@ def config_for_weights(config: Config, loaded: LoadReport, overrides: Sequence[s
         part = getattr(config, section)
         config = with_overrides(
             replace(config, **{section: replace(part, **{key: wanted})}), overrides, loaded.where)
-        follows = getattr(getattr(config, section), key) == wanted
-        log.warning("%s.%s is %s %s, but the weights %s want %s%s%s", section, key,
-                    getattr(part, key), "in the YAML" if follows else "on the command line, which "
-                    "is used", loaded.where, wanted, ", which is used" if follows else "",
+        words = ("%s.%s is %s in the YAML, but the weights %s want %s, which is used%s"
+                 if getattr(getattr(config, section), key) == wanted else
+                 "%s.%s is %s on the command line, which is used, but the weights %s want %s%s")
+        log.warning(words, section, key, getattr(part, key), loaded.where, wanted,
                     f" ({loaded.assumed})" if loaded.assumed else "")
     return config
 
