@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import zipfile
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -29,20 +30,17 @@ def cached_persons(path: str | Path, skeleton: Skeleton, alignment: str, key: st
 
     Raises what that raises. A cache that cannot be read or written is done without.
     """
-    path = Path(path)
-    if not path.is_file() or path.stat().st_size < SMALLEST:
-        return read_persons(path, skeleton, alignment, key, category)
-    try:
-        made_from = (f"{VERSION} {' '.join(skeleton.joint_names)} {category!r} {alignment} "
-                     f"{checksum(path)}")
-    except OSError:     # reading it says what is wrong
-        return read_persons(path, skeleton, alignment, key, category)
-    places = cache_paths(path, skeleton, alignment)
+    path, made_from, places = Path(path), "", []
+    if path.is_file() and path.stat().st_size >= SMALLEST:
+        with suppress(OSError):     # reading it says what is wrong
+            made_from = (f"{VERSION} {' '.join(skeleton.joint_names)} {category!r} {alignment} "
+                         f"{checksum(path)}")
+            places = cache_paths(path, skeleton, alignment)
     for place in places:
-        persons = _load(place, made_from)
-        if persons is not None:
-            return persons
-    log.info("reading %s; the next start will find its persons in a cache", path)
+        if (kept := _load(place, made_from)) is not None:
+            return kept
+    if places:
+        log.info("reading %s; the next start will find its persons in a cache", path)
     persons = read_persons(path, skeleton, alignment, key, category)
     for place in places:
         if _save(place, persons, made_from):

@@ -8,7 +8,7 @@ places as there are joints is a person by itself.
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 from datasets.annotations.skeleton import Skeleton
@@ -50,66 +50,65 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if tree.tag != "annotations" or tree.find("track") is not None or tree.find("image") is None:
         raise UserError(f"{source} has no annotations of images: export it from CVAT as "
                          f"'CVAT for images 1.1'")
-    images, labels = [], Counter[str]()
+    images = []
     for element in tree.iter("image"):
         try:
-            images.append(_image(element, skeleton, source, notes, labels))
+            images.append(_image(element, skeleton, source, notes))
         except BadFile as error:
             notes.leave_out(error)
-    notes.leave_out_points(labels, skeleton)
+    notes.leave_out_strangers(skeleton)
     beside = source.parent / "images"
     return images, root or (beside if beside.is_dir() else source.parent)
 
 
-def _image(element: ET.Element, skeleton: Skeleton, source: Path, notes: Notes,
-           labels: Counter) -> ImportedImage:
+def _image(element: ET.Element, skeleton: Skeleton, source: Path, notes: Notes) -> ImportedImage:
     name = element.get("name", "")
     where = f"image {name or element.get('id')} of {source}"
     if not name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise BadFile(f"{where} needs a name inside the folder of images: correct it")
     size = int(_number(element, "width", where)), int(_number(element, "height", where))
-    persons: list[ImportedPerson] = []
-    groups: dict = {}
-    boxes: dict = {}
+    people: list[tuple] = []        # group and joints
+    pointed: dict = {}              # joints by their group, where each is a shape
+    boxes: dict = defaultdict(list)
     for shape in element:
         group = shape.get("group_id")
         if shape.tag == "skeleton":
-            joints = empty_joints(skeleton)
+            people.append((group, joints := empty_joints(skeleton)))
             for points in shape.iter("points"):
-                _place(joints, points, skeleton, where, labels)
-            groups.setdefault(("skeleton", len(groups), group), joints)
+                _place(joints, points, skeleton, where, notes)
         elif shape.tag == "points" and len(_points(shape, where)) == skeleton.num_joints > 1:
-            joints = empty_joints(skeleton)
+            people.append((group, joints := empty_joints(skeleton)))
             for joint, point in zip(skeleton.joint_names, _points(shape, where), strict=True):
                 place_joint(joints, skeleton, joint, point, _visibility(shape), where)
-            groups.setdefault(("skeleton", len(groups), group), joints)
         elif shape.tag == "points":
-            joints = groups.setdefault(("points", 0, group), empty_joints(skeleton))
-            _place(joints, shape, skeleton, where, labels)
+            if group not in pointed:
+                people.append((group, pointed.setdefault(group, empty_joints(skeleton))))
+            _place(pointed[group], shape, skeleton, where, notes)
         elif shape.tag == "box":
             left, top, right, bottom = (_number(shape, key, where)
                                         for key in ("xtl", "ytl", "xbr", "ybr"))
-            boxes.setdefault(group, []).append([left, top, right - left, bottom - top])
+            boxes[group].append([left, top, right - left, bottom - top])
         elif shape.tag not in ("tag", "attribute"):
             notes.counts[f"shapes of the kind {shape.tag} left out"] += 1
-    groups = {key: joints for key, joints in groups.items() if joints[:, 2].any()}
-    for key, joints in groups.items():
-        alone = key[2] is None and (len(groups) > 1 or len(boxes.get(None, ())) != 1)
-        found = [] if alone else boxes.get(key[2], [])
+    people = [(group, joints) for group, joints in people if joints[:, 2].any()]
+    persons = []
+    for group, joints in people:
+        alone = group is None and (len(people) > 1 or len(boxes[None]) != 1)
+        found = [] if alone else boxes[group]
         persons.append(ImportedPerson(joints, found.pop(0) if found else None))
-    rest = [box for found in boxes.values() for box in found]
-    return ImportedImage(name, size, persons + [
-        ImportedPerson(empty_joints(skeleton), box) for box in rest])
+    persons += [ImportedPerson(empty_joints(skeleton), box)
+                for found in boxes.values() for box in found]
+    return ImportedImage(name, size, persons)
 
 
-def _place(joints, points: ET.Element, skeleton: Skeleton, where: str, labels: Counter) -> None:
+def _place(joints, points: ET.Element, skeleton: Skeleton, where: str, notes: Notes) -> None:
     """Put in the one joint of a <points> element by its label, a name or a number."""
     label = points.get("label", "")
     number = int(label) if re.fullmatch(r"[1-9]\d{0,4}", label) else 0
     if label not in skeleton.joint_names and 1 <= number <= skeleton.num_joints:
         label = skeleton.joint_names[number - 1]
     if label not in skeleton.joint_names:
-        labels[label] += 1
+        notes.strangers[label] += 1
         return
     v = _visibility(points)
     if v == NOT_LABELLED:

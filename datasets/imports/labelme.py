@@ -3,7 +3,6 @@
 The points and the rectangle of a person share a group_id; in an image with one person it may be
 empty. A point with the flag "occluded" is labelled, but not visible.
 """
-from collections import Counter
 from pathlib import Path
 
 from datasets.annotations.skeleton import Skeleton
@@ -31,18 +30,18 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
     if not files:
         raise UserError(f"the folder {source} holds no JSON files of labelme: give another one")
     base = root or (source if source.is_dir() else source.parent)
-    images, labels = [], Counter[str]()
+    images = []
     for path in files:
         try:
-            images.append(_image(path, skeleton, root, base, notes, labels))
+            images.append(_image(path, skeleton, root, base, notes))
         except BadFile as error:
             notes.leave_out(error)
-    notes.leave_out_points(labels, skeleton)
+    notes.leave_out_strangers(skeleton)
     return images, base
 
 
 def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes: Notes,
-           labels: Counter) -> ImportedImage:
+           ) -> ImportedImage:
     try:
         content = read_json(path)
         picture = Path(content["imagePath"].replace("\\", "/"))
@@ -69,7 +68,7 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
             place_joint(joints, skeleton, label, corners[0], HIDDEN if hidden else VISIBLE,
                         str(path))
         elif kind == "point":
-            labels[label] += 1
+            notes.strangers[label] += 1
         elif kind == "rectangle" and len(corners) == 2:
             if group in boxes and group is not None:
                 raise BadFile(f"{path} has two rectangles with group_id {group}: keep one")

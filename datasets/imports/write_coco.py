@@ -48,17 +48,19 @@ class Notes:
     """What was left out or changed, and why."""
     counts: Counter = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)        # sentences about files
+    strangers: Counter[str] = field(default_factory=Counter)    # names of points of no joint
 
     def leave_out(self, error: Exception) -> None:
         self.bad.append(str(error))
 
-    def leave_out_points(self, labels: Counter, skeleton: Skeleton) -> None:
-        """labels: the names of points that no joint has, with their numbers."""
-        if labels:
-            first = ", ".join(f"'{label}'" for label in list(labels)[:3])
-            more = f" and {len(labels) - 3} more names" if len(labels) > 3 else ""
+    def leave_out_strangers(self, skeleton: Skeleton) -> None:
+        """Count the points of no joint as left out, once all are known."""
+        if self.strangers:
+            first = ", ".join(f"'{name}'" for name in list(self.strangers)[:3])
+            others = len(self.strangers) - 3
+            more = f" and {others} more names" if others > 0 else ""
             self.counts[f"points {first}{more} that are no joint of {skeleton.name} left out"] = (
-                labels.total())
+                self.strangers.total())
 
 
 def empty_joints(skeleton: Skeleton) -> np.ndarray:
