@@ -1,28 +1,99 @@
 """RGB: pixels from anywhere as the one form that all of the project works with, and into files."""
+from struct import error as StructError
 from typing import Any
 
 import cv2
 import numpy as np
+from PIL import ExifTags, Image
 
 from utils.errors import UserError
 
+DEPTHS = (8, 10, 12, 14, 16)    # bits that cameras use of the 16 in which they are stored
+FORM = "give (height, width, 3) RGB of type uint8, values 0 to 255"
 
-def as_rgb(image: Any) -> np.ndarray:
+
+def as_rgb(image: Any, bits: int = 0) -> np.ndarray:
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8 or uint16 -> (H, W, 3) uint8 RGB.
 
-    Grey becomes three equal channels, alpha is dropped, 16 bits keep their upper 8. A PIL image
-    in one of these forms will do. Raises UserError for anything else, and for no pixels.
+    Grey becomes three equal channels, alpha is dropped, 16 bits become 8 by `eight_bits`. A PIL
+    image of any mode gives what its file gives: converted to RGB, and turned as its EXIF
+    orientation says. Raises UserError for anything else, and for no pixels.
     """
+    orientation = 1
+    if isinstance(image, Image.Image):
+        image, orientation = _of_pillow(image), orientation_of(image)
     pixels = np.asarray(image)
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    if pixels.dtype.kind == "u" and pixels.itemsize == 2 and pixels.size:
+        pixels = eight_bits(pixels, bits)
     shape = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)
     if pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3, 4) or not pixels.size:
         raise UserError(f"an image is an array of shape {tuple(pixels.shape)} and type "
-                         f"{pixels.dtype}: give (height, width, 3) RGB of type uint8, values 0 "
-                         f"to 255")
+                        f"{pixels.dtype}: {FORM}")
     pixels = pixels.reshape(shape)
-    return np.ascontiguousarray(pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3])
+    pixels = pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3]
+    return np.ascontiguousarray(turned(pixels, orientation))
+
+
+def eight_bits(pixels: np.ndarray, bits: int = 0) -> np.ndarray:
+    """The upper 8 of the bits in use of uint16 pixels, as uint8.
+
+    In use are the fewest of DEPTHS that hold the largest value of the image, so that what a camera
+    of 10, 12 or 14 bits has stored is not black. bits: that many instead, the same for all images
+    of a set; what is larger becomes 255.
+    """
+    shift = (bits or used_bits(pixels)) - 8
+    return np.minimum(pixels >> shift, 255).astype(np.uint8)
+
+
+def used_bits(pixels: np.ndarray) -> int:
+    """The fewest of DEPTHS that hold the largest value of uint16 pixels."""
+    return next(depth for depth in DEPTHS if int(pixels.max()) < 1 << depth)
+
+
+def _of_pillow(image: Image.Image) -> Any:
+    """A PIL image as an image or array that `as_rgb` takes. Raises UserError."""
+    if image.mode == "F":
+        raise UserError("an image has floating-point values, whose range nothing says: save it "
+                        "with 8 or 16 bits")
+    if image.mode.startswith("I"):
+        values = np.asarray(image)      # of int32, or uint16 of either byte order
+        if values.size and not 0 <= values.min() <= values.max() < 1 << 16:
+            raise UserError(f"an image has the values {values.min()} to {values.max()}, beyond 16 "
+                            f"bits: save it with 8 or 16 bits")
+        return values.astype(np.uint16)
+    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    try:
+        pixels = np.asarray(image.convert("RGB"))
+    except ValueError as error:
+        raise UserError(f"an image has the mode {image.mode}, which Pillow does not convert to RGB "
+                        f"({error}): {FORM}") from error
+    if deep and used_bits(pixels.astype(np.uint16) << 8) < 16:
+        raise UserError("an image has colours of 16 bits, of which Pillow keeps the upper 8, and "
+                        "these are nearly black: give the path of the file instead")
+    return pixels
+
+
+def orientation_of(image: Image.Image) -> int:
+    """1 to 8, of the EXIF block of a PIL image; 1, upright, where it has none or is damaged."""
+    block = image.info.get("exif")
+    if not block:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        orientation: Any = exif.get(ExifTags.Base.Orientation)
+    except (SyntaxError, ValueError, StructError):      # so Pillow calls a block that is none
+        return 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """(H, W, C) as stored -> as an EXIF orientation shows it, a view."""
+    if orientation > 4:
+        pixels = pixels.transpose(1, 0, 2)      # 5
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
 
 
 def encode_image(rgb: np.ndarray, suffix: str = ".jpg", quality: int = 95,

@@ -1,11 +1,16 @@
-"""Pixels into files and back."""
+"""Pixels into files and back; what is no RGB becomes RGB."""
+from io import BytesIO
+
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image, ImageOps
 
-from utils.rgb import encode_image
+from utils.errors import UserError
+from utils.rgb import as_rgb, eight_bits, encode_image, turned
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (64, 48))
+GREY = PIXELS[..., 0]
 
 
 @pytest.mark.parametrize("suffix, off", [(".png", 0), (".jpg", 4), (".jpeg", 4)])
@@ -20,3 +25,76 @@ def test_quality_and_smallest_change_the_bytes_and_the_latter_no_pixel():
     one, other = (cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
                   for content in (plain, small))
     assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("mode, off", [("P", 60), ("PA", 60), ("L", 0), ("LA", 0), ("1", 0),
+                                       ("CMYK", 1), ("YCbCr", 3), ("LAB", 4), ("HSV", 3),
+                                       ("RGBA", 0), ("RGBX", 0), ("I", 0), ("I;16", 0)])
+def test_every_mode_of_pillow_gives_the_colours_that_it_shows(mode, off):
+    image = Image.fromarray(PIXELS)
+    expected = PIXELS
+    if mode == "LAB":
+        cms = pytest.importorskip("PIL.ImageCms")
+        image = cms.profileToProfile(image, cms.createProfile("sRGB"), cms.createProfile("LAB"),
+                                     outputMode="LAB")
+    elif mode == "PA":
+        image = image.convert("P").convert("PA")
+    elif mode in ("I", "I;16"):
+        image = Image.fromarray(GREY.astype(np.uint16) * 257)
+        image = image.convert("I") if mode == "I" else image
+        expected = np.dstack([GREY] * 3)
+    else:
+        image = image.convert(mode)
+        if mode in ("L", "LA", "1"):
+            expected = np.asarray(Image.fromarray(PIXELS).convert(mode).convert("RGB"))
+    found = as_rgb(image)
+    assert found.shape == PIXELS.shape and found.dtype == np.uint8
+    assert np.abs(found.astype(int) - expected).mean() <= off
+
+
+def test_a_palette_with_a_transparent_colour():
+    image = Image.fromarray(PIXELS).quantize(16)
+    image.save(content := BytesIO(), "PNG", transparency=3)
+    assert np.array_equal(as_rgb(Image.open(content)), np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("image, words", [
+    (Image.new("F", (8, 8)), "floating-point"), (Image.new("I", (8, 8), 70_000), "70000"),
+    (np.zeros((4, 4), np.float32), "float32"), (np.zeros((4, 4, 2), np.uint8), "shape"),
+    (np.zeros((0, 4), np.uint16), "shape")])
+def test_what_has_no_colours_is_refused(image, words):
+    with pytest.raises(UserError, match=words):
+        as_rgb(image)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_exif_orientation_turns_as_pillow_turns(orientation):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(PIXELS).save(content := BytesIO(), "PNG", exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(content)))
+    assert np.array_equal(turned(PIXELS, orientation), expected)
+    assert np.array_equal(as_rgb(Image.open(content)), expected)
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_the_bits_in_use_become_the_eight(depth):
+    grey = GREY.copy()
+    grey[0, 0] = 255        # the largest value of the depth
+    stored = grey.astype(np.uint16) << (depth - 8)
+    for form in (stored, stored.astype(">u2"), Image.fromarray(stored)):
+        assert np.array_equal(as_rgb(form), np.dstack([grey] * 3))
+
+
+def test_the_bits_of_a_set_keep_dark_frames_dark_and_cut_what_is_brighter():
+    stored = np.array([[0, 160, 1023, 5000]], np.uint16)
+    assert eight_bits(stored, 12).tolist() == [[0, 10, 63, 255]]
+    assert eight_bits(stored[:, :3]).tolist() == [[0, 40, 255]]
+
+
+def test_deep_colours_of_which_pillow_leaves_nothing_are_refused():
+    dark, bright = (cv2.imencode(".png", PIXELS.astype(np.uint16) * factor)[1].tobytes()
+                    for factor in (4, 257))
+    with pytest.raises(UserError, match="give the path"):
+        as_rgb(Image.open(BytesIO(dark)))
+    assert np.array_equal(as_rgb(Image.open(BytesIO(bright))), PIXELS[..., ::-1])
