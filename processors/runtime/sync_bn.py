@@ -4,16 +4,31 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from utils.log import log
+
+ACTING = "BatchNormAct2d"       # timm's, which holds the activation that follows it
 
 
 def synchronise_batch_norm(net: nn.Module, device: torch.device) -> nn.Module:
     """`net` with every batch norm replaced; weights, statistics and names stay the same."""
     if device.type == "cuda":
+        if any(type(layer).__name__ == ACTING for layer in net.modules()):
+            from timm.layers import convert_sync_batchnorm
+            return convert_sync_batchnorm(net)      # torch's loses the activations
         return nn.SyncBatchNorm.convert_sync_batchnorm(net)
     for parent in list(net.modules()):
         for name, layer in parent.named_children():
             if type(layer) is nn.BatchNorm2d:
-                setattr(parent, name, _on_cpu(layer))
+                setattr(parent, name, _on_cpu(layer, CpuSyncBatchNorm))
+            elif isinstance(layer, nn.BatchNorm2d) and type(layer).__name__ == ACTING:
+                setattr(parent, name, _on_cpu(layer, CpuSyncBatchNormAct))
+    alone = [layer for layer in net.modules()
+             if isinstance(layer, _BatchNorm) and not isinstance(layer, CpuSyncBatchNorm)]
+    if alone:
+        log.warning("optim.sync_bn: %d batch norms of other kinds (such as %s) keep to the persons "
+                    "of their own process", len(alone), type(alone[0]).__name__)
     return net
 
 
@@ -35,6 +50,16 @@ class CpuSyncBatchNorm(nn.BatchNorm2d):
         self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
         self.num_batches_tracked.add_(1)
         return result
+
+
+class CpuSyncBatchNormAct(CpuSyncBatchNorm):
+    """The same with the parts of timm's: dropout and activation."""
+    drop: nn.Module
+    act: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return self.act(self.drop(super().forward(x)))
 
 
 class _NormaliseOverAll(torch.autograd.Function):
@@ -74,9 +99,11 @@ class _NormaliseOverAll(torch.autograd.Function):
         return (for_x - through).to(x.dtype), for_weight, for_bias, None
 
 
-def _on_cpu(layer: nn.BatchNorm2d) -> CpuSyncBatchNorm:
+def _on_cpu(layer: nn.BatchNorm2d, kind: type[CpuSyncBatchNorm]) -> CpuSyncBatchNorm:
     assert layer.affine and layer.track_running_stats and layer.momentum is not None
-    synced = CpuSyncBatchNorm(layer.num_features, layer.eps, layer.momentum)
+    synced = kind(layer.num_features, layer.eps, layer.momentum)
     synced.weight, synced.bias = layer.weight, layer.bias
+    for name, part in layer.named_children():
+        synced.add_module(name, part)
     synced.load_state_dict(layer.state_dict())
     return synced.train(layer.training)
