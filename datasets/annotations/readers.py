@@ -11,12 +11,7 @@ import numpy as np
 
 from datasets.annotations.category import category_ids, ensure_joint_order
 from datasets.annotations.coco_file import gc_paused, read_coco
-from datasets.annotations.columns import (
-    ImageColumns,
-    Rows,
-    is_number,
-    whole_images,
-)
+from datasets.annotations.columns import ImageColumns, Rows, is_number, whole_images
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton
 from utils.errors import UserError

@@ -9,12 +9,7 @@ from torch import nn
 from configs.schema import ModelConfig
 from nets.files.load_report import LoadReport
 from nets.files.sources import first_few
-from nets.files.state_dict_checks import (
-    COUNTERS,
-    ensure_finite,
-    ensure_plain_numbers,
-    find_state,
-)
+from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers, find_state
 from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
