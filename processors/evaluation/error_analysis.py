@@ -195,8 +195,7 @@ class _Diagnosis:
         truth = self.truth
         if "missed person" in corrected:
             people = [a for i, a in enumerate(self.people) if i not in self.missing]
-            truth = as_coco(truth.dataset["images"], people,
-                            truth.dataset["categories"][0]["id"])
+            truth = as_coco(truth.dataset["images"], people, truth.dataset["categories"][0]["id"])
         stats = run_evaluation(truth, results, self.skeleton.sigmas).stats[[0, 3, 4]]
         return np.where(stats < 0, np.nan, stats)
 

@@ -42,8 +42,7 @@ def visibilities(labels: RawLabels) -> bytes:
         share = chosen.mean(axis=0) if len(value) else left * 0
         joints.barh(range(len(names)), share, left=left, color=colour, label=name)
         left = left + share
-    joints.set(xlabel="part of all persons with joints", xlim=(0, 1),
-               ylim=(len(names) - 0.4, -0.6))
+    joints.set(xlabel="part of all persons with joints", xlim=(0, 1), ylim=(len(names) - 0.4, -0.6))
     joints.set_yticks(range(len(names)), [plain(name.replace("_", " ")) for name in names],
                       fontsize=8)
     joints.legend(frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

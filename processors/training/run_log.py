@@ -1,8 +1,12 @@
 """RunLog: where the numbers of a run go: metrics.jsonl, and TensorBoard if asked for."""
+import json
+import math
+import os
 from pathlib import Path
 from typing import Any
 
-from utils.log import MetricsFile, log
+from utils.files import naming, open_to_append
+from utils.log import log
 
 
 class RunLog:
@@ -50,3 +54,47 @@ def open_tensorboard(folder: Path, step: int) -> Any:
         return None
     log.info("curves for TensorBoard are in %s", folder)
     return SummaryWriter(str(folder), purge_step=step + 1)
+
+
+class MetricsFile:
+    """`metrics.jsonl`: one JSON object a line, only ever appended to."""
+
+    def __init__(self, path: Path, **common: Any):
+        self.path, self.common = path, common
+        self.foreign = 0        # lines that are none of ours, as said last
+
+    def add(self, **values: Any) -> None:
+        values = {name: None if isinstance(value, float) and not math.isfinite(value) else value
+                  for name, value in values.items()}     # JSON knows neither NaN nor infinity
+        line = json.dumps(self.common | values)
+        with naming(self.path), open_to_append(self.path) as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":
+                    file.write(b"\n")      # a kill cut the line before off: not onto that one
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self) -> list[dict]:
+        """All lines that carry this object's common values. Other programs may write here, too:
+        what is no JSON object, such as a line cut off by a kill, is left out and counted once."""
+        if not self.path.is_file():
+            return []
+        lines, foreign = [], 0
+        with naming(self.path):
+            content = self.path.read_bytes()
+        for text in content.splitlines():
+            try:
+                line = json.loads(text)
+            except (ValueError, RecursionError):    # RecursionError: nested thousands deep
+                line = None
+            if not isinstance(line, dict):
+                foreign += bool(text.strip())
+            elif all(line.get(key) == value for key, value in self.common.items()):
+                lines.append(line)
+        if foreign > self.foreign:
+            log.warning("%s: %d lines are no JSON objects, as after a kill, and are left out",
+                        self.path, foreign)
+        self.foreign = foreign
+        return lines

@@ -1,0 +1,65 @@
+"""The lines of metrics.jsonl, which other programs and kills may spoil."""
+import json
+
+import pytest
+
+from processors.training.run_log import MetricsFile
+
+
+@pytest.fixture
+def metrics(tmp_path):
+    return MetricsFile(tmp_path / "metrics.jsonl", run="a", model_name="pose")
+
+
+def test_what_was_added_is_read(metrics):
+    assert metrics.read() == []
+    metrics.add(kind="train", loss=0.5)
+    metrics.add(kind="val", AP=0.25)
+    common = {"run": "a", "model_name": "pose"}
+    assert metrics.read() == [common | {"kind": "train", "loss": 0.5},
+                              common | {"kind": "val", "AP": 0.25}]
+    assert all(json.loads(line) for line in metrics.path.read_text().splitlines())
+
+
+def test_numbers_that_json_does_not_know_are_null(metrics):
+    metrics.add(loss=float("nan"), norm=float("inf"), step=1)
+    assert "NaN" not in metrics.path.read_text()
+    assert metrics.read()[0] | {"step": 1, "loss": None, "norm": None} == metrics.read()[0]
+
+
+def test_only_the_lines_of_this_run_are_read(metrics):
+    MetricsFile(metrics.path, run="b", model_name="pose").add(step=1)
+    MetricsFile(metrics.path, model_name="pose").add(step=2)
+    metrics.add(step=3)
+    assert [line["step"] for line in metrics.read()] == [3]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_line_cut_off_by_a_kill_is_left_and_spoils_no_other(metrics, cut):
+    for step in (1, 2):
+        metrics.add(step=step)
+    metrics.path.write_bytes(metrics.path.read_bytes()[:-cut])
+    whole = [1, 2] if cut == 1 else [1]     # without its newline a line is still whole
+    assert [line["step"] for line in metrics.read()] == whole
+    metrics.add(step=3)
+    assert [line["step"] for line in metrics.read()] == [*whole, 3]
+
+
+def test_zeros_left_by_a_power_cut_are_left_too(metrics):
+    metrics.add(step=1)
+    with open(metrics.path, "ab") as file:
+        file.write(b"\0" * 100)
+    metrics.add(step=2)
+    assert [line["step"] for line in metrics.read()] == [1, 2]
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"5", b"null", b'"text"', b"\xff\xfe", b"[" * 100_000,
+                                  b'{"run": ' * 5000, b"9" * 5000, b'{"loss": 1'])
+def test_foreign_lines_are_left_out_and_counted_once(metrics, line, caplog):
+    metrics.add(step=1)
+    with open(metrics.path, "ab") as file:
+        file.write(line + b"\n\n" + line + b"\n")
+    metrics.add(step=2)
+    for _ in range(2):      # it is read after every epoch
+        assert [row["step"] for row in metrics.read()] == [1, 2]
+    assert caplog.text.count(f"{metrics.path}: 2 lines are no JSON objects") == 1
