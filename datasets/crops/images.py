@@ -156,7 +156,7 @@ def missing_files(root: str | Path, names: Iterable[str], alike: Callable[[str],
     for name in names:
         folder, file_name = os.path.split(name)
         if folder not in listed:
-            listed[folder] = {alike(found) for found in _files_in(os.path.join(root, folder))}
+            listed[folder] = set(map(alike, entries_of(os.path.join(root, folder))))
         if alike(file_name) not in listed[folder]:
             missing.append(name)
     return missing
@@ -191,10 +191,11 @@ SPELLINGS: tuple[tuple[str, Callable[[str], str], Callable[[str], str]], ...] = 
     ("without the folder in file_name, and in another case or Unicode form", _bare, _letters))
 
 
-def _files_in(folder: str) -> set[str]:
+def entries_of(folder: str) -> dict[str, os.DirEntry]:
+    """What is in a folder, by name; nothing where there is no such folder."""
     try:
-        return {entry.name for entry in os.scandir(folder)}
+        return {entry.name: entry for entry in os.scandir(folder)}
     except PermissionError:
         raise
     except (OSError, ValueError):       # not there, a name of another system, or too long
-        return set()
+        return {}

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
+from datasets.crops.images import (
+    ImageError,
+    entries_of,
+    missing_files,
+    read_image,
+    spelled_otherwise,
+)
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.image_header import ImageHeader, read_header
@@ -142,20 +148,12 @@ def _paths(labels: RawLabels) -> Iterator[str]:
 
 def _lengths(labels: RawLabels) -> Iterator[tuple[str, int]]:
     """The files that are there with their lengths in bytes; each folder is listed once."""
-    folders: dict[str, dict[str, int]] = {}
+    listed = cache(entries_of)
     for path in _paths(labels):
         folder, name = os.path.split(path)
-        if folder not in folders:
-            folders[folder] = _listing(folder)
-        if name in folders[folder]:
-            yield path, folders[folder][name]
-
-
-def _listing(folder: str) -> dict[str, int]:
-    try:
-        return {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+        entry = listed(folder).get(name)
+        if entry and entry.is_file():
+            yield path, entry.stat().st_size
 
 
 def _digest(path: str) -> bytes:

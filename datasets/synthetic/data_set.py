@@ -50,7 +50,6 @@ def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: in
     """
     skeleton = skeleton or load_skeleton("coco")
     _check_joints(skeleton)
-    root_images, ann_path = Path(root_images), Path(ann_path)
     root_images.mkdir(parents=True, exist_ok=True)
     ann_path.parent.mkdir(parents=True, exist_ok=True)
     images: list[dict] = []

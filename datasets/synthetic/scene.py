@@ -103,7 +103,7 @@ def _hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
     return cv2.convexHull(np.rint(points.reshape(-1, 2) * 2**SUBPIXEL).astype(np.int32))
 
 
-def _fill(image: np.ndarray, hull: np.ndarray, colour: tuple, outline: tuple | None = None) -> None:
+def _fill(image: np.ndarray, hull: np.ndarray, colour: tuple, outline: tuple | None) -> None:
     cv2.fillConvexPoly(image, hull, colour, cv2.LINE_AA, SUBPIXEL)
     if outline is not None:
         cv2.polylines(image, [hull], True, outline, 1, cv2.LINE_AA, SUBPIXEL)

@@ -14,9 +14,17 @@ import numpy as np
 from configs.schema import Config, DataConfig, ModelConfig
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.doctor.examine import Diagnosis, examine
+from datasets.synthetic.data_set import write_synthetic
 
 COCO = load_skeleton("coco")
 NOSE, EYES, WRISTS, LEFT_ANKLE = 0, (1, 2), (9, 10), 15
+
+
+def draw(folder: Path, train: int, val: int) -> Path:
+    """Both sets as files, with so many images."""
+    for seed, (name, count) in enumerate({"train": train, "val": val}.items()):
+        write_synthetic(folder / name, folder / f"{name}.json", count, seed)
+    return folder
 
 
 @dataclass
@@ -29,6 +37,13 @@ class Sets:
     val_root: Path
     skeleton: Skeleton = COCO
     config: Config = Config()
+
+    @classmethod
+    def of(cls, drawn: Path, folder: Path) -> "Sets":
+        """What `draw` has drawn, to be written into a folder."""
+        train, val = (json.loads((drawn / f"{name}.json").read_bytes())
+                      for name in ("train", "val"))
+        return cls(train, val, folder, drawn / "train", drawn / "val")
 
     @property
     def persons(self) -> list[dict]:

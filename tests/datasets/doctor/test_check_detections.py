@@ -5,29 +5,25 @@ from dataclasses import replace
 import pytest
 
 from configs.schema import ValConfig
-from datasets.synthetic.data_set import write_synthetic
-from tests.datasets.doctor.planted_faults import Sets
+from tests.datasets.doctor.planted_faults import Sets, draw
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn")
-    for name, count, seed in (("train", 3, 0), ("val", 12, 1)):
-        write_synthetic(folder / name, folder / f"{name}.json", count, seed)
-    return folder
+    return draw(tmp_path_factory.mktemp("drawn"), train=3, val=12)
 
 
 @pytest.fixture
 def diagnose(drawn, tmp_path):
     """Function: change of the rows of a good detections file -> findings about it."""
-    train, val = (json.loads((drawn / f"{name}.json").read_bytes()) for name in ("train", "val"))
-    sets = Sets(train, val, tmp_path, drawn / "train", drawn / "val")
+    sets = Sets.of(drawn, tmp_path)
     path = tmp_path / "boxes.json"
     sets.config = replace(sets.config, val=ValConfig(boxes=str(path)))
 
     def of(change=lambda rows: rows):
         rows = [{"image_id": row["image_id"], "category_id": 1, "bbox": list(row["bbox"]),
-                 "score": 0.3 + 0.02 * number} for number, row in enumerate(val["annotations"])]
+                 "score": 0.3 + 0.02 * number}
+                for number, row in enumerate(sets.val["annotations"])]
         changed = change(rows)
         path.write_text(changed if isinstance(changed, str) else json.dumps(changed))
         return [finding for finding in sets.diagnose().findings if finding.check == "detections"]

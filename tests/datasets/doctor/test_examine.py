@@ -9,7 +9,6 @@ import pytest
 from configs.schema import Config, DataConfig, ValConfig
 from datasets.doctor.examine import CHECKS, examine
 from datasets.doctor.finding import is_serious
-from datasets.synthetic.data_set import write_synthetic
 from tests.datasets.doctor import planted_faults as planted
 from tests.datasets.doctor.planted_faults import COCO, FAULTS, NOTES, Sets
 from tests.datasets.doctor.subtle_faults import SUBTLE_FAULTS, SUBTLE_NOTES
@@ -17,16 +16,12 @@ from tests.datasets.doctor.subtle_faults import SUBTLE_FAULTS, SUBTLE_NOTES
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("drawn")
-    for name, count, seed in (("train", 36, 0), ("val", 20, 1)):
-        write_synthetic(folder / name, folder / f"{name}.json", count, seed)
-    return folder
+    return planted.draw(tmp_path_factory.mktemp("drawn"), train=36, val=20)
 
 
 @pytest.fixture
 def sets(drawn, tmp_path):
-    train, val = (json.loads((drawn / f"{name}.json").read_bytes()) for name in ("train", "val"))
-    return Sets(train, val, tmp_path, drawn / "train", drawn / "val")
+    return Sets.of(drawn, tmp_path)
 
 
 def test_nothing_is_wrong_with_drawn_people(sets):
