@@ -63,6 +63,12 @@ def _folder(parent: Path, number: int) -> Path:
 
 # ---- several faults, and files that are none ---------------------------------------------------
 
+def test_a_link_that_leads_nowhere_hides_no_image_of_both_sets(sets):
+    check, count, _ = planted.same_photograph(sets)
+    (sets.train_root / "nowhere.jpg").symlink_to("not_there.jpg")
+    assert sets.found() == [(check, count)]
+
+
 def test_it_goes_on_after_the_first_fault(sets):
     plants = (planted.no_image, planted.lost_annotation, planted.joint_outside, planted.short_row,
               planted.person_twice, planted.other_num_joints)
