@@ -1,5 +1,6 @@
 """What a person reads: plain lines in files, and bars on terminals."""
 import logging
+import os
 import sys
 from collections.abc import Iterable
 
@@ -32,6 +33,7 @@ def show_log(rank: int = 0) -> None:
     log.setLevel(logging.INFO if rank == 0 else logging.ERROR)
 
 
+COLUMNS, ROWS = 120, 24     # of a terminal without a size, on which nothing would be seen
 LINE_SECONDS = 30       # between two lines of progress in a log file
 
 
@@ -39,11 +41,22 @@ def on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def _columns() -> int:
+    """Of the terminal; 0 for one without a size, as programs make them."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        return 0
+
+
 def bar(items: Iterable | None, name: str, total: int | None = None, rank: int = 0,
-        initial: int = 0) -> tqdm:
+        initial: int = 0, form: str | None = None) -> tqdm:
     """A progress bar on a terminal; the bare iteration elsewhere and in other processes.
 
-    items: None for a bar that is moved by hand.
+    items: None for a bar that is moved by hand. form: of the line, tqdm's own if not given.
     """
-    return tqdm(items, desc=name, total=total, initial=initial, leave=False, dynamic_ncols=True,
-                disable=rank != 0 or not on_terminal())
+    shown = rank == 0 and on_terminal()
+    has_width = shown and _columns() > 0
+    return tqdm(items, desc=name, total=total, initial=initial, leave=False, disable=not shown,
+                dynamic_ncols=has_width, ncols=None if has_width else COLUMNS,
+                nrows=None if has_width else ROWS, bar_format=form)

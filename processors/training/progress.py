@@ -13,6 +13,7 @@ from processors.training.step_stats import StepStats
 from utils.log import bar, log, on_terminal
 
 PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
+BAR = "{desc} {n_fmt}/{total_fmt}{postfix} |{bar}|"     # a narrow terminal cuts the bar first
 WAITING_TOO_MUCH = 20       # percent of the time
 
 
@@ -44,7 +45,8 @@ class Progress:
         self.all_steps = config.optim.epochs * steps_per_epoch
         self.run_log = run_log
         self.meter = Meter()
-        self.bar = bar(range(steps_per_epoch), f"epoch {epoch + 1}", rank=rank, initial=first)
+        self.bar = bar(range(steps_per_epoch), f"epoch {epoch + 1}", rank=rank, initial=first,
+                       form=BAR)
 
     def wants_accuracy(self, step: int) -> bool:
         """Whether anyone looks at the accuracy of this step."""

@@ -2,6 +2,8 @@
 gives, and an end with one sentence whatever happens to one of them."""
 import json
 import os
+import pty
+import re
 import signal
 import socket
 import subprocess
@@ -95,6 +97,25 @@ def test_two_processes_evaluate_everybody_once(finished, folder):
     # 20 steps make flat maps, on some of which the decoder goes far astray
     assert torch.isclose(*keypoints, atol=0.05).float().mean() > 0.97
     assert [p["score"] for p in one] == pytest.approx([p["score"] for p in two], abs=1e-4)
+
+
+def test_two_processes_show_the_accuracy_on_a_terminal(folder, words):
+    """Which only process 0 has, while both must measure it."""
+    reader, writer = pty.openpty()
+    run = subprocess.Popen([sys.executable, str(SCRIPT), *words(
+        "terminal", **DDP | {"optim.epochs": 2, "log.every": 1000})], cwd=ROOT, stderr=writer,
+        stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    os.close(writer)
+    shown = b""
+    try:
+        while part := os.read(reader, 65536):
+            shown += part
+    except OSError:     # the end of a terminal that nobody has any more
+        pass
+    assert run.wait() == 0, shown.decode()
+    steps = re.findall(rb"epoch 1 (\d+)/\d+, loss [\d.]+ acc (0\.\d+) lr \S+ \d+/s wait +\d+% all",
+                       shown)
+    assert steps[0][0] == b"1" and len(steps) > 1      # a bar is drawn ten times a second
 
 
 def test_two_machines_by_torchrun(folder, words, finished):

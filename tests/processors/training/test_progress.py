@@ -1,4 +1,12 @@
+import fcntl
 import json
+import os
+import pty
+import re
+import select
+import struct
+import sys
+import termios
 from dataclasses import replace
 
 import pytest
@@ -43,6 +51,29 @@ def report(shown: Progress, step: int, loss: float = 0.5) -> StepStats:
 def make(folder, first=0, every=2, **log_) -> Progress:
     config = replace(Config(), optim=OptimConfig(epochs=2), log=LogConfig(every=every))
     return Progress(0, first, 5, config, log_.get("rank", 0), make_log(folder, **log_))
+
+
+@pytest.mark.parametrize("columns", [0, 80, 160])
+def test_a_terminal_shows_all_figures_whatever_its_width(tmp_path, clock, monkeypatch, columns):
+    reader, writer = pty.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", columns, columns, 0, 0))
+    monkeypatch.setattr(sys, "stderr", open(writer, "w"))
+    shown = make(tmp_path, every=100)
+    assert all(shown.wants_accuracy(step) for step in range(5))
+    for step in range(5):
+        with shown.meter.waiting():
+            clock.now += 0.25
+        clock.now += 0.75
+        shown.add(report(shown, step), images=1111, skipped=0)
+    shown.bar.refresh()
+    sys.stderr.flush()
+    text = ""
+    while select.select([reader], [], [], 0.2)[0]:
+        text += os.read(reader, 65536).decode()
+    last = re.split("[\r\n]+", re.sub(r"\x1b\[A", "", text).rstrip())[-1]
+    assert last.startswith("epoch 1 5/5, loss 0.50000 acc 0.250 lr 1.0e-01 1111/s wait 25% all 0:0")
+    assert len(last) <= (columns or 120)
+    sys.stderr.close(), os.close(reader)
 
 
 def test_lines_come_at_their_steps_and_at_the_end_of_the_epoch(tmp_path, clock):
@@ -105,7 +136,7 @@ def test_on_a_terminal_there_is_a_bar(tmp_path, monkeypatch, capsys, clock):
     shown.add(report(shown, 1), images=8, skipped=0)
     shown.bar.refresh()
     drawn = capsys.readouterr().err
-    assert "epoch 1:  40%" in drawn and "2/5" in drawn
+    assert "epoch 1 2/5, " in drawn and "2/5" in drawn
     assert "loss 0.50000 acc 0.250 lr 1.0e-01 4/s wait 0% all 0:16" in drawn
     shown.close()
 
