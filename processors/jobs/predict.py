@@ -12,10 +12,13 @@ from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
-from processors.prediction.frame_sources import Frame, ImageFiles, Video, open_source
-from processors.prediction.frame_writers import ImageWriter, Results, VideoWriter, writer_for
+from processors.prediction.frame import Frame
+from processors.prediction.frame_sources import ImageFiles, open_source
+from processors.prediction.frame_writers import ImageWriter, Results, writer_for
 from processors.prediction.person import Person
 from processors.prediction.video_people import VideoPeople
+from processors.prediction.video_source import Video
+from processors.prediction.video_writer import VideoWriter
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named
@@ -70,8 +73,7 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
     Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
     UserError if no frame at all can be read, and Stopped (SystemExit) after a signal.
     """
-    tracked = (VideoPeople(predictor.skeleton, frames.fps, smooth)
-               if isinstance(frames, Video) else None)
+    tracked = VideoPeople(predictor.skeleton, smooth) if frames.is_video else None
     done, people_count, errors = 0, 0, []
     with StopRequest(OneProcess(())) as stop, Results(writer.results_path) as results, \
             bar(None, "predicting", total=len(frames) or None) as progress:
@@ -102,6 +104,8 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
+    for note in [*frames.notes(), *writer.notes]:
+        log.warning(note)
     if stop.signal is not None:
         log.info("stopped by a signal; what is written until then is whole")
         raise Stopped(128 + stop.signal)

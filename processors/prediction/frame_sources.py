@@ -1,28 +1,14 @@
 """Where `predict` gets its pictures from: image files, a video, or a camera."""
 import glob
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from datasets.crops.images import SUFFIXES, ImageError, read_image
+from processors.prediction.frame import Frame
 from processors.prediction.image_lists import list_images
-from utils.errors import UserError
-
-USUAL_FPS = 25.0        # of a video or camera that does not say
-
-
-@dataclass(frozen=True)
-class Frame:
-    number: int                     # in the source, from 0
-    seconds: float                  # since the first one of a video or camera, else 0
-    name: str                       # of an image, relative to the source's root
-    pixels: np.ndarray | None       # (H, W, 3) uint8 RGB; None if it cannot be read
-    error: str = ""                 # why
+from processors.prediction.video_source import Video, is_camera
 
 
 @dataclass(frozen=True)
@@ -42,53 +28,9 @@ class ImageFiles:
             except ImageError as error:
                 yield Frame(number, 0.0, name, None, str(error))
 
-
-class Video:
-    """A video file, or a camera by its number; read once, from its beginning."""
-    is_video = True
-
-    def __init__(self, source: str):
-        """Raises UserError for what OpenCV cannot open, or has no picture."""
-        self.is_camera = is_camera(source)
-        self.path = Path(f"camera{source}.mp4" if self.is_camera else source)
-        self.at_once = 1 if self.is_camera else 8       # a camera's picture is to be shown soon
-        self.capture = cv2.VideoCapture(int(source) if self.is_camera else source)
-        self.ahead = self._read() if self.capture.isOpened() else None
-        if self.ahead is None:
-            raise UserError(f"there is no camera {source} that OpenCV can open: give another "
-                             f"number" if self.is_camera else
-                             f"{source} is no image ({', '.join(SUFFIXES)}) and no video that "
-                             f"OpenCV can read: copy it again or convert it")
-        fps = self.capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
-        stated = 0 if self.is_camera else self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.stated = int(stated) if 0 < stated < 1e9 else 0    # some files state nonsense
-
-    def __len__(self) -> int:
-        """Frames that the file says it has; 0 if that is not known."""
-        return self.stated
-
-    def _read(self) -> tuple[bool, np.ndarray | None] | None:
-        """Whether the next frame could be read, and the frame; None at the end."""
-        return self.capture.retrieve() if self.capture.grab() else None
-
-    def __iter__(self) -> Iterator[Frame]:
-        number, start = 0, time.monotonic()
-        while self.ahead is not None:
-            done, pixels = self.ahead
-            seconds = time.monotonic() - start if self.is_camera else number / self.fps
-            if done and pixels is not None and pixels.size:
-                yield Frame(number, seconds, "", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-            else:
-                yield Frame(number, seconds, "", None, f"frame {number} cannot be decoded")
-            number += 1
-            self.ahead = self._read()
-        for missing in range(number, self.stated):
-            yield Frame(missing, missing / self.fps, "", None, f"the file ends at frame {number}")
-
-
-def is_camera(source: str) -> bool:
-    return source.isascii() and source.isdigit() and not Path(source).exists()
+    def notes(self) -> list[str]:
+        """As `Video.notes`: a file that cannot be read is a frame with an error."""
+        return []
 
 
 def open_source(source: str) -> ImageFiles | Video:

@@ -19,42 +19,45 @@ class Track:
     box: np.ndarray         # (4,) float64, xywh, image pixels, where it was last seen
     keypoints: np.ndarray   # (K, 2) float64, image pixels
     velocity: np.ndarray    # (2,) float64, image pixels in a frame
+    time: float             # then
     unseen: int = 0         # frames since
 
 
 class PersonTracker:
     """`update` takes the people of each frame, in order, and gives them ids.
 
-    A person keeps its id if it is away for at most `patience` frames and comes back near where
-    its velocity would have brought it. The most similar pairs are matched first (greedily). Only
-    people with a score of at least `new_score` get a new id; the others have none, -1, until
-    they are sure.
+    A person keeps its id if it is away for at most `patience`, in frames or in the unit of the
+    times given, and comes back near where its velocity would have brought it. The most similar
+    pairs are matched first (greedily). Only people with a score of at least `new_score` get a new
+    id; the others have none, -1, until they are sure.
     """
 
-    def __init__(self, sigmas: Sequence[float], patience: int = 30, new_score: float = 0.3,
+    def __init__(self, sigmas: Sequence[float], patience: float = 30, new_score: float = 0.3,
                  joint_score: float = 0.2):
         """sigmas: of the skeleton's K joints. joint_score: joints below do not count."""
         self.sigmas, self.patience = sigmas, patience
         self.new_score, self.joint_score = new_score, joint_score
         self.tracks: list[Track] = []
-        self.next_id = 1
+        self.next_id, self.time = 1, 0.0
 
     def update(self, boxes: np.ndarray, keypoints: np.ndarray, joint_scores: np.ndarray,
-               scores: np.ndarray) -> np.ndarray:
+               scores: np.ndarray, time: float | None = None) -> np.ndarray:
         """boxes (N, 4) xywh, keypoints (N, K, 2), joint_scores (N, K), scores (N,), in image
-        pixels -> ids (N,) int64, from 1, or -1."""
+        pixels -> ids (N,) int64, from 1, or -1. time: of the frame; its number if not given."""
+        self.time = self.time + 1 if time is None else time
         ids = np.full(len(boxes), -1, np.int64)
         for track in self.tracks:
             track.unseen += 1
         for row, track in self._matches(boxes, keypoints, joint_scores):
-            _move(track, boxes[row], keypoints[row])
+            _move(track, boxes[row], keypoints[row], self.time)
             ids[row] = track.id
         for new in np.flatnonzero((ids < 0) & (np.asarray(scores) >= self.new_score)):
             self.tracks.append(Track(self.next_id, np.array(boxes[new], np.float64),
-                                     np.array(keypoints[new], np.float64), np.zeros(2)))
+                                     np.array(keypoints[new], np.float64), np.zeros(2), self.time))
             ids[new] = self.next_id
             self.next_id += 1
-        self.tracks = [track for track in self.tracks if track.unseen <= self.patience]
+        self.tracks = [track for track in self.tracks       # rounded, or 1.1 - 0.1 is above 1
+                       if round(self.time - track.time, 3) <= self.patience]
         return ids
 
     def _matches(self, boxes: np.ndarray, keypoints: np.ndarray,
@@ -81,11 +84,12 @@ class PersonTracker:
         return matches
 
 
-def _move(track: Track, box: np.ndarray, keypoints: np.ndarray) -> None:
+def _move(track: Track, box: np.ndarray, keypoints: np.ndarray, time: float) -> None:
     box = np.array(box, np.float64)
     step = (box[:2] + box[2:] / 2 - track.box[:2] - track.box[2:] / 2) / track.unseen
     track.velocity = (1 - VELOCITY_SHARE) * track.velocity + VELOCITY_SHARE * step
-    track.box, track.keypoints, track.unseen = box, np.array(keypoints, np.float64), 0
+    track.box, track.keypoints = box, np.array(keypoints, np.float64)
+    track.time, track.unseen = time, 0
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ FORGET_SECONDS = 1.0    # after which a person who comes back is a new one
 class VideoPeople:
     """`update` takes the people of each frame, in order."""
 
-    def __init__(self, skeleton: Skeleton, fps: float, smooth: bool = False):
-        self.tracker = PersonTracker(skeleton.sigmas, patience=max(1, round(fps * FORGET_SECONDS)))
+    def __init__(self, skeleton: Skeleton, smooth: bool = False):
+        self.tracker = PersonTracker(skeleton.sigmas, FORGET_SECONDS)
         self.joints, self.smooth = skeleton.num_joints, smooth
         self.filters: dict[int, OneEuroFilter] = {}
 
@@ -25,7 +25,7 @@ class VideoPeople:
             np.reshape([person.box for person in people], (-1, 4)),
             np.reshape([person.keypoints for person in people], (-1, self.joints, 2)),
             np.reshape([person.scores for person in people], (-1, self.joints)),
-            np.array([person.score for person in people]))
+            np.array([person.score for person in people]), seconds)
         known = {track.id for track in self.tracker.tracks}
         self.filters = {key: kept for key, kept in self.filters.items() if key in known}
         return [self._smoothed(replace(person, id=number), number, seconds) if number > 0

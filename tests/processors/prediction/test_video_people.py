@@ -15,7 +15,7 @@ def person(x: float, score: float = 0.9, shake: float = 0.0) -> Person:
 
 
 def test_ids_stay_with_their_people():
-    people = VideoPeople(load_skeleton("coco"), FPS)
+    people = VideoPeople(load_skeleton("coco"))
     for frame in range(10):
         row = [person(10 + frame), person(200 - frame), person(400, score=0.1)]
         found = people.update(row if frame % 2 else row[::-1], frame / FPS)
@@ -26,7 +26,7 @@ def test_ids_stay_with_their_people():
 
 @pytest.mark.parametrize("away, same", [(5, True), (12, False)])
 def test_after_a_second_it_is_somebody_new(away, same):
-    people = VideoPeople(load_skeleton("coco"), FPS, smooth=True)
+    people = VideoPeople(load_skeleton("coco"), smooth=True)
     first, = people.update([person(10)], 0.0)
     for frame in range(1, away):
         assert people.update([], frame / FPS) == []
@@ -36,7 +36,7 @@ def test_after_a_second_it_is_somebody_new(away, same):
 
 
 def test_smoothing_calms_the_joints_and_nothing_else():
-    plain, calm = (VideoPeople(load_skeleton("coco"), 30, smooth) for smooth in (False, True))
+    plain, calm = (VideoPeople(load_skeleton("coco"), smooth) for smooth in (False, True))
     rng, found = np.random.default_rng(0), ([], [])
     for frame in range(50):
         row = [person(100, shake=rng.normal(0, 1))]

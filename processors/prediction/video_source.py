@@ -1,0 +1,203 @@
+"""Video: the frames of a file, a stream or a camera, each with the time at which it is shown."""
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from datasets.crops.images import SUFFIXES
+from processors.prediction.frame import Frame
+from utils.errors import UserError
+
+USUAL_FPS = 25.0        # of a video or camera that does not say
+FASTEST = 120.0         # frames/s that a file is believed to have without seeing them
+LONGEST_PAUSE = 600.0   # seconds between two frames; a longer one is a damaged time stamp
+MP4 = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")     # boxes that begin one
+AVI, MATROSKA = b"RIFF", b"\x1aE\xdf\xa3"
+SEGMENT = b"\x18\x53\x80\x67"       # of Matroska and WebM: the element that all frames are in
+
+
+class Video:
+    """A video file, a stream by its address, or a camera by its number or device; read once, from
+    its beginning.
+
+    seconds of a frame: of a file or stream those of its time stamps, since many phones and screen
+    recorders have no constant rate. A stamp that does not rise is replaced by the time before and
+    1/fps, and `notes` says how many. Of a camera: when the picture came.
+    """
+    is_video = is_timed = True
+
+    def __init__(self, source: str, name: str = ""):
+        """name: what the video is called that is made of it, without its suffix. Raises UserError
+        for what OpenCV cannot open, or has no picture."""
+        self.is_camera, self.is_stream = is_camera(source), is_address(source)
+        self.source, self.name = without_password(source), name or _name(source)
+        live = self.is_camera or (self.is_stream and not source.lower().startswith("http"))
+        self.at_once = 1 if live else 8         # a live picture is to be shown soon
+        self.capture = cv2.VideoCapture(int(source) if source.isdigit() and self.is_camera
+                                        else source)
+        self.ahead = self._read() if self.capture.isOpened() else None
+        if self.ahead is None:
+            raise UserError(self._refusal())
+        fps = self.capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
+        stated = 0 if live else self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.stated = int(stated) if 0 < stated < 1e9 else 0    # some files state nonsense
+        self.shortest, self.guessed, self.done = 0.0, 0, 0
+        self.seconds = 0.0
+
+    def __len__(self) -> int:
+        """About how many frames there are; 0 if that is not known. Of most kinds of files OpenCV
+        works it out from their length, sound and pauses included."""
+        return self.stated
+
+    @property
+    def rate(self) -> float:
+        """Frames a second that show it as it is: those stated, or more if the first frames came
+        faster."""
+        seen = 1 / self.shortest if self.shortest else self.fps
+        return self.fps if self.is_camera or seen / 1.25 < self.fps <= FASTEST else min(
+            seen, FASTEST)
+
+    def _read(self) -> tuple[bool, np.ndarray | None, float] | None:
+        """Whether the next frame could be read, the frame, its time stamp; None at the end."""
+        if not self.capture.grab():
+            return None
+        stamp = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return *self.capture.retrieve(), stamp
+
+    def __iter__(self) -> Iterator[Frame]:
+        start, first = time.monotonic(), self.ahead[2] if self.ahead else 0.0
+        while self.ahead is not None:
+            done, pixels, stamp = self.ahead
+            number = self.done
+            if self.is_camera:
+                self.seconds = time.monotonic() - start
+            elif number:
+                self._advance(stamp - first)
+            if done and pixels is not None and pixels.size:
+                yield Frame(number, self.seconds, "", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+            else:
+                yield Frame(number, self.seconds, "", None, f"frame {number} cannot be decoded")
+            self.done += 1
+            self.ahead = self._read()
+
+    def _advance(self, seconds: float) -> None:
+        """To the time of the next frame."""
+        step = seconds - self.seconds
+        if 0 < step <= LONGEST_PAUSE:
+            self.seconds, self.shortest = seconds, min(step, self.shortest or step)
+        else:
+            self.seconds += 1 / self.fps
+            self.guessed += 1
+
+    def notes(self) -> list[str]:
+        """Sentences on what is not as it should be, as far as it was read."""
+        found = []
+        if self.guessed:
+            found.append(f"{self.source}: {self.guessed} of {self.done} frames have no rising time "
+                         f"stamp, so their times are counted by {self.fps:g} frames/s")
+        if self.ahead is not None or self.is_camera or self.is_stream:
+            return found
+        missing, counted = read_structure(Path(self.source))
+        if missing:
+            found.append(f"{self.source} was cut off: it lacks its last {missing} bytes, and ends "
+                         f"at frame {self.done}, {self.seconds:.1f} s; copy it again")
+        elif counted and self.done < self.stated:
+            found.append(f"{self.source} counts {self.stated} frames and gave {self.done}: the "
+                         f"others are damaged, or were trimmed away without being removed")
+        return found
+
+    def _refusal(self) -> str:
+        if self.is_camera:
+            return f"there is no camera {self.source} that OpenCV can open: give another number"
+        if self.is_stream:
+            return (f"{self.source} gives no pictures that OpenCV can read: correct the address, "
+                    f"or see that it can be reached from here")
+        return (f"{self.source} is no image ({', '.join(SUFFIXES)}) and no video that OpenCV can "
+                f"read: copy it again or convert it")
+
+
+def is_camera(source: str) -> bool:
+    """A camera's number, or its device such as /dev/video0 or /dev/v4l/by-id/...."""
+    path = Path(source)
+    if not path.exists():
+        return source.isascii() and source.isdigit()
+    return (stat.S_ISCHR(path.stat().st_mode)
+            and os.path.realpath(path).startswith("/dev/video"))
+
+
+def is_address(source: str) -> bool:
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None
+
+
+def without_password(source: str) -> str:
+    """An address as it can be shown: without name and password of a user."""
+    return re.sub(r"^([A-Za-z0-9+.-]+://)[^/@]*@", r"\1", source)
+
+
+def _name(source: str) -> str:
+    if is_address(source):
+        parts = urlsplit(source)
+        return re.sub(r"[^\w.-]+", "_", Path(parts.path).stem or parts.hostname or "stream")
+    return f"camera{source}" if source.isdigit() and is_camera(source) else Path(source).stem
+
+
+def read_structure(path: Path) -> tuple[int, bool]:
+    """How many bytes a file lacks that it says it has, which tells that it was cut off, and
+    whether the number of frames that OpenCV tells is counted there, not worked out.
+
+    Known of MP4 and MOV, of AVI, and of Matroska and WebM; 0 and False of others.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[4:8] in MP4:
+            return max(_end_of_boxes(file, size) - size, 0), True
+        if head[:4] == AVI:
+            stated = int.from_bytes(head[4:8], "little")
+            return max(8 + stated - size, 0) if stated < 0xFFFFFFFF else 0, False
+        if head[:4] == MATROSKA:
+            file.seek(4)
+            header = _ebml_size(file)
+            file.seek(header or 0, os.SEEK_CUR)
+            segment = _ebml_size(file) if file.read(4) == SEGMENT else None
+            return max(file.tell() + segment - size, 0) if segment is not None else 0, False
+    return 0, False
+
+
+def is_known(path: Path) -> bool:
+    """Whether a video file is of a kind whose structure is read here."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+    return head[4:8] in MP4 or head.startswith((AVI, MATROSKA))
+
+
+def _end_of_boxes(file: BinaryIO, size: int) -> int:
+    """Where the last box of an MP4 file ends, as it says. ISO/IEC 14496-12."""
+    end = 0
+    while end + 8 <= size:
+        file.seek(end)
+        length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
+        if length == 1:
+            length = int.from_bytes(file.read(8), "big")
+        if length < 8 or not kind.isalnum():    # up to the end of the file, or no box
+            break
+        end += length
+    return end
+
+
+def _ebml_size(file: BinaryIO) -> int | None:
+    """A number of RFC 8794: the zeros before its first one tell its bytes; None: unknown size."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    more = 8 - first[0].bit_length()
+    number = int.from_bytes(bytes([first[0]]) + file.read(more), "big") & (1 << 7 * (more + 1)) - 1
+    return None if number == (1 << 7 * (more + 1)) - 1 else number

@@ -1,0 +1,162 @@
+"""VideoWriter: a video's frames as one .mp4 that plays as long as the source."""
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from datasets.crops.images import SUFFIXES
+from processors.prediction.frame import Frame
+from processors.prediction.video_source import Video, is_known
+from utils.errors import UserError
+from utils.files import temporary
+from utils.outputs import ensure_folder, ensure_output, mark_video
+
+CODECS = {"mp4v": "mp4v", "h264": "avc1", "vp9": "vp09"}    # as --codec has them: in the file
+LONGEST_LIVE = 250      # times a camera's picture is repeated; a longer pause is cut out
+LOOKED_AT = 4 << 20     # bytes at both ends of a file in which sound is looked for
+SOUND = re.compile(rb"soun|auds|A_(AAC|OPUS|VORBIS|MPEG|PCM|AC3|EAC3|FLAC|DTS)")
+
+
+class VideoWriter:
+    """One .mp4 at a constant rate: each picture is repeated until the next one's time comes. Of
+    pictures that come faster than the rate the last one is shown, and `notes` counts the others.
+    A frame without a picture shows the one before it, at the beginning the one behind it.
+
+    It grows beside its place, in a temporary file, and takes it when it is whole. The sound of a
+    file is copied by the program ffmpeg, if there is one.
+    """
+
+    def __init__(self, source: Video, out: Path, codec: str = ""):
+        """codec: a key of CODECS; if not given, H.264 where OpenCV can write it, else mp4v."""
+        if out.suffix.lower() in (".avi", ".mkv", ".mov", ".webm", ".m4v", *SUFFIXES):
+            raise UserError(f"--out is {out}, but a video is written as .mp4: give a name that "
+                            f"ends so, or a folder")
+        self.path = out if out.suffix.lower() == ".mp4" else out / f"{source.name}.mp4"
+        self.shown, self.results_path = self.path, self.path.with_suffix(".jsonl")
+        part = temporary(self.path)
+        self.part = part.with_name(f"{part.name}.mp4")      # OpenCV goes by the suffix
+        self.source, self.codec, self.size, self.fps = source, codec, (0, 0), 0.0
+        self.frames, self.end, self.unseen, self.pending = 0, 0, 0, False
+        self.writer: cv2.VideoWriter | None = None
+        self.last: np.ndarray | None = None     # as it goes into the file
+        self.notes: list[str] = []
+        ensure_output(self.path, "video", "--out", [source.source])
+        ensure_output(self.results_path, "results in lines", "--out")
+
+    def write(self, frame: Frame, picture: np.ndarray | None) -> None:
+        if picture is not None:
+            if self.writer is None:
+                self.writer = self._open(*picture.shape[1::-1])
+            if picture.shape[1::-1] != self.size:
+                picture = cv2.resize(picture, self.size, interpolation=cv2.INTER_AREA)
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+            self.last = picture if self.last is None else self.last
+        if self.writer is None:
+            return
+        due = round(frame.seconds * self.fps)       # pictures before this one
+        if self.source.is_camera:
+            due = min(due, self.frames + LONGEST_LIVE)
+        self._fill(due)
+        self.unseen += self.pending         # its time was too short
+        if picture is not None:
+            self.last, self.pending = picture, True
+        self.end = due + 1
+
+    def _fill(self, count: int) -> None:
+        """Show the last picture until `count` pictures are in the file."""
+        while self.writer is not None and self.last is not None and self.frames < count:
+            self.writer.write(self.last)
+            self.frames, self.pending = self.frames + 1, False
+
+    def _open(self, width: int, height: int) -> cv2.VideoWriter:
+        # The codec wants even sizes: the last row or column of an odd picture is scaled away
+        self.size, self.fps = (max(2, width - width % 2), max(2, height - height % 2)), \
+            self.source.rate
+        ensure_folder(self.part.parent, "--out")
+        for codec in (self.codec or "h264", "mp4v"):
+            self.part.unlink(missing_ok=True)
+            with _quiet():      # a codec that is not there is no news
+                writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODECS[codec]),
+                                         self.fps, self.size)
+            if writer.isOpened():
+                break
+        else:
+            raise OSError(f"the video {self.part} cannot be written by OpenCV "
+                          f"({self.size[0]}x{self.size[1]} pixels, mp4v): give another --out")
+        if codec != (self.codec or "h264"):
+            other = "" if self.codec == "vp9" else ", and --codec vp9, which is slow, may do"
+            self.notes.append(f"{self.path} is coded as mp4v, which browsers do not play: this "
+                              f"OpenCV cannot write {self.codec or 'h264'}{other}")
+        return writer
+
+    def close(self) -> None:
+        """Finish the file. Raises OSError if the disk did not take all of it."""
+        if self.writer is None:
+            return
+        self._fill(self.end)
+        self.writer.release()
+        self.writer = None
+        check = cv2.VideoCapture(str(self.part))    # OpenCV does not tell of a full disk
+        whole = check.isOpened() and check.get(cv2.CAP_PROP_FRAME_COUNT) == self.frames
+        check.release()
+        if not whole:
+            raise OSError(f"the video {self.part} is not whole, maybe the disk is full: make room "
+                          f"or give another --out")
+        if self.unseen:
+            self.notes.append(f"{self.path} has {self.fps:.4g} pictures a second, and lacks "
+                              f"{self.unseen} frames that were shorter; the results have them")
+        if not self.source.is_camera and not self.source.is_stream:
+            self._add_sound()
+        mark_video(self.part)
+        os.replace(self.part, self.path)
+
+    def _add_sound(self) -> None:
+        """The source's sound into the file, or a note that it is lost."""
+        program, lost = shutil.which("ffmpeg"), f"the sound is not in {self.path}"
+        if program is None:
+            if has_sound(Path(self.source.source)):
+                self.notes.append(f"{lost}: with the program ffmpeg on the PATH it will be")
+            return
+        both = self.part.with_name(f"{self.part.stem}.sound.mp4")
+        try:
+            done = subprocess.run(
+                [program, "-v", "error", "-y", "-i", f"file:{self.part}", "-i",
+                 f"file:{self.source.source}", "-map", "0:v", "-map", "1:a:0", "-c:v", "copy",
+                 "-c:a", "aac", "-t", f"{self.frames / self.fps:.3f}", f"file:{both}"],
+                stdin=subprocess.DEVNULL, capture_output=True, start_new_session=True, check=False)
+            if not done.returncode:
+                os.replace(both, self.part)
+            elif b"matches no streams" not in done.stderr:      # or there is none
+                why = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+                self.notes.append(f"{lost}: ffmpeg failed{f' ({why[0]})' * bool(why)}")
+        finally:
+            both.unlink(missing_ok=True)
+
+
+def has_sound(path: Path) -> bool:
+    """Whether a video file has sound, as the names of its tracks tell; of kinds that are not
+    known here it is taken for granted."""
+    with open(path, "rb") as file:
+        content = file.read(LOOKED_AT)
+        file.seek(max(path.stat().st_size - LOOKED_AT, len(content)))
+        content += file.read(LOOKED_AT)
+    return SOUND.search(content) is not None or not is_known(path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what OpenCV and ffmpeg themselves write to stderr."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
