@@ -64,6 +64,9 @@ def imports(tree: ast.AST) -> set[str]:
             assert node.level == 0, "write imports from the top: from utils.log import log"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= (names & TREES.keys()) or {node.module}
+        elif (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "resolve_name"
+              and isinstance(node.args[0], ast.Constant)):
+            found.add(node.args[0].value.partition(":")[0])
     if tree is TREES.get("nets.build"):         # it finds the builders by their names
         found |= {network.builder.partition(":")[0] for network in NETWORKS.values()}
     return found
@@ -109,13 +112,13 @@ def test_no_import_hides_in_a_function(module):
     assert not {name for name in hidden if OPTIONAL.isdisjoint(name.split("."))}
 
 
-def test_only_commands_and_networks_are_imported_by_name():
-    """What a command needs is imported when it is chosen, in main.py, and the builder of a network
-    in nets/build.py; nothing else is late."""
+def test_only_commands_networks_and_curves_are_imported_by_name():
+    """What a command needs is imported when it is chosen, in main.py, the builder of a network in
+    nets/build.py, and Matplotlib when a run has something to draw; nothing else is late."""
     by_name = ("import_module", "__import__", "resolve_name")
     late = {module for module, tree in TREES.items() for node in ast.walk(tree)
             if getattr(node, "id", getattr(node, "attr", "")) in by_name}
-    assert late == {"main", "nets.build"}
+    assert late == {"main", "nets.build", "processors.training.pose_processor"}
 
 
 def test_no_module_imports_itself_in_a_circle():
