@@ -16,7 +16,8 @@ from datasets.annotations.skeleton import Skeleton
 from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
-from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
+from datasets.crops.image_files import missing_files, spelled_otherwise
+from datasets.crops.images import ImageError, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
 from utils.errors import UserError

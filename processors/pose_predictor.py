@@ -147,7 +147,7 @@ class PosePredictor:
 
 
 def _pixels(image: Image) -> np.ndarray:
-    return read_image(image, upright=True) if isinstance(image, str | Path) else as_rgb(image)
+    return read_image(image, exif="obey") if isinstance(image, str | Path) else as_rgb(image)
 
 
 def _given(boxes: Sequence, image: np.ndarray) -> Detections:

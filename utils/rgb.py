@@ -19,10 +19,7 @@ def as_rgb(image: Any, bits: int = 0) -> np.ndarray:
     image of any mode gives what its file gives: converted to RGB, and turned as its EXIF
     orientation says. Raises UserError for anything else, and for no pixels.
     """
-    orientation = 1
-    if isinstance(image, Image.Image):
-        image, orientation = _of_pillow(image), orientation_of(image)
-    pixels = np.asarray(image)
+    pixels = of_pillow(image) if isinstance(image, Image.Image) else np.asarray(image)
     if pixels.dtype.kind == "u" and pixels.itemsize == 2 and pixels.size:
         pixels = eight_bits(pixels, bits)
     shape = pixels.shape if pixels.ndim == 3 else (*pixels.shape, 1)
@@ -30,8 +27,7 @@ def as_rgb(image: Any, bits: int = 0) -> np.ndarray:
         raise UserError(f"an image is an array of shape {tuple(pixels.shape)} and type "
                         f"{pixels.dtype}: {FORM}")
     pixels = pixels.reshape(shape)
-    pixels = pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3]
-    return np.ascontiguousarray(turned(pixels, orientation))
+    return np.ascontiguousarray(pixels.repeat(3, 2) if shape[2] == 1 else pixels[..., :3])
 
 
 def eight_bits(pixels: np.ndarray, bits: int = 0) -> np.ndarray:
@@ -50,27 +46,33 @@ def used_bits(pixels: np.ndarray) -> int:
     return next(depth for depth in DEPTHS if int(pixels.max()) < 1 << depth)
 
 
-def _of_pillow(image: Image.Image) -> Any:
-    """A PIL image as an image or array that `as_rgb` takes. Raises UserError."""
+def of_pillow(image: Image.Image) -> np.ndarray:
+    """A PIL image as it is shown, (H, W, 3) uint8 or (H, W) uint16. Raises UserError, OSError."""
     if image.mode == "F":
         raise UserError("an image has floating-point values, whose range nothing says: save it "
                         "with 8 or 16 bits")
     if image.mode.startswith("I"):
-        values = np.asarray(image)      # of int32, or uint16 of either byte order
-        if values.size and not 0 <= values.min() <= values.max() < 1 << 16:
-            raise UserError(f"an image has the values {values.min()} to {values.max()}, beyond 16 "
+        pixels = np.asarray(image)      # of int32, or uint16 of either byte order
+        if pixels.size and not 0 <= pixels.min() <= pixels.max() < 1 << 16:
+            raise UserError(f"an image has the values {pixels.min()} to {pixels.max()}, beyond 16 "
                             f"bits: save it with 8 or 16 bits")
-        return values.astype(np.uint16)
-    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+        return turned(pixels.astype(np.uint16), orientation_of(image))
+    cut = is_deep(image)
     try:
         pixels = np.asarray(image.convert("RGB"))
     except ValueError as error:
         raise UserError(f"an image has the mode {image.mode}, which Pillow does not convert to RGB "
                         f"({error}): {FORM}") from error
-    if deep and used_bits(pixels.astype(np.uint16) << 8) < 16:
+    if cut and used_bits(pixels.astype(np.uint16) << 8) < 16:
         raise UserError("an image has colours of 16 bits, of which Pillow keeps the upper 8, and "
                         "these are nearly black: give the path of the file instead")
-    return pixels
+    return turned(pixels, orientation_of(image))
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether the file of a PIL image that is not decoded yet has more than 8 bits a value."""
+    return image.mode.startswith("I") or any(";16" in str(tile) for tile in
+                                             getattr(image, "tile", ()))
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -88,9 +90,9 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """(H, W, C) as stored -> as an EXIF orientation shows it, a view."""
+    """(H, W) or (H, W, C) as stored -> as an EXIF orientation shows it, a view."""
     if orientation > 4:
-        pixels = pixels.transpose(1, 0, 2)      # 5
+        pixels = pixels.swapaxes(0, 1)      # 5
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels

@@ -1,21 +1,26 @@
-"""Images: from a file to RGB pixels, and from a list of names to the files that are not there."""
+"""Images: from a file to RGB pixels."""
 import os
 import stat
-import unicodedata
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from datasets.crops.image_header import (
+    JPEG_END,
+    JPEG_START,
+    ImageHeader,
+    header_in,
+    headers_only,
+)
 from utils.errors import UserError
+from utils.rgb import as_rgb, is_deep, of_pillow, turned, used_bits
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")     # looked for in folders
-JPEG_START, JPEG_SCAN, JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+JPEG_SCAN, PNG_START, TIFF_STARTS = b"\xff\xda", b"\x89PNG", (b"II*\0", b"MM\0*")
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
 MOST_PIXELS = 300_000_000   # above the largest cameras' 200 million, and 900 MB as RGB
 SMALL_JPEG = 500_000        # bytes, too few for so many pixels: JPEG has a bit or more for 64
@@ -23,6 +28,11 @@ SMALL_JPEG = 500_000        # bytes, too few for so many pixels: JPEG has a bit 
 # OpenCV decodes straight to RGB from 4.11 on; older ones give BGR, which is turned afterwards
 _RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
 _FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_COLOR if _RGB_FLAG is None else _RGB_FLAG)
+# With more than 8 bits a value: OpenCV 5 mixes the colours of such TIFFs up on the way to RGB
+_DEEP_FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+
+if "OPENCV_LOG_LEVEL" not in os.environ:    # what is wrong with a file stands in our own sentences
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class ImageError(UserError):
@@ -36,15 +46,43 @@ class ImageError(UserError):
         super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
 
 
-def read_image(path: str | Path, upright: bool = False, look_for_cut: bool = True) -> np.ndarray:
-    """Decode a JPEG, PNG, WebP or whatever else OpenCV reads.
+def read_image(path: str | Path, stated: tuple[int, int] | None = None, exif: str = "default",
+               bits: int = 0, look_for_cut: bool = True) -> np.ndarray:
+    """Decode a JPEG, PNG, WebP, TIFF, GIF (its first frame), HEIC or AVIF, or whatever else OpenCV
+    reads.
 
-    Returns (H, W, 3) uint8 RGB, whatever the file holds (grey, CMYK, alpha, 16 bits). An EXIF
-    orientation counts only if `upright`, because the annotations of COCO ignore it. look_for_cut:
-    also for JPEGs that were given an end, which takes time at some pictures and is needed once.
-    Raises ImageError for a file that is missing, empty, cut short, no image, no file but a device
-    or pipe, or one that would fill the memory.
+    Returns (H, W, 3) uint8 RGB, whatever the file holds (grey, palette, CMYK, alpha, 16 bits).
+    stated: its (width, height) as the labels say, and exif: "obey" or something else, decide
+    about an EXIF orientation by the rule of datasets/crops/image_header.py. bits: in use of 16,
+    0: as many as the image uses (`utils.rgb.eight_bits`). look_for_cut: also for JPEGs that were
+    given an end, which takes time at some pictures and is needed once. Raises ImageError for a
+    file that is missing, empty, cut short, no image, no file but a device or pipe, or one that
+    would fill the memory.
     """
+    data = _content(path)
+    pixels = _stored(data, path)
+    if look_for_cut and data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
+        raise ImageError(f"image {path} is cut short, only an end was put behind it: copy it again")
+    if pixels.dtype != np.uint8 or pixels.ndim == 2:
+        pixels = as_rgb(pixels, bits)
+    height, width = pixels.shape[:2]
+    if exif != "obey" and stated in (None, (width, height)):
+        return pixels       # as nearly always, without a look at the EXIF block
+    header = header_in(data) or ImageHeader((width, height))
+    if (header.proven(stated) or exif) == "obey":
+        pixels = np.ascontiguousarray(turned(pixels, header.orientation))
+    return pixels
+
+
+def bits_of(path: str | Path) -> int:
+    """How many bits a value of an image file uses, one of `utils.rgb.DEPTHS`; 8 of all that is
+    stored with 8. Raises ImageError."""
+    pixels = _stored(_content(path), path)
+    return 8 if pixels.dtype == np.uint8 else used_bits(pixels)
+
+
+def _content(path: str | Path) -> bytes:
+    """The bytes of an image file. Raises ImageError."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):     # a device is read for ever
             raise ImageError(f"image {path} is no file: name one")
@@ -60,19 +98,68 @@ def read_image(path: str | Path, upright: bool = False, look_for_cut: bool = Tru
         raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
     if len(data) > SMALL_JPEG or not data.startswith(JPEG_START):
         _ensure_memory_for(data, path)
+    return data
+
+
+def _stored(data: bytes, path: str | Path) -> np.ndarray:
+    """(H, W, 3) uint8 or uint16 RGB, or (H, W) uint16. Raises ImageError."""
+    heif = data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS
     try:
-        pixels = decode(np.frombuffer(data, np.uint8), upright)
+        pixels = None
+        if heif or data.startswith((*TIFF_STARTS, b"GIF8")):
+            pixels = _by_pillow(data)
+        if pixels is None and _may_be_deep(data):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _DEEP_FLAGS)
+            if pixels is not None:
+                pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+        elif pixels is None:
+            pixels = decode(np.frombuffer(data, np.uint8))
     except cv2.error as error:
         raise ImageError(f"image {path} cannot be decoded: {error.err}") from error
+    except UserError as error:
+        raise ImageError(f"image {path} cannot be used: {error}") from error
+    if pixels is None and heif:
+        raise ImageError(f"image {path} is a HEIC or AVIF, which needs a package: pip install "
+                         f"pillow-heif, or convert it to JPEG")
     if pixels is None:
         raise ImageError(f"image {path} is damaged or is not an image: copy it again")
-    if look_for_cut and data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
-        raise ImageError(f"image {path} is cut short, only an end was put behind it: copy it again")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"image {path} has values of the type {pixels.dtype}, whose range nothing "
+                         f"says: save it with 8 or 16 bits")
     return pixels
+
+
+def _by_pillow(data: bytes) -> np.ndarray | None:
+    """What Pillow reads better than OpenCV, upright; None where OpenCV may know more."""
+    _register_heif()
+    try:
+        with headers_only():        # the size has been looked at
+            image = Image.open(BytesIO(data))
+            return None if is_deep(image) and image.mode == "RGB" else of_pillow(image)
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        return None
+
+
+@cache
+def _register_heif() -> None:
+    """Teach Pillow to read HEIC, if pillow-heif is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return
+    register_heif_opener()
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """Whether a file can have more than 8 bits a value."""
+    if data.startswith(PNG_START):
+        return data[24:25] == b"\x10"
+    return not data.startswith((JPEG_START, b"RIFF", b"BM"))
 
 
 def _ensure_memory_for(data: bytes, path: str | Path) -> None:
     """Raise ImageError for a picture of more than MOST_PIXELS, which a small file can be."""
+    _register_heif()
     try:
         with headers_only():
             width, height = Image.open(BytesIO(data)).size
@@ -84,25 +171,12 @@ def _ensure_memory_for(data: bytes, path: str | Path) -> None:
                          f"cut it into pieces")
 
 
-@contextmanager
-def headers_only() -> Iterator[None]:
-    """Pillow without its guard against pictures too large to decode, for none is decoded, and
-    without its words on damaged EXIF, which costs no pixel."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
-
-
-def decode(data: np.ndarray, upright: bool = False) -> np.ndarray | None:
-    """Content of an image file (N,) uint8 -> (H, W, 3) uint8 RGB; None if it is no image.
+def decode(data: np.ndarray) -> np.ndarray | None:
+    """Content of an image file (N,) uint8 -> (H, W, 3) uint8 RGB as stored; None if it is no image.
 
     torchvision decodes JPEGs with the same library in the same time (within 2 %).
     """
-    pixels = cv2.imdecode(data, _FLAGS & ~cv2.IMREAD_IGNORE_ORIENTATION if upright else _FLAGS)
+    pixels = cv2.imdecode(data, _FLAGS)
     if _RGB_FLAG is None and pixels is not None:
         return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     return pixels
@@ -142,60 +216,3 @@ def _in_small(data: bytes) -> bytes:
     image = Image.open(BytesIO(data))
     image.draft("L", (1, 1))
     return image.tobytes()
-
-
-def missing_files(root: str | Path, names: Iterable[str], alike: Callable[[str], str] = str,
-                  ) -> list[str]:
-    """Those of `names` (relative to `root`, "folder/file.jpg" too) that do not exist.
-
-    Lists every folder once instead of asking for every file, which takes minutes on a network
-    disk. alike: gives the same for file names that count as the same.
-    """
-    listed: dict[str, set[str]] = {}
-    missing = []
-    for name in names:
-        folder, file_name = os.path.split(name)
-        if folder not in listed:
-            listed[folder] = set(map(alike, entries_of(os.path.join(root, folder))))
-        if alike(file_name) not in listed[folder]:
-            missing.append(name)
-    return missing
-
-
-def spelled_otherwise(root: str | Path, missing: Sequence[str]) -> str:
-    """Why names of `missing_files` may be missing, as the end of a sentence's part; "" if no
-    other spelling of them is there."""
-    for words, change, alike in SPELLINGS:
-        changed = [change(name) for name in missing]
-        count = len(missing) - len(missing_files(root, changed, alike))
-        if count:
-            there = "they are" if count == len(missing) else f"{count} of them are"
-            return f"; {there} there {words}"
-    return ""
-
-
-def _bare(name: str) -> str:
-    return name.replace("\\", "/").rpartition("/")[2]
-
-
-def _letters(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-SPELLINGS: tuple[tuple[str, Callable[[str], str], Callable[[str], str]], ...] = (
-    ("with / in the place of \\", lambda name: name.replace("\\", "/"), str),
-    ("without the folder in file_name", _bare, str),
-    ("with letters written in another Unicode form (NFC, NFD)",
-     str, lambda name: unicodedata.normalize("NFC", name)),
-    ("in another case, such as .JPG for .jpg", str, _letters),
-    ("without the folder in file_name, and in another case or Unicode form", _bare, _letters))
-
-
-def entries_of(folder: str) -> dict[str, os.DirEntry]:
-    """What is in a folder, by name; nothing where there is no such folder."""
-    try:
-        return {entry.name: entry for entry in os.scandir(folder)}
-    except PermissionError:
-        raise
-    except (OSError, ValueError):       # not there, a name of another system, or too long
-        return {}

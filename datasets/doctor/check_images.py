@@ -9,16 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.crops.images import (
-    ImageError,
-    entries_of,
-    missing_files,
-    read_image,
-    spelled_otherwise,
-)
+from datasets.crops.image_files import entries_of, missing_files, spelled_otherwise
+from datasets.crops.image_header import ImageHeader, read_header
+from datasets.crops.images import ImageError, read_image
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
-from datasets.doctor.image_header import ImageHeader, read_header
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
 

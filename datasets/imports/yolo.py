@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from datasets.crops.images import SUFFIXES, ImageError, read_image
+from datasets.crops.image_files import SUFFIXES
+from datasets.crops.images import ImageError, read_image
 from datasets.imports.write_coco import (
     HIDDEN,
     NOT_LABELLED,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.crops.images import SUFFIXES, ImageError, read_image
+from datasets.crops.image_files import SUFFIXES
+from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
 from processors.prediction.image_lists import list_images
 from processors.prediction.video_source import Video, is_camera
@@ -24,7 +25,7 @@ class ImageFiles:
     def __iter__(self) -> Iterator[Frame]:
         for number, name in enumerate(self.names):
             try:
-                yield Frame(number, 0.0, name, read_image(self.root / name, upright=True))
+                yield Frame(number, 0.0, name, read_image(self.root / name, exif="obey"))
             except ImageError as error:
                 yield Frame(number, 0.0, name, None, str(error))
 

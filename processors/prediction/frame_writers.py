@@ -8,7 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from datasets.crops.images import SUFFIXES
+from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
 from processors.prediction.video_source import Video

@@ -6,7 +6,7 @@ from pathlib import Path
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import whole_images
-from datasets.crops.images import SUFFIXES, missing_files, spelled_otherwise
+from datasets.crops.image_files import SUFFIXES, missing_files, spelled_otherwise
 from utils.errors import UserError
 from utils.shown import shortened
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 
-from datasets.crops.images import SUFFIXES
+from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
 from utils.errors import UserError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from datasets.crops.images import SUFFIXES
+from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
 from processors.prediction.video_source import Video, is_known
 from utils.errors import UserError

@@ -6,10 +6,11 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, features
 
 from datasets.crops import images
-from datasets.crops.images import ImageError, missing_files, read_image, spelled_otherwise
+from datasets.crops.images import ImageError, bits_of, read_image
+from utils.rgb import as_rgb, turned
 
 PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 255, (6, 8, 3), dtype=np.uint8), (64, 48))
 
@@ -45,12 +46,118 @@ def test_grey_file_gives_three_equal_channels(tmp_path):
     assert pixels.shape == (48, 64, 3) and (pixels == pixels[..., :1]).all()
 
 
-def test_exif_orientation_is_ignored(tmp_path):
-    jpeg = encode(".jpg")
-    exif = (b"Exif\0\0MM\0*\0\0\0\x08\0\x01" b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" b"\0\0\0\0")
-    turned = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
-    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (64, 48)
-    assert np.array_equal(read(tmp_path, turned), read(tmp_path, jpeg))
+def photo(path, orientation: int, pixels: np.ndarray = PIXELS) -> None:
+    """A file whose stored pixels are `pixels`, with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(pixels).save(path, exif=exif, **{"lossless": True} if ".webp" in path.name
+                                 else {"quality": 98} if ".png" not in path.name else {})
+
+
+def close(found: np.ndarray, expected: np.ndarray) -> bool:
+    return found.shape == expected.shape and np.abs(found.astype(int) - expected).mean() < 5
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_exif_orientation_counts_where_the_stated_size_proves_it(tmp_path, suffix, orientation):
+    path = tmp_path / f"a.{suffix}"
+    photo(path, orientation)
+    upright = turned(PIXELS, orientation)
+    stored_size, upright_size = (64, 48), upright.shape[1::-1]
+    assert close(read_image(path), PIXELS) and close(read_image(path, exif="obey"), upright)
+    for exif in ("default", "ignore", "obey"):
+        proof = stored_size != upright_size
+        for size, pixels in ((stored_size, PIXELS), (upright_size, upright)):
+            expected = pixels if proof else upright if exif == "obey" else PIXELS
+            assert close(read_image(path, size, exif), expected)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_square_picture_proves_nothing(tmp_path, orientation):
+    photo(tmp_path / "a.png", orientation, PIXELS[:, :48])
+    for exif, expected in (("default", PIXELS[:, :48]), ("obey", turned(PIXELS[:, :48],
+                                                                        orientation))):
+        assert np.array_equal(read_image(tmp_path / "a.png", (48, 48), exif), expected)
+
+
+def test_nobody_looks_at_exif_where_it_cannot_matter(tmp_path, monkeypatch):
+    photo(tmp_path / "a.jpg", 3)
+    monkeypatch.setattr(images, "header_in", None)
+    assert close(read_image(tmp_path / "a.jpg", (64, 48)), PIXELS)
+
+
+def test_a_tiff_is_always_upright(tmp_path):
+    photo(tmp_path / "a.tif", 6)
+    for exif in ("default", "obey"):
+        assert close(read_image(tmp_path / "a.tif", exif=exif), turned(PIXELS, 6))
+
+
+def of_every_mode() -> dict[str, Image.Image]:
+    image, grey = Image.fromarray(PIXELS), PIXELS[..., 0].astype(np.uint16)
+    see_through = image.convert("RGBA")
+    see_through.putalpha(Image.fromarray(PIXELS[..., 1]))
+    return {**{mode: image.convert(mode) for mode in ("1", "L", "LA", "P", "CMYK", "YCbCr")},
+            "RGBA": see_through, "I;16": Image.fromarray(grey * 257),
+            "12 of 16": Image.fromarray(grey * 16), "I": Image.fromarray(grey * 16).convert("I")}
+
+
+@pytest.mark.parametrize("suffix, modes", [
+    ("png", ["1", "L", "LA", "P", "RGBA", "I;16", "12 of 16"]), ("gif", ["P"]), ("bmp", ["P", "1"]),
+    ("webp", ["RGBA"]), ("jpg", ["CMYK", "YCbCr"]),
+    ("tif", ["1", "L", "LA", "P", "CMYK", "YCbCr", "RGBA", "I;16", "12 of 16", "I"])])
+def test_a_file_is_the_same_by_its_path_and_opened_by_pillow(tmp_path, capfd, suffix, modes):
+    for mode in modes:
+        path = tmp_path / f"{mode}.{suffix}"
+        of_every_mode()[mode].save(path, **{"lossless": True} if suffix == "webp" else {})
+        by_path, by_pillow = read_image(path, exif="obey"), as_rgb(Image.open(path))
+        assert np.abs(by_path.astype(int) - by_pillow).max() <= 1, mode
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jp2"])
+@pytest.mark.parametrize("pixels", [PIXELS, PIXELS[..., 0]], ids=["colour", "grey"])
+@pytest.mark.parametrize("depth", [8, 10, 12, 14, 16])
+def test_the_bits_in_use_of_16_are_the_picture(tmp_path, suffix, pixels, depth):
+    path = tmp_path / f"a{suffix}"
+    pixels = pixels.copy()
+    pixels[0, 0] = 255
+    path.write_bytes(encode(suffix, pixels.astype(np.uint16) << depth - 8))
+    expected = pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
+    assert np.abs(read_image(path).astype(int) - expected).max() <= 1 and bits_of(path) == depth
+    dark = read_image(path, bits=16).astype(int)
+    assert np.abs(dark - (expected >> 16 - depth)).max() <= 1
+
+
+def test_what_has_no_stated_range_is_refused_without_a_word_of_opencv(tmp_path, capfd):
+    Image.fromarray(PIXELS[..., 0].astype(np.float32)).save(tmp_path / "float.tif")
+    Image.new("I", (8, 8), -5).save(tmp_path / "negative.tif")
+    (tmp_path / "a.hdr").write_bytes(encode(".hdr", PIXELS.astype(np.float32)))
+    for name, words in (("float.tif", "floating-point"), ("negative.tif", "values -5 to -5"),
+                        ("a.hdr", "values of the type float32")):
+        with pytest.raises(ImageError, match=f"image .*{name} .*{words}.* 8 or 16 bits"):
+            read_image(tmp_path / name)
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "float.tif").read_bytes()[:300])
+    with pytest.raises(ImageError, match="cut.tif"):
+        read_image(tmp_path / "cut.tif")
+    assert capfd.readouterr().err == ""
+
+
+def test_heic_is_read_by_pillow_heif_or_its_name_is_said(tmp_path, monkeypatch):
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(ImageError, match="a.heic is a HEIC or AVIF.* pip install pillow-heif"):
+        read_image(path)
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(Image.fromarray(PIXELS)).save(path, quality=95)
+    assert np.abs(read_image(path).astype(int) - PIXELS).mean() < 8
+    assert np.array_equal(read_image(path), as_rgb(Image.open(path)))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow knows no AVIF")
+def test_avif_is_upright_as_other_programs_show_it(tmp_path):
+    photo(tmp_path / "a.avif", 6)
+    assert np.abs(read_image(tmp_path / "a.avif").astype(int) - turned(PIXELS, 6)).mean() < 8
 
 
 def test_cmyk_jpeg(tmp_path):
@@ -149,26 +256,3 @@ def test_error_keeps_its_sentence_through_a_worker():
     traceback = ("Caught ImageError in DataLoader worker process 0.\nOriginal Traceback:\n"
                  "  File ...\ndatasets.crops.images.ImageError: image a.jpg is empty\n")
     assert str(ImageError(traceback)) == "image a.jpg is empty"
-
-
-def test_missing_files_in_folders(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1.jpg").touch()
-    (tmp_path / "2.jpg").touch()
-    names = ["a/1.jpg", "2.jpg", "a/2.jpg", "b/1.jpg", "1.jpg"]
-    assert missing_files(tmp_path, names) == ["a/2.jpg", "b/1.jpg", "1.jpg"]
-
-
-@pytest.mark.parametrize("names, hint", [
-    (["a\\b.jpg", "a\\no.jpg"], "; 1 of them are there with / in the place of \\"),
-    (["c/Mu\u0308ller.png"], "; they are there with letters written in another Unicode form"),
-    (["A/B.jpg", "b.JPG"], ""), (["a/B.JPG"], "; they are there in another case"),
-    (["x/M\u00dcLLER.PNG"], "; they are there without the folder in file_name, and"),
-    (["no.jpg"], ""), (["x" * 10 ** 5 + "/" + "y" * 10 ** 5, "a\0/b.jpg"], "")])
-def test_another_spelling_of_missing_names(tmp_path, names, hint):
-    for name in ("a/b.jpg", "c/M\u00fcller.png", "m\u00fcller.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert missing_files(tmp_path, names) == names
-    found = spelled_otherwise(tmp_path, names)
-    assert found.startswith(hint) and bool(found) == bool(hint)

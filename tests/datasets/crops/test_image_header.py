@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from datasets.crops.image_header import ImageHeader, read_header
 from datasets.crops.images import read_image
-from datasets.doctor.image_header import ImageHeader, read_header
 from utils.errors import UserError
 
 

@@ -1,0 +1,105 @@
+"""Image header: size and orientation of an image file without decoding it.
+
+What is read of a picture whose EXIF orientation is not 1, anywhere in the project:
+
+1. The size that the labels state is used where it proves something: if it fits the upright picture
+   only, the pixels are read upright, and if it fits the stored ones only, as stored.
+2. Orientations 2, 3 and 4, square pictures and labels without sizes leave that open. Then the
+   field `exif` of the picture's row in the annotation file decides, "obey" or "ignore", which
+   `import` writes; where it is missing, the setting `data.exif`, whose default is to ignore, as
+   COCO does, and to say how many pictures that concerns.
+3. Pictures that nobody has labelled, those of `predict` and PosePredictor, are read upright.
+
+The formats below have such a tag; all decoders show TIFF, HEIC and AVIF upright.
+"""
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from utils.errors import UserError
+from utils.rgb import is_deep, orientation_of
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
+JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+TAIL = 4096                                 # bytes in which a JPEG's end is
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    size: tuple[int, int]       # width, height of the stored pixels, whatever the orientation
+    orientation: int = 1        # of EXIF: 1 is upright, 5 to 8 are turned by a quarter
+    deep: bool = False          # more than 8 bits a value
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        return self.size if self.orientation < 5 else self.size[::-1]
+
+    def proven(self, stated: tuple[int, int] | None) -> str:
+        """What labels of a picture of a (width, height) have done with its orientation, "obey" or
+        "ignore"; "" if that leaves it open."""
+        if self.size == self.upright_size:
+            return ""
+        return {self.size: "ignore", self.upright_size: "obey"}.get(stated or (0, 0), "")
+
+    def leaves_open(self, stated: tuple[int, int] | None) -> bool:
+        """Whether it has an orientation of which `stated` proves nothing."""
+        return self.orientation != 1 and not self.proven(stated)
+
+
+def read_header(path: str | Path) -> ImageHeader | None:
+    """The header of an image of one of FORMATS; None for what is no such image.
+
+    Raises UserError, what is wrong with the file, and OSError.
+    """
+    with open(path, "rb") as file:
+        start = file.read(len(JPEG_START))
+        if not start:
+            raise UserError("is empty")
+        file.seek(0)
+        header = _header(file)
+        if header is None and start == JPEG_START:
+            raise UserError("has a damaged header, or is cut short within it")
+        if start == JPEG_START:
+            _ensure_end(file)
+        return header
+
+
+def header_in(data: bytes) -> ImageHeader | None:
+    """The header of the content of an image file, as `read_header`, which nothing is wrong with."""
+    return _header(BytesIO(data))
+
+
+def _header(file: BinaryIO) -> ImageHeader | None:
+    try:
+        with headers_only():
+            image = Image.open(file, formats=FORMATS)
+            return ImageHeader(image.size, orientation_of(image), is_deep(image))
+    except (UnidentifiedImageError, OSError):
+        return None
+
+
+@contextmanager
+def headers_only() -> Iterator[None]:
+    """Pillow without its guard against pictures too large to decode, for none is decoded, and
+    without its words on damaged EXIF, which costs no pixel."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _ensure_end(file: BinaryIO) -> None:
+    """Raise UserError for a JPEG without its end marker, which a broken copy has lost."""
+    end = file.seek(0, 2)
+    file.seek(max(0, end - TAIL))
+    if JPEG_END not in file.read():
+        raise UserError("is cut short, its end is missing")
