@@ -31,3 +31,16 @@ def fresh_log():
     log.propagate = True
     log.setLevel(logging.NOTSET)
     return log
+
+
+@pytest.fixture
+def odd_heatmaps() -> torch.Tensor:
+    """(1, 7, 16, 12) as a network should not give them, but may."""
+    heatmaps = torch.zeros(1, 7, 16, 12)
+    heatmaps[0, 1] = torch.linspace(-2, -1, 192).view(16, 12)
+    heatmaps[0, 2] = 0.3                                # flat and positive
+    heatmaps[0, 3], heatmaps[0, 3, 8, 6] = -0.5, 1e-3   # one pixel above a negative floor
+    heatmaps[0, 4, 8, 6] = float("inf")
+    heatmaps[0, 5, 8, 6] = 1e-30
+    heatmaps[0, 6, 6:9, 4:7] = 1.0                      # a plateau
+    return heatmaps
