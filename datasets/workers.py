@@ -1,4 +1,5 @@
 """Worker processes that read images: how one starts, obeys the main process, and is missed."""
+import errno
 import multiprocessing
 import os
 import re
@@ -19,10 +20,11 @@ import torch
 from torch._utils import ExceptionWrapper
 
 from datasets.shared_memory import CURE, SHM
-from utils.errors import UserError
+from utils.errors import CURES, UserError
 
 PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
 DEATH_KNOWN_WITHIN = 3      # seconds
+TOO_MANY_FILES = "Too many open files", "items of ancdata"      # at the one end, and at the other
 
 
 def init_worker(_: int) -> None:
@@ -56,10 +58,13 @@ class NotHandedOver(UserError):
 def _hand_over_the_error(queue: Queue, error: Exception, batch: Any) -> None:
     """Instead of the batch. Python's own handler prints the error and leaves the batch out, for
     which the main process would wait for ever."""
-    full = "No space left" in str(error) or isinstance(error, MemoryError)
-    reason = f"{SHM} is full" if full else str(error).strip().partition("\n")[0]
+    reason, cure = str(error).strip().partition("\n")[0], CURE
+    if "No space left" in reason or isinstance(error, MemoryError):
+        reason = f"{SHM} is full"
+    elif any(words in reason for words in TOO_MANY_FILES):
+        reason, cure = os.strerror(errno.EMFILE), CURES[errno.EMFILE]
     sentence = NotHandedOver(
-        f"a process that reads images cannot hand over a batch: {reason}; {CURE}")
+        f"a process that reads images cannot hand over a batch: {reason}; {cure}")
     if not isinstance(batch, tuple):
         os._exit(1)
     queue.put((batch[0], ExceptionWrapper((type(sentence), sentence, None))))
@@ -109,6 +114,8 @@ def dead_workers_named(again: str) -> Iterator[None]:
         # "worker (pid 7) is killed by ..." or, when that was seen first, "worker (pid(s) 7, 8) ..."
         death = re.search(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is )?([\w :]+)",
                           str(error))
+        if any(words in str(error) for words in TOO_MANY_FILES):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
         if not death:
             raise
         if threading.current_thread() is threading.main_thread():

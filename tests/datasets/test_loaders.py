@@ -1,5 +1,6 @@
 """Loaders: the same batches for any number of workers, and errors that arrive."""
 import dataclasses
+import errno
 import multiprocessing
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from types import SimpleNamespace
 
 import cv2
@@ -18,7 +20,13 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.images import ImageError
 from datasets.loaders import share_of, start_workers, train_loader, val_loader
-from datasets.workers import _say_unless_hung_up, dead_workers_named, init_worker
+from datasets.workers import (
+    NotHandedOver,
+    _hand_over_the_error,
+    _say_unless_hung_up,
+    dead_workers_named,
+    init_worker,
+)
 
 COCO = load_skeleton("coco")
 
@@ -299,6 +307,18 @@ def test_a_worker_whose_main_process_has_left_is_quiet(capsys):
     for error in (ConnectionResetError("reset"), EOFError("end"), KeyError("a real one")):
         _say_unless_hung_up(type(error), error, None)
     assert capsys.readouterr().err == "KeyError: 'a real one'\n"
+
+
+@pytest.mark.parametrize("words", ["Too many open files. Communication with the workers is no",
+                                   "received 0 items of ancdata"])
+def test_a_want_of_open_files_is_told_as_what_it_is(words):
+    with pytest.raises(OSError) as caught, dead_workers_named("all is well"):
+        raise RuntimeError(words)
+    assert caught.value.errno == errno.EMFILE
+    queue = SimpleQueue()
+    _hand_over_the_error(queue, RuntimeError(f"unable to open shared memory object: {words}"), (7,))
+    with pytest.raises(NotHandedOver, match="batch: Too many open files; .*ulimit -n 4096"):
+        queue.get()[1].reraise()
 
 
 def test_other_errors_pass():

@@ -1,9 +1,10 @@
 """main.py with a network so small that a run takes a second; for tests that need real processes.
 
 `small_run.py train CONFIG ...` is `main.py train CONFIG ...`, also with torchrun. The environment's
-FROZEN_BN=1 freezes the batch norm, and HIT='[HOOK, N, SIGNAL, WHOM]' with HIT_RANK sends a signal
-from that process of a DDP run, at its N-th call of HOOK, a key of HOOKS below. WHOM is "self",
-"worker" (one that reads images) or "all" (the process and its workers).
+FROZEN_BN=1 freezes the batch norm, PATIENCE is how many seconds processes wait for each other, and
+HIT='[HOOK, N, SIGNAL, WHOM]' with HIT_RANK sends a signal from that process of a DDP run, at its
+N-th call of HOOK, a key of HOOKS below. WHOM is "self", "worker" (one that reads images) or "all"
+(the process and its workers).
 
 `small_run.py serve` reads one JSON request a line and runs each in a process of its own, forked,
 which saves the time of the imports: {"words": [...], "log": FILE, "hit": as above,
@@ -19,6 +20,7 @@ import resource
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -32,7 +34,7 @@ from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone
 from processors.evaluation import evaluation
 from processors.models import checkpoint
-from processors.runtime import launch, stop
+from processors.runtime import launch, parallel, stop
 from processors.training import pose_processor, train_step
 from utils import files  # noqa: E402
 
@@ -140,6 +142,8 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     pose_processor.build_net, pose_processor.draw_curves = small_net, no_curves
     launch.MAIN = Path(__file__)
+    if seconds := os.environ.get("PATIENCE"):
+        parallel.ManyProcesses.__init__.__defaults__ = (timedelta(seconds=float(seconds)),)
     if os.environ.get("RANK") == os.environ.get("HIT_RANK", "none"):
         watch(json.loads(os.environ["HIT"]))
     sys.exit(serve() if sys.argv[1] == "serve" else main.main(sys.argv[1:]))

@@ -44,9 +44,11 @@ def words(folder):
 @pytest.fixture(scope="module")
 def run(folder, words):
     """Runs a command to its end; returns its status and all that it said."""
-    def run(name: str, *, before=(str(SCRIPT),), frozen=False, hit=None, rank=0, **settings):
+    def run(name: str, *, before=(str(SCRIPT),), frozen=False, hit=None, rank=0, patience=None,
+            **settings):
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         environment |= {"FROZEN_BN": "1"} if frozen else {}
+        environment |= {"PATIENCE": str(patience)} if patience else {}
         environment |= {"HIT": json.dumps(hit), "HIT_RANK": str(rank)} if hit else {}
         done = subprocess.run([sys.executable, *before, *words(name, **settings)], cwd=ROOT,
                               env=environment, text=True, timeout=KILLED_WITHIN * 3,
@@ -163,6 +165,16 @@ def test_the_error_of_a_process_is_one_sentence(run, folder, finished):
     *_, before, last = said.splitlines()
     assert status == 2 and "error" not in before and "Traceback" not in said
     assert last.startswith("error: training stopped at step ") and last.count(",") > 8  # 8 images
+
+
+def test_a_process_that_is_stopped_is_named_as_what_it_is(run):
+    """One that hangs, as on a disk, looks the same. Torch's launcher kills it after 30 seconds."""
+    status, said = run("stopped", **DDP, hit=["step: update", 3, signal.SIGSTOP, "self"], rank=1,
+                       patience=3)
+    assert status == 2 and "Traceback" not in said, said
+    assert re.search(r"^error: process 0 of 2 waited 0.05 minutes for another one, which lives but "
+                     r"did not answer: it was stopped, or hangs, as on a disk or a network; the "
+                     r"same command goes on from the last checkpoint$", said.splitlines()[-1]), said
 
 
 def test_without_their_launcher_processes_end(words, tmp_path):

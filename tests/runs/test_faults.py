@@ -5,11 +5,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+
+from tests.runs.conftest import SCRIPT
 
 pytestmark = pytest.mark.slow
 
@@ -142,6 +145,19 @@ def test_a_dead_worker_ends_the_run_with_its_reason(runs, undisturbed, hook):
                      r"unexpectedly)\)", error(runs, name))
     assert runs(name) == 0
     assert_same_end(runs, name)
+
+
+@pytest.mark.parametrize("limit", [20, 30, 34, 40])
+def test_too_few_open_files_end_a_run_with_their_cure(runs, undisturbed, limit):
+    """Which end of the line runs out first differs."""
+    settings = runs.settings | {"data.num_workers": 2, "val.weight_path": runs.folder / "few"}
+    words = [f"{key}={value}" for key, value in settings.items()]
+    done = subprocess.run(
+        ["sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", sys.executable, SCRIPT, "train",
+         "configs/quickstart.yaml", *words], cwd=SCRIPT.parents[2], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "Too many open files" in done.stderr and "(ulimit -n 4096)" in done.stderr
+    assert done.stderr.count("error:") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -244,11 +244,19 @@ def test_what_cannot_be_looked_at(tmp_path, folder):
         with pytest.raises(error, match=words) as caught:
             list_images(*arguments)
         assert len(str(caught.value).splitlines()) == 1
-    for text in ("", "[]", "{}", '{"images": 5}', '{"images": [{"id": 1}]}', '{"images": []}',
-                 '{"images": [{"id": "a", "file_name": "b"}]}', "\xff",
-                 '{"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}'):
+    for text, words in {
+            "": "is not JSON .Expecting value", "\xff": "is not JSON .'utf-8' codec",
+            "[]": "is not a COCO annotation file: it holds no images, annotations and categories$",
+            "{}": "is not a COCO annotation file: it must hold the lists images, and has no ima",
+            '{"images": 5}': "is not a COCO annotation file: it must hold the lists images, and",
+            '{"images": [{"id": 1}]}': ": the image in row 0 has no file_name; correct or remove",
+            '{"images": []}': "lists no images: correct it$",
+            '{"images": [{"id": "a", "file_name": "b"}]}':
+            ": the image in row 0 has the id 'a', which is no whole number; correct or remove it$",
+            '{"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}':
+            "lists an image id twice: correct it$"}.items():
         broken.write_bytes(text.encode("latin1"))
-        with pytest.raises(ValueError, match=f"{broken}(: the image in row 0| is not| lists)"):
+        with pytest.raises(ValueError, match=f"^{broken} ?{words}"):
             list_images(broken, folder)
     with pytest.raises(ValueError, match="is a folder; give the path of a file"):
         detect_images(folder, tmp_path, Brightest())
