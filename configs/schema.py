@@ -238,6 +238,8 @@ class DetectorConfig:
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
     weights: str = setting(
         "", "path of a weights file; torchvision downloads its own if empty", path=True)
+    classes: tuple[int | str, ...] = setting(
+        (), "names or numbers of the classes that are found; empty: person", low=0, high=9999)
     image_size: int = setting(
         640, "yolov5: longer side of its input, pixels, a multiple of 32", low=32, high=8192)
     confidence: float = setting(

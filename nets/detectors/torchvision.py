@@ -8,7 +8,10 @@ from nets.files.torchvision_weights import published_state
 from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
 
-PERSON = 1      # label in all of them
+
+def class_names(name: str) -> tuple[str, ...]:
+    """The names of a model's classes, in the order of its labels."""
+    return tuple(get_model_weights(name).DEFAULT.meta["categories"])
 
 
 def load_torchvision_detector(name: str, weights: str = "", confidence: float = 0.25,

@@ -75,12 +75,13 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """The tensors of a file without wrappers' prefixes, and the names of the classes if told."""
     ensure_file(path, "weights/yolov5s.pt")
     content = read_weights_file(path, MODULES)
+    class_names: Any = ()
     if isinstance(content, Mapping):     # a training checkpoint; the averaged weights are better
+        class_names = content.get("names", ())
         content = next((content[key] for key in ("ema", "model", "state_dict")
                         if content.get(key) is not None), content)
-    class_names: Any = ()
     if isinstance(content, Mapping) and "_modules" in content:
-        class_names = content.get("names")
+        class_names = content.get("names") or class_names
         try:
             content = module_state(content)
         except UserError as error:
@@ -89,7 +90,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     tensors = {key: value for key, value in entries
                if isinstance(key, str) and isinstance(value, torch.Tensor)}
     if isinstance(class_names, Mapping):
-        class_names = list(class_names.values())
+        class_names = [class_names.get(number) for number in range(len(class_names))]
     known = isinstance(class_names, list | tuple) and all(type(n) is str for n in class_names)
     return _without_prefix(tensors), tuple(class_names) if known else ()
 

@@ -10,11 +10,14 @@ import torch
 
 from configs.checks import ensure_ranges
 from configs.schema import DetectorConfig
-from nets.detectors.torchvision import PERSON, load_torchvision_detector
+from nets.detectors.torchvision import class_names, load_torchvision_detector
 from nets.detectors.yolov5 import SIZES, STRIDES, fuse, set_precision
 from nets.detectors.yolov5_weights import load_yolov5
 from processors.detection.box_nms import select_boxes
-from processors.detection.letterbox import Letterbox, plan_letterbox
+from processors.detection.classes import class_numbers
+from processors.detection.letterbox import plan_letterbox
+from processors.detection.onnx_detector import OnnxDetector
+from processors.detection.prepared import Prepared
 from processors.runtime.precision import amp_dtype, autocast
 from utils.errors import UserError
 from utils.rgb import as_rgb
@@ -26,12 +29,6 @@ class Detections(NamedTuple):
     scores: np.ndarray      # (N,) float32
 
 
-class Prepared(NamedTuple):
-    """An image as a network takes it."""
-    pixels: np.ndarray      # (H, W, 3) uint8 RGB
-    letterbox: Letterbox    # where the image lies in them
-
-
 class PersonDetector:
     """`detector(images)` gives the people of each image; made by `build_detector`.
 
@@ -41,7 +38,8 @@ class PersonDetector:
 
     def __init__(self, config: DetectorConfig, device: torch.device):
         self.config, self.device = config, device
-        self.network = DETECTORS[config.type](config, device)
+        is_onnx = config.weights.lower().endswith(".onnx")
+        self.network = (OnnxDetector if is_onnx else DETECTORS[config.type])(config, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Images of any sizes: (H, W, 3) uint8 RGB; grey, RGBA and 16 bits will do (`as_rgb`)."""
@@ -98,10 +96,8 @@ class Yolov5:
             raise UserError(f"detector.image_size is {config.image_size}; write a multiple of "
                              f"{STRIDES[-1]}, such as 640")
         net = load_yolov5(config.weights, config.name)
-        if net.class_names and "person" not in net.class_names:
-            raise UserError(f"detector.weights {config.weights} knows no class person, only "
-                             f"{', '.join(net.class_names[:5])}: give a file that does")
-        self.person = net.class_names.index("person") if net.class_names else 0
+        self.classes = class_numbers(config.classes, net.class_names, net.num_classes,
+                                     config.weights)
         self.config, self.device = config, device
         self.dtype = amp_dtype(config.amp, device) or torch.float32
         self.net = set_precision(fuse(net), self.dtype).to(device)
@@ -118,8 +114,8 @@ class Yolov5:
         predictions = self.net(pixels.permute(0, 3, 1, 2).to(self.dtype) / 255)
         config, results = self.config, []
         for image, rows in zip(images, predictions, strict=True):
-            rows = select_boxes(rows, config.confidence, config.iou, (self.person,),
-                                config.max_detections).cpu().numpy()
+            rows = select_boxes(rows, config.confidence, config.iou, self.classes,
+                                config.max_detections, len(self.classes) > 1).cpu().numpy()
             results.append((image.letterbox.to_image(rows[:, :4]), rows[:, 4]))
         return results
 
@@ -130,9 +126,12 @@ class Torchvision:
 
     def __init__(self, config: DetectorConfig, device: torch.device):
         self.device, self.dtype = device, amp_dtype(config.amp, device)
-        self.net = load_torchvision_detector(
-            config.name or "fasterrcnn_resnet50_fpn_v2", config.weights, config.confidence,
-            config.iou, config.max_detections).to(device)
+        name = config.name or "fasterrcnn_resnet50_fpn_v2"
+        self.net = load_torchvision_detector(name, config.weights, config.confidence, config.iou,
+                                             config.max_detections).to(device)
+        names = class_names(name)
+        self.classes = torch.tensor(class_numbers(config.classes, names, len(names), name),
+                                    device=device)
 
     def prepare(self, image: np.ndarray) -> Prepared:
         width, height = size = image.shape[1::-1]
@@ -148,7 +147,7 @@ class Torchvision:
             results = self.net(pixels)
         found = []
         for image, result in zip(images, results, strict=True):
-            person = result["labels"] == PERSON
+            person = torch.isin(result["labels"], self.classes)
             boxes, scores = (result[key][person].float().cpu().numpy()
                              for key in ("boxes", "scores"))
             found.append((image.letterbox.to_image(boxes, exact=True), scores))

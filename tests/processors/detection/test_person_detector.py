@@ -147,15 +147,15 @@ def test_weights_that_know_other_things_than_people(weights, monkeypatch):
         return build_detector(DetectorConfig(weights=weights))
     with pytest.raises(ValueError, match="knows no class person, only cat, dog"):
         with_names(("cat", "dog"))
-    assert with_names(("dog", "person")).network.person == 1
-    assert with_names(()).network.person == 0
+    assert with_names(("dog", "person")).network.classes == (1,)
+    assert with_names(()).network.classes == (0,)
 
 
 def test_only_the_class_called_person_is_taken(weights):
     detector, image = build_detector(DetectorConfig(weights=weights, image_size=96)), pictures(
         (200, 100))
     first = detector(image)
-    detector.network.person = 1
+    detector.network.classes = (1,)
     assert not same(first, detector(image))
 
 

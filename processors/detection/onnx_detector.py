@@ -1,0 +1,164 @@
+"""Detectors in ONNX files, as the export commands of YOLOv5, YOLOv8, YOLO11 and YOLOX write them.
+
+The form is told by the shape of the one output, for an input of S x S pixels and C classes:
+
+| form | output | a row | input |
+|---|---|---|---|
+| YOLOv8, YOLO11 | (B, 4 + C, N) | box, probability of each class | RGB in 0..1, grey all around |
+| YOLOv5 | (B, 3 N, 5 + C) | box, of an object, of each class given one | as YOLOv8 |
+| YOLOX | (B, N, 5 + C) | as YOLOv5 | BGR in 0..255, grey at the right and below |
+
+with N places on grids of strides 8, 16 and 32, and boxes as centre and size in input pixels; YOLOX
+mostly gives them before that, which is told by what they look like. Nothing in a file is executed
+but its network.
+"""
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from configs.schema import DetectorConfig
+from processors.detection.box_nms import select_boxes
+from processors.detection.classes import class_numbers
+from processors.detection.letterbox import Letterbox, plan_letterbox
+from processors.detection.prepared import Prepared
+from processors.models.onnx_model import LARGEST_BATCH, TYPES, open_session
+from utils.errors import UserError, first_line
+
+STRIDES = (8, 16, 32)
+FORMS = "YOLOv8 and YOLO11 (B, 4 + classes, N), YOLOv5 and YOLOX (B, N, 5 + classes)"
+CERTAIN = 1.001         # the largest probability, with half precision's rounding
+
+
+class OnnxDetector:
+    """A detector of a file, run by onnxruntime."""
+
+    def __init__(self, config: DetectorConfig, device: torch.device):
+        """Raises FileNotFoundError or UserError for a file that is none of those above."""
+        self.config, self.path = config, Path(config.weights)
+        self.session = open_session(self.path, device)
+        images, *others = self.session.get_inputs()
+        if others or images.type not in TYPES or len(images.shape) != 4:
+            taken = ", ".join(f"{i.name} {i.type} {i.shape}" for i in (images, *others))
+            self._refuse(f"takes {taken}, and a detector takes one tensor of images (B, 3, H, W)")
+        self.input, self.dtype = images.name, TYPES[images.type]
+        batch, _, height, width = images.shape          # names or None where a side is free
+        self.batch = batch if isinstance(batch, int) else None
+        if self.batch and self.batch > LARGEST_BATCH:
+            self._refuse(f"takes {self.batch} images at once, which no memory holds")
+        side = config.image_size
+        self.size = (width if isinstance(width, int) else side,
+                     height if isinstance(height, int) else side)
+        if max(self.size) > 8192 or any(part % STRIDES[-1] for part in self.size):
+            self._refuse(f"takes images of {self.size[0]}x{self.size[1]} pixels, and the sides "
+                         f"must be multiples of {STRIDES[-1]} up to 8192")
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        if metadata.get("task", "detect") != "detect":
+            self._refuse(f"is a network for the task {metadata['task'][:40]!r}, and not for detect")
+        self.is_yolox = self.is_raw = self.by_class = False
+        output = self._run(np.full((1, 3, *self.size[::-1]), 114, self.dtype))
+        classes = self._find_form(output)
+        names = _names(metadata.get("names", ""))
+        if names and len(names) != classes:
+            self._refuse(f"names {len(names)} classes and gives {classes}")
+        self.classes = class_numbers(config.classes, names, classes, config.weights)
+
+    def prepare(self, image: np.ndarray) -> Prepared:
+        letterbox = plan_letterbox(image.shape[1::-1], self.size, minimum=False)
+        if self.is_yolox:
+            letterbox = replace(letterbox, pad=(0.0, 0.0))
+        return Prepared(letterbox.apply(image), letterbox)
+
+    def find(self, images: Sequence[Prepared]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As Yolov5.find."""
+        pixels = np.stack([image.pixels for image in images]).transpose(0, 3, 1, 2)
+        pixels = (pixels[:, ::-1] if self.is_yolox else pixels / 255).astype(self.dtype)
+        config, results = self.config, []
+        for image, rows in zip(images, self._rows(self._run(pixels)), strict=True):
+            found = select_boxes(rows, config.confidence, config.iou, self.classes,
+                                 config.max_detections, len(self.classes) > 1).numpy()
+            results.append((_to_image(image.letterbox, found[:, :4]), found[:, 4]))
+        return results
+
+    def _run(self, pixels: np.ndarray) -> Tensor:
+        """(B, 3, H, W) -> the file's output (B, ...) float32, in pieces of the batch it takes."""
+        step, found = self.batch or len(pixels), []
+        for first in range(0, len(pixels), step):
+            part = pixels[first:first + step]
+            full = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
+            try:
+                output = self.session.run(None, {self.input: np.ascontiguousarray(full)})
+            except Exception as error:      # onnxruntime has a class of its own for each mishap
+                self._refuse(f"cannot run on images of {self.size[0]}x{self.size[1]} pixels "
+                             f"({first_line(error)})", error)
+            if len(output) != 1 or output[0].ndim != 3 or len(output[0]) != step:
+                self._refuse(f"gives the outputs {[list(np.shape(one)) for one in output]}")
+            found.append(torch.from_numpy(output[0][:len(part)].astype(np.float32)))
+        return torch.cat(found)
+
+    def _find_form(self, output: Tensor) -> int:
+        """Set the form by the output for a grey image; returns the number of classes."""
+        places = sum((self.size[0] // stride) * (self.size[1] // stride) for stride in STRIDES)
+        rows, numbers = output.shape[1:]
+        if numbers == places and rows > 4:
+            self.by_class = True
+            return rows - 4
+        if rows in (places, 3 * places) and numbers > 5:
+            self.is_yolox = rows == places
+            if self.is_yolox:       # are centres beside their places, or beside 0?
+                centres, (corners, strides) = output[0, :, :2], self._grid()
+                shifts = centres / strides - corners
+                self.is_raw = bool(centres.abs().mean() < shifts.abs().mean())
+            return numbers - 5
+        self._refuse(f"gives an output of the shape {tuple(output.shape)} for images of "
+                     f"{self.size[0]}x{self.size[1]} pixels")
+
+    def _rows(self, output: Tensor) -> Tensor:
+        """The output in the form of YOLOv5: (B, N, 5 + C) in input pixels."""
+        if self.by_class:
+            boxes, scores = output.transpose(1, 2).split([4, output.shape[1] - 4], 2)
+            output = torch.cat([boxes, torch.ones_like(boxes[..., :1]), scores], 2)
+        if self.is_raw:
+            corners, strides = self._grid()
+            output = torch.cat([(output[..., :2] + corners) * strides,
+                                output[..., 2:4].clamp(max=10).exp() * strides, output[..., 4:]], 2)
+        if not (output[..., 4:] <= CERTAIN).all():      # also for NaN
+            self._refuse("gives probabilities above 1 or NaN, so its output means something else")
+        return output
+
+    def _grid(self) -> tuple[Tensor, Tensor]:
+        """Of YOLOX's places: corner x, y in the unit of the stride (N, 2), and stride (N, 1)."""
+        corners, strides = [], []
+        for stride in STRIDES:
+            y, x = torch.meshgrid(torch.arange(self.size[1] // stride),
+                                  torch.arange(self.size[0] // stride), indexing="ij")
+            corners.append(torch.stack((x, y), -1).reshape(-1, 2))
+            strides.append(torch.full((x.numel(), 1), stride))
+        return torch.cat(corners).float(), torch.cat(strides).float()
+
+    def _refuse(self, what: str, cause: Exception | None = None) -> NoReturn:
+        raise UserError(f"detector.weights {self.path} {what}: give an export of a detector, "
+                        f"without NMS in it, of {FORMS}") from cause
+
+
+def _to_image(letterbox: Letterbox, boxes: np.ndarray) -> np.ndarray:
+    """Corners in image pixels, by the grey that was really put around it."""
+    left, top, *_ = letterbox.borders
+    return replace(letterbox, pad=(float(left), float(top))).to_image(boxes, exact=True)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Ultralytics' names of the classes, {0: 'person', ...} as Python writes it; () for others."""
+    try:
+        found = ast.literal_eval(text[:1 << 20])
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ()
+    if isinstance(found, dict):
+        found = [found.get(number) for number in range(len(found))]
+    known = isinstance(found, list | tuple) and all(isinstance(name, str) for name in found)
+    return tuple(found) if known else ()
