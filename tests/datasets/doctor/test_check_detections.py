@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from configs.schema import ValConfig
-from tests.datasets.doctor.planted_faults import Sets, draw
+from tests.datasets.doctor.sets import Sets, draw
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,14 @@ from configs.schema import Config, DataConfig, ValConfig
 from datasets.doctor.examine import CHECKS, examine
 from datasets.doctor.finding import is_serious
 from tests.datasets.doctor import planted_faults as planted
-from tests.datasets.doctor.planted_faults import COCO, FAULTS, NOTES, Sets
+from tests.datasets.doctor.planted_faults import FAULTS, NOTES
+from tests.datasets.doctor.sets import COCO, Sets, draw
 from tests.datasets.doctor.subtle_faults import SUBTLE_FAULTS, SUBTLE_NOTES
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
-    return planted.draw(tmp_path_factory.mktemp("drawn"), train=36, val=20)
+    return draw(tmp_path_factory.mktemp("drawn"), train=36, val=20)
 
 
 @pytest.fixture
