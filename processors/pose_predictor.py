@@ -17,7 +17,7 @@ from processors.detection.person_detector import Detections, PersonDetector, bui
 from processors.models.inference import Decoding, predict
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
-from processors.models.pose_ranking import SCORE_RULES, Predictions, rank_poses
+from processors.models.pose_ranking import SCORE_RULES, rank_poses
 from processors.prediction.person import Person
 from utils.draw import draw_people
 from utils.errors import UserError
@@ -114,18 +114,15 @@ class PosePredictor:
                         self.model.input_format, self.model.device, self.model.dtype)[""]
         found: list[list[Person]] = [[] for _ in images]
         all_boxes = np.concatenate([group.boxes for group in people])
-        detected = boxes is None and self.detector is not None
-        for row, score in zip(*self._rank(poses, detected), strict=True):
+        val, detected = self.model.config.val, boxes is None and self.detector is not None
+        if detected:
+            rows, scores = rank_poses(poses, val, self.skeleton.sigmas, detected)
+        else:       # people who were asked for all stay
+            rows, scores = np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
+        for row, score in zip(rows, scores, strict=True):
             found[poses.image_ids[row]].append(Person(
                 poses.keypoints[row], poses.joint_scores[row], all_boxes[row], float(score)))
         return found
-
-    def _rank(self, poses: Predictions, detected: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the poses to show, and their scores. People who were asked for all stay."""
-        val = self.model.config.val
-        if detected:
-            return rank_poses(poses, val, self.skeleton.sigmas, detected)
-        return np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
 
     def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:
         """Everybody, one after the other, however many an image has."""
