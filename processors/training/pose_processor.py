@@ -116,6 +116,8 @@ class PoseProcessor:
             self._open_data(stored["step"] if stored else 0)
             if stored:
                 check_same_run(stored, config, self.steps_per_epoch, self.folder.last)
+            else:
+                self.folder.ensure_no_input(config.model.pretrained)
             self._build(codec, pretrained=not stored)
             if stored:
                 self._restore(stored)

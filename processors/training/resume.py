@@ -29,8 +29,8 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
     Raises UserError for a change with which the run cannot go on.
     """
     if "optimizer" not in state:
-        raise UserError(f"{path} holds a network only, no run to go on with; give it as "
-                         f"model.pretrained and start with resume=false")
+        raise UserError(f"{path} holds a network only, no run to go on with; rename it, and "
+                         f"give it as model.pretrained")
     before, now = _settings(state, path), _flat(config_to_dict(config))
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
     sized = NETWORKS[config.model.type].takes_size

@@ -12,6 +12,7 @@ from processors.models.checkpoint import (
     save_checkpoint,
 )
 from processors.runtime.run_lock import RunLock
+from utils.errors import UserError
 from utils.outputs import ensure_replaceable
 
 
@@ -46,6 +47,13 @@ class RunFolder:
             ensure_replaceable(path, kind, option)
         if self.last.is_dir():
             ensure_replaceable(self.last, "checkpoint", option)
+
+    def ensure_no_input(self, pretrained: str | bool) -> None:
+        """Raise UserError where a new run would overwrite the weights that it begins with."""
+        if isinstance(pretrained, str) and os.path.realpath(pretrained) in map(
+                os.path.realpath, (self.last, previous(self.last), self.best)):
+            raise UserError(f"model.pretrained: {pretrained} is a file of the run itself, which a "
+                            f"new one writes again: choose another model_name or val.weight_path")
 
     def release(self) -> None:
         if self.lock:

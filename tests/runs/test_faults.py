@@ -147,6 +147,23 @@ def test_a_dead_worker_ends_the_run_with_its_reason(runs, undisturbed, hook):
     assert_same_end(runs, name)
 
 
+@pytest.mark.parametrize("size", ["64k", "300k", "1m"])
+def test_a_small_shared_memory_is_said_at_the_start(runs, size):
+    """As docker has it; it used to hang."""
+    settings = runs.settings | {"data.num_workers": 2, "codec.input_size": [192, 256],
+                                "val.weight_path": runs.folder / "shm"}
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"',
+         "sh", sys.executable, SCRIPT, "train", "configs/quickstart.yaml",
+         *(f"{key}={value}" for key, value in settings.items())],
+        cwd=SCRIPT.parents[2], capture_output=True, text=True, timeout=100)
+    if done.returncode == 1 or "unshare" in done.stderr:
+        pytest.skip(f"needs the right to mount a file system: {done.stderr.strip()}")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: /dev/shm has ")
+    assert "docker run --shm-size 8g" in done.stderr
+
+
 @pytest.mark.parametrize("limit", [20, 30, 34, 40])
 def test_too_few_open_files_end_a_run_with_their_cure(runs, undisturbed, limit):
     """Which end of the line runs out first differs."""

@@ -29,6 +29,20 @@ def test_resume_false_that_cannot_start_leaves_the_older_run_where_it_is(tiny, t
     assert not list((tmp_path / "weights").glob("*.old.pth"))
 
 
+@pytest.mark.parametrize("resume", ["auto", False])
+def test_a_run_does_not_write_over_the_weights_it_begins_with(tiny, tmp_path, resume):
+    folder = tmp_path / "weights"
+    tiny(**{"optim.epochs": 1}).run()
+    (folder / "quickstart_last.pth").unlink()
+    best = (folder / "quickstart_best.pth").read_bytes()
+    (tmp_path / "link.pth").symlink_to(folder / "quickstart_best.pth")
+    for name in ("link.pth", "weights/../weights/quickstart_best.pth"):
+        with pytest.raises(UserError, match="model.pretrained: .*best.pth|link.pth is a file of "
+                                            "the run itself"):
+            tiny(**{"model.pretrained": tmp_path / name, "resume": resume})
+    assert (folder / "quickstart_best.pth").read_bytes() == best
+
+
 def test_resume_true_needs_a_checkpoint_before_anything_is_written(tiny, tmp_path):
     with pytest.raises(FileNotFoundError, match="resume is true, but .*quickstart_last.pth"):
         tiny(resume=True).run()
