@@ -47,18 +47,12 @@ class Batch:
     def chunks(self, number: int) -> list["Batch"]:
         """`number` equal micro-batches, for gradient accumulation."""
         assert len(self) % number == 0
-        if number == 1:
-            return [self]
-        size = len(self) // number
-        return [self._map(lambda tensor, first=first: tensor[first:first + size])
-                for first in range(0, len(self), size)]
-
-    def _map(self, function) -> "Batch":
-        return Batch(*(function(getattr(self, f.name)) for f in fields(self)))
+        columns = [getattr(self, field.name).chunk(number) for field in fields(self)]
+        return [Batch(*parts) for parts in zip(*columns, strict=True)]
 
     def pin_memory(self) -> "Batch":
         """Called by the DataLoader when it is asked for pinned memory."""
-        return self._map(torch.Tensor.pin_memory)
+        return Batch(*(getattr(self, field.name).pin_memory() for field in fields(self)))
 
     def to(self, device: torch.device) -> "Batch":
         """The tensors that a device computes with, moved there; ids, areas and scores stay."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.crops.image_files import entries_of, missing_files, spelled_otherwise
-from datasets.crops.image_header import ImageHeader, read_header
+from datasets.crops.image_header import read_header
 from datasets.crops.images import ImageError, read_image
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
@@ -48,7 +48,7 @@ def image_sizes(labels: RawLabels) -> Iterator[Finding]:
         name = str(labels.file_names[row])
         total += 1
         try:
-            size = header_of(labels.part.img_root / name).size
+            size = size_of(labels.part.img_root / name)
         except (ValueError, OSError) as error:
             broken.append(f"{name} {getattr(error, 'strerror', None) or error}")
             continue
@@ -77,16 +77,15 @@ def headers_to_read(labels: RawLabels) -> list[int]:
     return [rows[place] for place in places]
 
 
-def header_of(path: Path) -> ImageHeader:
-    """By the header, or by decoding what has none that is read. Raises UserError and OSError."""
-    header = read_header(path)
-    if header is None:
-        try:
-            height, width = read_image(path).shape[:2]
-        except ImageError:
-            raise UserError("is no image") from None
-        header = ImageHeader((width, height))
-    return header
+def size_of(path: Path) -> tuple[int, ...]:
+    """(width, height) by the header, or by decoding what has none that is read. Raises UserError
+    and OSError."""
+    if header := read_header(path):
+        return header.size
+    try:
+        return read_image(path).shape[1::-1]
+    except ImageError:
+        raise UserError("is no image") from None
 
 
 def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:

@@ -45,16 +45,15 @@ class Repeated:
                     if self.slips else "")
         lines = [f"sigmas by {self.persons} persons whom {self.path} labels again{left_out}; for "
                  f"the skeleton {self.skeleton.name}:", "joints:"]
-        for row, sigma, count in zip(skeleton_to_dict(self.skeleton)["joints"], self.sigmas,
-                                     self.pairs.tolist(), strict=True):
-            name, stated, weight, body = row
+        for (name, stated, weight, body), sigma, count in zip(
+                skeleton_to_dict(self.skeleton)["joints"], self.sigmas, self.pairs.tolist(),
+                strict=True):
             now = f"{DEFAULT_SIGMA}, the default" if stated is None else stated
+            value, note = f"{sigma:.3g}", f"{count} pairs; now {now}"
             if np.isnan(sigma):
-                lines.append(f"  - [{name}, {'~' if stated is None else stated}, {weight}, {body}]"
-                             f"  # {count} pairs are too few; as it was")
-            else:
-                lines.append(f"  - [{name}, {sigma:.3g}, {weight}, {body}]  # {count} pairs; now "
-                             f"{now}")
+                value = "~" if stated is None else stated
+                note = f"{count} pairs are too few; as it was"
+            lines.append(f"  - [{name}, {value}, {weight}, {body}]  # {note}")
         return "\n".join(lines)
 
 

@@ -89,7 +89,6 @@ def _person(line: str, where: str, width: int, height: int, skeleton: Skeleton, 
                       f"network has only guessed")
     notes.counts[f"lines of class {kind:g}"] += 1
     cx, cy, w, h = np.array(numbers[:4]) * [width, height, width, height]
-    joints = np.zeros((count, 3))
-    joints[:, :2] = table[:, :2] * [width, height]
-    joints[:, 2] = table[:, 2] if columns == 3 else VISIBLE * labelled
+    v = table[:, 2] if columns == 3 else VISIBLE * labelled
+    joints = np.column_stack([table[:, :2] * [width, height], v])
     return ImportedPerson(joints, [cx - w / 2, cy - h / 2, w, h])
