@@ -1,6 +1,6 @@
 """What one GPU does with the networks of the recipes, our loop and our data path.
 
-    python -m benchmarks.gpu [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc dconv hrnet]
+    python -m benchmarks.gpu [--out FILE.jsonl] [--minutes 8] [--nets duc se_duc ...]
     python -m benchmarks.gpu --write FILE.jsonl     # put its tables into docs/results.md
 
 Needs nothing but the project: it draws its own images. Prints one JSON line a measurement and
@@ -44,7 +44,10 @@ from utils.heatmap_codec import HeatmapCodec
 NETS = {"duc": ModelConfig(type="pose_resnet_duc", name="resnet50"),
         "se_duc": ModelConfig(type="pose_resnet_duc", name="resnet50", reduction=True),
         "dconv": ModelConfig(type="pose_resnet_dconv", name="resnet50"),
-        "hrnet": ModelConfig(type="pose_hrnet", name="w32")}
+        "hrnet": ModelConfig(type="pose_hrnet", name="w32"),
+        "vit_s": ModelConfig(type="pose_vit", name="s"),
+        "vit_b": ModelConfig(type="pose_vit", name="b"),
+        "convnext_t": ModelConfig(type="pose_timm", name="convnext_tiny")}
 # dtype, channels_last, compiled, batches that the first network tries (one where each size
 # compiles anew); the others take its best. Where none fits into memory, smaller ones are tried
 FORMS = {"fp32 eager": (None, False, False, (128, 256)),
@@ -94,6 +97,8 @@ def main() -> int:
                 jobs[name]()
             except torch.OutOfMemoryError:
                 report("left out", name=name, why="the card has too little memory")
+            except UserError as error:      # timm is not there
+                report("left out", name=name, why=str(error))
             torch.compiler.reset()
             torch.cuda.empty_cache()
     return 0 if report.good else 1

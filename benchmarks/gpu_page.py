@@ -9,7 +9,7 @@ from benchmarks.common import markdown_table, replace_section
 from utils.errors import UserError
 
 TITLES = {"duc": "ResNet-50 + DUC", "se_duc": "ResNet-50 + SE + DUC", "dconv": "ResNet-50 + DConv",
-          "hrnet": "HRNet-W32"}
+          "hrnet": "HRNet-W32", "vit_s": "ViT-S", "vit_b": "ViT-B", "convnext_t": "ConvNeXt-T"}
 
 
 def write_page(lines_path: Path, page: Path) -> None:

@@ -2,12 +2,12 @@
 
     python -m benchmarks.systems [section.key=value ...]        (with gpus=0: at full size)
 
-Trains DConv, DUC, both with SE layers, and HRNet-W32 with the same data, seed and recipe, one of
-them with three seeds, and judges each with all decoders, with and without flip test, raw and
-averaged weights. Each training that is finished adds a line to results/systems_cpu.jsonl (or _gpu)
-and is not made again; one that was stopped goes on. The tables of docs/results.md are made from
-those lines, which come with the project: to train all of them yourself, name an empty folder by
---results, and a copy of the page by --page.
+Trains DConv, DUC, both with SE layers, HRNet-W32, ViT-S and two small networks of timm (a package
+of its own) with the same data, seed and recipe, one of them with three seeds, and judges each with
+all decoders, with and without flip test, raw and averaged weights. Each training that is finished
+adds a line to results/systems_cpu.jsonl (or _gpu) and is not made again; one that was stopped goes
+on. The tables of docs/results.md are made from those lines, which come with the project: to train
+all of them yourself, name an empty folder by --results, and a copy of the page by --page.
 """
 import argparse
 import json
@@ -37,6 +37,10 @@ SYSTEMS = {
     "SE + DConv": ["model.type=pose_resnet_dconv", "model.reduction=true"],
     "SE + DUC": ["model.type=pose_resnet_duc", "model.reduction=true"],
     "HRNet-W32": ["model.type=pose_hrnet", "model.name=w32", "model.width=1"],
+    "ViT-S, simple": ["model.type=pose_vit", "model.name=s", "model.head=simple", "model.width=1"],
+    "MobileNetV3-S (timm)": ["model.type=pose_timm", "model.name=mobilenetv3_small_100",
+                             "model.width=1"],
+    "ConvNeXt-atto (timm)": ["model.type=pose_timm", "model.name=convnext_atto", "model.width=1"],
 }
 REPEATED, SEEDS = "DUC", (0, 1, 2)
 SIZES = {       # beside the base's settings; those of a system come after these
@@ -105,7 +109,8 @@ def finished(lines: Path, system: str, seed: int, settings: list[str]) -> dict[s
 def train_and_judge(system: str, seed: int, own: list[str], data: list[str]) -> dict[str, Any]:
     """One training and its evaluations as a line of the results. The checkpoints are removed at
     the end: they are there for a training that is stopped."""
-    name = f"{system.replace(' ', '')}_{seed}_{sha256(repr(own).encode()).hexdigest()[:8]}"
+    letters = "".join(filter(str.isalnum, system))
+    name = f"{letters}_{seed}_{sha256(repr(own).encode()).hexdigest()[:8]}"
     folder = ROOT / "weights" / "systems" / name
     config = load_config(BASE, [*own, *data])
     ensure_synthetic(config.data, seed=0)       # the same people for every seed
@@ -142,7 +147,7 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
         f"Made by `python -m benchmarks.systems{''.join(f' {word}' for word in settings)}` on "
         f"{' and '.join(sorted({row['date'] for row in rows}))}; Python {first['python']}, torch "
         f"{first['torch']}; {first['processor']}.",
-        f"Input {width}x{height}; ResNets are {resnet}, HRNet is whole; nothing is pretrained. "
+        f"Input {width}x{height}; ResNets are {resnet}, others whole; nothing is pretrained. "
         f"{first['persons']} drawn persons to train on, {config.optim.epochs} epochs, batch "
         f"{config.data.batch_size}, {config.optim.optimizer} {config.optim.lr:g}, "
         f"{config.optim.schedule}, amp {str(config.optim.amp).lower()}; averaging with "

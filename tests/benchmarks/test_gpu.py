@@ -7,7 +7,7 @@ import torch
 from benchmarks import gpu
 from benchmarks.common import PAGE, RESULTS
 from benchmarks.gpu_common import BARS, Report, recipe_hours
-from benchmarks.gpu_page import train_rows, write_page
+from benchmarks.gpu_page import TITLES, train_rows, write_page
 
 KEPT = RESULTS / "gpu_h100.jsonl"
 
@@ -122,3 +122,11 @@ def test_a_small_card_gets_smaller_batches(monkeypatch, capsys):
     with pytest.raises(torch.OutOfMemoryError):
         gpu.measure_net("hrnet", 1e15, Report(None), best)
     assert asked[-3:] == [64, 32, 16]
+
+
+def test_every_network_has_a_title_and_a_cost():
+    """Without a GPU all but the measuring."""
+    pytest.importorskip("timm")
+    assert gpu.NETS.keys() == TITLES.keys()
+    for model in gpu.NETS.values():
+        assert gpu.cost_of(gpu.shape_only_net(model), gpu.INPUT).macs[""] > 1e9

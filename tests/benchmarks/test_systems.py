@@ -39,7 +39,8 @@ def lines_of(table):
 
 def test_every_system_is_trained_once_and_one_with_three_seeds():
     assert runs() == [("DConv", 0), ("DUC", 0), ("DUC", 1), ("DUC", 2), ("SE + DConv", 0),
-                      ("SE + DUC", 0), ("HRNet-W32", 0)]
+                      ("SE + DUC", 0), ("HRNet-W32", 0), ("ViT-S, simple", 0),
+                      ("MobileNetV3-S (timm)", 0), ("ConvNeXt-atto (timm)", 0)]
 
 
 @pytest.mark.parametrize("size, extra", [("cpu", []), ("gpu", ["gpus=0"])])
