@@ -49,6 +49,12 @@ class DataConfig:
     category: str | int = setting(
         "", "name or id in the annotation files, or all; empty: person, or the only one",
         low=0, below=IDS)
+    exif: Literal["default", "ignore", "obey"] = setting(
+        "default", "pictures whose EXIF orientation the size in the annotations leaves open: "
+                   "ignore reads them as stored, obey upright; default ignores and asks")
+    bits: int = setting(
+        0, "of images with 16 a value, how many are in use, 12 of a 12-bit camera; 0: as many of "
+           "8, 10, 12, 14 and 16 as each image needs", low=0, high=16)
     extra_sets: tuple[ExtraSet, ...] = setting((), "more sets to train on, mixed with the first")
     train_pack: str = setting(
         "", "training crops cut beforehand by `python main.py pack CONFIG`", path=True)

@@ -17,6 +17,7 @@ from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_gener
 from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
 from datasets.crops.image_files import missing_files, spelled_otherwise
+from datasets.crops.image_header import count_open
 from datasets.crops.images import ImageError, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
@@ -40,7 +41,7 @@ class MSCOCO(Dataset):
                  pack: str | Path = "", detections: str | Path | None = None,
                  box_score: float = 0.0, debug: int = 0, skip_broken: bool = False,
                  check_files: bool = True, split: str = "train", category: str | int = "",
-                 extra: Sequence[ExtraSet] = ()):
+                 extra: Sequence[ExtraSet] = (), exif: str = "default", bits: int = 0):
         """
         input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
         augment: None shows every person as its box says. epochs: of the run, whose last ones may
@@ -50,7 +51,8 @@ class MSCOCO(Dataset):
         skip_broken: persons whose image is missing are left out, for those whose image turns out
         unreadable there is another sample (see `__getitem__`). check_files: look for missing
         images at once. split: "train" or "val", for the names of settings in messages. category:
-        see `category_ids`. extra: more annotation files whose persons come after these.
+        see `category_ids`. extra: more annotation files whose persons come after these. exif,
+        bits: how images are read, see `read_image`.
 
         Raises FileNotFoundError or UserError, one sentence with file and setting; also where no
         annotated person is left to use. No detection left is a data set of nobody.
@@ -58,7 +60,8 @@ class MSCOCO(Dataset):
         ann_key, root_key = f"data.{split}_ann_path", f"data.{split}_img_root"
         self.ann_path, self.img_root, self.skeleton = Path(ann_path), Path(img_root), skeleton
         self.sets = [AnnotatedSet(self.ann_path, self.img_root, skeleton, category, ann_key,
-                                  root_key), *extra_sets(extra, skeleton, category)]
+                                  root_key, exif, bits),
+                     *extra_sets(extra, skeleton, category, exif, bits)]
         self.geometry = CropGeometry(input_size, alignment)
         self.augment, self.seed = augment, seed
         if augment:
@@ -76,6 +79,8 @@ class MSCOCO(Dataset):
         elif check_files:
             persons = self._with_files(persons)
         self.persons = persons
+        if check_files and not pack:
+            persons.notes.update(self._orientations(exif))
         if detections is None and not len(self.persons):
             raise UserError(f"{ann_key}: no person is left to use in {self.summary()}")
         self.center, self.scale = self.geometry.center_scale(self.persons.boxes)
@@ -87,7 +92,7 @@ class MSCOCO(Dataset):
         """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
         all must have one."""
         assert self.augment is not None and self.source == self.ann_path
-        pack.check_settings(pack_settings(self.geometry, self.augment))
+        pack.check_settings(pack_settings(self.geometry, self.augment, self.sets[0]))
         rows = pack.rows(persons, self.ann_paths())
         broken = pack.records["bytes"][rows[:, WHOLE]] == 0
         self._pack_rows = rows[~broken]
@@ -107,6 +112,14 @@ class MSCOCO(Dataset):
             hints += spelled_otherwise(part.img_root, names[missing].tolist())
         return persons.without(gone_images[persons.image_rows],
                                f"persons whose image file is missing left out{hints}")
+
+    def _orientations(self, exif: str) -> dict[str, int]:
+        """The note on images whose EXIF orientation only `exif` decides, if there are any."""
+        rows = np.flatnonzero(self.persons.exif == "").tolist()
+        count, looked = count_open([(self.path(row), self.stated_size(row)) for row in rows])
+        read = "upright" if exif == "obey" else "as stored"
+        return {f"of {looked} images have an EXIF orientation that their size leaves open and are "
+                f"read {read} (data.exif: {exif}; see docs/own_data.md)": count} if count else {}
 
     def _missing(self, part: AnnotatedSet, names: np.ndarray) -> np.ndarray:
         """Whether each image of a set is missing, (M,) bool."""
@@ -241,15 +254,22 @@ class MSCOCO(Dataset):
         """
         if row != self._last_row:
             part, path = self.sets[self.persons.sets[row]], self.path(row)
-            image = read_image(path, look_for_cut=not self._looked_at[row])
+            stated = self.stated_size(row)
+            image = read_image(path, stated=stated, bits=part.bits,
+                               exif=str(self.persons.exif[row]) or part.exif,
+                               look_for_cut=not self._looked_at[row])
             self._looked_at[row] = True
-            stated = tuple(self.persons.image_sizes[row].tolist())
             if image.shape[1::-1] != stated:
                 raise ImageError(f"image {path} has {image.shape[1]}x{image.shape[0]} pixels but "
                                  f"{part.ann_path} says {stated[0]}x{stated[1]}: its joints "
                                  f"would be in the wrong places")
             self._last_row, self._last_image = row, image
         return self._last_image
+
+    def stated_size(self, row: int) -> tuple[int, int]:
+        """(width, height) of a row of `persons.image_ids`, as the annotations say."""
+        width, height = self.persons.image_sizes[row].tolist()
+        return width, height
 
     def image_path(self, index: int) -> Path:
         """File of a sample."""
@@ -286,7 +306,7 @@ def train_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> M
                   alignment=codec.alignment, augment=config.augment, epochs=config.optim.epochs,
                   seed=config.seed, pack=data.train_pack, debug=data.debug,
                   skip_broken=data.skip_broken, check_files=check_files, category=data.category,
-                  extra=data.extra_sets)
+                  extra=data.extra_sets, exif=data.exif, bits=data.bits)
 
 
 def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSCOCO:
@@ -296,4 +316,4 @@ def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSC
                   alignment=codec.alignment, box_score=val.box_score, debug=data.debug,
                   detections=None if val.ground_truth_boxes else val.boxes,
                   skip_broken=data.skip_broken, check_files=check_files, split="val",
-                  category=data.category)
+                  category=data.category, exif=data.exif, bits=data.bits)

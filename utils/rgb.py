@@ -37,7 +37,7 @@ def eight_bits(pixels: np.ndarray, bits: int = 0) -> np.ndarray:
     of 10, 12 or 14 bits has stored is not black. bits: that many instead, the same for all images
     of a set; what is larger becomes 255.
     """
-    shift = (bits or used_bits(pixels)) - 8
+    shift = max((bits or used_bits(pixels)) - 8, 0)
     return np.minimum(pixels >> shift, 255).astype(np.uint8)
 
 

@@ -24,10 +24,12 @@ class AnnotatedSet:
     category: str | int
     ann_key: str
     root_key: str
+    exif: str = "default"   # data.exif and data.bits, how its images are read
+    bits: int = 0
 
 
 def extra_sets(configs: Sequence[ExtraSet], skeleton: Skeleton, category: str | int,
-               ) -> list[AnnotatedSet]:
+               exif: str = "default", bits: int = 0) -> list[AnnotatedSet]:
     """The sets of data.extra_sets; skeleton and category are data's, for those that name none.
 
     Raises FileNotFoundError or UserError naming the setting of a skeleton that cannot be used.
@@ -42,7 +44,7 @@ def extra_sets(configs: Sequence[ExtraSet], skeleton: Skeleton, category: str | 
             raise type(error)(f"{key}.skeleton: {error}") from error
         chosen = category if config.category == "" else config.category
         sets.append(AnnotatedSet(Path(config.ann_path), Path(config.img_root), own, chosen,
-                                 f"{key}.ann_path", f"{key}.img_root"))
+                                 f"{key}.ann_path", f"{key}.img_root", exif, bits))
     return sets
 
 

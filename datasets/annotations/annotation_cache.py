@@ -20,7 +20,7 @@ from datasets.annotations.skeleton import Skeleton
 from utils.files import write_atomically
 from utils.log import log
 
-VERSION = 3             # raise it when read_persons gives other arrays for the same file
+VERSION = 4             # raise it when read_persons gives other arrays for the same file
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 

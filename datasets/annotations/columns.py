@@ -29,7 +29,8 @@ class ImageColumns:
     """The M images of a file that are whole, and what the others lack."""
     ids: list[int]
     names: list[str]
-    sizes: list[tuple[int, int]]    # (width, height)
+    sizes: list[tuple[int, int]]    # (width, height); (0, 0) where there is none and nobody asks
+    exif: list[str]                 # "obey" or "ignore" its EXIF orientation, "" if not said
     faults: list[str]               # a sentence's middle for each image that is left out
 
     @cached_property
@@ -44,7 +45,7 @@ class ImageColumns:
 
 def image_columns(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> ImageColumns:
     """The images of a file that have these fields, in its order."""
-    ids, names, sizes, faults = [], [], [], []
+    ids, names, sizes, exif, faults = [], [], [], [], []
     for number, image in enumerate(file.images):
         fault = _image_fault(image, fields)
         if fault:
@@ -52,8 +53,10 @@ def image_columns(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> Image
             continue
         ids.append(int(image["id"]))
         names.append(image.get("file_name"))
-        sizes.append((int(image["width"]), int(image["height"])) if "width" in fields else (0, 0))
-    return ImageColumns(ids, names, sizes, faults)
+        has_size = all(_is_side(image.get(side)) for side in ("width", "height"))
+        sizes.append((int(image["width"]), int(image["height"])) if has_size else (0, 0))
+        exif.append(image["exif"] if image.get("exif") in ("obey", "ignore") else "")
+    return ImageColumns(ids, names, sizes, exif, faults)
 
 
 def whole_images(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> ImageColumns:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
-PER_IMAGE = ("image_ids", "file_names", "image_sizes", "sets")
+PER_IMAGE = ("image_ids", "file_names", "image_sizes", "exif", "sets")
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,11 @@ class PersonTable:
     scores: np.ndarray         # (N,) float32, of the detector; 1 for ground truth
     ids: np.ndarray            # (N,) int64, annotation id, not always unique; row for detections
     rows: np.ndarray           # (N,) int64, row in the file's list of annotations or detections
-    image_rows: np.ndarray     # (N,) int32, row in the three arrays below
+    image_rows: np.ndarray     # (N,) int32, row in the arrays below
     image_ids: np.ndarray      # (M,) int64
     file_names: np.ndarray     # (M,) str, relative to the image folder
     image_sizes: np.ndarray    # (M, 2) int32, (width, height)
+    exif: np.ndarray           # (M,) str, "obey" or "ignore" its orientation, "": not said
     sets: np.ndarray           # (M,) int16, number of the set where several are mixed, else 0
     notes: dict[str, int]      # what was left out or changed: how many
     named_images: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -147,7 +147,7 @@ def _table(rows: Rows, images: ImageColumns, image_rows: np.ndarray, *, boxes: n
         image_rows=image_rows.astype(np.int32), image_ids=np.array(images.ids, np.int64),
         file_names=np.array(images.names, np.str_),
         image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),
-        sets=np.zeros(len(images.ids), np.int16),
+        exif=np.array(images.exif, np.str_), sets=np.zeros(len(images.ids), np.int16),
         notes={what: count for what, count in rows.notes.items() if count}).select(used)
 
 

@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from configs.schema import AugmentConfig
+from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.persons import PersonTable
 from datasets.crops.augment import WHOLE
 from datasets.crops.images import ImageError, decode
 from utils.errors import UserError
 from utils.geometry import CropGeometry
 
-VERSION = 2
+VERSION = 3
 PIECE = [
     ("key", "<u8"),             # of the person, see person_keys
     ("part", "<i4"),            # WHOLE, UPPER or LOWER
@@ -34,6 +35,7 @@ RECORD = np.dtype([
     ("crc", "<u4"),             # see `checksum`
     ("offset", "<i8"), ("bytes", "<i8"),    # in the data file; 0 bytes: the image was broken
     ("more", "<i4")])           # records that follow for persons of the same image
+READING = ("exif", "bits")      # settings of data
 ROOM = ("rotation", "scale", "box_jitter", "perspective", "half_body")
 
 
@@ -76,6 +78,10 @@ class CropPack:
         if made["alignment"] != settings["alignment"]:
             raise UserError(f"{self} was made for codec.alignment {made['alignment']}, not "
                              f"{settings['alignment']}: {again}")
+        for name in READING:
+            if made[name] != settings[name]:
+                raise UserError(f"{self} was made with data.{name} {made[name]}, not "
+                                f"{settings[name]}: {again}")
         size, asked = made["input_size"], settings["input_size"]
         if asked[0] > size[0] or asked[0] * size[1] != asked[1] * size[0]:
             raise UserError(f"{self} was made for codec.input_size {size}, not {asked}: {again}")
@@ -200,20 +206,23 @@ def checksum(record: np.void, content: bytes | memoryview) -> int:
     return zlib.crc32(content, zlib.crc32(record.tobytes()[:np.dtype(PIECE).itemsize]))
 
 
-def pack_settings(geometry: CropGeometry, augment: AugmentConfig) -> dict[str, Any]:
-    """What decides about room and resolution of a pack."""
+def pack_settings(geometry: CropGeometry, augment: AugmentConfig, part: AnnotatedSet,
+                  ) -> dict[str, Any]:
+    """What decides about room and resolution of a pack, and about its pixels."""
     room = {name: float(getattr(augment, name)) for name in ROOM}
     room["half_body"] = float(room["half_body"] > 0)        # as often as it likes, once packed
     if not augment.rotation_prob:
         room["rotation"] = 0.0
     return {"input_size": list(geometry.input_size), "alignment": geometry.alignment,
-            "augment": room}
+            "augment": room, "exif": "obey" if part.exif == "obey" else "ignore",
+            "bits": part.bits}
 
 
 def person_keys(persons: PersonTable) -> np.ndarray:
     """(N,) uint64: hash of all that decides about a person's crops, the same in every order and
     selection of persons."""
-    names = [zlib.crc32(name.encode()) for name in persons.file_names.tolist()]
+    names = [zlib.crc32(f"{name}{exif}".encode()) for name, exif in zip(
+        persons.file_names.tolist(), persons.exif.tolist(), strict=True)]
     images = np.column_stack([persons.image_ids, persons.image_sizes, names]).astype(np.int64)
     columns = (images[persons.image_rows], persons.ids[:, None], persons.boxes,
                persons.keypoints.reshape(len(persons), -1), persons.visibility)

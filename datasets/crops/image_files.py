@@ -1,10 +1,36 @@
 """Image files: their endings, and from a list of names to the files that are not there."""
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from PIL import features
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")     # looked for in folders
+HEIF = (".heic", ".heif", ".avif")      # that a package or a new Pillow reads
+MOST_ENDINGS = 5        # of skipped files that are told
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file's ending is that of an image that can be read here."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix in HEIF and find_spec("pillow_heif") is not None) or (
+        suffix == ".avif" and bool(features.check("avif")))
+
+
+def images_among(paths: Iterable[Path]) -> tuple[list[Path], str]:
+    """The images among files and folders, sorted, and how many other files there are by their
+    endings, such as "2 .mp4, 1 .gif", "" if there are none. Hidden ones do not count."""
+    files = [path for path in paths if path.name[0] != "." and path.is_file()]
+    images = sorted(filter(is_image, files))
+    others = Counter(path.suffix.lower() or "without an ending"
+                     for path in files if not is_image(path))
+    parts = [f"{count} {ending}" for ending, count in others.most_common(MOST_ENDINGS)]
+    more = [f"{others.total() - sum(count for _, count in others.most_common(MOST_ENDINGS))} more"]
+    cure = " (pip install pillow-heif, or convert them to JPEG)" if others.keys() & {*HEIF} else ""
+    return images, ", ".join(parts + more * (len(others) > MOST_ENDINGS)) + cure
 
 
 def missing_files(root: str | Path, names: Iterable[str], alike: Callable[[str], str] = str,

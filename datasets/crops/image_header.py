@@ -13,12 +13,13 @@ What is read of a picture whose EXIF orientation is not 1, anywhere in the proje
 The formats below have such a tag; all decoders show TIFF, HEIC and AVIF upright.
 """
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from threading import RLock
+from typing import Any, BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -27,27 +28,31 @@ from utils.rgb import is_deep, orientation_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
+FEW, MANY = 200, 3000       # images that are looked at, some 0.1 ms each
 TAIL = 4096                                 # bytes in which a JPEG's end is
+Size = tuple[int, int]                      # (width, height)
+
+_pillow = RLock()       # its settings are those of all threads
 
 
 @dataclass(frozen=True)
 class ImageHeader:
-    size: tuple[int, int]       # width, height of the stored pixels, whatever the orientation
+    size: Size       # width, height of the stored pixels, whatever the orientation
     orientation: int = 1        # of EXIF: 1 is upright, 5 to 8 are turned by a quarter
     deep: bool = False          # more than 8 bits a value
 
     @property
-    def upright_size(self) -> tuple[int, int]:
+    def upright_size(self) -> Size:
         return self.size if self.orientation < 5 else self.size[::-1]
 
-    def proven(self, stated: tuple[int, int] | None) -> str:
+    def proven(self, stated: Size | None) -> str:
         """What labels of a picture of a (width, height) have done with its orientation, "obey" or
         "ignore"; "" if that leaves it open."""
         if self.size == self.upright_size:
             return ""
         return {self.size: "ignore", self.upright_size: "obey"}.get(stated or (0, 0), "")
 
-    def leaves_open(self, stated: tuple[int, int] | None) -> bool:
+    def leaves_open(self, stated: Size | None) -> bool:
         """Whether it has an orientation of which `stated` proves nothing."""
         return self.orientation != 1 and not self.proven(stated)
 
@@ -84,17 +89,53 @@ def _header(file: BinaryIO) -> ImageHeader | None:
         return None
 
 
+def is_still(path: Path) -> bool:
+    """Whether a file is an image of one frame, whatever its ending; an animated GIF is a video."""
+    try:
+        with headers_only(), Image.open(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except (UnidentifiedImageError, OSError):
+        return False
+
+
+def count_open(files: Sequence[tuple[Path, Size | None]]) -> Size:
+    """Of how many images with their stated sizes the orientation is open, and how many were looked
+    at: few of them, evenly spread, and many if one of the few has an orientation."""
+    looked = _spread(files, FEW)
+    if any(header.orientation != 1 for header, _ in _headers(looked)):
+        looked = _spread(files, MANY)
+    return sum(header.leaves_open(stated) for header, stated in _headers(looked)), len(looked)
+
+
+def _spread(items: Sequence[Any], most: int) -> list[Any]:
+    step = max(len(items) / most, 1)
+    return [items[int(step * number)] for number in range(min(len(items), most))]
+
+
+def _headers(files: Iterable[tuple[Path, Size | None]],
+             ) -> Iterator[tuple[ImageHeader, Size | None]]:
+    """Those that can be read; what is wrong with others is said when they are decoded."""
+    for path, stated in files:
+        try:
+            header = read_header(path)
+        except (OSError, UserError):
+            continue
+        if header:
+            yield header, stated
+
+
 @contextmanager
 def headers_only() -> Iterator[None]:
     """Pillow without its guard against pictures too large to decode, for none is decoded, and
     without its words on damaged EXIF, which costs no pixel."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _pillow:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _ensure_end(file: BinaryIO) -> None:

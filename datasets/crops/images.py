@@ -13,6 +13,7 @@ from datasets.crops.image_header import (
     JPEG_END,
     JPEG_START,
     ImageHeader,
+    Size,
     header_in,
     headers_only,
 )
@@ -46,7 +47,7 @@ class ImageError(UserError):
         super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
 
 
-def read_image(path: str | Path, stated: tuple[int, int] | None = None, exif: str = "default",
+def read_image(path: str | Path, stated: Size | None = None, exif: str = "default",
                bits: int = 0, look_for_cut: bool = True) -> np.ndarray:
     """Decode a JPEG, PNG, WebP, TIFF, GIF (its first frame), HEIC or AVIF, or whatever else OpenCV
     reads.

@@ -3,14 +3,17 @@ import hashlib
 import json
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from configs.schema import Config
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.images import ImageError
 from processors.detection.person_detector import (
     Detections,
     PersonDetector,
@@ -27,6 +30,7 @@ from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 from utils.outputs import cannot_write, ensure_output, write_output
 
 PORTION = 32            # images that are detected, then written, at once
+Reader = Callable[[], np.ndarray]       # of an image
 
 
 @torch_errors_named(USE_CURES)
@@ -37,18 +41,20 @@ def detect(config: Config, images: str | Path, out: str | Path,
     ensure_output(Path(out), "detections", "--out", [images])       # a detector takes long to build
     detector = build_detector(config.detector, find_devices(config.gpus)[0])
     return detect_images(images, out, detector, img_root, workers=config.data.num_workers,
-                         category=config.data.category)
+                         category=config.data.category, exif=config.data.exif,
+                         bits=config.data.bits)
 
 
 def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
                   img_root: str | Path | None = None, workers: int = 4,
-                  category: str | int = "") -> list[dict]:
+                  category: str | int = "", exif: str = "default", bits: int = 0) -> list[dict]:
     """Find the people in many images and write them to `out` as a COCO results file.
 
     images: a COCO annotation file (then `img_root` is the folder of its images), or a folder,
     whose subfolders count. Image ids are those of the annotation file; in a folder the numbers
     that the files are called by, as in COCO, or else running numbers from 1 in the order of the
-    names (then each row has `file_name`, too). workers: threads that read images.
+    names (then each row has `file_name`, too). workers: threads that read images. exif, bits: how
+    they are read, see `read_image`.
 
     What is done stands in `{out}.part`; after a kill or Ctrl-C the same command goes on there
     and ends with the same file. Images that cannot be read are named and counted and have no
@@ -61,10 +67,13 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
     ensure_output(out, "detections", "--out", [images])
     listed = list_images(Path(images), Path(img_root) if img_root else None, category)
     log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
+    for note in listed.notes(exif):
+        log.warning(note)
     part = Part(out.with_name(f"{out.name}.part"), {
-        "images": hashlib.sha256(json.dumps([listed.names, listed.ids]).encode()).hexdigest(),
+        "images": hashlib.sha256(json.dumps(
+            [listed.names, listed.ids, listed.stated, exif, bits]).encode()).hexdigest(),
         "detector": detector.identity()})
-    _detect_rest(listed, detector, part, workers)
+    _detect_rest(listed, detector, part, workers, exif, bits)
     rows = _rows(listed, part.found)
     unreadable = [found for found in part.found if isinstance(found, str)]
     if len(unreadable) == len(listed.names):
@@ -112,17 +121,19 @@ class Part:
             raise cannot_write(self.path, "--out", error) from error
 
 
-def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: int) -> None:
+def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: int, exif: str,
+                 bits: int) -> None:
     """Look at all images that `part` does not have; raises SystemExit after a signal."""
     done = len(part.found)
     if done:
         log.info("%d of them were done before: %s", done, part.path)
-    paths = [listed.root / name for name in listed.names[done:]]
+    readers = [partial(listed.read, number, exif, bits)
+               for number in range(done, len(listed.names))]
     start = said = time.monotonic()
     with StopRequest(OneProcess(())) as stop, \
             bar(None, "detecting", total=len(listed.names)) as progress:
         progress.update(done)
-        for portion in _portions(paths, detector, workers):
+        for portion in _portions(readers, detector, workers):
             part.add(portion)
             progress.update(len(portion))
             if stop.asked():
@@ -134,33 +145,33 @@ def _detect_rest(listed: Images, detector: PersonDetector, part: Part, workers: 
                          (count - done) / (now - start))
 
 
-def _portions(paths: list[Path], detector: PersonDetector, workers: int) -> Iterator[list]:
+def _portions(readers: Sequence[Reader], detector: PersonDetector, workers: int) -> Iterator[list]:
     """The entries of `Part`, portion by portion.
 
     Portions begin at the same images after an interruption, too: which images go through the
     network together decides the last digits of its results.
     """
-    ahead = _read_ahead(paths, detector, workers)
-    for _ in range(0, len(paths), PORTION):
+    ahead = _read_ahead(readers, detector, workers)
+    for _ in range(0, len(readers), PORTION):
         images = list(islice(ahead, PORTION))
         people = iter(detector.find([image for image in images if not isinstance(image, str)]))
         yield [image if isinstance(image, str) else _plain(next(people)) for image in images]
 
 
-def _read_ahead(paths: list[Path], detector: PersonDetector,
+def _read_ahead(readers: Sequence[Reader], detector: PersonDetector,
                 workers: int) -> Iterator[Prepared | str]:
     """Images as the detector takes them, in order, read by threads while it works; the reason
     instead of those that cannot be read."""
-    def load(path: Path) -> Prepared | str:
+    def load(read: Reader) -> Prepared | str:
         try:
-            return detector.prepare(read_image(path))
+            return detector.prepare(read())
         except ImageError as error:
             return str(error)
 
     waiting: deque = deque()
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        for path in paths:
-            waiting.append(pool.submit(load, path))
+        for read in readers:
+            waiting.append(pool.submit(load, read))
             if len(waiting) > PORTION:
                 yield waiting.popleft().result()
         while waiting:

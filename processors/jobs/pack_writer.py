@@ -111,7 +111,7 @@ def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format:
     dataset: of all training persons, without augmentation. Raises UserError for a file at
     `path` that is something else or a pack of other persons or settings.
     """
-    settings = pack_settings(dataset.geometry, augment)
+    settings = pack_settings(dataset.geometry, augment, dataset.sets[0])
     images = ImagePieces(dataset, augment, pack_format)
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
@@ -240,7 +240,7 @@ def _kept(path: Path, header: dict[str, Any], images: ImagePieces) -> np.ndarray
 def _differences(made: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     """What a pack was made with, in words, where something else is asked for."""
     keys = {"pack_format": "data.pack_format", "input_size": "codec.input_size",
-            "alignment": "codec.alignment"}
+            "alignment": "codec.alignment", "exif": "data.exif", "bits": "data.bits"}
     differ = [f"{key} {made[name]} instead of {asked[name]}" for name, key in keys.items()
               if made[name] != asked[name]]
     differ += [f"augment.{name} {made['augment'][name]:g} instead of {value:g}"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from datasets.crops.image_files import SUFFIXES
+from datasets.crops.image_files import HEIF, SUFFIXES, images_among
+from datasets.crops.image_header import is_still
 from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
 from processors.prediction.image_lists import list_images
@@ -16,6 +17,8 @@ from processors.prediction.video_source import Video, is_camera
 class ImageFiles:
     root: Path
     names: list[str]        # relative to root
+    skipped: str = ""       # other files beside them, by their endings
+    bits: int = 0           # see `read_image`
     is_video = False
     at_once = 16            # frames that are predicted together
 
@@ -25,13 +28,14 @@ class ImageFiles:
     def __iter__(self) -> Iterator[Frame]:
         for number, name in enumerate(self.names):
             try:
-                yield Frame(number, 0.0, name, read_image(self.root / name, exif="obey"))
+                yield Frame(number, 0.0, name, read_image(self.root / name, exif="obey",
+                                                           bits=self.bits))
             except ImageError as error:
                 yield Frame(number, 0.0, name, None, str(error))
 
     def notes(self) -> list[str]:
         """As `Video.notes`: a file that cannot be read is a frame with an error."""
-        return []
+        return [f"skipped beside the images: {self.skipped}"] * bool(self.skipped)
 
 
 def open_source(source: str) -> ImageFiles | Video:
@@ -42,20 +46,20 @@ def open_source(source: str) -> ImageFiles | Video:
     path = Path(source)
     if path.is_dir():
         listed = list_images(path)
-        return ImageFiles(listed.root, listed.names)
+        return ImageFiles(listed.root, listed.names, listed.skipped)
     if is_camera(source):
         return Video(source)
     if path.is_file():
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in (*SUFFIXES, *HEIF) or is_still(path):
             return ImageFiles(path.parent, [path.name])
         return Video(source)
     if glob.has_magic(source):
-        found = sorted(Path(name) for name in glob.glob(source, recursive=True))
-        found = [file for file in found if file.suffix.lower() in SUFFIXES and file.is_file()]
+        found, skipped = images_among(map(Path, glob.glob(source, recursive=True)))
         if not found:
-            raise FileNotFoundError(f"no image file fits {source}: correct the pattern (and quote "
-                                    f"it, or the shell replaces it)")
+            only = f", only {skipped}" if skipped else ""
+            raise FileNotFoundError(f"no image file fits {source}{only}: correct the pattern (and "
+                                    f"quote it, or the shell replaces it)")
         root = Path(os.path.commonpath([file.parent for file in found]))
-        return ImageFiles(root, [file.relative_to(root).as_posix() for file in found])
+        return ImageFiles(root, [file.relative_to(root).as_posix() for file in found], skipped)
     raise FileNotFoundError(f"{source} does not exist: give an image, a folder, a pattern such as "
                             f"'photos/*.jpg', a video, or the number of a camera")

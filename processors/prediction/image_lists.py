@@ -3,10 +3,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import whole_images
-from datasets.crops.image_files import SUFFIXES, missing_files, spelled_otherwise
+from datasets.crops.image_files import (
+    SUFFIXES,
+    images_among,
+    missing_files,
+    spelled_otherwise,
+)
+from datasets.crops.image_header import Size, count_open
+from datasets.crops.images import read_image
 from utils.errors import UserError
 from utils.shown import shortened
 
@@ -23,6 +32,24 @@ class Images:
     about_ids: str              # where the ids come from, for people
     category: int = PERSON      # what the annotation file calls a person
     show_names: bool = False    # whether rows need file names, because the ids say nothing
+    stated: tuple[tuple[Size | None, str], ...] = ()    # of an annotation file: sizes, and `exif`
+    skipped: str = ""           # files of the folder that are no images, by their endings
+
+    def read(self, number: int, exif: str = "default", bits: int = 0) -> np.ndarray:
+        """Pixels of an image, see `read_image`. Raises ImageError."""
+        size, own = self.stated[number] if self.stated else (None, "")
+        return read_image(self.root / self.names[number], size, own or exif, bits)
+
+    def notes(self, exif: str) -> list[str]:
+        """What is to be known before they are read."""
+        stated = self.stated or [(None, "")] * len(self.names)
+        count, looked = count_open([
+            (self.root / name, size) for name, (size, own) in zip(self.names, stated, strict=True)
+            if not own])
+        notes = [f"{count} of {looked} images have an EXIF orientation that no size settles, and "
+                 f"are read {'upright' if exif == 'obey' else 'as stored'}: set data.exif to obey "
+                 f"or ignore, as the labels that this is for"] * bool(count)
+        return notes + [f"skipped in {self.root}: {self.skipped}"] * bool(self.skipped)
 
 
 def list_images(images: Path, img_root: Path | None = None, category: str | int = "") -> Images:
@@ -44,18 +71,20 @@ def list_images(images: Path, img_root: Path | None = None, category: str | int 
 
 
 def _in_folder(folder: Path) -> Images:
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")
-                   if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file())
+    files, skipped = images_among(folder.rglob("*"))
+    names = [file.relative_to(folder).as_posix() for file in files]
     if not names:
-        raise UserError(f"the folder {folder} holds no images ({', '.join(SUFFIXES)}): give "
-                         f"another one")
+        only = f", only {skipped}" if skipped else ""
+        raise UserError(f"the folder {folder} holds no images ({', '.join(SUFFIXES)}){only}: give "
+                        f"another one")
     numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
     ids = [int(number[1]) for number in numbers if number]
     if len(set(ids)) == len(names):
-        return Images(folder, names, ids, "image ids are the numbers in the file names")
+        return Images(folder, names, ids, "image ids are the numbers in the file names",
+                      skipped=skipped)
     return Images(folder, names, list(range(1, len(names) + 1)),
                   "image ids are running numbers, for not every file name is another number; "
-                  "file_name tells them apart", show_names=True)
+                  "file_name tells them apart", show_names=True, skipped=skipped)
 
 
 def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:
@@ -71,4 +100,6 @@ def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:
                                 f"such as {shortened(names[0])}"
                                 f"{spelled_otherwise(img_root, names)}: correct the folder")
     chosen = category_ids(file.categories, category, str(path))[0] if file.categories else PERSON
-    return Images(img_root, names, ids, f"image ids are those of {path}", category=chosen)
+    return Images(img_root, names, ids, f"image ids are those of {path}", category=chosen,
+                  stated=tuple((size if all(size) else None, exif) for size, exif in zip(
+                      images.sizes, images.exif, strict=True)))

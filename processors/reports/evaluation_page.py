@@ -26,17 +26,22 @@ FILES = {"report.html": "page", "error_analysis.txt": "text"}      # of a report
 def write_report(folder: str | Path, *, title: str, protocol: str, metrics: CocoMetrics,
                  results: list[dict], ground_truth: GroundTruth | COCO | str | Path,
                  img_root: str | Path, skeleton: Skeleton, image_ids: Iterable[int] | None = None,
-                 cases: int = 12) -> Path:
+                 cases: int = 12, exif: str = "default", bits: int = 0) -> Path:
     """Analyse the results, write `report.html` and `error_analysis.txt`, return the former.
 
     protocol: of `protocol.protocol`. results, ground_truth, image_ids: those `metrics` were
     computed from. img_root: where the files named by the ground truth are; cases whose image
     cannot be read are left out. cases: how many of the worst and of the best people to show.
+    exif, bits: how images are read, see `read_image`.
     """
     truth = as_ground_truth(ground_truth, skeleton.num_joints, image_ids)
     analysis = analyse(truth, results, skeleton, cases=cases)
     text = as_text(analysis)
-    names = {image["id"]: image.get("file_name", "") for image in truth.images}
+    images = {image["id"]: image for image in truth.images}
+
+    def pictures(cases: tuple[Case, ...]) -> list[tuple[Case, bytes]]:
+        return _pictures(cases, images, Path(img_root), skeleton, exif, bits)
+
     folder = Path(folder)
     write_output(folder / "error_analysis.txt", marked_text(text), "--report")
     write_page(folder / "report.html", "evaluation_page.html", title=title, metrics=metrics,
@@ -45,8 +50,7 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
                ap_by_oks=charts.ap_by_oks(metrics.precision[:, :, 0]),
                lost_ap=None if np.isnan(analysis.ap["all"]) else charts.lost_ap(analysis),
                joints=charts.joints(analysis), classes=CLASSES, joint_rows=_joint_rows(analysis),
-               worst=_pictures(analysis.worst, names, Path(img_root), skeleton),
-               best=_pictures(analysis.best, names, Path(img_root), skeleton))
+               worst=pictures(analysis.worst), best=pictures(analysis.best))
     return folder / "report.html"
 
 
@@ -58,13 +62,16 @@ def _joint_rows(analysis: ErrorAnalysis) -> list[tuple[str, np.ndarray, float]]:
             ("all", counts.sum(axis=0), np.nan)]
 
 
-def _pictures(cases: tuple[Case, ...], names: dict[int, str], img_root: Path, skeleton: Skeleton,
-              ) -> list[tuple[Case, bytes]]:
+def _pictures(cases: tuple[Case, ...], images: dict[int, dict], img_root: Path, skeleton: Skeleton,
+              exif: str, bits: int) -> list[tuple[Case, bytes]]:
     """The cases whose image can be read, each with a JPEG."""
     pictures = []
     for case in cases:
         try:
-            image = read_image(img_root / names[case.image_id])
+            row = images[case.image_id]
+            stated = (row["width"], row["height"]) if {"width", "height"} <= row.keys() else None
+            image = read_image(img_root / row.get("file_name", ""), stated,
+                               row.get("exif") or exif, bits)
         except ImageError as error:
             log.warning("report: %s; the person is left out", error)
             continue

@@ -5,7 +5,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.coco import MSCOCO
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.images import ImageError
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
 from utils.outputs import marked
@@ -27,7 +27,7 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
                           if result["image_id"] == image_id], np.float32)
         poses = poses.reshape(-1, skeleton.num_joints, 3)
         try:
-            image = read_image(dataset.path(row))
+            image = dataset.image(row)
         except ImageError:
             if not dataset.skip_broken:
                 raise
