@@ -74,10 +74,8 @@ def draw_view(rng: random.Random, subject: Subject, skeleton: Skeleton,
     flip = rng.random() < config.flip
     tilt_x, tilt_y, *uniforms = [rng.random() for _ in range(5)]
     normals = [rng.gauss(0, 1) for _ in range(4)]
-    view = None
-    if try_half:
-        view = half_body(subject.keypoints, subject.visibility, skeleton, prefer_upper,
-                         geometry)
+    view = (half_body(subject.keypoints, subject.visibility, skeleton, prefer_upper, geometry)
+            if try_half else None)
     if view is None and config.box_jitter:
         box = jitter_box(subject.box, subject.image_size, config.box_jitter, uniforms, normals)
         view = View(*geometry.center_scale(box))
@@ -134,9 +132,8 @@ def jitter_box(box: np.ndarray, image_size: np.ndarray, strength: float, uniform
     if which > WHOLE_BOX:
         size = box[2:] * max(1 - strength * (1 - which), 0.0)
         return np.concatenate([box[:2] + place * (box[2:] - size), size])
-    left, top, right, bottom = shift_edges(box, image_size, strength,
-                                           np.clip(normals, -EDGE_CUT, EDGE_CUT))
-    return np.array([left, top, right - left, bottom - top])
+    edges = shift_edges(box, image_size, strength, np.clip(normals, -EDGE_CUT, EDGE_CUT))
+    return np.concatenate([edges[:2], edges[2:] - edges[:2]])
 
 
 def shift_edges(boxes: np.ndarray, image_sizes: np.ndarray, strength: float,

@@ -92,13 +92,10 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     if isinstance(class_names, Mapping):
         class_names = [class_names.get(number) for number in range(len(class_names))]
     known = isinstance(class_names, list | tuple) and all(type(n) is str for n in class_names)
-    return _without_prefix(tensors), tuple(class_names) if known else ()
-
-
-def _without_prefix(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Names from "model.0." on, whatever DataParallel and other wrappers put before them."""
+    # whatever DataParallel and other wrappers put before "model.0."
     prefix = next((key.removesuffix(FIRST) for key in tensors if key.endswith(FIRST)), "")
-    return {key.removeprefix(prefix): value for key, value in tensors.items()}
+    return ({key.removeprefix(prefix): value for key, value in tensors.items()},
+            tuple(class_names) if known else ())
 
 
 def module_state(module: Any) -> dict[str, torch.Tensor]:

@@ -25,7 +25,7 @@ PASSED_OVER = (
     "numpy._core.multiarray.scalar", "pathlib.PosixPath", "pathlib.WindowsPath",
     "pathlib._local.PosixPath", "pathlib._local.WindowsPath", "datetime.datetime",
     "datetime.date", "argparse.Namespace")
-HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")       # the files of a folder from there
+HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")   # the weights in a folder from there
 PICKLES_OF_OLD = 5                      # in a file from before PyTorch 1.6, before the numbers
 LARGEST_PICKLE = 100 * 2 ** 20          # bytes; the networks here have under one million
 LARGEST_TABLE = 10 * 2 ** 20            # bytes of a safetensors file's table of tensors
@@ -40,7 +40,9 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
     torch.nn.Module `yolov5_weights.module_state` takes apart. Raises FileNotFoundError, or
     UserError for a file that is damaged, of another kind, or holds other objects.
     """
-    path = _in_folder(Path(path))
+    path = Path(path)
+    in_folder = (path / name for name in HUGGING_FACE if (path / name).is_file())
+    path = next(in_folder, path)
     ensure_file(path, "weights/pose_best.pth")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -66,12 +68,6 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
         raise UserError(f"{path} cannot be read as a PyTorch checkpoint ({reason}): it is cut "
                         f"short, damaged or was not written by torch.save; get it again"
                         ) from error
-
-
-def _in_folder(path: Path) -> Path:
-    """The weights in a folder that was downloaded from Hugging Face; other paths as they are."""
-    found = (path / name for name in HUGGING_FACE if (path / name).is_file())
-    return next(found, path)
 
 
 def ensure_file(path: Path, example: str) -> None:
