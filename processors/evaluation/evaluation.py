@@ -22,6 +22,7 @@ from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
 from processors.runtime.parallel import Parallel
 from processors.runtime.stop import Stopped, StopRequest
+from processors.runtime.torch_errors import JUDGE_CURES, ensure_memory
 from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.log import bar, log
@@ -51,6 +52,9 @@ class Evaluation:
         self.loader = val_loader(self.dataset, data, batch_size=val.batch_size,
                                  rank=parallel.rank, world_size=parallel.world_size,
                                  pin_memory=parallel.device.type == "cuda")
+        assert self.loader.batch_size
+        ensure_memory(min(self.loader.batch_size * parallel.local_size, len(self.dataset)),
+                      self.codec, skeleton.num_joints, parallel.device, JUDGE_CURES)
         if parallel.rank == 0:
             ensure_shared_memory([self.loader], parallel.local_size)
         self.ground_truth = self._ground_truth(file)

@@ -1,14 +1,18 @@
 """Errors of torch that follow from settings: out of memory, and batches too small to normalise."""
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import torch
 
 from utils.errors import UserError
+from utils.heatmap_codec import HeatmapCodec
 
 TRAIN_CURES = ("lower data.batch_size; or keep it and set optim.accumulate=2 (then 4), which "
                "computes it in micro-batches, or optim.amp=true")
 JUDGE_CURES = "lower val.batch_size, or set optim.amp=true"
+CGROUP = Path("/sys/fs/cgroup")
 USE_CURES = "end what else uses it, set optim.amp=true, or gpus= to compute on the CPU"
 
 
@@ -33,6 +37,29 @@ def torch_errors_named(cures: str) -> Iterator[None]:
                         "one person at a time, and codec.input_size leaves one pixel of it; raise "
                         "data.batch_size, lower optim.accumulate, or enlarge codec.input_size"
                         ) from error
+
+
+def ensure_memory(persons: int, codec: HeatmapCodec, num_joints: int, device: torch.device,
+                  cures: str) -> None:
+    """Raise UserError where this machine has not even the memory for the crops, and on a CPU the
+    images, heatmaps and targets, of so many persons at once: the system would end the run without
+    a word. The network comes on top. persons: in all processes of the machine."""
+    (width, height), (w, h) = codec.input_size, codec.heatmap_size
+    on_cpu = 4 * (3 * width * height + 2 * num_joints * w * h) if device.type == "cpu" else 0
+    needed, there = persons * (3 * width * height + on_cpu), _memory()
+    if needed > there:
+        raise UserError(f"{persons} persons at once take more than {needed / 1e9:.1f} GB of memory "
+                        f"(codec.input_size {width}x{height}, {num_joints} heatmaps of {w}x{h}), "
+                        f"and this machine has {there / 1e9:.1f} GB: {cures}")
+
+
+def _memory() -> float:
+    """Bytes that this machine, or its container, has."""
+    limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):     # of cgroups, new and old
+        with suppress(OSError, ValueError):     # none, or "max"
+            limits.append(float((CGROUP / file).read_text()))
+    return min(limits)
 
 
 def _first_line(error: Exception) -> str:

@@ -47,7 +47,7 @@ from processors.runtime.launch import TRAIN_ON
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.sync_bn import synchronise_batch_norm
-from processors.runtime.torch_errors import TRAIN_CURES, torch_errors_named
+from processors.runtime.torch_errors import TRAIN_CURES, ensure_memory, torch_errors_named
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
 from processors.training.progress import Progress, plan_in_words
@@ -137,6 +137,8 @@ class PoseProcessor:
         self.steps_per_epoch = self.sampler.steps_per_epoch
         ensure_micro_batches(self.sampler.share, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
+        ensure_memory(self.sampler.share // config.optim.accumulate * parallel.local_size,
+                      self.evaluation.codec, self.skeleton.num_joints, self.device, TRAIN_CURES)
         self.stop = StopRequest(parallel)
         if parallel.rank == 0:
             ensure_shared_memory([self.loader, self.evaluation.loader], parallel.local_size)

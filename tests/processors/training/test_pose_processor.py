@@ -125,6 +125,12 @@ def test_pieces_that_a_small_data_set_cannot_fill_are_refused(tiny):
         tiny(**{"data.batch_size": 97 * 600, "optim.accumulate": 97})
 
 
+def test_batches_beyond_the_memory_are_refused(tiny, monkeypatch):
+    monkeypatch.setattr("processors.runtime.torch_errors._memory", lambda: 1e4)
+    with pytest.raises(ValueError, match=r"4 persons at once take more than 0.0 GB .*batch_size"):
+        tiny()
+
+
 def test_torchrun_with_dp_is_refused(tiny, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="processor is dp, which is one process, but 2 were"):
