@@ -64,8 +64,9 @@ def imports(tree: ast.AST) -> set[str]:
             assert node.level == 0, "write imports from the top: from utils.log import log"
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= (names & TREES.keys()) or {node.module}
-        elif (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "resolve_name"
-              and isinstance(node.args[0], ast.Constant)):
+        elif (isinstance(tree, ast.Module) and isinstance(node, ast.Call)
+              and getattr(node.func, "attr", "") == "resolve_name"
+              and isinstance(node.args[0], ast.Constant)):      # by its name, when it is needed
             found.add(node.args[0].value.partition(":")[0])
     if tree is TREES.get("nets.build"):         # it finds the builders by their names
         found |= {network.builder.partition(":")[0] for network in NETWORKS.values()}
