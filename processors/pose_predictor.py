@@ -81,7 +81,8 @@ class PosePredictor:
         return self.each(images, boxes)
 
     def each(self, images: Any, boxes: Sequence | None = None) -> list[list[Person]]:
-        """The people of each of several images, a list or (B, H, W, 3); see `__call__`."""
+        """The people of each of several images, a list or (B, H, W, 3); see `__call__`. Boxes that
+        are Detections count as the detector's, with their scores."""
         if boxes is not None and len(boxes) != len(images):
             raise UserError(f"there are boxes for {len(boxes)} images, but {len(images)} images: "
                              f"give one array of boxes (N, 4) for each image")
@@ -92,19 +93,22 @@ class PosePredictor:
                                    None if boxes is None else boxes[part])
         return found
 
-    def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3) -> np.ndarray:
+    def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3,
+             line_width: float = 0.0) -> np.ndarray:
         """A copy of the image, (H, W, 3) uint8 RGB, with the skeletons of people on it. Joints
-        with a score below `threshold` are left out."""
+        with a score below `threshold` are left out. line_width: pixels; 0: by their size."""
         joints = self.skeleton.num_joints
         return draw_people(
             _pixels(image), np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
-            self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours)
+            self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours,
+            line_width)
 
     def _predict(self, images: list[np.ndarray], boxes: Sequence | None) -> list[list[Person]]:
         """The people of images that are in memory together."""
         if boxes is not None:
-            people = [_given(rows, image) for rows, image in zip(boxes, images, strict=True)]
+            people = [rows if isinstance(rows, Detections) else _given(rows, image)
+                      for rows, image in zip(boxes, images, strict=True)]
         elif self.detector is not None:
             people = self.detector.find([self.detector.prepare(image) for image in images])
         else:
@@ -114,7 +118,9 @@ class PosePredictor:
                         self.model.input_format, self.model.device, self.model.dtype)[""]
         found: list[list[Person]] = [[] for _ in images]
         all_boxes = np.concatenate([group.boxes for group in people])
-        val, detected = self.model.config.val, boxes is None and self.detector is not None
+        val = self.model.config.val
+        detected = (self.detector is not None if boxes is None
+                    else all(isinstance(rows, Detections) for rows in boxes))
         if detected:
             rows, scores = rank_poses(poses, val, self.skeleton.sigmas, detected)
         else:       # people who were asked for all stay

@@ -26,7 +26,8 @@ USES["processors.runtime"] = {"datasets", "datasets.crops"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
                              "processors.runtime"}
 USES["processors.detection"] = {"nets.detectors", "processors.models", "processors.runtime"}
-USES["processors.prediction"] = {"datasets.annotations", "datasets.crops"}
+USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
+                                 "processors.detection"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.models",
                                  "processors.runtime"}
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",

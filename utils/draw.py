@@ -19,14 +19,15 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
                 limbs: Sequence[tuple[int, int]], joint_names: Sequence[str] = (),
                 threshold: float = 0.2,
-                limb_colours: Sequence[tuple[int, int, int] | None] = ()) -> np.ndarray:
+                limb_colours: Sequence[tuple[int, int, int] | None] = (),
+                line_width: float = 0.0) -> np.ndarray:
     """Draw skeletons on a copy of `image` (H, W, 3) uint8, RGB.
 
     keypoints (N, K, 2): image pixels. scores (N, K): joints below `threshold`, and those that are
     not finite, are left out together with their limbs. limbs: pairs of joint indices.
     joint_names: K names; "left_" and "right_" give the colours of the sides. limb_colours: an RGB
-    colour for each limb, None where the sides give it. Lines and dots follow the size of each
-    person; N = 0 gives a plain copy.
+    colour for each limb, None where the sides give it. line_width: pixels; 0: lines and dots
+    follow the size of each person. N = 0 gives a plain copy.
     """
     canvas = np.ascontiguousarray(image).copy()
     sides = [_side(name) for name in joint_names] or ["middle"] * np.shape(keypoints)[-2]
@@ -38,7 +39,7 @@ def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
         if drawn.any():
             lines = [(a, b, colour) for (a, b), colour in zip(limbs, colours, strict=True)
                      if drawn[a] and drawn[b]]
-            _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides)
+            _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides, line_width)
     return canvas
 
 
@@ -48,10 +49,11 @@ def _side(name: str) -> str:
 
 
 def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
-                 lines: list[tuple[int, int, tuple]], sides: list[str]) -> None:
+                 lines: list[tuple[int, int, tuple]], sides: list[str],
+                 line_width: float) -> None:
     """Outlines first, so that they surround the whole figure and do not cut it up."""
     size = max(np.ptp(points[joints], axis=0).max(), 30.0)
-    width = max(1, round(size / 110))
+    width = max(1, round(line_width or size / 110))
     radius, rim = 0.75 * width + 0.8, max(1.0, 0.35 * width)
     for outline in (True, False):
         for a, b, colour in lines:

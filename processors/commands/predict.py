@@ -1,15 +1,18 @@
 """`python main.py predict`: the words, and the job they name."""
+import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from processors.commands.arguments import Job, add_settings
 from utils.errors import UserError
 
+SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'photos/*.jpg', a "
+           "video, the number or device of a camera, or an address such as rtsp://...")
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE section.key=value",
-                 "an image, a folder, a quoted pattern such as 'photos/*.jpg', a video, or the "
-                 "number of a camera; then settings such as detector.weights=yolov5s.pt")
+                 f"{SOURCES}; then settings such as detector.weights=yolov5s.pt")
     parser.add_argument("--weights", type=Path, required=True, metavar="FILE",
                         help="a checkpoint of this project, an .onnx file, or another project's "
                              "checkpoint with --config")
@@ -17,18 +20,37 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="a folder, or for one image or video a .jpg, .png or .mp4 file")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",
                         help="what the weights do not say themselves, and the detector")
+    parser.add_argument("--boxes", type=Path, metavar="FILE.json",
+                        help="boxes of people in place of a detector: COCO results or annotations")
+    parser.add_argument("--format", choices=("jsonl", "coco", "openpose", "csv"), default="jsonl",
+                        help="of the results (jsonl: a line of JSON for each picture)")
+    parser.add_argument("--no-pictures", action="store_true", help="write the results only")
+    parser.add_argument("--fps", type=float, default=0.0, metavar="N",
+                        help="the images follow each other, N in a second: people have ids")
     parser.add_argument("--smooth", action="store_true",
-                        help="calm the joints of a video (one-euro filter)")
+                        help="calm the joints of a video or sequence (one-euro filter)")
     parser.add_argument("--legend", action="store_true",
                         help="write scores and ids at the people, and what the colours mean")
+    parser.add_argument("--threshold", type=float, default=0.3, metavar="SCORE",
+                        help="joints with a lower score are not drawn (0.3)")
+    parser.add_argument("--line-width", type=float, default=0.0, metavar="PIXELS",
+                        help="of the skeletons (by the size of each person)")
+    parser.add_argument("--codec", choices=("mp4v", "h264", "vp9"), default="",
+                        help="of a video (h264 if OpenCV can write it, else mp4v; vp9 is slow)")
 
 
 def job(words: Namespace) -> Job:
     source, *overrides = words.settings or [""]
-    if not source or ("=" in source and not Path(source).exists()):
-        raise UserError("predict needs a source before its settings: an image, a folder, a "
-                        "pattern such as 'photos/*.jpg', a video, or the number of a camera")
-    return Job("processors.jobs.predict:predict",
-               {"source": source, "weights": words.weights, "out": words.out,
-                "config": words.config, "overrides": overrides, "smooth": words.smooth,
-                "legend": words.legend})
+    is_setting = re.match(r"[\w.]+=", source) and not Path(source).exists()
+    if not source or is_setting:
+        raise UserError(f"predict needs a source before its settings: {SOURCES}")
+    for option, value, high in (("--fps", words.fps, 1000), ("--line-width", words.line_width, 500),
+                                ("--threshold", words.threshold, 1)):
+        if not 0 <= value <= high:
+            raise UserError(f"{option} is {value}; it must lie between 0 and {high}")
+    return Job("processors.jobs.predict:predict", {
+        "source": source, "weights": words.weights, "out": words.out, "config": words.config,
+        "overrides": overrides, "smooth": words.smooth, "fps": words.fps, "boxes": words.boxes,
+        "output": {"form": words.format, "pictures": not words.no_pictures, "codec": words.codec,
+                   "legend": words.legend, "threshold": words.threshold,
+                   "line_width": words.line_width}})

@@ -13,12 +13,13 @@ from configs.schema import Config, DetectorConfig
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame import Frame
-from processors.prediction.frame_sources import ImageFiles, open_source
-from processors.prediction.frame_writers import ImageWriter, Results, writer_for
+from processors.prediction.frame_sources import ImageFiles, find_videos, open_source
+from processors.prediction.frame_writers import PLAIN, Output, Writer, writers_for
+from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.person import Person
+from processors.prediction.results import OpenPoseFiles, Results
 from processors.prediction.video_people import VideoPeople
 from processors.prediction.video_source import Video
-from processors.prediction.video_writer import VideoWriter
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named
@@ -31,26 +32,56 @@ NAMED_ERRORS = 5
 
 @torch_errors_named(USE_CURES)
 def predict(source: str, weights: str | Path, out: str | Path, config: str | Path | None = None,
-            overrides: Sequence[str] = (), smooth: bool = False, legend: bool = False) -> None:
-    """`predict_frames` of a source by a file of weights, and by the detector of the settings, if
-    they name one.
+            overrides: Sequence[str] = (), smooth: bool = False, fps: float = 0.0,
+            boxes: str | Path | None = None, output: dict[str, Any] | None = None) -> None:
+    """`predict_frames` of a source, or of each video of a folder, by a file of weights, and by the
+    boxes of a file or the detector of the settings, if they name one.
 
-    The device is that of gpus=..., else the first GPU if there is one, else the CPU. Raises
-    UserError, FileNotFoundError or OSError before anything is written.
+    fps: images are a sequence of so many a second. output: of an Output. The device is that of
+    gpus=..., else the first GPU if there is one, else the CPU. Raises UserError, FileNotFoundError
+    or OSError before anything is written.
     """
     show_log()
-    frames = open_source(source)
-    if smooth and not frames.is_video:
-        raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out")
-    writer = writer_for(frames, out)
+    look, videos = Output(**output or {}), find_videos(source)
+    if videos:
+        _ensure_for_videos(source, len(videos), out, fps, boxes)
+    frames = None if videos else open_source(source, fps)
+    if smooth and frames is not None and not frames.is_timed:
+        raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out, "
+                        f"or write --fps N for images that follow each other")
+    writers = None if frames is None else writers_for(frames, out, look)
     others = [word for word in overrides if not word.startswith("gpus=")]
     model = load_pose_model(weights, choose_device(overrides, config), config, others)
-    detector: DetectorConfig | None = model.config.detector
-    if detector == DetectorConfig():
+    detector, given = model.config.detector, None
+    if boxes and frames is not None:
+        given = read_boxes(boxes, frames, model.config.data.category, detector.confidence)
+    elif detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
                     "detector.weights=yolov5s.pt or detector.type=torchvision finds people")
-        detector = None
-    predict_frames(frames, writer, PosePredictor(model, detector), smooth, legend)
+    predictor = PosePredictor(model, None if given or detector == DetectorConfig() else detector)
+    if frames is not None and writers is not None:
+        predict_frames(frames, writers, predictor, smooth, look, given)
+        return
+    failed = []
+    for path, name in videos:       # one that cannot be read leaves the others alone
+        try:
+            frames = open_source(path, name=name)
+            predict_frames(frames, writers_for(frames, out, look), predictor, smooth, look)
+        except UserError as error:
+            failed.append(str(error))
+            log.warning("%s", error)
+    if len(failed) == len(videos):
+        raise UserError(f"none of the {len(videos)} videos can be read; first: {failed[0]}")
+
+
+def _ensure_for_videos(source: str, count: int, out: str | Path, fps: float,
+                       boxes: str | Path | None) -> None:
+    """Raise UserError for what cannot be asked of several videos."""
+    if fps or boxes:
+        raise UserError(f"{source} has {count} videos, and --fps is for images and --boxes for one "
+                        f"source: leave them out, or give one of the videos")
+    if Path(out).suffix.lower() in (".mp4", ".json", ".jsonl", ".csv"):
+        raise UserError(f"--out is {out}, but {source} has {count} videos: give a folder")
 
 
 def choose_device(overrides: Sequence[str], config: str | Path | None = None) -> torch.device:
@@ -65,29 +96,32 @@ def choose_device(overrides: Sequence[str], config: str | Path | None = None) ->
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter,
-                   predictor: PosePredictor, smooth: bool = False, legend: bool = False) -> None:
-    """Predict all frames; write the pictures and a JSON line for each.
+def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | OpenPoseFiles],
+                   predictor: PosePredictor, smooth: bool = False, look: Output = PLAIN,
+                   boxes: GivenBoxes | None = None) -> None:
+    """Predict all frames; write the pictures and the results of each.
 
-    Frames that cannot be read are counted and named, and have a line with the reason. After
+    Frames that cannot be read are counted and named, and have a JSON line with the reason. After
     Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
     UserError if no frame at all can be read, and Stopped (SystemExit) after a signal.
     """
-    tracked = VideoPeople(predictor.skeleton, smooth) if frames.is_video else None
+    tracked = VideoPeople(predictor.skeleton, smooth) if frames.is_timed else None
+    writer, results = writers
     done, people_count, errors = 0, 0, []
-    with StopRequest(OneProcess(())) as stop, Results(writer.results_path) as results, \
+    with StopRequest(OneProcess(())) as stop, \
+            results.opened(predictor.skeleton.joint_names), \
             bar(None, "predicting", total=len(frames) or None) as progress:
         progress.unit = " frames"
         said = start = time.monotonic()
         try:
-            for frame, people in _predicted(frames, predictor, stop):
+            for frame, people in _predicted(frames, predictor, stop, boxes):
                 if frame.pixels is None:
                     errors.append(frame.error)
                 elif tracked:
                     people = tracked.update(people, frame.seconds)
-                results.add(_line(frame, people, frames.is_video))
-                writer.write(frame, None if frame.pixels is None else
-                             _picture(frame.pixels, people, predictor, frames.is_video, legend))
+                results.add(frame, people)
+                writer.write(frame, _picture(frame.pixels, people, predictor, frames.is_timed, look)
+                             if look.pictures and frame.pixels is not None else None)
                 done, people_count = done + 1, people_count + len(people)
                 progress.update()
                 if not on_terminal() and time.monotonic() > said + LINE_SECONDS:
@@ -100,7 +134,7 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
         raise UserError(f"none of the {done} pictures can be read; first: {errors[0]}")
     log.info("%d people in %d %s, %.1f frames/s: %s and %s", people_count, done,
              "frames" if frames.is_video else "images", done / (time.monotonic() - start),
-             writer.shown, writer.results_path)
+             writer.shown, results.path)
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
@@ -111,25 +145,26 @@ def predict_frames(frames: ImageFiles | Video, writer: ImageWriter | VideoWriter
         raise Stopped(128 + stop.signal)
 
 
-def _predicted(frames: ImageFiles | Video, predictor: PosePredictor,
-               stop: StopRequest) -> Iterator[tuple[Frame, list[Person]]]:
+def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopRequest,
+               boxes: GivenBoxes | None) -> Iterator[tuple[Frame, list[Person]]]:
     """Each frame with its people, until the end or a signal; some frames together, for speed."""
     ahead = iter(frames)
     while portion := list(islice(ahead, frames.at_once)):
-        found = iter(predictor.each([frame.pixels for frame in portion
-                                     if frame.pixels is not None]))
+        read = [frame for frame in portion if frame.pixels is not None]
+        given = [boxes.of(frame) for frame in read] if boxes else None
+        found = iter(predictor.each([frame.pixels for frame in read], given))
         for frame in portion:
             yield frame, [] if frame.pixels is None else next(found)
         if stop.asked():
             return
 
 
-def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_video: bool,
-             legend: bool) -> np.ndarray:
+def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_timed: bool,
+             look: Output) -> np.ndarray:
     """Frame with skeletons. In a video those who have no id yet would only flicker."""
-    shown = [person for person in people if person.id is not None or not is_video]
-    picture = predictor.draw(pixels, shown)
-    if not legend:
+    shown = [person for person in people if person.id is not None or not is_timed]
+    picture = predictor.draw(pixels, shown, look.threshold, look.line_width)
+    if not look.legend:
         return picture
     labels = [f"{'' if person.id is None else f'{person.id}: '}{person.score:.2f}"
               for person in shown]
@@ -147,21 +182,3 @@ def _with_legend(image: np.ndarray, boxes: np.ndarray, labels: Sequence[str]) ->
     for side in ("right", "left"):
         bottom -= write_text(canvas, f"{side} side", 0, bottom, scale, COLOURS[side])
     return canvas
-
-
-def _line(frame: Frame, people: list[Person], is_video: bool) -> dict[str, Any]:
-    """What a line of results says: coordinates to 1/100 pixel, scores to four digits."""
-    line: dict[str, Any] = ({"frame": frame.number, "seconds": round(frame.seconds, 4)}
-                            if is_video else {"image": frame.name})
-    if frame.pixels is None:
-        return line | {"error": frame.error}
-    line["people"] = [{
-        **({"id": person.id} if is_video else {}),
-        "box": _rounded(person.box, 2), "score": round(float(person.score), 4),
-        "keypoints": [[*_rounded(point, 2), round(float(score), 4)] for point, score in
-                      zip(person.keypoints, person.scores, strict=True)]} for person in people]
-    return line
-
-
-def _rounded(numbers: np.ndarray, digits: int) -> list[float]:
-    return [round(float(number), digits) for number in numbers]

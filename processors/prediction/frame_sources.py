@@ -1,58 +1,83 @@
-"""Where `predict` gets its pictures from: image files, a video, or a camera."""
+"""Where `predict` gets its pictures from: image files, videos, streams, cameras."""
 import glob
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from datasets.crops.image_files import HEIF, SUFFIXES, images_among
 from datasets.crops.image_header import is_still
 from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
-from processors.prediction.image_lists import list_images
-from processors.prediction.video_source import Video, is_camera
+from processors.prediction.image_lists import image_numbers, list_images
+from processors.prediction.video_source import Video, is_address, is_camera
+from utils.errors import UserError
+
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts",
+                  ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")      # looked for in folders
 
 
 @dataclass(frozen=True)
 class ImageFiles:
+    """Image files; with a rate those of a sequence, in which people have ids as in a video."""
     root: Path
     names: list[str]        # relative to root
     skipped: str = ""       # other files beside them, by their endings
     bits: int = 0           # see `read_image`
+    fps: float = 0.0        # 0: no sequence
     is_video = False
     at_once = 16            # frames that are predicted together
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def is_timed(self) -> bool:
+        return self.fps > 0
+
+    @cached_property
+    def ids(self) -> list[int]:
+        """Of the images, see `image_numbers`."""
+        return image_numbers(self.names)[0]
+
     def __iter__(self) -> Iterator[Frame]:
         for number, name in enumerate(self.names):
+            seconds = number / self.fps if self.fps else 0.0
             try:
-                yield Frame(number, 0.0, name, read_image(self.root / name, exif="obey",
-                                                           bits=self.bits))
+                yield Frame(number, seconds, name, read_image(self.root / name, exif="obey",
+                                                              bits=self.bits))
             except ImageError as error:
-                yield Frame(number, 0.0, name, None, str(error))
+                yield Frame(number, seconds, name, None, str(error))
 
     def notes(self) -> list[str]:
         """As `Video.notes`: a file that cannot be read is a frame with an error."""
         return [f"skipped beside the images: {self.skipped}"] * bool(self.skipped)
 
 
-def open_source(source: str) -> ImageFiles | Video:
-    """An image, a folder of images, a glob of images, a video, or a camera's number.
+def open_source(source: str, fps: float = 0.0, name: str = "") -> ImageFiles | Video:
+    """An image, a folder of images, a glob of images, a video, a camera's number or device, or the
+    address of a stream. fps: the images are a sequence of so many a second. name: what is made of
+    a video is called.
 
     Raises FileNotFoundError or UserError where there is nothing to look at.
     """
     path = Path(source)
     if path.is_dir():
         listed = list_images(path)
-        return ImageFiles(listed.root, listed.names, listed.skipped)
-    if is_camera(source):
-        return Video(source)
-    if path.is_file():
-        if path.suffix.lower() in (*SUFFIXES, *HEIF) or is_still(path):
-            return ImageFiles(path.parent, [path.name])
-        return Video(source)
+        return _images(listed.root, listed.names, listed.skipped, fps)
+    is_image = path.suffix.lower() in (*SUFFIXES, *HEIF)
+    if path.is_file() and (is_image or is_still(path)):
+        return _images(path.parent, [path.name], "", fps)
+    if is_camera(source) or is_address(source) or path.is_file():
+        if fps:
+            raise UserError(f"--fps is for images, and {source} says its own rate: leave it out")
+        return Video(source, name)
+    if path.exists():
+        raise UserError(f"{source} is a pipe or a device that gives no pictures: give an image, a "
+                        f"folder, a video, an address such as rtsp://..., or /dev/video0")
     if glob.has_magic(source):
         found, skipped = images_among(map(Path, glob.glob(source, recursive=True)))
         if not found:
@@ -60,6 +85,36 @@ def open_source(source: str) -> ImageFiles | Video:
             raise FileNotFoundError(f"no image file fits {source}{only}: correct the pattern (and "
                                     f"quote it, or the shell replaces it)")
         root = Path(os.path.commonpath([file.parent for file in found]))
-        return ImageFiles(root, [file.relative_to(root).as_posix() for file in found], skipped)
+        names = [file.relative_to(root).as_posix() for file in found]
+        return _images(root, names, skipped, fps)
     raise FileNotFoundError(f"{source} does not exist: give an image, a folder, a pattern such as "
-                            f"'photos/*.jpg', a video, or the number of a camera")
+                            f"'photos/*.jpg', a video, the number of a camera, or an address such "
+                            f"as rtsp://...")
+
+
+def find_videos(source: str) -> list[tuple[str, str]]:
+    """The videos of a folder or pattern that has no images, each with the name, folders included,
+    of what is made of it; none for other sources."""
+    path = Path(source)
+    if path.is_dir():
+        found = list(path.rglob("*"))
+    elif glob.has_magic(source) and not path.exists() and not is_address(source):
+        found = [Path(name) for name in glob.glob(source, recursive=True)]
+    else:
+        return []
+    videos = sorted(file for file in found if file.suffix.lower() in VIDEO_SUFFIXES
+                    and file.name[0] != "." and file.is_file())
+    if not videos or images_among(found)[0]:
+        return []
+    root = path if path.is_dir() else Path(os.path.commonpath([file.parent for file in videos]))
+    names = [file.relative_to(root) for file in videos]
+    count = Counter(name.with_suffix("") for name in names)
+    return [(str(file), str(name.with_suffix("") if count[name.with_suffix("")] == 1 else name))
+            for file, name in zip(videos, names, strict=True)]
+
+
+def _images(root: Path, names: list[str], skipped: str, fps: float) -> ImageFiles:
+    """In the order of their names, of a sequence in that of the numbers in them: 2 before 10."""
+    def parts(name: str) -> list:
+        return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+    return ImageFiles(root, sorted(names, key=parts) if fps else names, skipped, fps=fps)

@@ -1,24 +1,37 @@
-"""Where `predict` puts its pictures and results: image files or an .mp4, and JSON lines."""
-import json
+"""Where `predict` puts its pictures: image files, an .mp4, or nowhere; and what it writes."""
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
+from processors.prediction.results import FORMS, OpenPoseFiles, Results
 from processors.prediction.video_source import Video
 from processors.prediction.video_writer import VideoWriter
 from utils.errors import UserError
-from utils.files import naming, open_new
-from utils.outputs import ensure_folder, ensure_output, ensure_replaceable, marked, write_output
+from utils.outputs import ensure_replaceable, marked, write_output
 from utils.rgb import encode_image
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")   # images of other kinds become JPEGs
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written of a source, and how it looks."""
+    form: str = "jsonl"         # of the results, a key of FORMS
+    pictures: bool = True
+    codec: str = ""             # of a video, see VideoWriter
+    legend: bool = False
+    threshold: float = 0.3      # joints with a lower score are not drawn
+    line_width: float = 0.0     # pixels; 0: by the size of the person
+
+
+PLAIN = Output()
 
 
 class ImageWriter:
@@ -29,15 +42,14 @@ class ImageWriter:
         one_file = out.suffix.lower() in (*SUFFIXES, ".mp4")
         if one_file and (len(source) > 1 or out.suffix.lower() not in KEPT_SUFFIXES):
             raise UserError(f"--out is {out}, but the source has {len(source)} image(s): give a "
-                             f"folder, or for one image a .jpg or .png file")
+                            f"folder, or for one image a .jpg or .png file")
         self.shown = out
         self.paths = [out] if one_file else [out / name for name in picture_names(source.names)]
-        self.results_path = out.with_suffix(".jsonl") if one_file else out / "results.jsonl"
+        self.results_base = out.with_suffix("") if one_file else out / "results"
         inputs = {os.path.realpath(source.root / name) for name in source.names}
         _ensure_apart(self.paths, inputs)
         for path in self.paths:
             ensure_replaceable(path, "picture", "--out")
-        ensure_output(self.results_path, "results in lines", "--out")
 
     def write(self, frame: Frame, picture: np.ndarray | None) -> None:
         if picture is None:
@@ -49,34 +61,40 @@ class ImageWriter:
         """Every picture is whole as soon as it is written."""
 
 
-class Results:
-    """JSON lines, each on the disk as soon as it is known; a context manager."""
+class NoPictures:
+    """Results only: in a folder, or in a file with the suffix of their form."""
+    notes: Sequence[str] = ()
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, source: ImageFiles | Video, out: Path, form: str):
+        suffix = getattr(FORMS[form], "suffix", "")
+        alone = out.suffix.lower() in (".json", ".jsonl", ".csv", ".mp4", *SUFFIXES)
+        if alone and out.suffix != suffix:
+            raise UserError(f"--out is {out}, but results in the form {form} alone go into a folder"
+                            + f" or a file that ends in {suffix}" * bool(suffix))
+        name = source.name if isinstance(source, Video) else "results"
+        self.shown, self.results_base = out, out.with_suffix("") if alone else out / name
 
-    def __enter__(self) -> "Results":
-        ensure_folder(self.path.parent, "--out")
-        with naming(self.path):
-            self.file: IO[bytes] = open_new(self.path)
-        return self
+    def write(self, frame: Frame, picture: np.ndarray | None) -> None:
+        """Nothing."""
 
-    def __exit__(self, *_: Any) -> None:
-        with naming(self.path):
-            self.file.close()
-
-    def add(self, line: dict[str, Any]) -> None:
-        with naming(self.path):
-            self.file.write(f"{json.dumps(line, allow_nan=False)}\n".encode())
-            self.file.flush()
+    def close(self) -> None:
+        """Nothing."""
 
 
-def writer_for(source: ImageFiles | Video, out: str | Path, codec: str = "",
-               ) -> ImageWriter | VideoWriter:
-    """Raises UserError or OSError if `out` cannot take the pictures."""
+Writer = ImageWriter | VideoWriter | NoPictures
+
+
+def writers_for(source: ImageFiles | Video, out: str | Path, output: Output = PLAIN,
+                ) -> tuple[Writer, Results | OpenPoseFiles]:
+    """Where pictures and results go. Raises UserError or OSError if `out` cannot take them."""
     out = Path(out)
-    return VideoWriter(source, out, codec) if isinstance(source, Video) else ImageWriter(
-        source, out)
+    if not output.pictures:
+        writer: Writer = NoPictures(source, out, output.form)
+    elif isinstance(source, Video):
+        writer = VideoWriter(source, out, output.codec)
+    else:
+        writer = ImageWriter(source, out)
+    return writer, FORMS[output.form](writer.results_base, source)
 
 
 def picture_names(names: list[str]) -> list[str]:

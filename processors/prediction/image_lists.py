@@ -77,14 +77,19 @@ def _in_folder(folder: Path) -> Images:
         only = f", only {skipped}" if skipped else ""
         raise UserError(f"the folder {folder} holds no images ({', '.join(SUFFIXES)}){only}: give "
                         f"another one")
+    ids, by_number = image_numbers(names)
+    return Images(folder, names, ids, "image ids are the numbers in the file names" if by_number
+                  else "image ids are running numbers, for not every file name is another number; "
+                       "file_name tells them apart", show_names=not by_number, skipped=skipped)
+
+
+def image_numbers(names: list[str]) -> tuple[list[int], bool]:
+    """Ids of images: the numbers that they are called by, as in COCO, and True; where not every
+    name is another number, running numbers from 1, and False."""
     numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
     ids = [int(number[1]) for number in numbers if number]
-    if len(set(ids)) == len(names):
-        return Images(folder, names, ids, "image ids are the numbers in the file names",
-                      skipped=skipped)
-    return Images(folder, names, list(range(1, len(names) + 1)),
-                  "image ids are running numbers, for not every file name is another number; "
-                  "file_name tells them apart", show_names=True, skipped=skipped)
+    by_number = len(set(ids)) == len(names)
+    return ids if by_number else list(range(1, len(names) + 1)), by_number
 
 
 def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:

@@ -38,7 +38,7 @@ class VideoWriter:
             raise UserError(f"--out is {out}, but a video is written as .mp4: give a name that "
                             f"ends so, or a folder")
         self.path = out if out.suffix.lower() == ".mp4" else out / f"{source.name}.mp4"
-        self.shown, self.results_path = self.path, self.path.with_suffix(".jsonl")
+        self.shown, self.results_base = self.path, self.path.with_suffix("")
         part = temporary(self.path)
         self.part = part.with_name(f"{part.name}.mp4")      # OpenCV goes by the suffix
         self.source, self.codec, self.size, self.fps = source, codec, (0, 0), 0.0
@@ -47,7 +47,6 @@ class VideoWriter:
         self.last: np.ndarray | None = None     # as it goes into the file
         self.notes: list[str] = []
         ensure_output(self.path, "video", "--out", [source.source])
-        ensure_output(self.results_path, "results in lines", "--out")
 
     def write(self, frame: Frame, picture: np.ndarray | None) -> None:
         if picture is not None:

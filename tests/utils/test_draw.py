@@ -124,3 +124,8 @@ def test_fewer_images_than_columns_and_none():
 
 def test_slivers_keep_a_pixel():
     assert contact_sheet([np.zeros((1, 5000, 3), np.uint8)], 1, (20, 10)).shape == (18, 28, 3)
+
+
+def test_the_width_of_lines_can_be_given():
+    drawn = [(_draw([POINTS], line_width=width) != GREY).any(axis=2).sum() for width in (0, 2, 6)]
+    assert drawn[0] < drawn[1] < drawn[2]

@@ -16,7 +16,7 @@ from processors.detection.person_detector import Detections
 from processors.jobs.predict import predict_frames
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import open_source
-from processors.prediction.frame_writers import writer_for
+from processors.prediction.frame_writers import Output, writers_for
 from processors.prediction.person import Person
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import FPS, HEIGHT, WIDTH, played, write_video
@@ -68,10 +68,10 @@ def folder(tmp_path):
     return root
 
 
-def run(source, out, model, detector=None, **options):
-    frames = open_source(str(source))
-    predict_frames(frames, writer_for(frames, out), PosePredictor(model, detector, flip_test=False),
-                   **options)
+def run(source, out, model, detector=None, smooth=False, **output):
+    frames, look = open_source(str(source)), Output(**output)
+    predict_frames(frames, writers_for(frames, out, look),
+                   PosePredictor(model, detector, flip_test=False), smooth, look)
 
 
 def lines(path):
@@ -146,7 +146,7 @@ def test_who_has_no_id_yet_is_not_drawn_in_a_video(model):
                  np.float32([10, 10, 40, 40]), 0.1)
     for person, is_video, drawn in ((new, True, False), (new, False, True),
                                     (replace(new, id=1), True, True)):
-        picture = predict_module._picture(frame, [person], predictor, is_video, legend=False)
+        picture = predict_module._picture(frame, [person], predictor, is_video, Output())
         assert picture.any() == drawn
 
 
@@ -205,7 +205,7 @@ def test_frames_that_cannot_be_decoded_are_counted(video, tmp_path, model, monke
     with monkeypatch.context() as patch:
         patch.setattr(cv2, "VideoCapture", Torn)
         frames = open_source(str(video))
-        writer = writer_for(frames, tmp_path / "out")
+        writer = writers_for(frames, tmp_path / "out")
     predict_frames(frames, writer, PosePredictor(model, Walker(), flip_test=False))
     assert said[0].startswith("2 of them could not be read: frame 0 cannot be decoded; frame 7")
     assert "counts 20 frames and gave 17" in said[1]
@@ -272,12 +272,13 @@ def test_nothing_is_written_through_links(video, model, tmp_path):
     for name in ("walk.jsonl", "walk.mp4", f"walk.mp4.{os.getpid()}.tmp.mp4"):
         (out / name).symlink_to(victim)
     frames = open_source(str(video))
-    predict_frames(frames, writer_for(frames, out), PosePredictor(model, Walker(), flip_test=False))
+    predictor = PosePredictor(model, Walker(), flip_test=False)
+    predict_frames(frames, writers_for(frames, out), predictor)
     assert victim.read_bytes() == b""
     assert len(lines(out / "walk.jsonl")) == len(played(out / "walk.mp4")) == 20
     assert sorted(path.name for path in out.iterdir()) == ["walk.jsonl", "walk.mp4"]
     frames = open_source(str(video))
-    writer_for(frames, out)         # both are ours
+    writers_for(frames, out)         # both are ours
 
 
 def test_the_device_is_the_first_of_gpus_whatever_the_batch(tmp_path, monkeypatch):

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from processors.prediction.frame import Frame
-from processors.prediction.frame_writers import writer_for
 from processors.prediction.video_source import Video
-from processors.prediction.video_writer import has_sound
+from processors.prediction.video_writer import VideoWriter, has_sound
 from tests.processors.prediction.videos import played, set_durations, write_video
 
 
@@ -20,7 +19,7 @@ def no_ffmpeg(monkeypatch, tmp_path):
 def copied(path, out):
     """The frames of a video as a video again."""
     video = Video(str(path))
-    writer = writer_for(video, out)
+    writer = VideoWriter(video, out)
     for frame in video:
         writer.write(frame, frame.pixels)
     writer.close()
@@ -45,7 +44,7 @@ def test_it_plays_as_long_as_the_source_and_shows_each_frame_at_its_time(tmp_pat
 
 def test_frames_that_are_shorter_than_the_rate_are_counted(tmp_path):
     video = Video(str(write_video(tmp_path / "a.mp4", 3, fps=10)))
-    writer = writer_for(video, tmp_path / "out")
+    writer = VideoWriter(video, tmp_path / "out")
     for number, seconds in enumerate((0.0, 0.1, 0.12, 0.2, 0.3)):
         writer.write(Frame(number, seconds, "", None), np.zeros((64, 96, 3), np.uint8))
     writer.close()
@@ -55,7 +54,7 @@ def test_frames_that_are_shorter_than_the_rate_are_counted(tmp_path):
 
 def test_frames_without_a_picture_show_the_one_beside_them(tmp_path):
     video = Video(str(write_video(tmp_path / "a.mp4", 3, fps=10)))
-    writer = writer_for(video, tmp_path / "out")
+    writer = VideoWriter(video, tmp_path / "out")
     for number, shade in enumerate((None, 50, None, None, 200, None)):
         picture = None if shade is None else np.full((64, 96, 3), shade, np.uint8)
         writer.write(Frame(number, number / 10, "", None), picture)
@@ -68,7 +67,7 @@ def test_the_camera_is_shown_as_long_as_it_took(tmp_path):
     frames = Video.__new__(Video)      # without a camera
     frames.is_camera, frames.is_stream, frames.name, frames.fps = True, False, "camera0", 10.0
     frames.source, frames.shortest = "0", 0.0
-    writer = writer_for(frames, tmp_path / "out")
+    writer = VideoWriter(frames, tmp_path / "out")
     for seconds in (0.0, 0.5, 0.6):
         writer.write(Frame(0, seconds, "", None), np.zeros((20, 20, 3), np.uint8))
     writer.close()
@@ -90,7 +89,7 @@ def test_a_codec_that_is_not_there_is_said(tmp_path, monkeypatch, capfd):
 
 def test_vp9_is_written_where_opencv_has_it(tmp_path):
     video = Video(str(write_video(tmp_path / "a.avi", 5, "MJPG")))
-    writer = writer_for(video, tmp_path / "out", codec="vp9")
+    writer = VideoWriter(video, tmp_path / "out", "vp9")
     for frame in video:
         writer.write(frame, frame.pixels)
     writer.close()

@@ -1,0 +1,115 @@
+"""The command predict from end to end: several videos, sequences, given boxes, other results."""
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import main
+import processors.jobs.predict as predict_module
+from tests.processors.pose_checkpoints import small_config, write_checkpoint
+from tests.processors.prediction.videos import played, write_video
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_checkpoint(tmp_path_factory.mktemp("weights") / "x.pth", small_config())
+
+
+@pytest.fixture
+def predict(weights, tmp_path, monkeypatch):
+    """Runs the command; gives its status, and the folder of what it wrote."""
+    said = []
+    monkeypatch.setattr(predict_module.log, "warning", lambda text, *words: said.append(
+        text % words if words else text))
+
+    def run(source, *words, out="out"):
+        run.said = said
+        status = main.main(["predict", str(source), "--weights", str(weights), "--out",
+                            str(tmp_path / out), "gpus=", "val.flip_test=false",
+                            *map(str, words)])
+        return status, tmp_path / out
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    root = tmp_path / "photos"
+    root.mkdir()
+    for number in (1, 2, 10):
+        cv2.imwrite(str(root / f"{number}.png"), np.full((60, 80, 3), 90, np.uint8))
+    return root
+
+
+def files(folder) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_of_videos(predict, tmp_path):
+    games = tmp_path / "games"
+    (games / "b").mkdir(parents=True)
+    write_video(games / "a.mp4", 4)
+    write_video(games / "b" / "c.mkv", 3)
+    (games / "bad.mov").write_bytes(b"no video")
+    status, out = predict(games)
+    assert status == 0 and files(out) == ["a.jsonl", "a.mp4", "b/c.jsonl", "b/c.mp4"]
+    assert len(played(out / "b" / "c.mp4")) == 3
+    assert any("bad.mov is no image" in line for line in predict.said)
+    assert predict(games, out="one.mp4")[0] == 2 and predict(games, "--fps", 3)[0] == 2
+    (games / "a.mp4").unlink(), (games / "b" / "c.mkv").unlink()
+    assert predict(games, out="none")[0] == 2
+
+
+def test_people_of_a_sequence_have_ids_and_calm_joints(predict, photos, capsys):
+    status, out = predict(photos, "--fps", 10, "--smooth")
+    assert status == 0
+    rows = [json.loads(line) for line in (out / "results.jsonl").read_text().splitlines()]
+    assert [row["image"] for row in rows] == ["1.png", "2.png", "10.png"]
+    assert all("id" in row["people"][0] for row in rows)
+    assert files(out) == ["1.png", "10.png", "2.png", "results.jsonl"]
+    assert predict(photos, "--smooth", out="more")[0] == 2
+    assert "write --fps N for images" in capsys.readouterr().err
+
+
+def test_boxes_of_a_file_and_numbers_only(predict, photos, tmp_path):
+    boxes = tmp_path / "det.json"
+    boxes.write_text(json.dumps([
+        {"image_id": number, "category_id": 1, "bbox": [5, 5, 30, 40], "score": score}
+        for number, score in ((2, 0.9), (10, 0.6), (10, 0.1))]))
+    status, out = predict(photos, "--boxes", boxes, "--no-pictures", "--format", "coco")
+    assert status == 0 and files(out) == ["results.json"]
+    rows = json.loads((out / "results.json").read_text())
+    assert [(row["image_id"], row["bbox"]) for row in rows] == [(10, [5, 5, 30, 40]),
+                                                                (2, [5, 5, 30, 40])]
+    assert not any("no detector is given" in line for line in predict.said)
+
+
+def test_a_table_of_a_video_in_a_file(predict, tmp_path):
+    video = write_video(tmp_path / "a.mp4", 4)
+    status, out = predict(video, "--no-pictures", "--format", "csv", out="table.csv")
+    rows = list(csv.DictReader(out.open()))
+    assert status == 0 and [row["frame"] for row in rows] == ["0", "1", "2", "3"]
+    assert rows[1]["seconds"] == "0.08" and "left_ankle_score" in rows[0]
+
+
+def test_the_threshold_and_width_of_what_is_drawn(predict, photos, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predict_module.PosePredictor, "draw", lambda self, pixels, people, *look: (
+        asked.append(look) or pixels))
+    assert predict(photos / "1.png")[0] == 0
+    assert predict(photos / "1.png", "--threshold", 0.7, "--line-width", 9)[0] == 0
+    assert asked == [(0.3, 0.0), (0.7, 9.0)]
+
+
+def test_words_that_cannot_be_meant(predict, photos, capsys):
+    for words, text in (
+            (("--threshold", 2), "--threshold is 2.0; it must lie between 0 and 1"),
+            (("--fps", -1), "--fps is -1.0"), (("--line-width", "nan"), "--line-width is nan"),
+            (("--boxes", photos / "none.json"), "none.json (--boxes) does not exist")):
+        assert predict(photos, *words)[0] == 2
+        assert text in capsys.readouterr().err
+    assert predict("http://127.0.0.1:9/live?a=b")[0] == 2
+    assert "http://127.0.0.1:9/live?a=b gives no pictures" in capsys.readouterr().err
+    assert predict("data.category=x")[0] == 2
+    assert "needs a source before its settings" in capsys.readouterr().err

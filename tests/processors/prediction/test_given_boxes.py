@@ -1,0 +1,102 @@
+"""--boxes: rows find their images, and what does not count is counted."""
+import json
+
+import numpy as np
+import pytest
+
+from processors.detection.person_detector import Detections
+from processors.prediction import given_boxes
+from processors.prediction.frame import Frame
+from processors.prediction.frame_sources import ImageFiles, open_source
+from processors.prediction.given_boxes import read_boxes
+from tests.processors.prediction.videos import write_video
+from utils.errors import UserError
+
+BOX = [1.0, 2.0, 30.0, 40.0]
+
+
+@pytest.fixture
+def said(monkeypatch):
+    found = []
+    monkeypatch.setattr(given_boxes.log, "info", lambda text, *words: found.append(text % words))
+    return found
+
+
+def save(path, content):
+    path.write_text(json.dumps(content))
+    return path
+
+
+def row(image_id, score=0.9, category_id=1, **more):
+    return {"image_id": image_id, "category_id": category_id, "bbox": BOX, "score": score, **more}
+
+
+def counts(given, source) -> list[int]:
+    found = [given.of(Frame(number, 0.0, "", None)) for number in range(len(source))]
+    return [len(one.boxes) if isinstance(one, Detections) else len(one) for one in found]
+
+
+def test_results_by_the_numbers_of_files_as_detect_writes_them(tmp_path, said):
+    images = ImageFiles(tmp_path, ["000000000009.jpg", "000000000012.jpg"])
+    path = save(tmp_path / "det.json", [
+        row(12), row(12, 0.5), row(9, 0.1), row(77), row(12, category_id=18),
+        {**row(12), "bbox": [0, 0, 0, 5]}])
+    given = read_boxes(path, images, min_score=0.25)
+    assert counts(given, images) == [0, 2]
+    found = given.of(Frame(1, 0.0, "", None))
+    assert found.scores.tolist() == pytest.approx([0.9, 0.5]) and found.boxes[0].tolist() == BOX
+    assert [line.split(": ", 1)[1] for line in said] == [
+        "1 detections of other categories (18: 1) left out",
+        "1 boxes without size or not finite left out",
+        "1 boxes with a score below 0.25 (detector.confidence) left out",
+        "1 boxes of other images left out", "2 boxes in 1 of 2 images"]
+
+
+def test_results_by_file_names(tmp_path):
+    images = ImageFiles(tmp_path, ["a.jpg", "more/b.jpg"])
+    path = save(tmp_path / "det.json", [row(1, file_name="more/b.jpg"), row(2, file_name="a.jpg"),
+                                        row(2, file_name="elsewhere/a.jpg")])
+    assert counts(read_boxes(path, images), images) == [2, 1]
+    path = save(tmp_path / "det.json", [row(1)])
+    with pytest.raises(UserError, match="tells images by numbers, and names such as a.jpg have"):
+        read_boxes(path, images)
+
+
+def test_annotations_are_asked_for_all(tmp_path):
+    images = ImageFiles(tmp_path, ["a.jpg", "b.jpg"])
+    content = {"images": [{"id": 5, "file_name": "val/b.jpg"}, {"id": 6, "file_name": "c.jpg"}],
+               "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
+               "annotations": [{**row(5), "id": 1}, {**row(5), "id": 2, "iscrowd": 1},
+                               {**row(6), "id": 3}, {**row(5, category_id=2), "id": 4}]}
+    path = save(tmp_path / "ann.json", content)
+    given = read_boxes(path, images, min_score=0.95)
+    assert counts(given, images) == [0, 1] and isinstance(given.of(Frame(1, 0., "", None)),
+                                                          np.ndarray)
+    assert counts(read_boxes(path, images, "dog"), images) == [0, 1]
+    with pytest.raises(UserError, match="has no category 'cat': set data.category"):
+        read_boxes(path, images, "cat")
+
+
+def test_frames_of_a_video_by_their_number(tmp_path):
+    video = open_source(str(write_video(tmp_path / "a.mp4", 3)))
+    path = save(tmp_path / "det.json", [row(0), row(2), row(2)])
+    assert counts(read_boxes(path, video), video) == [1, 0, 2]
+
+
+@pytest.mark.parametrize("rows, category, words", [
+    ([row(1, category_id=3), row(1, category_id=4)], "", "has the categories .3, 4. and not 1"),
+    ([row(1)], 7, "has no box for what is to be looked at"), ([], "", "has no box"),
+    ([{**row(1), "bbox": [1, 2]}], "", "has 2 numbers in bbox instead of 4"),
+    ([{"image_id": 1, "category_id": 1, "bbox": BOX}], "", "has no score"),
+    ({"shapes": []}, "", "is not a COCO annotation file"), ("text", "", "not a COCO annotation")])
+def test_files_that_cannot_be_meant(tmp_path, rows, category, words):
+    images = ImageFiles(tmp_path, ["1.jpg"])
+    with pytest.raises(UserError, match=words) as caught:
+        read_boxes(save(tmp_path / "det.json", rows), images, category)
+    assert "det.json (--boxes)" in str(caught.value)
+
+
+def test_the_only_category_of_results_is_meant(tmp_path):
+    images = ImageFiles(tmp_path, ["1.jpg"])
+    path = save(tmp_path / "det.json", [row(1, category_id=0)])
+    assert counts(read_boxes(path, images, "lizard"), images) == [1]
