@@ -66,8 +66,9 @@ class PosePredictor:
                  ) -> list[Person] | list[list[Person]]:
         """The people of an image, best first; of a list of images, a list of such lists.
 
-        images: paths, or arrays (H, W, 3) uint8 RGB; grey, RGBA, 16 bits and PIL's images will
-        do. Files are turned as their EXIF orientation says. boxes: (N, 4) xywh in image pixels,
+        images: paths, or arrays (H, W, 3) uint8 RGB; grey, RGBA, 16 bits (see `data.bits`) and
+        PIL's images will do. Files, also those that PIL has opened, are turned as their EXIF
+        orientation says. boxes: (N, 4) xywh in image pixels,
         for a list of images a list of such: then there is one person for each box, in their
         order. Without boxes the detector finds the people and double poses are suppressed as in
         evaluation. Without a detector as well, the whole image is taken as the box of one person.
@@ -89,7 +90,7 @@ class PosePredictor:
         found = []
         for first in range(0, len(images), IMAGES_AT_ONCE):
             part = slice(first, first + IMAGES_AT_ONCE)
-            found += self._predict([_pixels(image) for image in images[part]],
+            found += self._predict([self._pixels(image) for image in images[part]],
                                    None if boxes is None else boxes[part])
         return found
 
@@ -99,10 +100,16 @@ class PosePredictor:
         with a score below `threshold` are left out. line_width: pixels; 0: by their size."""
         joints = self.skeleton.num_joints
         return draw_people(
-            _pixels(image), np.reshape([person.keypoints for person in people], (-1, joints, 2)),
+            self._pixels(image),
+            np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
             self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours,
             line_width)
+
+    def _pixels(self, image: Image) -> np.ndarray:
+        bits = self.model.config.data.bits
+        return (read_image(image, exif="obey", bits=bits) if isinstance(image, str | Path)
+                else as_rgb(image, bits))
 
     def _predict(self, images: list[np.ndarray], boxes: Sequence | None) -> list[list[Person]]:
         """The people of images that are in memory together."""
@@ -147,10 +154,6 @@ class PosePredictor:
             keypoints=np.zeros((joints, 2), np.float32), visibility=np.zeros(joints, np.float32),
             to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
             image_id=number, area=float(padded_area(scale)), box_score=score)
-
-
-def _pixels(image: Image) -> np.ndarray:
-    return read_image(image, exif="obey") if isinstance(image, str | Path) else as_rgb(image)
 
 
 def _given(boxes: Sequence, image: np.ndarray) -> Detections:

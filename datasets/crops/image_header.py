@@ -37,13 +37,16 @@ _pillow = RLock()       # its settings are those of all threads
 
 @dataclass(frozen=True)
 class ImageHeader:
-    size: Size       # width, height of the stored pixels, whatever the orientation
+    size: Size                  # width, height of the stored pixels, whatever the orientation
     orientation: int = 1        # of EXIF: 1 is upright, 5 to 8 are turned by a quarter
     deep: bool = False          # more than 8 bits a value
 
     @property
     def upright_size(self) -> Size:
         return self.size if self.orientation < 5 else self.size[::-1]
+
+    def shown_size(self, exif: str) -> Size:
+        return self.upright_size if exif == "obey" else self.size
 
     def proven(self, stated: Size | None) -> str:
         """What labels of a picture of a (width, height) have done with its orientation, "obey" or
@@ -98,7 +101,7 @@ def is_still(path: Path) -> bool:
         return False
 
 
-def count_open(files: Sequence[tuple[Path, Size | None]]) -> Size:
+def count_open(files: Sequence[tuple[Path, Size | None]]) -> tuple[int, int]:
     """Of how many images with their stated sizes the orientation is open, and how many were looked
     at: few of them, evenly spread, and many if one of the few has an orientation."""
     looked = _spread(files, FEW)

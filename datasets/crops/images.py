@@ -76,10 +76,10 @@ def read_image(path: str | Path, stated: Size | None = None, exif: str = "defaul
 
 
 def bits_of(path: str | Path) -> int:
-    """How many bits a value of an image file uses, one of `utils.rgb.DEPTHS`; 8 of all that is
+    """How many of 16 bits a value of an image file uses, one of `utils.rgb.DEPTHS`; 0 where it is
     stored with 8. Raises ImageError."""
     pixels = _stored(_content(path), path)
-    return 8 if pixels.dtype == np.uint8 else used_bits(pixels)
+    return 0 if pixels.dtype == np.uint8 else used_bits(pixels)
 
 
 def _content(path: str | Path) -> bytes:

@@ -1,23 +1,18 @@
-"""What the doctor looks for in image files: whether they are there, what size they have, and
-whether training and validation show the same ones."""
+"""Which image files there are: those that are listed, and whether training and validation show the
+same ones."""
 import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from datasets.crops.image_files import entries_of, missing_files, spelled_otherwise
-from datasets.crops.image_header import read_header
-from datasets.crops.images import ImageError, read_image
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
-from utils.errors import UserError
 
-MOST_HEADERS = 3000     # files opened for their size: seconds on a disk, a minute on a network
 ENDS = 4096             # bytes at either end that tell images of the same length apart
 
 
@@ -39,53 +34,6 @@ def missing_images(labels: RawLabels) -> Iterator[Finding]:
                   f"{root}{hint}", f"training stops at once, or with data.skip_broken goes on "
                   f"without their {lost} persons: add them, or correct "
                   f"{labels.part.root_key}", len(gone), examples_of(gone))
-
-
-def image_sizes(labels: RawLabels) -> Iterator[Finding]:
-    """Images of another size than the file says, and such as cannot be read."""
-    total, wrong, turned, broken = 0, [], 0, []
-    for row in headers_to_read(labels):
-        name = str(labels.file_names[row])
-        total += 1
-        try:
-            size = size_of(labels.part.img_root / name)
-        except (ValueError, OSError) as error:
-            broken.append(f"{name} {getattr(error, 'strerror', None) or error}")
-            continue
-        stated = tuple(labels.image_sizes[row].astype(int).tolist())
-        if size != stated:
-            turned += size == stated[::-1]
-            wrong.append(f"{name} is {size[0]}x{size[1]}, not {stated[0]}x{stated[1]}")
-    if wrong:
-        hint = ("; width and height are exchanged, as by a tool that obeys the orientation in the "
-                "EXIF data" if turned == len(wrong) else "")
-        yield Finding("image_sizes", labels.name, f"{len(wrong)} of the {total} images looked at "
-                      f"have another size than the file says{hint}", "training stops at them, for "
-                      "joints and boxes would be in the wrong places: label these images anew, or "
-                      "give the images that were labelled", len(wrong), examples_of(wrong))
-    if broken:
-        yield Finding("image_sizes", labels.name, f"{len(broken)} of the {total} images looked at "
-                      f"cannot be read", "training stops at them, or with data.skip_broken goes on "
-                      "without: copy them again", len(broken), examples_of(broken))
-
-
-def headers_to_read(labels: RawLabels) -> list[int]:
-    """Rows of the images that are there, at most MOST_HEADERS, evenly spread."""
-    gone = set(missing_files(labels.part.img_root, labels.file_names.tolist()))
-    rows = [row for row, name in enumerate(labels.file_names.tolist()) if name not in gone]
-    places = np.linspace(0, len(rows) - 1, min(len(rows), MOST_HEADERS)).round().astype(int)
-    return [rows[place] for place in places]
-
-
-def size_of(path: Path) -> tuple[int, ...]:
-    """(width, height) by the header, or by decoding what has none that is read. Raises UserError
-    and OSError."""
-    if header := read_header(path):
-        return header.size
-    try:
-        return read_image(path).shape[1::-1]
-    except ImageError:
-        raise UserError("is no image") from None
 
 
 def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:

@@ -12,7 +12,13 @@ from configs.schema import Config
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
 from datasets.annotations.coco_file import LISTS
 from datasets.annotations.skeleton import Skeleton
-from datasets.doctor import check_images, check_left_right, check_positions, check_records
+from datasets.doctor import (
+    check_images,
+    check_left_right,
+    check_pixels,
+    check_positions,
+    check_records,
+)
 from datasets.doctor.check_detections import detections
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels, read_raw
@@ -30,7 +36,8 @@ CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
     "boxes_hold": check_positions.boxes_hold, "duplicates": check_records.duplicates,
     "flip_pairs": check_left_right.flip_pairs,
     "mirrored_persons": check_left_right.mirrored_persons,
-    "missing_images": check_images.missing_images, "image_sizes": check_images.image_sizes}
+    "missing_images": check_images.missing_images, "image_sizes": check_pixels.image_sizes,
+    "orientations": check_pixels.orientations, "bit_depths": check_pixels.bit_depths}
 
 # Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
 SIGMA_RANGE = (0.001, 0.5)
@@ -68,12 +75,12 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     data = config.data
     sets = {"training set": AnnotatedSet(
         Path(data.train_ann_path), Path(data.train_img_root), skeleton, data.category,
-        "data.train_ann_path", "data.train_img_root")}
+        "data.train_ann_path", "data.train_img_root", data.exif, data.bits)}
     sets |= {part.ann_key.partition(".ann")[0]: part for part in extra_sets(
-        data.extra_sets, skeleton, data.category)}
+        data.extra_sets, skeleton, data.category, data.exif, data.bits)}
     val_part = AnnotatedSet(
         Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
-        "data.val_ann_path", "data.val_img_root")
+        "data.val_ann_path", "data.val_img_root", data.exif, data.bits)
     detected = not config.val.ground_truth_boxes  # then the validation set need not be annotated
     training = [read_raw(part, name) for name, part in sets.items()]
     val = read_raw(val_part, "validation set", ("images", "categories") if detected else LISTS)
@@ -128,4 +135,4 @@ def summary(labels: RawLabels) -> str:
     images = len(labels.file_names)
     return (f"{labels.name}: {labels.part.ann_path}: {images} images, {len(labels.ids)} "
             f"annotations, {int(labels.persons.sum())} persons with joints; sizes read from "
-            f"{min(images, check_images.MOST_HEADERS)} images")
+            f"{min(images, check_pixels.MOST_HEADERS)} images")

@@ -3,7 +3,7 @@
 The points and the rectangle of a person share a group_id; in an image with one person it may be
 empty. A point with the flag "occluded" is labelled, but not visible.
 """
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.imports.write_coco import (
@@ -45,7 +45,8 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
     try:
         content = read_json(path)
         picture = Path(content["imagePath"].replace("\\", "/"))
-        size = int(content["imageWidth"]), int(content["imageHeight"])
+        width, height = (int(content.get(side) or 0) for side in ("imageWidth", "imageHeight"))
+        size = (width, height) if width and height else None
         shapes = [(shape["label"], shape["shape_type"], shape["points"], shape.get("group_id"),
                    shape.get("flags") or {}) for shape in content["shapes"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError,
@@ -100,6 +101,8 @@ def _name(path: Path, picture: Path, root: Path | None, base: Path) -> str:
             if not name.is_absolute() and ".." not in name.parts and (root / name).is_file():
                 return name.as_posix()
         return picture.name
+    if picture.is_absolute() or PureWindowsPath(picture).drive:     # of another computer
+        picture = Path(picture.name)
     try:
         return (path.parent / picture).resolve().relative_to(base.resolve()).as_posix()
     except ValueError:

@@ -51,7 +51,8 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
             persons.setdefault(name, []).append(person)
         except BadFile as error:
             notes.leave_out(error)
-    return [ImportedImage(name, None, found) for name, found in persons.items()], root
+    return [ImportedImage(name, None, found, exif="ignore")     # Matlab shows them as stored
+            for name, found in persons.items()], root
 
 
 def _person(row: Any, where: str) -> tuple[str, ImportedPerson]:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.image_header import ImageHeader, read_header
+from datasets.crops.images import read_image
 from utils.errors import UserError
 from utils.log import bar, log
 from utils.oks import AREA_OF_BOX
@@ -41,6 +42,7 @@ class ImportedImage:
     name: str                       # of the file, relative to the folder of images
     size: tuple[int, int] | None    # (width, height) as the annotations say, None if they do not
     persons: list[ImportedPerson]
+    exif: str = "obey"              # what its tool does with an EXIF orientation, or "ignore"
 
 
 @dataclass
@@ -93,16 +95,24 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
                          f"file for each image")
     rows: list[dict] = []
     annotations: list[dict] = []
-    for image, size in zip(images, _verified(images, root, notes), strict=True):
-        if size is None:
+    proofs, left = Counter[str](), []
+    for image, header in zip(images, _verified(images, root, notes), strict=True):
+        if header is None:
             continue
-        number = len(rows) + 1
+        number, size = len(rows) + 1, image.size or header.shown_size(image.exif)
         rows.append({"id": number, "file_name": image.name, "width": size[0], "height": size[1]})
+        proofs[header.proven(image.size)] += 1
+        if header.leaves_open(size):
+            left.append((rows[-1], image.exif))
         for person in image.persons:
             found = _annotation(person, size, notes)
             if found:
                 annotations.append({"id": len(annotations) + 1, "image_id": number,
                                     "category_id": 1, **found})
+    for row, exif in left:      # as the pictures of the same labels whose sizes prove something
+        row["exif"] = "ignore" if proofs["ignore"] > proofs["obey"] else exif
+        notes.counts[f"pictures with an EXIF orientation that no size settles taken as labelled "
+                     f"{'upright' if row['exif'] == 'obey' else 'as stored'}"] += 1
     if not any(row["num_keypoints"] for row in annotations):
         reason = f"; first reason: {notes.bad[0]}" if notes.bad else ""
         raise UserError(f"no person with joints was found for {out}{_counted(notes)}{reason}; "
@@ -117,19 +127,20 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
 
 
 def _verified(images: list[ImportedImage], root: Path, notes: Notes,
-              ) -> Iterator[tuple[int, int] | None]:
-    """The true (width, height) of each image; None, with a note, for those of no use."""
-    def look(image: ImportedImage) -> tuple[int, int] | Exception:
+              ) -> Iterator[ImageHeader | None]:
+    """The header of each image; None, with a note, for those of no use."""
+    def look(image: ImportedImage) -> ImageHeader | Exception:
         try:
-            pixels = read_image(root / image.name)
-        except ImageError as error:
+            pixels = read_image(root / image.name, image.size, image.exif)
+            header = read_header(root / image.name)
+        except (UserError, OSError) as error:
             return error
         size = pixels.shape[1], pixels.shape[0]
         if image.size not in (None, size):
             return BadFile(f"image {root / image.name} has {size[0]}x{size[1]} pixels, but its "
                            f"annotation says {image.size[0]}x{image.size[1]}: its joints would be "
                            f"in the wrong places")
-        return size
+        return header or ImageHeader(size)
 
     with ThreadPoolExecutor(4) as pool:
         for found in bar(pool.map(look, images), "looking at the images", total=len(images)):

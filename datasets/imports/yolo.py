@@ -56,7 +56,7 @@ def _image(path: Path, name: Path, root: Path, skeleton: Skeleton, notes: Notes)
     if picture is None:
         raise BadFile(f"{path} has no image {root / name.with_suffix('.jpg')} (or another ending): "
                       f"add it")
-    height, width = read_image(root / picture).shape[:2]
+    height, width = read_image(root / picture, exif="obey").shape[:2]     # as tools show it
     persons = []
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

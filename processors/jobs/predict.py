@@ -1,6 +1,7 @@
 """Skeletons on images, videos and camera pictures: `python main.py predict SOURCE`."""
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
     writers = None if frames is None else writers_for(frames, out, look)
     others = [word for word in overrides if not word.startswith("gpus=")]
     model = load_pose_model(weights, choose_device(overrides, config), config, others)
+    if isinstance(frames, ImageFiles):
+        frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
     if boxes and frames is not None:
         given = read_boxes(boxes, frames, model.config.data.category, detector.confidence)

@@ -2,7 +2,11 @@
 import copy
 from dataclasses import replace
 
+import cv2
+import numpy as np
+
 from tests.datasets.doctor.planted_faults import COCO, same_person
+from tests.turned_pictures import store_turned
 
 
 def unlabelled_at_zero(sets):
@@ -59,7 +63,26 @@ def rounded_again(sets):
     return found
 
 
+def upside_down_by_a_tag(sets):
+    """A camera was held upside down; sizes do not tell what the tool made of it."""
+    root = sets.own_images()
+    for image in sets.train["images"][:3]:
+        store_turned(root / image["file_name"], 3)
+    return "orientations", 3, "set data.exif to obey"
+
+
+def two_cameras(sets):
+    """One of 12 bits and one of 10, both in files of 16."""
+    root = sets.own_images()
+    for image, factor in zip(sets.train["images"][:2], (16, 4), strict=True):
+        pixels = cv2.imread(str(root / image["file_name"])).astype(np.uint16)
+        pixels[0, 0] = 255
+        image["file_name"] += ".png"
+        cv2.imwrite(str(root / image["file_name"]), pixels * factor)
+    return "bit_depths", 2, "set data.bits to 12"
+
+
 SUBTLE_FAULTS = [unlabelled_at_zero, one_joint_at_zero, all_on_one_point,
                  same_joints_in_another_box, no_annotation_ids, sigmas_in_percent,
-                 category_as_text, rounded_again]
+                 category_as_text, rounded_again, upside_down_by_a_tag, two_cameras]
 SUBTLE_NOTES = {no_annotation_ids}

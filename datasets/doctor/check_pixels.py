@@ -1,0 +1,136 @@
+"""How the pixels of image files are stored: their size, EXIF orientation, and bits."""
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from datasets.crops.image_files import missing_files
+from datasets.crops.image_header import ImageHeader, Size, read_header
+from datasets.crops.images import ImageError, bits_of, read_image
+from datasets.doctor.finding import Finding, examples_of, is_serious
+from datasets.doctor.raw_labels import RawLabels
+from utils.errors import UserError
+
+MOST_HEADERS = 3000     # files opened for their size: seconds on a disk, a minute on a network
+MOST_DECODED = 100      # of 16 bits, for the values in them
+
+
+def image_sizes(labels: RawLabels) -> Iterator[Finding]:
+    """Images of another size than the file says, and such as cannot be read."""
+    headers, broken = read_headers(labels)
+    total, turned, wrong = len(headers) + len(broken), 0, []
+    for row, header in headers.items():
+        stated, size = stated_size(labels, row), header.size
+        if stated not in (size, header.upright_size):
+            turned += size == stated[::-1]
+            wrong.append(f"{labels.file_names[row]} is {size[0]}x{size[1]}, not "
+                         f"{stated[0]}x{stated[1]}")
+    if wrong:
+        hint = ("; width and height are exchanged, as by a tool that obeyed an orientation in the "
+                "EXIF data, which is no longer there" if turned == len(wrong) else "")
+        yield Finding("image_sizes", labels.name, f"{len(wrong)} of the {total} images looked at "
+                      f"have another size than the file says{hint}", "training stops at them, for "
+                      "joints and boxes would be in the wrong places: label these images anew, or "
+                      "give the images that were labelled", len(wrong), examples_of(wrong))
+    if broken:
+        yield Finding("image_sizes", labels.name, f"{len(broken)} of the {total} images looked at "
+                      f"cannot be read", "training stops at them, or with data.skip_broken goes on "
+                      "without: copy them again", len(broken), examples_of(broken))
+
+
+def orientations(labels: RawLabels) -> Iterator[Finding]:
+    """EXIF orientations, which the stated sizes settle or leave to data.exif."""
+    headers, _ = read_headers(labels)
+    proofs = Counter(header.proven(stated_size(labels, row)) for row, header in headers.items())
+    exif, looked = labels.part.exif, f"of the {len(headers)} images looked at"
+    if proofs["obey"]:
+        yield Finding("orientations", labels.name, f"{proofs['obey']} {looked} are labelled as "
+                      f"their EXIF orientation shows them, which the stated size proves",
+                      "nothing: they are read so, but other programs may read them as stored",
+                      proofs["obey"], serious=False)
+    left = [row for row, header in headers.items() if not labels.images.exif[row]
+            and header.leaves_open(stated_size(labels, row))]
+    if not left:
+        return
+    others = max(("obey", "ignore"), key=lambda choice: proofs[choice])
+    known = proofs["obey"] != proofs["ignore"]
+    hint = (f"; those whose size proves something say {others}, {proofs[others]} to "
+            f"{proofs['obey'] + proofs['ignore'] - proofs[others]}" if known else "")
+    contradicts = known and (exif == "obey") != (others == "obey")
+    yield Finding(
+        "orientations", labels.name, f"{len(left)} {looked} have an EXIF orientation that their "
+        f"stated size leaves open (mirrored, upside down, square), and are read "
+        f"{'upright' if exif == 'obey' else 'as stored'} (data.exif: {exif}){hint}",
+        "joints are in wrong places if the labels were made otherwise: set data.exif to obey if "
+        "the tool showed the pictures upright, as most do, else to ignore", len(left),
+        examples_of(labels.file_names[row] for row in left),
+        serious=(contradicts or exif == "default" and not known)
+        and is_serious(len(left), len(headers)))
+
+
+def bit_depths(labels: RawLabels) -> Iterator[Finding]:
+    """Images of 16 bits a value that use fewer of them, or some more than others."""
+    headers, _ = read_headers(labels)
+    deep = [row for row, header in headers.items() if header.deep]
+    found = Counter[int]()
+    for row in _spread(deep, MOST_DECODED):
+        try:
+            found[bits_of(labels.part.img_root / str(labels.file_names[row]))] += 1
+        except ImageError:
+            continue        # image_sizes tells of it
+    del found[0]
+    most, bits = max(found, default=0), labels.part.bits
+    count = f"{found.total()} images looked at that have 16 bits a value"
+    listed = " and ".join(f"{depth} ({number} images)" for depth, number in sorted(found.items()))
+    if bits and most > bits:
+        yield Finding("bit_depths", labels.name, f"of the {count} some use {most} bits, more than "
+                      f"data.bits, {bits}", f"what is brighter becomes white: set data.bits to "
+                      f"{most}", found[most])
+    elif not bits and len(found) > 1:
+        yield Finding("bit_depths", labels.name, f"the {count} use {listed} of them, and each is "
+                      f"scaled by its own", f"brightness changes from image to image: set "
+                      f"data.bits to {most}, what the camera has", found.total())
+    elif found and most < 16:
+        yield Finding("bit_depths", labels.name, f"the {count} use {listed} of them", f"nothing: "
+                      f"they are scaled by {bits or most} bits; data.bits says how many to take "
+                      f"for all images", found.total(), serious=False)
+
+
+@lru_cache(maxsize=1)       # for the checks of one set
+def read_headers(labels: RawLabels) -> tuple[dict[int, ImageHeader], list[str]]:
+    """Headers by the rows of images that are there, at most MOST_HEADERS, evenly spread, and what
+    is wrong with those that cannot be read."""
+    gone = set(missing_files(labels.part.img_root, labels.file_names.tolist()))
+    rows = [row for row, name in enumerate(labels.file_names.tolist()) if name not in gone]
+    headers, broken = {}, []
+    for row in _spread(rows, MOST_HEADERS):
+        name = str(labels.file_names[row])
+        try:
+            headers[row] = header_of(labels.part.img_root / name)
+        except (ValueError, OSError) as error:
+            broken.append(f"{name} {getattr(error, 'strerror', None) or error}")
+    return headers, broken
+
+
+def stated_size(labels: RawLabels, row: int) -> Size:
+    width, height = labels.image_sizes[row].astype(int).tolist()
+    return width, height
+
+
+def header_of(path: Path) -> ImageHeader:
+    """By the header, or by decoding what has none that is read, which may be deep. Raises
+    UserError and OSError."""
+    if header := read_header(path):
+        return header
+    try:
+        height, width = read_image(path).shape[:2]
+    except ImageError:
+        raise UserError("is no image") from None
+    return ImageHeader((width, height), deep=True)
+
+
+def _spread(rows: list[int], most: int) -> list[int]:
+    places = np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int)
+    return [rows[place] for place in places]
