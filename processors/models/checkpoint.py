@@ -19,6 +19,7 @@ from processors.runtime.run_lock import RunLock
 from utils.errors import UserError, first_line
 from utils.files import write_atomically
 from utils.log import log
+from utils.outputs import ensure_folder
 
 FORMAT = "simplepose 1"
 OLD = 24 * 3600         # seconds, of a half-written file
@@ -43,6 +44,8 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
         trial.unlink()
     except OSError as error:
         lock.release()
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            ensure_folder(folder, "val.weight_path")    # says which file is in its way
         raise OSError(f"val.weight_path: the folder {folder} cannot be written "
                       f"({first_line(error)}); make room or permit it, or choose "
                       f"another") from error

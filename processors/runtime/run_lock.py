@@ -29,11 +29,14 @@ class RunLock:
 
     def __init__(self, folder: Path, model_name: str):
         self.path = folder.absolute() / f"{model_name}.lock"
+        self.made: list[Path] = []      # folders, the innermost first
 
     def take(self) -> None:
         """Make the folder and hold the run. Raises UserError, which says who holds it, where
         another process keeps it for WAIT_FOR_HOLDER seconds; the folder is as it was then."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = self.path.parent
+        self.made = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
         until, said = time.monotonic() + WAIT_FOR_HOLDER, False
         while not self._taken():
             if time.monotonic() > until:
@@ -45,12 +48,16 @@ class RunLock:
             time.sleep(LOOK)
 
     def release(self) -> None:
-        """Let others have the run; does nothing where it is not held."""
+        """Let others have the run; does nothing where it is not held. Folders that were made for
+        it and have stayed empty go, too."""
         file = self.held.pop(self.path, None)
         if file:
             self.path.unlink(missing_ok=True)       # first, while nobody else can have it
             with suppress(OSError):     # what a full disk has not taken may be lost
                 file.close()
+        for folder in self.made:
+            with suppress(OSError):     # it is not empty
+                folder.rmdir()
 
     def is_held_by_another(self) -> bool:
         """Whether a run is going on in another process."""

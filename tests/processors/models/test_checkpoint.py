@@ -226,7 +226,11 @@ def test_the_death_of_a_worker_that_is_heard_of_while_writing_is_no_error_of_the
 
 def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path):
     folder = tmp_path / "a" / "b"
-    prepare_folder(folder, "v[1]").release()
+    lock = prepare_folder(folder, "v[1]")
+    assert folder.is_dir()
+    lock.release()
+    assert not (tmp_path / "a").exists()        # nothing has come of it
+    folder.mkdir(parents=True)
     kept = {"v[1]_last.pth", f"v[1]_big_last.pth.{DEAD}.tmp", f"v1_last.pth.{DEAD}.tmp",
             "v[1]_test"}
     for name in kept | {f"v[1]_last.pth.{DEAD}.tmp", "v[1]_best.pth.no_pid.tmp",
@@ -249,7 +253,7 @@ def test_what_a_living_process_may_be_writing_stays_until_it_is_old(tmp_path):
 def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path):
     (tmp_path / "file").write_bytes(b"x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(OSError, match="^val.weight_path: the folder .* cannot be written"):
+        with pytest.raises(OSError, match="^val.weight_path: .*/file is a file, and a folder is"):
             prepare_folder(folder, "pose")
 
 

@@ -29,6 +29,18 @@ def test_resume_false_that_cannot_start_leaves_the_older_run_where_it_is(tiny, t
     assert not list((tmp_path / "weights").glob("*.old.pth"))
 
 
+def test_a_start_that_fails_leaves_no_folder(tiny, tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="^val.weight_path: .*file is a file, and a folder is to be"):
+        tiny(**{"val.weight_path": tmp_path / "file" / "new"})
+    for name in ("new/newer", "old"):
+        with pytest.raises(ValueError, match="does not divide"):
+            tiny(**{"val.weight_path": tmp_path / name, "data.batch_size": 97 * 600,
+                    "optim.accumulate": 97})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "old"]
+
+
 @pytest.mark.parametrize("resume", ["auto", False])
 def test_a_run_does_not_write_over_the_weights_it_begins_with(tiny, tmp_path, resume):
     folder = tmp_path / "weights"
