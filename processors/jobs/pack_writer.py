@@ -135,12 +135,13 @@ def _held(path: Path) -> Iterator[None]:
     A killed writer's workers hold the lock until they notice (datasets/workers.py), so the next
     one tries for a little longer. Raises UserError if it is in vain.
     """
+    index = index_path(path)
     if path.is_dir():
         raise UserError(f"data.train_pack: {path} is a folder: name a file")
-    if path.is_symlink() or index_path(path).is_symlink():
+    if path.is_symlink() or index.is_symlink():
         raise UserError(f"data.train_pack: {path} or its index is a link, and nothing is written "
                         f"through links: name the file itself")
-    is_new = not path.exists()
+    is_new, index_is_new = not path.exists(), not index.exists()
     handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     try:
         last = time.monotonic() + 3 * PARENT_LOOK
@@ -151,9 +152,12 @@ def _held(path: Path) -> Iterator[None]:
             time.sleep(0.1)
         try:
             yield
-        finally:        # of a full disk nothing is left
+        except BaseException:       # a full disk, or a signal: no file that holds nothing is left
             if is_new and not os.fstat(handle).st_size:
                 path.unlink()
+                if index_is_new:
+                    index.unlink(missing_ok=True)
+            raise
     finally:
         os.close(handle)
 
