@@ -10,7 +10,7 @@ from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
 from nets.files.load_report import LoadReport
-from nets.files.timm_weights import format_of
+from nets.files.timm_weights import cfg_of, format_of
 from utils.errors import UserError
 from utils.log import log
 
@@ -31,6 +31,8 @@ def with_pixels_of_timm(config: Config) -> Config:
     """The Config with the input format of timm's own weights where these are asked for: their name
     stands in the YAML. Raises UserError where timm is missing or does not know them."""
     model = config.model
+    if model.type == "pose_timm":
+        cfg_of(model.name)      # what is not there is said before anything is drawn
     if model.type != "pose_timm" or model.pretrained is not True:
         return config
     form = format_of(model.name)

@@ -29,6 +29,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import main  # noqa: E402
+from nets import build_net
 from nets.pose.heads import bilinear_head
 from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone
@@ -70,6 +71,8 @@ def small_net(config, **_):
     if config.type == "pose_vit":
         backbone = ViTBackbone(16, 2, 2, (4, 4), config.drop_path)
         return PoseNet(backbone, bilinear_head(16, config.num_joints, upsampling=4))
+    if config.type == "pose_timm":
+        return build_net(config, input_size=(64, 64))
     norm = FrozenBatchNorm if os.environ.get("FROZEN_BN") else nn.BatchNorm2d
     return nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU(),
                          nn.Conv2d(8, config.num_joints, 3, padding=1))

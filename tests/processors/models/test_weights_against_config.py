@@ -104,4 +104,4 @@ def test_the_pixels_of_timms_own_weights_are_taken_and_it_is_said(said):
         config = Config(model=model)
         assert with_pixels_of_timm(config) is config
     with pytest.raises(ValueError, match="did you mean"):
-        with_pixels_of_timm(Config(model=replace(asked, name="resnet5O")))
+        with_pixels_of_timm(Config(model=replace(asked, name="resnet5O", pretrained=False)))
