@@ -96,8 +96,11 @@ class HeatmapCodec:
         """Heatmaps (B, K, h, w) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K) float32.
 
         The inverse of `encode`. Input pixels go to the image by `Sample.to_image`. Raises
-        UserError for maps of another size than this codec's.
+        UserError for maps of another size than this codec's, and for what is no tensor.
         """
+        if not isinstance(heatmaps, Tensor):
+            raise UserError(f"decode takes a tensor, not {type(heatmaps).__name__}: use "
+                            f"torch.from_numpy")
         if heatmaps.ndim != 4 or heatmaps.shape[:1:-1] != self.heatmap_size:
             raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} do not belong to a codec "
                             f"for crops of {self.input_size[0]}x{self.input_size[1]}: give "

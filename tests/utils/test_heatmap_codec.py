@@ -214,6 +214,8 @@ def test_other_shapes_than_the_stated_ones_are_refused():
                                   (joints, torch.ones(17))):
         with pytest.raises(ValueError, match=r"give \(B, K, 2\) and \(B, K\)"):
             codec.encode(keypoints, visibility)
+    with pytest.raises(ValueError, match="decode takes a tensor, not ndarray: use torch.from_num"):
+        codec.decode(np.zeros((1, 17, 64, 48), np.float32))
     with pytest.raises(ValueError, match="takes tensors, not ndarray and Tensor: use torch.from"):
         codec.encode(joints.numpy(), torch.ones(2, 17))
     for shape in ((1, 17, 96, 72), (17, 64, 48), (1, 17, 48, 64)):

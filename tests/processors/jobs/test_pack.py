@@ -97,8 +97,9 @@ def test_a_damaged_crop_is_not_blamed_on_its_image(settings, tmp_path, capsys):
     run = DPProcessor(CONFIG, [*settings, f"val.weight_path={tmp_path}", "data.skip_broken=true",
                                "augment.half_body=0", "data.num_workers=0"])
     image = run.train_set.image_path(0)
+    named: set[Path] = set()
     for _ in range(2):
-        name_broken(collate([run.train_set[0]]), run.train_set, run.broken)
+        name_broken(collate([run.train_set[0]]), run.train_set, named)
     said = f"going on without the broken crop of {image} in {path} (data.train_pack) (1 so far)"
     assert capsys.readouterr().out.count(said) == 1
 
