@@ -77,7 +77,7 @@ def assert_same_weights(one: dict, other: dict, steps: int = 20, tolerance: floa
 
 
 def test_synchronised_batch_norm_makes_two_processes_one(finished):
-    """In eight small steps: in twenty large ones Adam makes a hundred times as much of last bits."""
+    """In eight small steps: twenty large ones of Adam make a hundred times as much of last bits."""
     short = {"optim.epochs": 2, "val.interval": 2, "optim.lr": 3e-4}
     one = finished("short", **short)
     assert_same_weights(one, finished("synced", **DDP, **short, **{"optim.sync_bn": True}), steps=8)
