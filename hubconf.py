@@ -3,7 +3,22 @@
     net = torch.hub.load("path/to/this/folder", "pose_resnet_duc", source="local",
                          name="resnet50", reduction=True, weights="fast_pose.pth")
 """
-from nets import PoseNet, build_net
+import sys
+from pathlib import Path
+
+try:
+    from nets import PoseNet, build_net
+except ImportError as error:        # maybe of the project that loads this one
+    here = Path(__file__).resolve().parent
+    places = {name: getattr(module, "__file__", None) or str([*module.__path__][0])
+              for name in ("configs", "nets", "utils") if (module := sys.modules.get(name))}
+    others = [f"{name} ({place})" for name, place in places.items()
+              if not Path(place).resolve().is_relative_to(here)]
+    if not others:
+        raise
+    raise ImportError(f"SimplePose by torch.hub needs the names configs, nets and utils, and "
+                      f"another {' and another '.join(others)} is imported already: load it in a "
+                      f"program of its own, or rename that package") from error
 
 dependencies = ["torch", "torchvision"]
 

@@ -1,4 +1,6 @@
 """torch.hub entry points."""
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +26,21 @@ def test_entries_build_networks_with_weights(tmp_path, entry, settings):
     assert net.weights_report.where == str(path)
     assert all(torch.equal(value, first.state_dict()[key])
                for key, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("name, file", [("utils", "utils/__init__.py"), ("configs", "configs/a.py"),
+                                        ("nets", "nets.py")])
+def test_the_package_in_the_way_is_named(tmp_path, name, file):
+    """A package, a folder without __init__, and a file of that name."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("")
+    code = (f"import sys, torch; sys.path.insert(0, {str(tmp_path)!r}); import {name}\n"
+            f"torch.hub.load({ROOT!r}, 'pose_resnet_duc', source='local', name='resnet18')")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                          cwd=tmp_path)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: SimplePose by torch.hub needs the names configs, nets")
+    assert f"another {name} ({tmp_path}" in last
 
 
 def test_no_weights_are_false():

@@ -21,6 +21,7 @@ from processors.models.pose_model import PoseModel, build_codec
 from processors.pose_predictor import PosePredictor
 from processors.runtime.parallel import OneProcess
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
+from tests.turned_pictures import store_turned
 
 JOINTS = 17
 
@@ -292,3 +293,28 @@ def test_files_that_cannot_be_used(tmp_path, weights):
     other = write_checkpoint(tmp_path / "joints.pth", small_config(joints=5))
     with pytest.raises(ValueError, match="num_joints is 5, but .* 17"):
         PosePredictor(other)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_the_same_by_its_path_and_opened_by_pillow(tmp_path, orientation):
+    path = tmp_path / "a.png"
+    picture = np.zeros((96, 64, 3), np.uint8)
+    picture[20:26, 10:16] = 255
+    cv2.imwrite(str(path), picture)
+    store_turned(path, orientation)
+    predictor = painted()
+    (expected,) = predictor(picture)
+    for image in (path, str(path), Image.open(path), Image.open(path).convert("P")):
+        (person,) = predictor(image)
+        assert np.array_equal(person.keypoints, expected.keypoints)
+        assert np.array_equal(predictor.draw(image, [person]), predictor.draw(picture, [person]))
+
+
+def test_deep_pictures_keep_the_bits_of_training(tmp_path):
+    predictor = painted()
+    predictor.model = replace(predictor.model, config=replace(
+        predictor.model.config, data=DataConfig(bits=12)))
+    deep = np.full((64, 48), 1023, np.uint16)
+    cv2.imwrite(str(tmp_path / "a.png"), deep)
+    for image in (tmp_path / "a.png", deep, Image.fromarray(deep)):
+        assert predictor.draw(image, []).max() == 63

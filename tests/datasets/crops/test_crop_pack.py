@@ -16,6 +16,8 @@ from datasets.crops.images import ImageError
 from datasets.loaders import train_loader
 from processors.jobs.pack_writer import write_pack
 from tests.datasets.crops.crop_packs import AUGMENT, COCO, INPUT_SIZE, packed
+from tests.turned_pictures import store_turned
+from utils.errors import UserError
 
 
 def assert_same(one, other):
@@ -56,6 +58,38 @@ def test_real_crops_differ_little(shared, tmp_path):
         pack = MSCOCO(*coco_files, COCO, augment=views, pack=tmp_path / "pack")
         values = [psnr(images[i].crop, pack[i].crop) for i in range(0, len(images), 3)]
         assert np.mean(values) > 36.5 and min(values) > 25
+
+
+@pytest.mark.parametrize("orientation, exif, row_exif", [
+    (6, "default", ""), (3, "obey", ""), (3, "default", "obey"), (3, "default", "")])
+def test_a_pack_stores_what_training_reads(coco_content, write_coco, tmp_path, orientation, exif,
+                                           row_exif):
+    for image in coco_content["images"]:
+        image.update({"exif": row_exif} if row_exif else {})
+    files = write_coco(coco_content)
+    for image in files[1].iterdir():
+        store_turned(image, orientation)
+    plain = MSCOCO(*files, COCO, augment=AUGMENT, input_size=INPUT_SIZE, exif=exif)
+    write_pack(tmp_path / "pack", MSCOCO(*files, COCO, input_size=INPUT_SIZE, exif=exif), AUGMENT,
+               "raw", 0)
+    pack = packed(files, tmp_path / "pack", exif=exif)
+    assert all(psnr(plain[index].crop, pack[index].crop) > 30 for index in range(len(plain)))
+
+
+@pytest.mark.parametrize("settings, words", [({"exif": "obey"}, "data.exif ignore, not obey"),
+                                             ({"bits": 12}, "data.bits 0, not 12")])
+def test_a_pack_of_images_that_were_read_otherwise_is_refused(coco_files, make_pack, settings,
+                                                              words):
+    path = make_pack()
+    packed(coco_files, path, exif="ignore")
+    with pytest.raises(UserError, match=f"was made with {words}"):
+        packed(coco_files, path, **settings)
+
+
+def test_what_a_row_says_of_its_orientation_makes_other_persons(coco_content, write_coco):
+    table = MSCOCO(*write_coco(coco_content), COCO).persons
+    said = dataclasses.replace(table, exif=np.full(len(table.exif), "obey"))
+    assert (person_keys(table) != person_keys(said)).all()
 
 
 def test_images_are_not_needed(coco_files, make_pack):

@@ -5,18 +5,23 @@ import shutil
 import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.coco_metrics import COCO_METRICS, coco_metrics
 from processors.evaluation.error_analysis import CLASSES, ERRORS, Case
 from processors.evaluation.protocol import protocol
+from processors.reports import evaluation_page
 from processors.reports.evaluation_page import CASE_SIZE, draw_case, write_report
+from tests.turned_pictures import store_turned
 
 SKELETON = load_skeleton("coco")
 VOID = {"meta", "link", "img", "br"}
@@ -176,3 +181,19 @@ def test_it_opens_in_chromium_without_console_errors(tmp_path):
     broken = tmp_path / "broken.html"       # the test sees errors where there are some
     broken.write_text("<script>console.error('seen'); missing()</script><img src='no.jpg'>")
     assert "seen" in browse(broken, tmp_path / "profile")[1]
+
+
+@pytest.mark.parametrize("orientation, exif, row", [(6, "default", {}), (3, "obey", {}),
+                                                    (3, "default", {"exif": "obey"})])
+def test_pictures_of_cases_are_read_as_evaluation_reads_them(tmp_path, monkeypatch, orientation,
+                                                             exif, row):
+    small = np.random.default_rng(0).integers(0, 255, (3, 4, 3), dtype=np.uint8)
+    pixels = cv2.resize(small, (30, 20))
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    store_turned(tmp_path / "a.png", orientation)
+    monkeypatch.setattr(evaluation_page, "draw_case", lambda image, case, skeleton: image)
+    images = {7: {"file_name": "a.png", "width": 30, "height": 20, **row}}
+    case = SimpleNamespace(image_id=7)
+    ((_, picture),) = evaluation_page._pictures((case,), images, tmp_path, None, exif, 0)
+    found = np.asarray(Image.open(BytesIO(picture))).astype(int)
+    assert found.shape == pixels.shape and np.abs(found - pixels).mean() < 15
