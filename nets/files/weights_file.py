@@ -83,8 +83,10 @@ def ensure_file(path: Path, example: str) -> None:
 def _object_in(path: Path, name: str) -> str:
     if name.startswith(YOLO):
         return (f"{path} holds the Python object {name}, a whole YOLO network, and was not "
-                f"loaded: it makes no heatmaps, so it is no pose network for this project; as a "
-                f"detector (detector.weights) YOLOv5 n, s, m, l and x of release 6 and 7 are known")
+                f"loaded: it makes no heatmaps, so it is no pose network for this project, not "
+                f"even if it finds poses; as a detector (detector.weights) YOLOv5 of release 6 and "
+                f"7 is known, and of YOLOv8, YOLO11 and YOLOX the ONNX export (yolo export "
+                f"model={path.name} format=onnx)")
     return (f"{path} holds the Python object {name} besides weights and was not loaded, for such "
             f"a file can run any command; if you trust where it comes from, save its state_dict "
             f"alone and load that")

@@ -18,7 +18,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="put the decoder in the file: it then gives keypoints in input "
                              "pixels and scores, without flip test")
     parser.add_argument("--opset", type=int, metavar="N",
-                        help="version of ONNX's operators, 18 or newer (PyTorch's choice)")
+                        help="version of ONNX's operators, 16 or newer (PyTorch's choice); 16 and "
+                             "17 by onnx's converter, which does not know every network")
 
 
 def job(words: Namespace) -> Job:

@@ -17,13 +17,15 @@ from processors.models.exported_decoder import ExportedDecoder
 from processors.models.load_pose_model import load_pose_model
 from processors.models.onnx_model import open_session, to_metadata
 from processors.models.pose_model import PoseModel, build_codec
-from utils.errors import UserError
+from utils.errors import UserError, first_line
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
 from utils.outputs import ensure_output, write_output
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
-OLDEST_OPSET = 18           # what the exporter writes; older ones are converted, and often fail
+OLDEST_OPSET = 16           # with GridSample and whatever else networks need
+TORCH_OPSET = 18            # the oldest that the exporter writes; onnx makes older ones of it
+OLD_IR = 8                  # the version of the file format that belongs to the older ones
 LIMIT = 1e-4                # largest difference in heatmaps (as a part of their largest value where
                             # that is above 1), and in keypoints in heatmap pixels
 BATCHES = (1, 2, 5)         # that are tried
@@ -85,8 +87,8 @@ def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
     import onnx
     newest = onnx.defs.onnx_opset_version()
     if opset is not None and not OLDEST_OPSET <= opset <= newest:
-        raise UserError(f"--opset is {opset}: it must lie between {OLDEST_OPSET}, which PyTorch "
-                         f"writes, and {newest}, the newest of this onnx; or leave it out")
+        raise UserError(f"--opset is {opset}: it must lie between {OLDEST_OPSET} and {newest}, the "
+                        f"newest of this onnx; or leave it out")
 
 
 def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
@@ -104,7 +106,8 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
             warnings.simplefilter("ignore")     # on the exporter's own parts
             program = torch.onnx.export(
                 network, (images,), dynamo=True,
-                input_names=["images"], output_names=names, opset_version=opset,
+                input_names=["images"], output_names=names,
+                opset_version=opset and max(opset, TORCH_OPSET),
                 dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
                 verbose=False)
     except Exception as error:      # any of the exporter's many parts
@@ -116,11 +119,26 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
     written = program.model_proto
     for node in written.graph.node:
         del node.metadata_props[:]      # the lines of code it comes from, with their folders
+    if opset is not None and opset < TORCH_OPSET:
+        written = _older(written, opset)
     found = max(row.version for row in written.opset_import if not row.domain)
     if opset is not None and found != opset:
         raise UserError(f"--opset {opset} cannot be had of this network, PyTorch wrote {found}: "
                          f"leave it out")
     return written
+
+
+def _older(written: Any, opset: int) -> Any:
+    """The same network with older operators, by onnx's converter, which does not know all."""
+    from onnx import version_converter
+    try:
+        older = version_converter.convert_version(written, opset)
+    except Exception as error:      # its C++ has errors of many classes
+        raise UserError(f"--opset {opset} cannot be had of this network, for the converter of onnx "
+                        f"fails ({first_line(error)}): write {TORCH_OPSET} or newer"
+                        + ", or leave out --decode" * (len(written.graph.output) > 1)) from error
+    older.ir_version = OLD_IR
+    return older
 
 
 @torch.no_grad()

@@ -212,7 +212,7 @@ def test_what_a_training_stores_beside_the_weights_is_passed_over(published, nan
 
 
 @pytest.mark.parametrize("where, words", [
-    ("ultralytics.nn.tasks.PoseModel", "a whole YOLO network.*YOLOv5 n, s, m, l and x"),
+    ("ultralytics.nn.tasks.PoseModel", "a whole YOLO network.*not even if it finds.*ONNX export"),
     ("models.yolo.SegmentationModel", "a whole YOLO network"),
     ("models_of_others.Net", "models_of_others.Net besides weights and was not loaded"),
 ])

@@ -202,6 +202,29 @@ def test_every_network_can_be_exported(tmp_path, settings):
     assert keypoints.shape == (1, 17, 2) and scores.shape == (1, 17)
 
 
+@pytest.mark.parametrize("opset", [16, pytest.param(17, marks=pytest.mark.slow)])
+def test_older_opsets_by_onnx_and_with_the_same_check(checkpoint, tmp_path, opset):
+    import onnx
+    export(checkpoint, tmp_path / "net.onnx", opset=opset)
+    written = onnx.load(tmp_path / "net.onnx")
+    assert written.opset_import[0].version == opset and written.ir_version == 8
+    with torch.no_grad():
+        wanted = load_pose_model(checkpoint).network(images(3))
+    np.testing.assert_allclose(run(tmp_path / "net.onnx", images(3))[0], wanted, atol=1e-4)
+    assert PosePredictor(tmp_path / "net.onnx", device="cpu").skeleton.num_joints == 17
+
+
+def test_an_opset_that_the_converter_fails_at_is_a_sentence():
+    """Its cure is another opset, or no decoder in the file."""
+    from onnx import helper
+    gone = helper.make_node("Bernoulli", ["x"], ["y"])      # what the older one does not have
+    sides = [helper.make_tensor_value_info(name, 1, [1]) for name in ("x", "y")]
+    graph = helper.make_graph([gone], "net", sides[:1], sides[1:])
+    written = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    with pytest.raises(ValueError, match="--opset 14 cannot be had .*fails .*: write 18 or newer"):
+        export_module._older(written, 14)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("opset", [18, 20, 21])
 def test_opsets(checkpoint, tmp_path, opset):
