@@ -243,11 +243,12 @@ class DetectorConfig:
     name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
     weights: str = setting(
-        "", "path of a weights file; torchvision downloads its own if empty", path=True)
+        "", "path of a weights file, or of an .onnx file of YOLOv8, YOLO11, YOLOv5 or YOLOX; "
+            "torchvision downloads its own if empty", path=True)
     classes: tuple[int | str, ...] = setting(
         (), "names or numbers of the classes that are found; empty: person", low=0, high=9999)
     image_size: int = setting(
-        640, "yolov5: longer side of its input, pixels, a multiple of 32", low=32, high=8192)
+        640, "YOLO: longer side of its input, pixels, a multiple of 32", low=32, high=8192)
     confidence: float = setting(
         0.25, "lowest score of a box; 0.01 for evaluations of AP", low=0, high=1)
     iou: float = setting(
