@@ -255,7 +255,8 @@ class ViTPoseDecoder:
             (x[..., None] + around).clamp(0, w - 1)]
         # in double, which neither autocast nor TF32 shortens: (B, K, 3, 3)
         blurred = (down @ heatmaps.double() @ across.mT).float()
-        rows = blurred.clamp(1e-3, 50).log().flatten(-2).unbind(-1)
+        # 50.0: beside a float the exporter takes no whole number
+        rows = blurred.clamp(1e-3, 50.0).log().flatten(-2).unbind(-1)
         left_above, above, _, left, at, right, _, below, right_below = rows
         gx, gy = (right - left) * 0.5, (below - above) * 0.5
         tiny = torch.finfo(torch.float32).eps

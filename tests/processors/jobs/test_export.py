@@ -109,7 +109,7 @@ def test_the_file_says_nothing_of_the_machine(exported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decoder", ["argmax", "quarter"])
+@pytest.mark.parametrize("decoder", ["argmax", "quarter", "vitpose"])
 @pytest.mark.filterwarnings("ignore:codec.decoder")
 def test_the_decoder_in_the_file_is_the_one_asked_for(checkpoint, tmp_path, decoder):
     out = tmp_path / "net.onnx"
