@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from utils.files import temporary
 from utils.outputs import ensure_folder, ensure_output, mark_video
 
 CODECS = {"mp4v": "mp4v", "h264": "avc1", "vp9": "vp09"}    # as --codec has them: in the file
+TRIED = 2               # frames to see whether a codec can be written
 LONGEST_LIVE = 250      # times a camera's picture is repeated; a longer pause is cut out
 LOOKED_AT = 4 << 20     # bytes at both ends of a file in which sound is looked for
 SOUND = re.compile(rb"soun|auds|A_(AAC|OPUS|VORBIS|MPEG|PCM|AC3|EAC3|FLAC|DTS)")
@@ -75,24 +77,35 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> cv2.VideoWriter:
         # The codec wants even sizes: the last row or column of an odd picture is scaled away
-        self.size, self.fps = (max(2, width - width % 2), max(2, height - height % 2)), \
-            self.source.rate
+        self.size = max(2, width - width % 2), max(2, height - height % 2)
+        self.fps = self.source.rate
         ensure_folder(self.part.parent, "--out")
-        for codec in (self.codec or "h264", "mp4v"):
-            self.part.unlink(missing_ok=True)
-            with _quiet():      # a codec that is not there is no news
-                writer = cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODECS[codec]),
-                                         self.fps, self.size)
-            if writer.isOpened():
-                break
-        else:
+        wanted = self.codec or "h264"
+        codec = wanted if wanted == "mp4v" or self._works(wanted) else "mp4v"
+        writer = self._writer(codec)
+        if not writer.isOpened():
             raise OSError(f"the video {self.part} cannot be written by OpenCV "
                           f"({self.size[0]}x{self.size[1]} pixels, mp4v): give another --out")
-        if codec != (self.codec or "h264"):
-            other = "" if self.codec == "vp9" else ", and --codec vp9, which is slow, may do"
+        if codec != wanted:
+            other = "" if wanted == "vp9" else ", and --codec vp9, which is slow, may do"
             self.notes.append(f"{self.path} is coded as mp4v, which browsers do not play: this "
-                              f"OpenCV cannot write {self.codec or 'h264'}{other}")
+                              f"OpenCV cannot write {wanted}{other}")
         return writer
+
+    def _writer(self, codec: str) -> cv2.VideoWriter:
+        self.part.unlink(missing_ok=True)
+        return cv2.VideoWriter(str(self.part), cv2.VideoWriter.fourcc(*CODECS[codec]), self.fps,
+                               self.size)
+
+    def _works(self, codec: str) -> bool:
+        """Whether OpenCV can write a codec, by writing."""
+        black = np.zeros((*self.size[::-1], 3), np.uint8)
+        with _quiet():      # a codec that is not there is no news
+            writer = self._writer(codec)
+            for _ in range(TRIED if writer.isOpened() else 0):
+                writer.write(black)
+            writer.release()
+            return _count_frames(self.part) == TRIED
 
     def close(self) -> None:
         """Finish the file. Raises OSError if the disk did not take all of it."""
@@ -101,10 +114,7 @@ class VideoWriter:
         self._fill(self.end)
         self.writer.release()
         self.writer = None
-        check = cv2.VideoCapture(str(self.part))    # OpenCV does not tell of a full disk
-        whole = check.isOpened() and check.get(cv2.CAP_PROP_FRAME_COUNT) == self.frames
-        check.release()
-        if not whole:
+        if _count_frames(self.part) != self.frames:     # OpenCV does not tell of a full disk
             raise OSError(f"the video {self.part} is not whole, maybe the disk is full: make room "
                           f"or give another --out")
         if self.unseen:
@@ -138,6 +148,14 @@ class VideoWriter:
             both.unlink(missing_ok=True)
 
 
+def _count_frames(path: Path) -> int:
+    """Of an .mp4; 0 if it cannot be read."""
+    check = cv2.VideoCapture(str(path))
+    count = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
+    check.release()
+    return count
+
+
 def has_sound(path: Path) -> bool:
     """Whether a video file has sound, as the names of its tracks tell; of kinds that are not
     known here it is taken for granted."""
@@ -151,6 +169,9 @@ def has_sound(path: Path) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what OpenCV and ffmpeg themselves write to stderr."""
+    if sys.stderr is None:      # it is closed
+        yield
+        return
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

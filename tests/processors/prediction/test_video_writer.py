@@ -74,11 +74,23 @@ def test_the_camera_is_shown_as_long_as_it_took(tmp_path):
     assert len(played(tmp_path / "out" / "camera0.mp4")) == 7
 
 
-def test_a_codec_that_is_not_there_is_said(tmp_path, monkeypatch, capfd):
+class Broken:
+    """A codec that opens and writes nothing."""
+    def isOpened(self):
+        return True
+
+    def write(self, picture):
+        """Nothing."""
+
+    release = isOpened
+
+
+@pytest.mark.parametrize("other", [cv2.VideoWriter, Broken])
+def test_a_codec_that_cannot_be_written_is_said(tmp_path, monkeypatch, capfd, other):
     real = cv2.VideoWriter
 
     def without(path, code, *rest):
-        return real() if code == real.fourcc(*"avc1") else real(path, code, *rest)
+        return other() if code == real.fourcc(*"avc1") else real(path, code, *rest)
     without.fourcc = real.fourcc
     monkeypatch.setattr(cv2, "VideoWriter", without)
     writer, _ = copied(write_video(tmp_path / "a.avi", 5, "MJPG"), tmp_path / "out")
