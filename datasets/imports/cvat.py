@@ -1,26 +1,25 @@
 """CVAT: an XML file "CVAT for images 1.1" with skeletons, or with points and boxes.
 
 A <skeleton> holds the joints of a person as <points> with their names, or with numbers that count
-from 1 in the order of our skeleton. Outside of one, <points> named like joints and the <box>
-share a group_id (in an image with one person it may be missing); a <points> shape with as many
-places as there are joints is a person by itself.
+from 1 in the order of our skeleton; its label is the class. A <points> shape with as many places as
+there are joints is a person by itself; others, named like joints, are joined to persons and boxes
+(datasets/imports/joining.py). Exports of a project have their images in images/<subset>.
 """
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from datasets.annotations.skeleton import Skeleton
+from datasets.imports.joining import Drawing, Point
 from datasets.imports.write_coco import (
     HIDDEN,
     NOT_LABELLED,
     VISIBLE,
     BadFile,
     ImportedImage,
-    ImportedPerson,
     Notes,
-    empty_joints,
     place_joint,
 )
 from utils.errors import UserError
@@ -50,73 +49,89 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if tree.tag != "annotations" or tree.find("track") is not None or tree.find("image") is None:
         raise UserError(f"{source} has no annotations of images: export it from CVAT as "
                          f"'CVAT for images 1.1'")
+    beside = source.parent / "images"
+    root = root or (beside if beside.is_dir() else source.parent)
     images = []
     for element in tree.iter("image"):
         try:
-            images.append(_image(element, skeleton, source, notes))
+            images.append(_image(element, skeleton, root, source, notes))
         except BadFile as error:
             notes.leave_out(error)
     notes.leave_out_strangers(skeleton)
-    beside = source.parent / "images"
-    return images, root or (beside if beside.is_dir() else source.parent)
+    return images, root
 
 
-def _image(element: ET.Element, skeleton: Skeleton, source: Path, notes: Notes) -> ImportedImage:
-    name = element.get("name", "")
+def _image(element: ET.Element, skeleton: Skeleton, root: Path, source: Path, notes: Notes,
+           ) -> ImportedImage:
+    name, split = element.get("name", ""), element.get("subset", "")
     where = f"image {name or element.get('id')} of {source}"
-    if not name or Path(name).is_absolute() or ".." in Path(name).parts:
+    if not name or Path(name).is_absolute() or ".." in Path(split, name).parts:
         raise BadFile(f"{where} needs a name inside the folder of images: correct it")
     size = int(_number(element, "width", where)), int(_number(element, "height", where))
-    people: list[tuple] = []        # group and joints
-    pointed: dict = {}              # joints by their group, where each is a shape
-    boxes: dict = defaultdict(list)
+    drawing = Drawing(skeleton, where, notes)
     for shape in element:
-        group = shape.get("group_id")
+        group, label = shape.get("group_id"), shape.get("label", "")
+        other = bool(notes.wanted) and label != notes.wanted    # its joints may be none of ours
         if shape.tag == "skeleton":
-            people.append((group, joints := empty_joints(skeleton)))
-            for points in shape.iter("points"):
-                _place(joints, points, skeleton, where, notes)
+            joints = drawing.pose(group, label)
+            for points in () if other else shape.iter("points"):
+                for joint, point, v in _joint(points, skeleton, where, notes):
+                    place_joint(joints, skeleton, joint, point, v, where)
         elif shape.tag == "points" and len(_points(shape, where)) == skeleton.num_joints > 1:
-            people.append((group, joints := empty_joints(skeleton)))
+            joints = drawing.pose(group, label)
             for joint, point in zip(skeleton.joint_names, _points(shape, where), strict=True):
                 place_joint(joints, skeleton, joint, point, _visibility(shape), where)
         elif shape.tag == "points":
-            if group not in pointed:
-                people.append((group, pointed.setdefault(group, empty_joints(skeleton))))
-            _place(pointed[group], shape, skeleton, where, notes)
-        elif shape.tag == "box":
-            left, top, right, bottom = (_number(shape, key, where)
-                                        for key in ("xtl", "ytl", "xbr", "ybr"))
-            boxes[group].append([left, top, right - left, bottom - top])
+            for joint, point, v in _joint(shape, skeleton, where, notes):
+                drawing.joint(joint, point, v, group)
+        elif shape.tag in CORNERS:
+            drawing.box(CORNERS[shape.tag](shape, where), label, group, shape.tag != "box")
         elif shape.tag not in ("tag", "attribute"):
             notes.counts[f"shapes of the kind {shape.tag} left out"] += 1
-    people = [(group, joints) for group, joints in people if joints[:, 2].any()]
-    persons = []
-    for group, joints in people:
-        alone = group is None and (len(people) > 1 or len(boxes[None]) != 1)
-        found = [] if alone else boxes[group]
-        persons.append(ImportedPerson(joints, found.pop(0) if found else None))
-    persons += [ImportedPerson(empty_joints(skeleton), box)
-                for found in boxes.values() for box in found]
-    return ImportedImage(name, size, persons)
+    if split and (root / split / name).is_file():       # an export of a project
+        name = f"{split}/{name}"
+    return ImportedImage(name, size, drawing.persons(), split=split)
 
 
-def _place(joints, points: ET.Element, skeleton: Skeleton, where: str, notes: Notes) -> None:
-    """Put in the one joint of a <points> element by its label, a name or a number."""
+def _turned(shape: ET.Element, where: str, x: float, y: float, w: float, h: float) -> list[Point]:
+    """Corners of a box of the half sizes w, h around x, y that is turned about its middle."""
+    turn = math.radians(_number(shape, "rotation", where) if shape.get("rotation") else 0.0)
+    cos, sin = math.cos(turn), math.sin(turn)
+    return [(x + a * w * cos - b * h * sin, y + a * w * sin + b * h * cos)
+            for a in (-1, 1) for b in (-1, 1)]
+
+
+def _box(shape: ET.Element, where: str) -> list[Point]:
+    left, top, right, bottom = (_number(shape, key, where) for key in ("xtl", "ytl", "xbr", "ybr"))
+    return _turned(shape, where, (left + right) / 2, (top + bottom) / 2, (right - left) / 2,
+                   (bottom - top) / 2)
+
+
+def _ellipse(shape: ET.Element, where: str) -> list[Point]:
+    x, y, w, h = (_number(shape, key, where) for key in ("cx", "cy", "rx", "ry"))
+    return _turned(shape, where, x, y, w, h)
+
+
+def _mask(shape: ET.Element, where: str) -> list[Point]:
+    left, top, w, h = (_number(shape, key, where) for key in ("left", "top", "width", "height"))
+    return [(left, top), (left + w, top + h)]
+
+
+def _joint(points: ET.Element, skeleton: Skeleton, where: str, notes: Notes,
+           ) -> Iterator[tuple[str, Point, int]]:
+    """Name, place and v of the joint of a <points> element, by its label, a name or a number;
+    nothing if it is not labelled or no joint."""
     label = points.get("label", "")
     number = int(label) if re.fullmatch(r"[1-9]\d{0,4}", label) else 0
     if label not in skeleton.joint_names and 1 <= number <= skeleton.num_joints:
         label = skeleton.joint_names[number - 1]
     if label not in skeleton.joint_names:
         notes.strangers[label] += 1
-        return
-    v = _visibility(points)
-    if v == NOT_LABELLED:
-        return
-    places = _points(points, where)
-    if len(places) != 1:
-        raise BadFile(f"{where} has {len(places)} places for the joint {label}: keep one")
-    place_joint(joints, skeleton, label, places[0], v, where)
+    elif (v := _visibility(points)) != NOT_LABELLED:
+        places = _points(points, where)
+        if len(places) != 1:
+            raise BadFile(f"{where} has {len(places)} places for the joint {label}: keep one")
+        yield label, places[0], v
 
 
 def _visibility(element: ET.Element) -> int:
@@ -125,12 +140,19 @@ def _visibility(element: ET.Element) -> int:
     return HIDDEN if element.get("occluded") == "1" else VISIBLE
 
 
-def _points(element: ET.Element, where: str) -> list[tuple[float, float]]:
+def _points(element: ET.Element, where: str) -> list[Point]:
     try:
         pairs = [pair.split(",") for pair in element.get("points", "").split(";") if pair]
         return [(float(x), float(y)) for x, y in pairs]
     except ValueError as error:
         raise BadFile(f"{where} has points that are no pairs of numbers: correct them") from error
+
+
+def _polygon(element: ET.Element, where: str) -> list[Point]:
+    corners = _points(element, where)
+    if not corners:
+        raise BadFile(f"{where} has a <{element.tag}> without points: remove it")
+    return corners
 
 
 def _number(element: ET.Element, key: str, where: str) -> float:
@@ -141,3 +163,6 @@ def _number(element: ET.Element, key: str, where: str) -> float:
     if not math.isfinite(number):
         raise BadFile(f"{where}: <{element.tag}> needs a number as its {key}: correct it")
     return number
+
+
+CORNERS = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}

@@ -1,23 +1,27 @@
-"""labelme: a folder with a JSON for each image, whose points are joints.
+"""labelme and X-AnyLabeling: a folder with a JSON for each image, whose points are joints.
 
-The points and the rectangle of a person share a group_id; in an image with one person it may be
-empty. A point with the flag "occluded" is labelled, but not visible.
+The points and the rectangle of a person share a group_id, or the points lie in the rectangle
+(datasets/imports/joining.py), whose label is the class. A point with the flag "occluded", or that
+X-AnyLabeling calls difficult, is labelled, but not visible.
 """
+import math
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 from datasets.annotations.skeleton import Skeleton
+from datasets.imports.joining import Drawing
 from datasets.imports.write_coco import (
     HIDDEN,
     VISIBLE,
     BadFile,
     ImportedImage,
-    ImportedPerson,
     Notes,
-    empty_joints,
-    place_joint,
 )
 from utils.errors import UserError
 from utils.json_file import read_json
+
+OUTLINES = ("polygon", "mask")      # shapes of which the box around their points is taken
+AROUND = ("rectangle", "rotation", *OUTLINES)
 
 
 def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
@@ -48,13 +52,12 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
         width, height = (int(content.get(side) or 0) for side in ("imageWidth", "imageHeight"))
         size = (width, height) if width and height else None
         shapes = [(shape["label"], shape["shape_type"], shape["points"], shape.get("group_id"),
-                   shape.get("flags") or {}) for shape in content["shapes"]]
+                   _hidden(shape)) for shape in content["shapes"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError,
             OverflowError) as error:
         raise BadFile(f"{path} is no file of labelme ({type(error).__name__}: {error})") from error
-    groups: dict = {}
-    boxes: dict = {}
-    for label, kind, points, group, flags in shapes:
+    drawing = Drawing(skeleton, str(path), notes)
+    for label, kind, points, group, hidden in shapes:
         if not isinstance(label, str) or not isinstance(group, int | str | None):
             raise BadFile(f"{path} has a shape with the label {label} and the group_id {group}: "
                           f"write text and a whole number")
@@ -64,35 +67,23 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
             raise BadFile(f"{path} has a shape '{label}' with points that are no numbers"
                           ) from error
         if kind == "point" and label in skeleton.joint_names and len(corners) == 1:
-            joints = groups.setdefault(group, empty_joints(skeleton))
-            hidden = isinstance(flags, dict) and flags.get("occluded")
-            place_joint(joints, skeleton, label, corners[0], HIDDEN if hidden else VISIBLE,
-                        str(path))
+            drawing.joint(label, corners[0], HIDDEN if hidden else VISIBLE, group)
         elif kind == "point":
             notes.strangers[label] += 1
-        elif kind == "rectangle" and len(corners) == 2:
-            if group in boxes and group is not None:
-                raise BadFile(f"{path} has two rectangles with group_id {group}: keep one")
-            boxes.setdefault(group, []).append(_box(*corners))
+        elif kind == "circle" and len(corners) == 2:    # its middle, and a place on it
+            (x, y), radius = corners[0], math.dist(*corners)
+            drawing.box([(x - radius, y - radius), (x + radius, y + radius)], label, group, True)
+        elif kind in AROUND and len(corners) > 1:
+            drawing.box(corners, label, group, outline=kind in OUTLINES)
         else:
             notes.counts[f"shapes of the kind {kind} left out"] += 1
-    return ImportedImage(_name(path, picture, root, base), size, _persons(groups, boxes, skeleton))
+    return ImportedImage(_name(path, picture, root, base), size, drawing.persons())
 
 
-def _persons(groups: dict, boxes: dict, skeleton: Skeleton) -> list[ImportedPerson]:
-    """Joints with the box of their group; a lone person takes a lone box without a group."""
-    lone = boxes.pop(None, [])
-    if len(lone) == 1 and len(groups) == 1 and not boxes:
-        boxes, lone = {next(iter(groups)): lone}, []
-    persons = [ImportedPerson(joints, boxes.pop(group, [None])[0])
-               for group, joints in groups.items()]
-    rest = [box for found in boxes.values() for box in found] + lone
-    return persons + [ImportedPerson(empty_joints(skeleton), box) for box in rest]
-
-
-def _box(one: tuple[float, float], other: tuple[float, float]) -> list[float]:
-    x, y = min(one[0], other[0]), min(one[1], other[1])
-    return [x, y, abs(one[0] - other[0]), abs(one[1] - other[1])]
+def _hidden(shape: dict[str, Any]) -> bool:
+    """Whether a joint is marked as not visible, by the flag or as X-AnyLabeling does it."""
+    flags = shape.get("flags")
+    return shape.get("difficult") is True or isinstance(flags, dict) and bool(flags.get("occluded"))
 
 
 def _name(path: Path, picture: Path, root: Path | None, base: Path) -> str:

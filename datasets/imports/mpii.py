@@ -42,6 +42,8 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
         raise UserError(f"MPII's lists hold their joints in an order of their own, and the "
                          f"skeleton {skeleton.name} has other joints or another order: write "
                          f"--skeleton mpii")
+    if notes.wanted:
+        raise UserError("MPII's lists have no classes: leave --class out")
     if root is None:
         raise UserError("MPII's lists do not say where the images are: give --images DIR")
     persons: dict[str, list[ImportedPerson]] = {}

@@ -35,6 +35,8 @@ class ImportedPerson:
     joints: np.ndarray              # (K, 3) float64: x, y in image pixels, and COCO's v
     box: Sequence[float] | None     # xywh, image pixels; None: it is made around the joints
     head_box: Sequence[float] | None = None     # xywh, image pixels, for PCKh
+    area: float | None = None       # of the person, pixels squared; None: it goes by the box
+    crowd: bool = False             # COCO's iscrowd
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,37 @@ class ImportedImage:
     size: tuple[int, int] | None    # (width, height) as the annotations say, None if they do not
     persons: list[ImportedPerson]
     exif: str = "obey"              # what its tool does with an EXIF orientation, or "ignore"
+    split: str = ""                 # train, val, test or another part of the data set, "": not said
+    id: int | None = None           # in the annotations, None: it is numbered
 
 
 @dataclass
 class Notes:
-    """What was left out or changed, and why."""
+    """What was left out or changed, and why; and the class that is asked for."""
+    wanted: str = ""        # name or number of a class, "": all
+    classes: Counter[str] = field(default_factory=Counter)      # persons of each that are taken
+    remarks: list[str] = field(default_factory=list)            # sentences about the whole
     counts: Counter = field(default_factory=Counter)
     bad: list[str] = field(default_factory=list)        # sentences about files
     strangers: Counter[str] = field(default_factory=Counter)    # names of points of no joint
 
     def leave_out(self, error: Exception) -> None:
         self.bad.append(str(error))
+
+    def count(self, what: str, count: int) -> None:
+        """Note what was left out or changed, where that is anything."""
+        if count:
+            self.counts[what] += count
+
+    def takes(self, name: str, *others: str) -> bool:
+        """Whether a person of a class is asked for, and count it. name: "" if nothing tells its
+        class. others: what the class is called besides."""
+        if self.wanted and self.wanted not in (name, *others):
+            kind = f"of the class '{name}'" if name else "whose class nothing tells"
+            self.counts[f"persons {kind} left out (--class)"] += 1
+            return False
+        self.classes[name] += 1
+        return True
 
     def leave_out_strangers(self, skeleton: Skeleton) -> None:
         """Count the points of no joint as left out, once all are known."""
@@ -92,14 +114,15 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
     twice = [name for name, count in Counter(i.name for i in images).items() if count > 1]
     if twice:
         raise UserError(f"{len(twice)} images are annotated twice, first {twice[0]}: keep one "
-                         f"file for each image")
+                         f"file for each image, or take one part by --split")
     rows: list[dict] = []
     annotations: list[dict] = []
     proofs, left = Counter[str](), []
     for image, header in zip(images, _verified(images, root, notes), strict=True):
         if header is None:
             continue
-        number, size = len(rows) + 1, image.size or header.shown_size(image.exif)
+        number = len(rows) + 1 if image.id is None else image.id
+        size = image.size or header.shown_size(image.exif)
         rows.append({"id": number, "file_name": image.name, "width": size[0], "height": size[1]})
         proofs[header.proven(image.size)] += 1
         if header.leaves_open(size):
@@ -164,13 +187,14 @@ def _annotation(person: ImportedPerson, size: tuple[int, int], notes: Notes) -> 
             and (box[:2] + box[2:] > 0).all()):
         notes.counts["persons whose box has no size or is outside their image left out"] += 1
         return None
-    if not labelled.any():
-        notes.counts["persons with a box only: not trained on, not judged"] += 1
+    notes.count("persons with a box only: not trained on, not judged",
+                not labelled.any() and not person.crowd)
     bbox = [round(float(value), 3) for value in box]
     joints = np.where(labelled[:, None], person.joints, 0)
     head = {} if person.head_box is None else {
         "bbox_head": [round(float(value), 3) for value in person.head_box]}
-    return {"bbox": bbox, **head, "area": round(AREA_OF_BOX * bbox[2] * bbox[3], 3), "iscrowd": 0,
+    area = AREA_OF_BOX * bbox[2] * bbox[3] if person.area is None else person.area
+    return {"bbox": bbox, **head, "area": round(area, 3), "iscrowd": int(person.crowd),
             "num_keypoints": int(labelled.sum()),
             "keypoints": [round(value, 3) for value in joints.ravel().tolist()]}
 
@@ -188,6 +212,12 @@ def say(content: dict[str, Any], out: Path, notes: Notes) -> None:
     posed = sum(row["num_keypoints"] > 0 for row in content["annotations"])
     log.info("%s: %d persons with joints in %d images%s", out, posed, len(content["images"]),
              _counted(notes))
+    kinds = [f"{kind or 'none'} ({count})" for kind, count in notes.classes.most_common()]
+    if len(notes.classes.keys() - {""}) > 1:
+        log.warning("%d classes are mixed, all as %s: %s; take one by --class NAME", len(kinds),
+                    content["categories"][0]["name"], ", ".join(kinds[:20]))
+    for sentence in notes.remarks:
+        log.warning("%s", sentence)
     for sentence in notes.bad[:20]:
         log.warning("left out: %s", sentence)
     if len(notes.bad) > 20:

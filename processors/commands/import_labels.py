@@ -25,8 +25,13 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "order of their names goes there instead")
     parser.add_argument("--images", type=Path, metavar="DIR",
                         help="the folder of the images, if they do not lie beside the annotations")
+    parser.add_argument("--class", dest="kind", default="", metavar="NAME",
+                        help="take only persons, animals or things of this class: the label of "
+                             "CVAT's skeletons and boxes or of labelme's rectangles, YOLO's class "
+                             "by its name or number (all classes)")
     parser.add_argument("--category", default="person", metavar="NAME",
-                        help="what the annotated are called in the file (person)")
+                        help="what all who are taken are called in the file that is written; "
+                             "chooses nobody, see --class (person)")
 
 
 def job(words: Namespace) -> Job:
@@ -35,4 +40,5 @@ def job(words: Namespace) -> Job:
     return Job("processors.jobs.import_labels:import_annotations",
                {"form": words.form, "source": words.settings[0],
                 "skeleton": user_path(words.skeleton), "out": words.out,
-                "images": words.images, "category": words.category, "val": words.val})
+                "images": words.images, "category": words.category, "val": words.val,
+                "kind": words.kind})

@@ -18,11 +18,12 @@ IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpi
 
 def import_annotations(form: str, source: str | Path, skeleton: str, out: str | Path,
                        images: str | Path | None = None, category: str = "person",
-                       val: str | Path | None = None) -> list[dict[str, Any]]:
+                       val: str | Path | None = None, kind: str = "") -> list[dict[str, Any]]:
     """Annotations of another tool to a COCO keypoints file, or to two; returns their contents.
 
     form: a key of IMPORTERS. skeleton: a name or the path of a YAML. images: the folder of the
-    images where it cannot be told from `source`. val: the file for the last fifth of the images
+    images where it cannot be told from `source`. category: a name for all in the file. kind: the
+    class that is taken, all where it is empty. val: the file for the last fifth of the images
     in the order of their names, which `out` is then without; pictures with neighbouring names are
     often alike, and a network is not to be judged on what it was trained on. Files of no use are
     named and left out. Raises FileNotFoundError or UserError where nothing is left or the source
@@ -39,7 +40,7 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
         ensure_output(path, "COCO annotations", option, [source])
     if val and outs[0].resolve() == outs[1].resolve():
         raise UserError(f"--out and --val are both {val}: name two files")
-    notes, joints = Notes(), load_skeleton(skeleton)
+    notes, joints = Notes(wanted=kind), load_skeleton(skeleton)
     found, root = IMPORTERS[form](source, joints, root, notes)
     found = sorted(found, key=lambda image: image.name)
     kept = len(found) - len(found) // VAL_PART if val else len(found)

@@ -86,10 +86,10 @@ def test_a_bad_file_does_not_spoil_the_others(stick, tmp_path):
     content = write(read_labelme(tmp_path / "images", stick, None, notes), tmp_path, stick, notes)
     assert [row["bbox"] for row in content["annotations"]] == [[1, 1, 8, 8]]
     assert len(notes.bad) == 1 and "b.json is no file of labelme" in notes.bad[0]
-    assert notes.counts == {"shapes of the kind polygon left out": 1}
+    assert notes.counts == {"outlines without joints left out": 1}
 
 
-def test_a_rectangle_without_a_group_is_given_to_nobody_if_there_are_two(stick, tmp_path):
+def test_a_rectangle_without_a_group_is_of_whom_it_surrounds(stick, tmp_path):
     shapes = [{"label": "top", "shape_type": "point", "points": [[3, 1]], "group_id": 1},
               {"label": "box", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]},
               {"label": "top", "shape_type": "point", "points": [[30, 1]], "group_id": 2}]
@@ -99,7 +99,7 @@ def test_a_rectangle_without_a_group_is_given_to_nobody_if_there_are_two(stick, 
             "imagePath": "a.png", "imageWidth": 40, "imageHeight": 30, "shapes": shapes[:number]}))
         found = read_labelme(tmp_path / "images", stick, None, Notes())[0][0]
         boxes.append([person.box for person in found.persons])
-    assert boxes == [[[1, 1, 8, 8]], [None, None, [1, 1, 8, 8]]]
+    assert boxes == [[[1, 1, 8, 8]], [[1, 1, 8, 8], None]]
 
 
 # ---- CVAT
@@ -132,7 +132,7 @@ def test_bad_images_of_cvat_are_named(stick, tmp_path, image, part):
     assert part in notes.bad[0]
 
 
-def test_a_box_without_a_group_is_given_to_nobody_if_there_are_two(stick, tmp_path):
+def test_a_box_without_a_group_is_of_whom_it_surrounds(stick, tmp_path):
     points = '<points label="top" points="{0},2"/><points label="end" points="{0},12"/>'
     people = "".join(f'<skeleton label="s">{points.format(x)}</skeleton>' for x in (10, 30))
     box = '<box label="s" xtl="1" ytl="2" xbr="21" ybr="27"/>'
@@ -143,7 +143,7 @@ def test_a_box_without_a_group_is_given_to_nobody_if_there_are_two(stick, tmp_pa
             f'{people if number == 2 else people[:len(people) // 2]}{box}</image></annotations>')
         found = read_cvat(tmp_path / "a.xml", stick, None, Notes())[0][0]
         boxes.append([person.box for person in found.persons])
-    assert boxes == [[[1, 2, 20, 25]], [None, None, [1, 2, 20, 25]]]
+    assert boxes == [[[1, 2, 20, 25]], [[1, 2, 20, 25], None]]
 
 
 # ---- YOLO
