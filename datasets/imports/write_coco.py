@@ -67,6 +67,11 @@ class Notes:
         if count:
             self.counts[what] += count
 
+    def remark(self, sentence: str) -> None:
+        """Say something about the whole, once."""
+        if sentence not in self.remarks:
+            self.remarks.append(sentence)
+
     def takes(self, name: str, *others: str) -> bool:
         """Whether a person of a class is asked for, and count it. name: "" if nothing tells its
         class. others: what the class is called besides."""

@@ -12,8 +12,9 @@ FORMS = ("cvat", "labelme", "mpii", "yolo")
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE",
-                 "a folder of labelme or YOLO-pose labels, an XML file of CVAT (\"CVAT for images "
-                 "1.1\"), or MPII's train.json or mpii_annotations.json")
+                 "a folder of labelme, X-AnyLabeling or YOLO-pose labels, data.yaml, an XML file "
+                 "of CVAT (\"CVAT for images 1.1\"), or MPII's train.json or "
+                 "mpii_annotations.json")
     parser.add_argument("--from", dest="form", required=True, choices=FORMS,
                         help="the tool or data set that the annotations come from")
     parser.add_argument("--skeleton", required=True, metavar="NAME_or_YAML",
@@ -21,8 +22,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the COCO keypoints file to write")
     parser.add_argument("--val", type=Path, metavar="FILE",
-                        help="a second file, for validation: the last fifth of the images in the "
-                             "order of their names goes there instead")
+                        help="a second file, for validation: the labels' own val split goes there "
+                             "or, where they have none, the last fifth of the images in the order "
+                             "of their names")
+    parser.add_argument("--split", default="", metavar="NAME",
+                        help="take only this part: train, val or test of a YOLO tree, a subset of "
+                             "a CVAT project (all of them)")
     parser.add_argument("--images", type=Path, metavar="DIR",
                         help="the folder of the images, if they do not lie beside the annotations")
     parser.add_argument("--class", dest="kind", default="", metavar="NAME",
@@ -41,4 +46,4 @@ def job(words: Namespace) -> Job:
                {"form": words.form, "source": words.settings[0],
                 "skeleton": user_path(words.skeleton), "out": words.out,
                 "images": words.images, "category": words.category, "val": words.val,
-                "kind": words.kind})
+                "kind": words.kind, "split": words.split})

@@ -1,4 +1,5 @@
 """Importing: `python main.py import --from TOOL SOURCE --skeleton S --out FILE [--val FILE]`."""
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +7,11 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.imports.cvat import read_cvat
 from datasets.imports.labelme import read_labelme
 from datasets.imports.mpii import read_mpii
-from datasets.imports.write_coco import Notes, say, write_coco
+from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from datasets.imports.yolo import read_yolo
+from datasets.imports.yolo_tree import split_of
 from utils.errors import UserError
-from utils.log import show_log
+from utils.log import log, show_log
 from utils.outputs import ensure_output
 
 VAL_PART = 5        # with --val one image in so many is kept for validation
@@ -18,14 +20,14 @@ IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpi
 
 def import_annotations(form: str, source: str | Path, skeleton: str, out: str | Path,
                        images: str | Path | None = None, category: str = "person",
-                       val: str | Path | None = None, kind: str = "") -> list[dict[str, Any]]:
+                       val: str | Path | None = None, kind: str = "", split: str = "",
+                       ) -> list[dict[str, Any]]:
     """Annotations of another tool to a COCO keypoints file, or to two; returns their contents.
 
     form: a key of IMPORTERS. skeleton: a name or the path of a YAML. images: the folder of the
     images where it cannot be told from `source`. category: a name for all in the file. kind: the
-    class that is taken, all where it is empty. val: the file for the last fifth of the images
-    in the order of their names, which `out` is then without; pictures with neighbouring names are
-    often alike, and a network is not to be judged on what it was trained on. Files of no use are
+    class that is taken, split: the part of the labels, all where these are empty. val: the file
+    for the validation set, which `out` is then without: see `_divided`. Files of no use are
     named and left out. Raises FileNotFoundError or UserError where nothing is left or the source
     is something else.
     """
@@ -42,14 +44,50 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
         raise UserError(f"--out and --val are both {val}: name two files")
     notes, joints = Notes(wanted=kind), load_skeleton(skeleton)
     found, root = IMPORTERS[form](source, joints, root, notes)
-    found = sorted(found, key=lambda image: image.name)
-    kept = len(found) - len(found) // VAL_PART if val else len(found)
-    if val and kept == len(found):
-        raise UserError(f"{source} has {len(found)} annotated images, too few to keep a fifth "
-                         f"for --val: annotate more, or leave --val out")
+    if split:
+        found = _split(found, split, source)
+    parts = _divided(found, source, notes) if val else [found]
+    splits = Counter(image.split for image in found)
+    if len(splits) > 1 and not val:
+        notes.remark(f"all splits are taken, {', '.join(f'{k} ({n})' for k, n in splits.items())} "
+                     f"images: keep them apart by --split, or by --out and --val")
     contents = []
-    for path, part in zip(outs, (found[:kept], found[kept:]), strict=False):
+    for path, part in zip(outs, parts, strict=True):
         contents.append(write_coco(part, root, joints, category, path, notes))
         say(contents[-1], path, notes)
         notes = Notes()
+    log.info("the images lie in %s (data.train_img_root, data.val_img_root)", root)
     return contents
+
+
+def _split(images: list[ImportedImage], wanted: str, source: Path) -> list[ImportedImage]:
+    """The images of one part. Raises UserError that lists the parts."""
+    found = [image for image in images if split_of(wanted) in (image.split, split_of(image.split))]
+    if not found:
+        parts = ", ".join(sorted({image.split for image in images if image.split})) or "none"
+        raise UserError(f"{source} has no images of the split {wanted} (--split); its splits are: "
+                        f"{parts}")
+    return found
+
+
+def _divided(images: list[ImportedImage], source: Path, notes: Notes) -> list[list[ImportedImage]]:
+    """Training and validation set, as the labels say; other parts, such as test, are left out.
+
+    Where they do not say it, the last fifth in the order of the names validates: pictures with
+    neighbouring names are often alike, and a network is not to be judged on what it was trained on.
+    """
+    train, val, test = ([image for image in images if split_of(image.split) == name]
+                        for name in ("train", "val", "test"))
+    if train and val:
+        notes.count("images of other splits than train and val left out (--split)",
+                    len(images) - len(train) - len(val))
+        return [train, val]
+    if len(test) < len(images):
+        notes.count("images of the split test left out (--split)", len(test))
+        images = [image for image in images if image not in test]
+    images = sorted(images, key=lambda image: image.name)
+    kept = len(images) - len(images) // VAL_PART
+    if kept == len(images):
+        raise UserError(f"{source} has {kept} annotated images, too few to keep a fifth for "
+                        f"--val: annotate more, or leave --val out")
+    return [images[:kept], images[kept:]]

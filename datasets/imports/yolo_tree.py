@@ -1,0 +1,177 @@
+"""YOLO trees: where the label files and pictures of Ultralytics and Roboflow lie, and data.yaml.
+
+The folder of a picture is that of its label file with "images" for the last "labels" in the path,
+in capitals or not; where there is none, pictures lie beside their labels.
+"""
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from configs.strict_yaml import read_yaml
+from utils.errors import UserError
+from utils.shown import shown
+
+YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
+SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val",
+          "validation": "val", "test": "test", "testing": "test"}
+NO_LABELS = ("classes.txt", "readme.roboflow.txt", "readme.dataset.txt", "readme.txt", "train.txt",
+             "val.txt", "test.txt")
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    path: Path
+    labels: Path        # the folder that names start from
+    split: str          # train, val or test, "" if nothing says it
+
+    @property
+    def name(self) -> Path:
+        """Of the picture, with whatever ending."""
+        return self.path.relative_to(self.labels)
+
+    @cached_property
+    def images(self) -> Path:
+        """The folder that belongs to `labels`."""
+        found = _swapped(self.labels, "labels", "images")
+        return found if found.is_dir() else self.labels
+
+
+@dataclass(frozen=True)
+class DataYaml:
+    """What data.yaml says of the labels."""
+    names: dict[int, str] = field(default_factory=dict)     # of the classes
+    shape: tuple[int, int] | None = None                    # joints, and numbers for each
+    flip: tuple[int, ...] = ()                              # flip_idx
+    joint_names: dict[int, tuple[str, ...]] = field(default_factory=dict)   # of each class
+    path: Path | None = None
+
+
+def split_of(name: str) -> str:
+    """Training set, validation set and test set by one name each, others by their own."""
+    return SPLITS.get(name.casefold(), name)
+
+
+def label_files(source: Path) -> list[LabelFile]:
+    """Those of a folder, or of the splits of a data.yaml. Raises UserError if there are none."""
+    if source.is_file():
+        found = list(_of_yaml(source))
+    else:
+        below = source.absolute()
+        paths = [path for path in sorted(below.rglob("*.txt"))
+                 if path.name.casefold() not in NO_LABELS]
+        tops = [next((top for top in path.parents if top.name.casefold() == "labels"
+                      and below in top.parents), below) for path in paths]
+        found = [LabelFile(path, top, _split_in(path.relative_to(below)))
+                 for path, top in zip(paths, tops, strict=True)
+                 if top != below or tops.count(below) == len(tops)]
+    if not found:
+        raise UserError(f"{source} holds no label files (*.txt): give the folder of labels, the "
+                        f"one above train and valid, or data.yaml")
+    return found
+
+
+def data_yaml(source: Path) -> DataYaml:
+    """The data.yaml of a folder of labels, or their classes.txt; empty if there is none. Raises
+    UserError."""
+    folder = source.absolute()
+    folders = [folder]
+    while not source.is_file() and folders[-1].name.casefold() in ("labels", "images", *SPLITS):
+        folders.append(folders[-1].parent)
+    places = [source] if source.is_file() else [
+        place / name for place in folders for name in YAMLS]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        lines = next((place.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+                      for place in (folder / "classes.txt", folder / "labels" / "classes.txt")
+                      if place.is_file()), [])
+        return DataYaml({number: name.strip() for number, name in enumerate(lines)})
+    raw = read_yaml(path)
+    if not isinstance(raw, dict):
+        raise UserError(f"{path} is no data.yaml of Ultralytics or Roboflow: it needs names and "
+                        f"the paths of train and val")
+    shape, flip = raw.get("kpt_shape"), raw.get("flip_idx")
+    if shape is not None and not (_whole_numbers(shape) and len(shape) == 2 and shape[0] > 0
+                                  and shape[1] in (2, 3)):
+        raise UserError(f"{path}: kpt_shape is {shown(shape)}; write [joints, 2 or 3]")
+    if flip is not None and not (_whole_numbers(flip) and (not shape or len(flip) == shape[0])
+                                 and sorted(flip) == list(range(len(flip)))):
+        raise UserError(f"{path}: flip_idx is {shown(flip)}; write each joint's number once")
+    names = {number: str(name) for number, name in _numbered(raw.get("names"))}
+    joints = raw.get("kpt_names") or raw.get("keypoint_names")
+    if isinstance(joints, list) and all(isinstance(name, str | int) for name in joints):
+        joints = [joints] * max(len(names), 1)      # one list for all classes
+    return DataYaml(names, (shape[0], shape[1]) if shape else None, tuple(flip or ()), {
+        number: tuple(map(str, found)) for number, found in _numbered(joints)
+        if isinstance(found, list)}, path)
+
+
+def _whole_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)
+
+
+def _numbered(values: Any) -> list[tuple[int, Any]]:
+    """The items of a list, or of a mapping from numbers."""
+    if isinstance(values, list):
+        return list(enumerate(values))
+    return [(int(key), value) for key, value in values.items() if str(key).isdecimal()] if (
+        isinstance(values, dict)) else []
+
+
+def _of_yaml(source: Path) -> Iterator[LabelFile]:
+    """The label files of the pictures that train, val and test name; each only once."""
+    raw = read_yaml(source)
+    seen: set[Path] = set()
+    for key in ("train", "val", "valid", "test"):
+        entries = raw.get(key) if isinstance(raw, dict) else None
+        for entry in entries if isinstance(entries, list) else [entries] if entries else []:
+            place = _place(source, str(raw.get("path") or ""), str(entry))
+            if place.suffix == ".txt":
+                lines = place.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+                labels = [_swapped(_beside(place.parent, line.strip()), "images", "labels")
+                          for line in lines if line.strip()]
+                found = [(path.with_suffix(".txt"), path.parent) for path in labels]
+            else:
+                top = _swapped(place, "images", "labels")
+                found = [(path, top) for path in sorted(top.rglob("*.txt"))
+                         if path.name.casefold() not in NO_LABELS]
+            for path, top in found:
+                if path.is_file() and path not in seen:
+                    seen.add(path)
+                    yield LabelFile(path, top, split_of(key))
+
+
+def _place(source: Path, base: str, entry: str) -> Path:
+    """The folder or list that an entry names. Roboflow's "../train/images" starts one too high,
+    and Ultralytics' path in a folder of its own."""
+    here = source.absolute().parent
+    entry, base = entry.replace("\\", "/"), base.replace("\\", "/")
+    tries = [here / base / entry, here / entry, here / entry.removeprefix("../")]
+    found = next((place for place in tries if place.exists()), None)
+    if found is None:
+        raise FileNotFoundError(f"{source}: {tries[0]} does not exist: correct path, train, val "
+                                f"and test, or give the folder above the labels")
+    return Path(os.path.normpath(found))
+
+
+def _beside(folder: Path, line: str) -> Path:
+    return Path(os.path.normpath(folder / line.replace("\\", "/")))
+
+
+def _swapped(path: Path, old: str, new: str) -> Path:
+    """The path with `new`, as it is spelled there, in the place of the last folder `old`."""
+    parts = list(path.parts)
+    for number in reversed(range(len(parts))):
+        if parts[number].casefold() == old:
+            above = Path(*parts[:number])
+            there = [entry.name for entry in above.iterdir()] if above.is_dir() else []
+            spelled = next((name for name in there if name.casefold() == new), new)
+            return above.joinpath(spelled, *parts[number + 1:])
+    return path
+
+
+def _split_in(path: Path) -> str:
+    return next((SPLITS[part.casefold()] for part in path.parts[:-1] if part.casefold() in SPLITS),
+                "")

@@ -1,0 +1,224 @@
+"""YOLO labels as Ultralytics and Roboflow lay them out: trees, data.yaml, classes, orders."""
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import main
+from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
+from datasets.imports.write_coco import Notes
+from datasets.imports.yolo import read_yolo
+from utils.errors import UserError
+
+BIRD = skeleton_from_dict({"name": "bird", "joints": ["beak", "left_wing", "right_wing"],
+                           "flip_pairs": [["left_wing", "right_wing"]]}, "bird.yaml")
+LINE = "{} 0.5 0.5 0.5 0.5 0.25 0.25 2 0.5 0.5 1 0 0 0\n"
+YAML = """train: ../train/images
+val: ../valid/images
+test: ../test/images
+
+kpt_shape: [3, 3]
+flip_idx: [0, 2, 1]
+nc: 2
+names: ['bird', 'kite']
+roboflow:
+  url: https://universe.roboflow.com/x
+"""
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((20, 40, 3), np.uint8))
+
+
+def roboflow(folder: Path, images: str = "images", labels: str = "labels") -> Path:
+    """Two birds of the training set, one of the validation set, one of the test set."""
+    for number, split in enumerate(("train", "train", "valid", "test")):
+        picture(folder / split / images / f"{number}_jpg.rf.c0ffee.jpg")
+        label = folder / split / labels / f"{number}_jpg.rf.c0ffee.txt"
+        label.parent.mkdir(exist_ok=True)
+        label.write_text(LINE.format(0))
+    (folder / "data.yaml").write_text(YAML)
+    (folder / "README.roboflow.txt").write_text("exported via roboflow")
+    return folder
+
+
+def ultralytics(folder: Path) -> Path:
+    for number, split in enumerate(("train", "train", "val")):
+        picture(folder / "images" / split / f"{number}.png")
+        label = folder / "labels" / split / f"{number}.txt"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text(LINE.format(0))
+    (folder / "data.yaml").write_text(
+        "path: bird-pose\ntrain: images/train\nval: images/val\ntest:\nkpt_shape: [3, 3]\n"
+        "flip_idx: [0, 2, 1]\nnames:\n  0: bird\n")
+    return folder
+
+
+def read(source, skeleton=BIRD, root=None, wanted=""):
+    notes = Notes(wanted=wanted)
+    images, root = read_yolo(source, skeleton, root, notes)
+    assert all((root / image.name).is_file() for image in images)
+    return images, root, notes
+
+
+@pytest.mark.parametrize("tree, top", [(roboflow, 4), (ultralytics, 3)])
+@pytest.mark.parametrize("source", ["", "data.yaml"])
+def test_a_tree_by_its_top_or_its_yaml(tmp_path, tree, top, source):
+    images, root, notes = read(tree(tmp_path) / source)
+    assert [image.split for image in images] == ["train", "train", "val", "test"][:top] or (
+        sorted(image.split for image in images) == sorted(["train", "train", "val", "test"][:top]))
+    assert root == (tmp_path if tree is roboflow else tmp_path / "images")
+    assert not notes.bad and not notes.remarks and notes.classes == {"bird": top}
+    assert images[0].persons[0].joints.tolist() == [[10, 5, 2], [20, 10, 1], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("source", ["train", "train/labels"])
+def test_one_folder_of_a_tree_knows_the_yaml_above(tmp_path, source):
+    images, root, notes = read(roboflow(tmp_path) / source)
+    assert len(images) == 2 and notes.classes == {"bird": 2}
+    assert root == tmp_path / "train" / "images"
+
+
+def test_folders_in_capitals(tmp_path):
+    assert len(read(roboflow(tmp_path, "Images", "Labels"))[0]) == 4
+
+
+def test_lists_of_pictures(tmp_path):
+    ultralytics(tmp_path)
+    (tmp_path / "train.txt").write_text("./images/train/0.png\n./images/train/1.png\n")
+    (tmp_path / "my.yaml").write_text("train: train.txt\nval: [images/val, images/train]\n"
+                                      "names: {0: bird}\n")
+    images, root, _ = read(tmp_path / "my.yaml")
+    assert [(image.name, image.split) for image in images] == [
+        ("train/0.png", "train"), ("train/1.png", "train"), ("val/2.png", "val")]
+
+
+def test_images_given_by_hand(tmp_path):
+    roboflow(tmp_path / "a")
+    for split in ("train", "valid", "test"):
+        (tmp_path / "a" / split / "images").rename(tmp_path / f"{split}_pictures")
+    (tmp_path / "b").mkdir()
+    for split in ("train", "valid", "test"):
+        (tmp_path / f"{split}_pictures").rename(tmp_path / "b" / split_name(split))
+    images, _, notes = read(tmp_path / "a", root=tmp_path / "b")
+    assert [image.name for image in images] == [
+        "test/3_jpg.rf.c0ffee.jpg", "train/0_jpg.rf.c0ffee.jpg", "train/1_jpg.rf.c0ffee.jpg",
+        "val/2_jpg.rf.c0ffee.jpg"]
+
+
+def split_name(split):
+    return {"valid": "val"}.get(split, split)
+
+
+# ---- splits on the command line
+
+def run(tmp_path, *options):
+    (tmp_path / "bird.yaml").write_text(
+        "joints: [beak, left_wing, right_wing]\nflip_pairs: [[left_wing, right_wing]]")
+    assert main.main(["import", "--from", "yolo", str(tmp_path / "set"), "--skeleton",
+                      str(tmp_path / "bird.yaml"), "--out", str(tmp_path / "out.json"),
+                      *options]) == 0
+    return [image["file_name"][:5] for image in json.loads(
+        (tmp_path / "out.json").read_text())["images"]]
+
+
+def test_val_is_the_val_split_and_the_test_set_is_no_training(tmp_path, capsys, caplog):
+    roboflow(tmp_path / "set")
+    assert run(tmp_path, "--val", str(tmp_path / "val.json")) == ["train", "train"]
+    val = json.loads((tmp_path / "val.json").read_text())
+    assert [image["file_name"][:5] for image in val["images"]] == ["valid"]
+    assert "1 images of other splits than train and val left out" in caplog.text + str(
+        capsys.readouterr())
+
+
+@pytest.mark.parametrize("split, found", [("train", ["train"] * 2), ("val", ["valid"]),
+                                          ("Valid", ["valid"]), ("test", ["test/"])])
+def test_one_split(tmp_path, split, found):
+    roboflow(tmp_path / "set")
+    assert run(tmp_path, "--split", split) == found
+
+
+def test_all_splits_are_said_and_one_that_is_not_there_is_named(tmp_path, capsys, caplog):
+    roboflow(tmp_path / "set")
+    assert len(run(tmp_path)) == 4
+    said = caplog.text + str(capsys.readouterr())
+    assert "all splits are taken" in said and "train (2)" in said
+    assert main.main(["import", "--from", "yolo", str(tmp_path / "set"), "--skeleton",
+                      str(tmp_path / "bird.yaml"), "--out", str(tmp_path / "out.json"),
+                      "--split", "dev"]) == 2
+    assert "no images of the split dev (--split); its splits are: test, train, val" in (
+        capsys.readouterr().err)
+
+
+# ---- classes
+
+@pytest.mark.parametrize("wanted", ["kite", "1"])
+def test_lines_of_another_class_are_left_out_whatever_they_hold(tmp_path, wanted):
+    """A box only, an outline, joints of another number."""
+    label = roboflow(tmp_path) / "train" / "labels" / "0_jpg.rf.c0ffee.txt"
+    label.write_text(LINE.format(1) + LINE.format(0) + "0 .5 .5 .2 .2\n0 .1 .1 .2 .2 .3 .1\n")
+    images, _, notes = read(tmp_path / "train", wanted=wanted)
+    assert [len(image.persons) for image in images] == [1, 0] and not notes.bad
+    assert notes.counts == {"persons of the class 'bird' left out (--class)": 4}
+
+
+def test_a_line_with_a_box_only_does_not_cost_the_image(tmp_path):
+    label = roboflow(tmp_path) / "train" / "labels" / "0_jpg.rf.c0ffee.txt"
+    label.write_text(LINE.format(0) + "1 .5 .5 .2 .4\n")
+    images, _, notes = read(tmp_path / "train")
+    assert not notes.bad and notes.classes == {"bird": 2, "kite": 1}
+    assert images[0].persons[1].box == pytest.approx([16, 6, 8, 8])
+    assert not images[0].persons[1].joints.any()
+
+
+def test_a_class_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UserError, match="no class dog .* one of bird, kite"):
+        read(roboflow(tmp_path), wanted="dog")
+
+
+def test_names_of_classes_txt(tmp_path):
+    ultralytics(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "labels" / "classes.txt").write_text("bird\nkite\n")
+    assert len(read(tmp_path, wanted="bird")[0][0].persons) == 1
+
+
+# ---- data.yaml and the skeleton
+
+@pytest.mark.parametrize("line, part", [
+    ("kpt_shape: [2, 3]", "data.yaml has 2 joints and the skeleton bird 3"),
+    ("kpt_shape: 3", "kpt_shape is 3"), ("kpt_shape: [3, 3]\nflip_idx: [0, 2]", "flip_idx is"),
+    ("kpt_shape: [3, 3]\nflip_idx: [0, 0, 1]", "flip_idx is")])
+def test_a_yaml_that_does_not_fit_is_refused(tmp_path, line, part):
+    roboflow(tmp_path)
+    (tmp_path / "data.yaml").write_text(f"names: [bird]\n{line}\n")
+    with pytest.raises(UserError, match=part):
+        read(tmp_path)
+
+
+def test_joints_with_names_are_taken_by_them(tmp_path):
+    roboflow(tmp_path)
+    (tmp_path / "data.yaml").write_text(
+        "names: [bird]\nkpt_shape: [3, 3]\nkpt_names:\n  0: [left_wing, right_wing, beak]\n")
+    images, _, notes = read(tmp_path)
+    assert images[0].persons[0].joints.tolist() == [[0, 0, 0], [10, 5, 2], [20, 10, 1]]
+    assert "3 of its 3 joints are taken, by their names" in notes.remarks[0]
+
+
+def test_the_first_joints_of_a_longer_list_are_taken_and_said(tmp_path):
+    two = skeleton_from_dict({"joints": ["beak", "wing"]}, "two")
+    images, _, notes = read(roboflow(tmp_path), skeleton=two)
+    assert images[0].persons[0].joints.tolist() == [[10, 5, 2], [20, 10, 1]]
+    assert "the first 2 of its 3 joints are taken in their order" in notes.remarks[0]
+
+
+def test_flip_idx_that_contradicts_the_skeleton_is_said(tmp_path):
+    roboflow(tmp_path)
+    text = (tmp_path / "data.yaml").read_text()
+    (tmp_path / "data.yaml").write_text(text.replace("[0, 2, 1]", "[1, 0, 2]"))
+    assert "mirrors other joints than flip_pairs of the skeleton bird" in read(
+        tmp_path)[2].remarks[0]
+    assert load_skeleton("coco").flip_order[1] == 2
