@@ -2,15 +2,20 @@
 
 Stopped runs, several processes: tests/runs/test_backbone_runs.py.
 """
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 import main
+from nets import build_net
 from nets.pose.vit import VITS
 from processors.jobs.info import describe
 from processors.models.checkpoint import load_checkpoint
 from processors.models.load_pose_model import load_pose_model
+from processors.models.onnx_model import from_metadata, to_metadata
 from processors.pose_predictor import PosePredictor
 
 NETS = {
@@ -75,6 +80,30 @@ def test_it_is_used_as_any_other(tiny, tmp_path, network):
                          weights=str(weights))
     stored = load_checkpoint(weights)["ema"]
     assert all(torch.equal(value, stored[key]) for key, value in hub.state_dict().items())
+
+
+def test_the_pixels_of_timms_weights_are_kept(tiny, tmp_path, capsys):
+    """In the checkpoint, in an exported file, and in a run that goes on."""
+    pytest.importorskip("timm")
+
+    def net(config, **settings):        # as out of Hugging Face's cache
+        made = build_net(replace(config, pretrained=False), **settings)
+        made.weights_report = SimpleNamespace(where="", input_format="rgb_half", alignment=None)
+        return made
+
+    asked = {**NETS["timm with layer norms"], "model.width": 1, "model.pretrained": True,
+             "val.save_steps": 1}
+    tiny(net=net, **asked, **{"optim.epochs": 1}).run()
+    model = load_pose_model(tmp_path / "weights" / "quickstart_best.pth")
+    assert model.input_format == "rgb_half"
+    stored = from_metadata(to_metadata(model.config, model.skeleton, False), tmp_path)
+    assert stored.config.model.input_format == "rgb_half"
+    said = capsys.readouterr()
+    assert "input_format is rgb_half instead of rgb_mean_std" in said.out + said.err
+    tiny(net=net, **asked).run()
+    said = capsys.readouterr()
+    assert "optim.epochs was 1, is 2" in said.out + said.err
+    assert "input_format was" not in said.out + said.err
 
 
 @pytest.mark.slow
