@@ -64,7 +64,7 @@ def label_files(source: Path) -> list[LabelFile]:
                  if path.name.casefold() not in NO_LABELS]
         tops = [next((top for top in path.parents if top.name.casefold() == "labels"
                       and below in top.parents), below) for path in paths]
-        found = [LabelFile(path, top, _split_in(path.relative_to(below)))
+        found = [LabelFile(path, top, split_in(path.relative_to(below)))
                  for path, top in zip(paths, tops, strict=True)
                  if top != below or tops.count(below) == len(tops)]
     if not found:
@@ -172,6 +172,7 @@ def _swapped(path: Path, old: str, new: str) -> Path:
     return path
 
 
-def _split_in(path: Path) -> str:
+def split_in(path: Path) -> str:
+    """The split that a folder of a path is named after, "" if none is."""
     return next((SPLITS[part.casefold()] for part in path.parts[:-1] if part.casefold() in SPLITS),
                 "")

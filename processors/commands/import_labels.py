@@ -7,14 +7,14 @@ from utils.errors import UserError
 from utils.user_path import user_path
 
 # The keys of IMPORTERS in processors/jobs/import_labels.py, which --help need not import
-FORMS = ("cvat", "labelme", "mpii", "yolo")
+FORMS = ("coco", "cvat", "labelme", "mpii", "yolo")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE",
                  "a folder of labelme, X-AnyLabeling or YOLO-pose labels, data.yaml, an XML file "
-                 "of CVAT (\"CVAT for images 1.1\"), or MPII's train.json or "
-                 "mpii_annotations.json")
+                 "of CVAT (\"CVAT for images 1.1\"), a COCO file that needs mending or has more "
+                 "joints, or MPII's train.json or mpii_annotations.json")
     parser.add_argument("--from", dest="form", required=True, choices=FORMS,
                         help="the tool or data set that the annotations come from")
     parser.add_argument("--skeleton", required=True, metavar="NAME_or_YAML",

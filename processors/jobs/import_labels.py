@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.annotations.skeleton import load_skeleton
+from datasets.imports.coco import read_coco_labels
 from datasets.imports.cvat import read_cvat
 from datasets.imports.labelme import read_labelme
 from datasets.imports.mpii import read_mpii
@@ -15,7 +16,8 @@ from utils.log import log, show_log
 from utils.outputs import ensure_output
 
 VAL_PART = 5        # with --val one image in so many is kept for validation
-IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpii": read_mpii}
+IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpii": read_mpii,
+             "coco": read_coco_labels}
 
 
 def import_annotations(form: str, source: str | Path, skeleton: str, out: str | Path,

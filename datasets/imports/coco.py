@@ -1,0 +1,228 @@
+"""COCO keypoints files that training does not take as they are; each mend is counted and said.
+
+Joints are taken by the names of their category, or the first ones in their order, also out of
+longer lists (Halpe's 136) and out of the fields that COCO-WholeBody keeps beside `keypoints`; for
+the skeleton hand21 its hands are persons. Boxes and areas that are missing or no use are made, and
+so is num_keypoints; lists in lists are taken as one; ids may be text.
+"""
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from datasets.annotations.coco_file import CocoFile, read_coco
+from datasets.annotations.skeleton import Skeleton, load_skeleton
+from datasets.imports.joint_places import joint_places
+from datasets.imports.write_coco import (
+    NOT_LABELLED,
+    VISIBLE,
+    ImportedImage,
+    ImportedPerson,
+    Notes,
+    empty_joints,
+)
+from datasets.imports.yolo_tree import split_in
+from utils.errors import UserError
+
+LARGEST = 1e12      # pixels squared
+ROBOFLOW = "_annotations.coco.json"     # in the folder of each split
+HANDS = {"lefthand": "left", "righthand": "right"}      # COCO-WholeBody's names of them
+FEET = ("left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
+        "right_heel")
+
+
+@dataclass(frozen=True)
+class _File:
+    content: CocoFile
+    kinds: dict[str, dict]      # categories that are taken, by their id as text; empty: none listed
+    skeleton: Skeleton
+    notes: Notes
+    parts: dict[str, tuple[str, ...]]       # fields of joints beside `keypoints`, and their names
+
+
+def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
+                     ) -> tuple[list[ImportedImage], Path]:
+    """All images of a file, or of the files of a Roboflow tree, and the folder of the images:
+    `root`, or the folder "images" beside the file, or the file's own. Raises UserError."""
+    tree = source.is_dir()
+    files = sorted(source.rglob(ROBOFLOW)) if tree else [source]
+    if not files:
+        raise UserError(f"the folder {source} holds no {ROBOFLOW}: give a COCO file")
+    beside = source.parent / "images"
+    base = root or (source if tree else beside if beside.is_dir() else source.parent)
+    images: list[ImportedImage] = []
+    for path in files:
+        content = read_coco(path)
+        content.need("images", "annotations")
+        below = path.parent.relative_to(source) if tree else Path()
+        images += _images(_file(content, skeleton, notes), base, below)
+    ids = [image.id for image in images]
+    if None in ids or len(set(ids)) < len(ids):
+        notes.remark(f"{source}: ids of images that are text or stand twice are numbered anew, so "
+                     f"a file of detections by the old ids fits no more")
+        images = [replace(image, id=None) for image in images]
+    return images, base
+
+
+def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
+    """What is taken of a file. Raises UserError for a class that it has not."""
+    rows = {str(row.get("id")): row for row in content.categories if isinstance(row, dict)}
+    posed = {key: row for key, row in rows.items() if row.get("keypoints")}
+    persons = {key: row for key, row in rows.items() if row.get("name") == "person"}
+    kinds = persons or posed or rows
+    if notes.wanted:
+        kinds = {key: row for key, row in rows.items()
+                 if notes.wanted in (str(row.get("name")), key)}
+        hand = notes.wanted in HANDS and _is_hand(skeleton)
+        if not kinds and not hand:
+            known = ", ".join(f"{row.get('name')} ({key})" for key, row in list(rows.items())[:20])
+            raise UserError(f"{content.name} has no class {notes.wanted} (--class): give one of "
+                            f"{known or 'its categories, of which it has none'}")
+        kinds = kinds or persons or posed or rows
+    hand_names = load_skeleton("hand21").joint_names
+    parts = {"foot_kpts": FEET, "face_kpts": tuple(f"face-{number}" for number in range(68))} | {
+        f"{field}_kpts": (f"{side}_hand_root", *(f"{side}_{name}" for name in hand_names[1:]))
+        for field, side in HANDS.items()}
+    has_parts = any(isinstance(row, dict) and parts.keys() & row.keys()
+                    for row in content.annotations)
+    return _File(content, kinds, skeleton, notes, parts if has_parts else {})
+
+
+def _is_hand(skeleton: Skeleton) -> bool:
+    return skeleton.joint_names == load_skeleton("hand21").joint_names
+
+
+def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
+    """All images of a file. below: the folder of its images, from the root."""
+    notes, rows = file.notes, [row for row in file.content.images if isinstance(row, dict)]
+    ids = Counter(str(row.get("id")) for row in rows)
+    persons = _persons(file)
+    for row in rows:
+        key, text = str(row.get("id")), row.get("file_name")
+        if not isinstance(text, str) or not text or ids[key] > 1:
+            notes.count("images without a file_name, or with an id that another one has, left out",
+                        1)
+            persons.pop(key, None)
+            continue
+        width, height = _positive(row.get("width")), _positive(row.get("height"))
+        size = (int(width), int(height)) if width and height else None
+        exif = row["exif"] if row.get("exif") in ("obey", "ignore") else "ignore"
+        number = row["id"] if type(row["id"]) is int and abs(row["id"]) < 2 ** 63 else None
+        name = _name(text, root, below, notes)
+        yield ImportedImage(name, size, persons.pop(key, []), exif, split_in(Path(name)), number)
+    notes.count("persons in images that the file does not list left out",
+                sum(map(len, persons.values())))
+
+
+def _name(text: str, root: Path, below: Path, notes: Notes) -> str:
+    """A file_name as it is found below the folder of images."""
+    name = PurePosixPath(text.replace("\\", "/"))
+    bare = name.is_absolute() or PureWindowsPath(text).drive or ".." in name.parts
+    if not bare and (root / below / name).is_file():
+        notes.count("file names with / in the place of \\", "\\" in text)
+        return (below / name).as_posix()
+    found = bare or (root / below / name.name).is_file()
+    notes.count("file names without their folder, as the images lie", bool(found))
+    return (below / (name.name if found else name)).as_posix()
+
+
+def _persons(file: _File) -> dict[str, list[ImportedPerson]]:
+    """The persons of each image by its id as text."""
+    found: dict[str, list[ImportedPerson]] = {}
+    rows = [row for row in file.content.annotations if isinstance(row, dict)]
+    file.notes.count("annotations that are no entries left out",
+                     len(file.content.annotations) - len(rows))
+    tables = [_table(row.get("keypoints"), file.notes) for row in rows]
+    usual = Counter(len(table) for table in tables if table is not None).most_common(1)
+    count = usual[0][0] if usual else 0
+    for row, table in zip(rows, tables, strict=True):
+        key = str(row.get("category_id"))
+        kind = str(file.kinds[key].get("name")) if key in file.kinds else ""
+        people = found.setdefault(str(row.get("image_id")), [])
+        if file.kinds and key not in file.kinds:
+            file.notes.count("annotations of other categories left out (--class)", 1)
+        elif file.parts and _is_hand(file.skeleton):
+            people += _hands(row, file)
+        elif table is not None and len(table) != count:
+            file.notes.count(f"annotations with {len(table)} joints in the place of {count} left "
+                             f"out", 1)
+        elif file.notes.takes(kind, key):
+            people.append(_person(row, table, count, key, file))
+    return found
+
+
+def _person(row: dict, table: np.ndarray | None, count: int, key: str, file: _File,
+            ) -> ImportedPerson:
+    names = file.kinds.get(key, {}).get("keypoints")
+    names = [*map(str, names)] if isinstance(names, list) else []
+    whole = [np.zeros((count, 3)) if table is None else table]
+    if file.parts:
+        names = names or list(load_skeleton("coco").joint_names)
+        for field, joint_names in file.parts.items():
+            part = _table(row.get(field), file.notes)
+            fits = part is not None and len(part) == len(joint_names)
+            whole.append(part if part is not None and fits else np.zeros((len(joint_names), 3)))
+            names += joint_names
+    joints, found = empty_joints(file.skeleton), np.concatenate(whole)
+    if len(found):
+        places = np.array(joint_places(names, len(found), file.skeleton, file.content.name,
+                                       file.notes))
+        joints[places >= 0] = found[places[places >= 0]]
+    stated = row.get("num_keypoints")
+    file.notes.count("num_keypoints that were not the number of labelled joints made anew",
+                     table is not None and stated != int((table[:, 2] > 0).sum()))
+    crowd = row.get("iscrowd") in (1, "1")
+    area = _positive(row.get("area"))
+    file.notes.count("areas made from the boxes", area is None)
+    return ImportedPerson(joints * (not crowd), _box(row.get("bbox")), area=area, crowd=crowd)
+
+
+def _hands(row: dict, file: _File) -> Iterator[ImportedPerson]:
+    """The hands of COCO-WholeBody that are labelled, each with its own box."""
+    for hand in HANDS:
+        joints = _table(row.get(f"{hand}_kpts"), file.notes)
+        if joints is not None and len(joints) == file.skeleton.num_joints and joints[:, 2].any() \
+                and row.get(f"{hand}_valid", True) and (
+                    file.notes.wanted not in HANDS or file.notes.wanted == hand):
+            file.notes.classes[hand] += 1
+            yield ImportedPerson(joints, _box(row.get(f"{hand}_box")))
+
+
+def _positive(value: Any) -> float | None:
+    """A size or an area, None for what is none."""
+    return float(value) if type(value) in (int, float) and 0 < value < LARGEST else None
+
+
+def _box(value: Any) -> list[float] | None:
+    """xywh, None for what is no box with a size."""
+    try:
+        box = np.array(value, np.float64).reshape(4)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return box.tolist() if np.isfinite(box).all() and min(box[2:]) > 0 else None
+
+
+def _table(value: Any, notes: Notes) -> np.ndarray | None:
+    """Joints (n, 3) of a list, or of a list of lists with or without v; None for none."""
+    if value is None or value == []:
+        return None
+    try:
+        table = np.array(value, np.float64)
+        if table.ndim > 1 and table.shape[-1] == 2:
+            table = table.reshape(-1, 2)
+            table = np.column_stack([table, VISIBLE * table.any(axis=1)])
+            notes.count("persons whose joints have no v: 0 0 is not labelled", 1)
+        table = table.reshape(-1, 3)
+    except (TypeError, ValueError, OverflowError):
+        notes.count("keypoints that are no numbers, or not three for each joint, left out", 1)
+        return None
+    v = np.where(np.nan_to_num(table[:, 2]) > 0, table[:, 2], NOT_LABELLED)
+    odd, lost = v > VISIBLE, (v > 0) & ~np.isfinite(table[:, :2]).all(axis=1)
+    odd |= v % 1 > 0
+    notes.count("joints whose v is none of 0, 1 and 2 taken as visible", int(odd.sum()))
+    notes.count("joints without a place left out", int(lost.sum()))
+    v = np.where(lost, NOT_LABELLED, np.where(odd, VISIBLE, v))
+    return np.column_stack([np.where(v[:, None] > 0, table[:, :2], 0), v])
