@@ -12,7 +12,7 @@ from configs.schema import AugmentConfig, Config, ExtraSet
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets, read_sets
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.readers import read_detections
-from datasets.annotations.skeleton import Skeleton
+from datasets.annotations.skeleton import Skeleton, joint_map
 from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
@@ -291,8 +291,8 @@ class MSCOCO(Dataset):
         parts = []
         for number, part in enumerate(self.sets):
             mine = self.persons.sets == number
-            shared = set(part.skeleton.joint_names) & set(self.skeleton.joint_names)
-            joints = (f" ({part.skeleton.name}, {len(shared)} of {self.skeleton.num_joints} "
+            shared = sum(place >= 0 for place in joint_map(part.skeleton, self.skeleton))
+            joints = (f" ({part.skeleton.name}, {shared} of {self.skeleton.num_joints} "
                       f"joints)" if part.skeleton.joint_names != self.skeleton.joint_names else "")
             parts.append(f"{part.ann_path if number else self.source}{joints}: "
                          f"{mine[self.persons.image_rows].sum()} persons in {mine.sum()} images")

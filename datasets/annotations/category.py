@@ -1,6 +1,7 @@
 """Category: which annotations of a COCO file are the persons, or the animals, hands or tools."""
 from typing import Any
 
+from datasets.annotations.joint_names import misplaced
 from datasets.annotations.skeleton import Skeleton
 from utils.errors import UserError
 from utils.shown import shortened, shown
@@ -43,16 +44,15 @@ def _listed(rows: list[dict[str, Any]]) -> str:
 
 def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleton,
                        where: str) -> None:
-    """Raise UserError for a file that names the joints of `skeleton`, but in another order."""
+    """Raise UserError for a file that names the joints of `skeleton`, in whatever spelling, but in
+    another order."""
     for row in categories:
         if not isinstance(row, dict) or row.get("id") not in ids:
             continue
         names = row.get("keypoints")
-        ours = list(skeleton.joint_names)
-        if (isinstance(names, list) and names != ours
-                and sorted(map(str, names)) == sorted(ours)):
-            first = next(i for i, pair in enumerate(zip(names, ours, strict=True))
-                         if pair[0] != pair[1])
+        ours = skeleton.joint_names
+        theirs = list(map(str, names)) if isinstance(names, list) else []
+        if (first := misplaced(theirs, ours)) >= 0:
             raise UserError(f"{where} has the joints of {skeleton.name} (data.skeleton) in "
-                             f"another order, first {shortened(str(names[first]))} in the place of "
+                             f"another order, first {shortened(theirs[first])} in the place of "
                              f"{ours[first]}: give a skeleton with the file's order")

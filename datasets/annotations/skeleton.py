@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from configs.schema import MOST_JOINTS
 from configs.strict_yaml import read_yaml
+from datasets.annotations.joint_names import same_joints
 from utils.errors import UserError
 from utils.files import ROOT
 from utils.shown import is_plain, shortened, shown
@@ -224,12 +225,12 @@ def published_joints() -> dict[int, tuple[str, ...]]:
 
 
 def joint_map(source: Skeleton, target: Skeleton) -> tuple[int, ...]:
-    """For each joint of `target` the index of the joint with its name in `source`, -1 without.
+    """For each joint of `target` the index of the joint with its name, however spelled, in
+    `source`, -1 without.
 
     Raises UserError if they share no name.
     """
-    places = {name: place for place, name in enumerate(source.joint_names)}
-    found = tuple(places.get(name, -1) for name in target.joint_names)
+    found = tuple(same_joints(target.joint_names, source.joint_names))
     if max(found) < 0:
         raise UserError(f"the skeletons {source.name} and {target.name} have no joint name in "
                          f"common: rename the joints in one of them")

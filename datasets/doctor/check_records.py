@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from datasets.annotations.joint_names import misplaced, same_joints
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.oks import AREA_OF_BOX
@@ -24,15 +25,15 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
                 or row.get("id") not in labels.category_ids):
             continue
         names = [str(name) for name in names]
-        if sorted(names) == sorted(ours):
-            first = next(i for i, name in enumerate(names) if name != ours[i])
+        if (first := misplaced(names, ours)) >= 0:
             yield Finding("joint_names", labels.name, f"the file has the joints of the skeleton "
                           f"{skeleton.name} in another order, first {names[first]} in the place "
                           f"of {ours[first]}", "training refuses it, for every joint would be "
                           "learned as another one: give a skeleton with the file's order")
-        elif len(names) == len(ours):
-            other = [f"{theirs} is {name} in the skeleton" for theirs, name
-                     in zip(names, ours, strict=True) if theirs != name]
+            continue
+        other = [f"{names[place]} is {name} in the skeleton" for place, (name, found) in enumerate(
+                 zip(ours, same_joints(names, ours), strict=False)) if found != place]
+        if other and len(names) == len(ours):
             yield Finding("joint_names", labels.name, f"the file gives {len(other)} joints other "
                           f"names than the skeleton {skeleton.name}", "make sure that they are "
                           "the same joints: order is all that counts", len(other),

@@ -1,0 +1,92 @@
+"""Joint names: which side they say, which two are a pair, and which are the same in two lists.
+
+People write left_eye, L_Eye, eye_l, LEye, Left Eye, left-eye and 左眼; whoever compares names asks
+here, so that all of these are one.
+"""
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+# Left and right as people write them, the surest first. A lone letter may as well be a number of
+# its own (L1), so a name of two letters must be left without it.
+FORMS = (("left", "right"), ("左", "右"), ("l", "r"))
+WORDS = re.compile(r"[左右]|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z左右]+")
+
+Words = tuple[str, ...]
+
+
+def partners(names: Sequence[str]) -> list[int]:
+    """For each name the place of the one with the other side; its own where there is none, or
+    more than one."""
+    found = [partner for partner, _, _ in _read(names)]
+    return [other if found[other] == place else place for place, other in enumerate(found)]
+
+
+def sides(names: Sequence[str]) -> list[int]:
+    """1 for left, -1 for right, 0 for names without a partner."""
+    return [side for _, side, _ in _read(names)]
+
+
+def same_joints(theirs: Sequence[str], ours: Sequence[str]) -> list[int]:
+    """For each of their names the place of the same joint in ours, -1 without one.
+
+    Case, what stands between the words, their order, and the way to write left and right do not
+    count.
+    """
+    known = {key: place for names in (_keys(ours), ours) for place, key in enumerate(names)}
+    return [known.get(name, known.get(key, -1))
+            for name, key in zip(theirs, _keys(theirs), strict=True)]
+
+
+def misplaced(theirs: Sequence[str], ours: Sequence[str]) -> int:
+    """The first place where a list of names has the joints of ours in another order; -1 if it has
+    other joints, more, less, or the same order.
+
+    Some may have other names as long as most are elsewhere; those that only count, such as kp1 and
+    kp0, must be the same altogether.
+    """
+    found = same_joints(theirs, ours)
+    wrong = [place for place, own in enumerate(found) if own not in (-1, place)]
+    told = [place for place in wrong if not re.search(r"\d", theirs[place])]
+    most = -1 not in found or 2 * len(told) > len(ours)
+    return wrong[0] if wrong and most and len(theirs) == len(ours) else -1
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    """What is equal for two ways to write a joint: its side, its letters, its numbers in order.
+    Names that would become the same keep their own letters."""
+    keys = []
+    for _, side, words in _read(names):
+        text = "".join(words)
+        letters = sorted(letter for letter in text if not letter.isdigit())
+        keys.append(f"{side} {''.join(letters)} {'.'.join(re.findall(r'[0-9]+', ' '.join(words)))}")
+    double = {key for key, count in Counter(keys).items() if count > 1}
+    return [name if key in double else key for name, key in zip(names, keys, strict=True)]
+
+
+def _read(names: Sequence[str]) -> list[tuple[int, int, Words]]:
+    """Partner, side and the words without it of each name."""
+    split = [tuple(word.lower() for word in WORDS.findall(name)) for name in names]
+    known = {words: place for place, words in enumerate(split)}
+    read = []
+    for place, words in enumerate(split):
+        found = ((known[mirrored], side, rest) for mirrored, side, rest in _readings(words)
+                 if mirrored in known)
+        read.append(next(found, (place, 0, words)))
+    return read
+
+
+def _readings(words: Words) -> Iterator[tuple[Words, int, Words]]:
+    """Every way to find a side in the words: them with the other side, the side, and the rest."""
+    for left, right in FORMS:
+        for fits in (str.__eq__, str.startswith, str.endswith):
+            for place, word in enumerate(words):
+                for side, form, other in ((1, left, right), (-1, right, left)):
+                    if not fits(word, form):
+                        continue
+                    at_end = fits is str.endswith
+                    cut = word[:-len(form)] if at_end else word[len(form):]
+                    changed = cut + other if at_end else other + cut
+                    rest = (*words[:place], *([cut] if cut else []), *words[place + 1:])
+                    if form not in "lr" or sum(map(str.isalpha, "".join(rest))) > 1:
+                        yield (*words[:place], changed, *words[place + 1:]), side, rest

@@ -1,0 +1,67 @@
+"""Joint names: every spelling is read, and other orders are told from other joints."""
+import pytest
+
+from datasets.annotations.category import ensure_joint_order
+from datasets.annotations.joint_names import misplaced, partners, same_joints, sides
+from datasets.annotations.skeleton import SKELETON_DIR, load_skeleton
+from tests.datasets.annotations.spellings import AI_CHALLENGER, SPELLINGS, spelled
+from utils.errors import UserError
+
+COCO = load_skeleton("coco")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_spelling_is_read(spelling):
+    names = spelled(COCO.joint_names, spelling)
+    assert partners(names) == list(COCO.flip_order)
+    assert sides(names) == [("left" in name) - ("right" in name) for name in COCO.joint_names]
+    assert same_joints(names, COCO.joint_names) == list(range(17))
+    assert misplaced(names, COCO.joint_names) == -1
+    turned = [names[place] for place in COCO.flip_order]
+    assert misplaced(turned, COCO.joint_names) == 1
+
+
+@pytest.mark.parametrize("path", sorted(SKELETON_DIR.glob("*.yaml")), ids=lambda path: path.stem)
+def test_our_own_pairs_are_what_the_names_say(path):
+    skeleton = load_skeleton(str(path))
+    assert partners(skeleton.joint_names) == list(skeleton.flip_order)
+
+
+@pytest.mark.parametrize("names", [
+    ["L1", "R1", "T12"], ["tl", "tr", "br", "bl"], ["upright", "bright", "nose"], ["left", "tail"],
+    ["lip", "nose", "ear"], ["1", "2"], ["-", "+"], ["lear", "left_ear"],
+    ["left_eye", "Left_Eye", "tail"]])
+def test_names_that_tell_no_sides(names):
+    assert partners(names) == list(range(len(names)))
+
+
+def test_a_joint_has_one_partner():
+    found = partners(["left_eye", "Left_Eye", "right_eye"])
+    assert [found[other] for other in found] == [0, 1, 2]
+
+
+def test_left_and_right_alone_are_a_pair():
+    assert partners(["左", "right", "右", "left", "lear", "rear"]) == [2, 3, 0, 1, 5, 4]
+
+
+def test_another_order_in_another_spelling_is_refused():
+    crowdpose = load_skeleton("crowdpose")
+    assert misplaced(AI_CHALLENGER, crowdpose.joint_names) == 0
+    assert misplaced(["skull" if name == "Head top" else name for name in AI_CHALLENGER],
+                     crowdpose.joint_names) == 0
+    category = {"id": 1, "name": "person", "keypoints": AI_CHALLENGER}
+    with pytest.raises(UserError, match="another order, first Right Shoulder in the place of "
+                                        "left_shoulder"):
+        ensure_joint_order([category], (1,), crowdpose, "aic.json")
+
+
+def test_what_only_counts_may_count_from_another_number():
+    ours = [f"kp{number}" for number in range(5)]
+    assert misplaced([f"kp{number + 1}" for number in range(5)], ours) == -1
+    assert misplaced(ours[::-1], ours) == 0
+    assert misplaced(["a", "b", "c"], ["a", "c", "b", "d"]) == -1       # more of them
+
+
+def test_names_that_would_become_one_stay_apart():
+    assert same_joints(["hand_1", "1_hand", "tip 1 2"], ["1_hand", "hand_1", "tip12"]) == [1, 0, -1]
+    assert same_joints(["left_eye", "tail"], ["left_eye", "right_eye"]) == [0, -1]
