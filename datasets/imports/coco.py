@@ -109,7 +109,7 @@ def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
             continue
         width, height = _positive(row.get("width")), _positive(row.get("height"))
         size = (int(width), int(height)) if width and height else None
-        exif = row["exif"] if row.get("exif") in ("obey", "ignore") else "ignore"
+        exif = row["exif"] if row.get("exif") in ("obey", "ignore") else ""
         number = row["id"] if type(row["id"]) is int and abs(row["id"]) < 2 ** 63 else None
         name = _name(text, root, below, notes)
         yield ImportedImage(name, size, persons.pop(key, []), exif, split_in(Path(name)), number)

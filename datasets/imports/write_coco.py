@@ -23,6 +23,8 @@ from utils.outputs import write_output
 
 PADDING = 0.1       # around the joints of a person without a box, part of their longer side
 SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
+TAKEN = {"obey": "taken as labelled upright", "ignore": "taken as labelled as stored",
+         "": "left to the setting data.exif"}
 NOT_LABELLED, HIDDEN, VISIBLE = 0, 1, 2     # COCO's v
 
 
@@ -44,7 +46,7 @@ class ImportedImage:
     name: str                       # of the file, relative to the folder of images
     size: tuple[int, int] | None    # (width, height) as the annotations say, None if they do not
     persons: list[ImportedPerson]
-    exif: str = "obey"              # what its tool does with an EXIF orientation, or "ignore"
+    exif: str = "obey"              # what its tool does with an EXIF orientation, or "ignore", ""
     split: str = ""                 # train, val, test or another part of the data set, "": not said
     id: int | None = None           # in the annotations, None: it is numbered
 
@@ -138,9 +140,10 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
                 annotations.append({"id": len(annotations) + 1, "image_id": number,
                                     "category_id": 1, **found})
     for row, exif in left:      # as the pictures of the same labels whose sizes prove something
-        row["exif"] = "ignore" if proofs["ignore"] > proofs["obey"] else exif
-        notes.counts[f"pictures with an EXIF orientation that no size settles taken as labelled "
-                     f"{'upright' if row['exif'] == 'obey' else 'as stored'}"] += 1
+        if proofs["ignore"] != proofs["obey"]:
+            exif = max(("obey", "ignore"), key=lambda choice: proofs[choice])
+        row["exif"] = exif      # "": data.exif decides
+        notes.counts[f"pictures with an EXIF orientation that no size settles {TAKEN[exif]}"] += 1
     if not any(row["num_keypoints"] for row in annotations):
         reason = f"; first reason: {notes.bad[0]}" if notes.bad else ""
         raise UserError(f"no person with joints was found for {out}{_counted(notes)}{reason}; "

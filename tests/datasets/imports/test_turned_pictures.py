@@ -133,3 +133,14 @@ def test_a_path_of_another_computer_is_the_picture_beside_the_labels(tmp_path, w
     path.write_text(json.dumps(json.loads(path.read_text()) | {"imagePath": written}))
     (found,) = import_annotations("labelme", tmp_path / "images", "mpii", tmp_path / "out.json")
     assert [image["file_name"] for image in found["images"]] == ["0.png", "1.png", "2.png"]
+
+
+@pytest.mark.parametrize("quarter, exif", [(0, ""), (2, "obey")])
+def test_a_coco_file_that_says_nothing_leaves_it_to_the_setting(tmp_path, quarter, exif):
+    pictures(tmp_path / "images", 1)
+    import_annotations("cvat", as_cvat(tmp_path), "mpii", tmp_path / "source.json")
+    store_turned(tmp_path / "images" / "2.png", 3)
+    for number in range(quarter):
+        store_turned(tmp_path / "images" / f"{number}.png", 6)
+    (found,) = import_annotations("coco", tmp_path / "source.json", "mpii", tmp_path / "out.json")
+    assert [image.get("exif") for image in found["images"]] == [None, None, exif]
