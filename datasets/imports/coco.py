@@ -48,13 +48,10 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
     """All images of a file, or of the files of a Roboflow tree, and the folder of the images:
     `root`, or the folder "images" beside the file, or the file's own. Raises UserError."""
     tree = source.is_dir()
-    files = sorted(source.rglob(ROBOFLOW)) if tree else [source]
-    if not files:
-        raise UserError(f"the folder {source} holds no {ROBOFLOW}: give a COCO file")
     beside = source.parent / "images"
     base = root or (source if tree else beside if beside.is_dir() else source.parent)
     images: list[ImportedImage] = []
-    for path in files:
+    for path in coco_files(source):
         content = read_coco(path)
         content.need("images", "annotations")
         below = path.parent.relative_to(source) if tree else Path()
@@ -67,21 +64,34 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
     return images, base
 
 
-def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
-    """What is taken of a file. Raises UserError for a class that it has not."""
+def coco_files(source: Path) -> list[Path]:
+    """A file, or those of a Roboflow tree. Raises UserError if there are none."""
+    files = sorted(source.rglob(ROBOFLOW)) if source.is_dir() else [source]
+    if not files:
+        raise UserError(f"the folder {source} holds no {ROBOFLOW}: give a COCO file")
+    return files
+
+
+def kinds_of(content: CocoFile, wanted: str) -> dict[str, dict]:
+    """The categories that are taken, by their id as text: the one that is asked for, else person,
+    else those with joints, else all. Raises UserError for one that is not there."""
     rows = {str(row.get("id")): row for row in content.categories if isinstance(row, dict)}
     posed = {key: row for key, row in rows.items() if row.get("keypoints")}
     persons = {key: row for key, row in rows.items() if row.get("name") == "person"}
-    kinds = persons or posed or rows
-    if notes.wanted:
-        kinds = {key: row for key, row in rows.items()
-                 if notes.wanted in (str(row.get("name")), key)}
-        hand = notes.wanted in HANDS and _is_hand(skeleton)
-        if not kinds and not hand:
-            known = ", ".join(f"{row.get('name')} ({key})" for key, row in list(rows.items())[:20])
-            raise UserError(f"{content.name} has no class {notes.wanted} (--class): give one of "
-                            f"{known or 'its categories, of which it has none'}")
-        kinds = kinds or persons or posed or rows
+    if not wanted:
+        return persons or posed or rows
+    kinds = {key: row for key, row in rows.items() if wanted in (str(row.get("name")), key)}
+    if not kinds:
+        known = ", ".join(f"{row.get('name')} ({key})" for key, row in list(rows.items())[:20])
+        raise UserError(f"{content.name} has no class {wanted} (--class): give one of "
+                        f"{known or 'its categories, of which it has none'}")
+    return kinds
+
+
+def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
+    """What is taken of a file."""
+    hand = notes.wanted in HANDS and _is_hand(skeleton)
+    kinds = kinds_of(content, "" if hand else notes.wanted)
     hand_names = load_skeleton("hand21").joint_names
     parts = {"foot_kpts": FEET, "face_kpts": tuple(f"face-{number}" for number in range(68))} | {
         f"{field}_kpts": (f"{side}_hand_root", *(f"{side}_{name}" for name in hand_names[1:]))

@@ -37,6 +37,23 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     folder "images" beside the file, or the file's own. Raises UserError."""
     if source.is_dir():
         source = source / "annotations.xml"
+    tree = cvat_tree(source)
+    beside = source.parent / "images"
+    root = root or (beside if beside.is_dir() else source.parent)
+    images = []
+    for element in tree.iter("image"):
+        try:
+            images.append(_image(element, skeleton, root, source, notes))
+        except BadFile as error:
+            notes.leave_out(error)
+    notes.leave_out_strangers(skeleton)
+    return images, root
+
+
+def cvat_tree(source: Path) -> ET.Element:
+    """The content of an XML file, or of annotations.xml in a folder. Raises UserError."""
+    if source.is_dir():
+        source = source / "annotations.xml"
     try:
         tree = ET.fromstring(source.read_bytes(), ET.XMLParser(target=_NoDoctype()))
     except OSError as error:
@@ -49,16 +66,7 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if tree.tag != "annotations" or tree.find("track") is not None or tree.find("image") is None:
         raise UserError(f"{source} has no annotations of images: export it from CVAT as "
                          f"'CVAT for images 1.1'")
-    beside = source.parent / "images"
-    root = root or (beside if beside.is_dir() else source.parent)
-    images = []
-    for element in tree.iter("image"):
-        try:
-            images.append(_image(element, skeleton, root, source, notes))
-        except BadFile as error:
-            notes.leave_out(error)
-    notes.leave_out_strangers(skeleton)
-    return images, root
+    return tree
 
 
 def _image(element: ET.Element, skeleton: Skeleton, root: Path, source: Path, notes: Notes,

@@ -1,6 +1,7 @@
 """Joint places: where in a list of labels each joint of our skeleton stands."""
 from collections.abc import Sequence
 
+from datasets.annotations.joint_names import same_joints
 from datasets.annotations.skeleton import Skeleton
 from datasets.imports.write_coco import Notes
 from utils.errors import UserError
@@ -18,7 +19,7 @@ def joint_places(names: Sequence[str], count: int, skeleton: Skeleton, where: st
     ours = skeleton.joint_names
     if len(names) != count:
         names = ()
-    named = [names.index(name) if name in names else -1 for name in ours]
+    named = same_joints(ours, names)
     elsewhere = any(place not in (-1, number) for number, place in enumerate(named))
     if elsewhere or max(named) >= 0 and (-1 not in named or count < len(ours)):
         lacking = [name for name, place in zip(ours, named, strict=True) if place < 0]

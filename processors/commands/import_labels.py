@@ -17,8 +17,13 @@ def add_arguments(parser: ArgumentParser) -> None:
                  "joints, or MPII's train.json or mpii_annotations.json")
     parser.add_argument("--from", dest="form", required=True, choices=FORMS,
                         help="the tool or data set that the annotations come from")
-    parser.add_argument("--skeleton", required=True, metavar="NAME_or_YAML",
-                        help="a name in configs/skeletons, or the path of your own")
+    skeleton = parser.add_mutually_exclusive_group(required=True)
+    skeleton.add_argument("--skeleton", default="", metavar="NAME_or_YAML",
+                          help="a name in configs/skeletons, or the path of your own")
+    skeleton.add_argument("--skeleton-out", type=Path, metavar="FILE",
+                          help="instead: write the skeleton that the labels bring along to this "
+                               "YAML (data.yaml's kpt_shape and flip_idx, a COCO category's "
+                               "keypoints, CVAT's skeletons), and use it")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the COCO keypoints file to write")
     parser.add_argument("--val", type=Path, metavar="FILE",
@@ -46,4 +51,5 @@ def job(words: Namespace) -> Job:
                {"form": words.form, "source": words.settings[0],
                 "skeleton": user_path(words.skeleton), "out": words.out,
                 "images": words.images, "category": words.category, "val": words.val,
-                "kind": words.kind, "split": words.split})
+                "kind": words.kind, "split": words.split,
+                "skeleton_out": words.skeleton_out})

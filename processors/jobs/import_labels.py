@@ -8,6 +8,7 @@ from datasets.imports.coco import read_coco_labels
 from datasets.imports.cvat import read_cvat
 from datasets.imports.labelme import read_labelme
 from datasets.imports.mpii import read_mpii
+from datasets.imports.own_skeleton import own_skeleton
 from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from datasets.imports.yolo import read_yolo
 from datasets.imports.yolo_tree import split_of
@@ -23,10 +24,11 @@ IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpi
 def import_annotations(form: str, source: str | Path, skeleton: str, out: str | Path,
                        images: str | Path | None = None, category: str = "person",
                        val: str | Path | None = None, kind: str = "", split: str = "",
-                       ) -> list[dict[str, Any]]:
+                       skeleton_out: str | Path | None = None) -> list[dict[str, Any]]:
     """Annotations of another tool to a COCO keypoints file, or to two; returns their contents.
 
-    form: a key of IMPORTERS. skeleton: a name or the path of a YAML. images: the folder of the
+    form: a key of IMPORTERS. skeleton: a name or the path of a YAML; "" for that of the labels,
+    which is written to skeleton_out. images: the folder of the
     images where it cannot be told from `source`. category: a name for all in the file. kind: the
     class that is taken, split: the part of the labels, all where these are empty. val: the file
     for the validation set, which `out` is then without: see `_divided`. Files of no use are
@@ -44,7 +46,12 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
         ensure_output(path, "COCO annotations", option, [source])
     if val and outs[0].resolve() == outs[1].resolve():
         raise UserError(f"--out and --val are both {val}: name two files")
-    notes, joints = Notes(wanted=kind), load_skeleton(skeleton)
+    if skeleton_out:
+        ensure_output(Path(skeleton_out), "skeleton", "--skeleton-out", [source])
+        joints = own_skeleton(form, source, kind, Path(skeleton_out))
+    else:
+        joints = load_skeleton(skeleton)
+    notes = Notes(wanted=kind)
     found, root = IMPORTERS[form](source, joints, root, notes)
     if split:
         found = _split(found, split, source)

@@ -1,0 +1,116 @@
+"""Own skeleton: the skeleton that labels bring along, as a YAML file that training takes.
+
+COCO's categories have keypoints and skeleton, data.yaml has kpt_shape, kpt_names and flip_idx, CVAT
+the parts and the drawing of its skeletons. What mirrors what is taken from flip_idx, otherwise from
+the names.
+"""
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datasets.annotations.coco_file import read_coco
+from datasets.annotations.joint_names import partners
+from datasets.annotations.skeleton import Skeleton, skeleton_from_dict
+from datasets.imports.coco import coco_files, kinds_of
+from datasets.imports.cvat import cvat_tree
+from datasets.imports.yolo import class_numbers
+from datasets.imports.yolo_tree import data_yaml
+from utils.errors import UserError
+from utils.log import log
+from utils.outputs import write_output
+
+Parts = tuple[str, Sequence[str], Sequence[tuple[int, int]], Sequence[int]]
+#        name, joints, limbs, and for each joint the one that it mirrors, none if that is not said
+
+
+def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
+    """Write the skeleton of the labels to `out` and return it.
+
+    wanted: the class whose skeleton it is, "" for the only one. Raises UserError if the labels
+    have none.
+    """
+    if form not in OWN:
+        raise UserError(f"the labels of {form} bring no skeleton along: write one and give it by "
+                        f"--skeleton")
+    name, joints, limbs, mirrored = OWN[form](source, wanted)
+    pairs = [(place, other) for place, other in enumerate(mirrored or partners(joints))
+             if place < other]
+    raw = {"name": name, "joints": list(joints),
+           "flip_pairs": [[joints[a], joints[b]] for a, b in pairs],
+           "limbs": [[joints[a], joints[b]] for a, b in limbs]}
+    found = skeleton_from_dict(raw, source)
+    lines = [f"# SimplePose made this from {source.name}"]
+    for key, value in raw.items():      # JSON is YAML, and quotes what needs it
+        nested = isinstance(value, list) and value and isinstance(value[0], list)
+        lines += [f"{key}:", *(f"  - {json.dumps(row, ensure_ascii=False)}" for row in value)] if (
+            nested) else [f"{key}: {json.dumps(value, ensure_ascii=False)}"]
+    write_output(out, ("\n".join(lines) + "\n").encode(), "--skeleton-out")
+    told = ", ".join(f"{joints[a]}-{joints[b]}" for a, b in pairs) or "none"
+    log.info("%s: %d joints (data.skeleton=%s model.num_joints=%d); flip_pairs %s: %s", out,
+             len(joints), out, len(joints), "as flip_idx says" if mirrored else
+             "guessed by the names, look at them", told)
+    return found
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"joint{number}" for number in range(1, count + 1)]
+
+
+def _of_yolo(source: Path, wanted: str) -> Parts:
+    said = data_yaml(source)
+    classes = class_numbers(said, wanted)
+    joints = next((said.joint_names[number] for number in classes if number in said.joint_names),
+                  _numbered(said.shape[0]) if said.shape else [])
+    if not joints:
+        raise UserError(f"{source} has no data.yaml with kpt_shape or kpt_names: write a skeleton "
+                        f"and give it by --skeleton")
+    name = said.names[classes[0]] if classes else "skeleton"
+    return name, joints, [], said.flip if len(said.flip) == len(joints) else ()
+
+
+def _of_coco(source: Path, wanted: str) -> Parts:
+    file = read_coco(coco_files(source)[0])
+    row = next(iter(kinds_of(file, wanted).values()), {})
+    joints = [str(name) for name in row.get("keypoints") or []]
+    if not joints:
+        lengths = Counter(len(annotation["keypoints"]) // 3 for annotation in file.annotations
+                          if isinstance(annotation, dict)
+                          and isinstance(annotation.get("keypoints"), list))
+        joints = _numbered(max(lengths, key=lambda length: lengths[length], default=0))
+    if not joints:
+        raise UserError(f"{file.name} has no keypoints: write a skeleton and give it by --skeleton")
+    limbs = [tuple(limb) for limb in row.get("skeleton") or [] if isinstance(limb, list)
+             and len(limb) == 2 and all(type(joint) is int for joint in limb)]
+    first = 0 if any(0 in limb for limb in limbs) else 1     # COCO counts from 1, some from 0
+    limbs = [(a - first, b - first) for a, b in limbs if a != b
+             and first <= min(a, b) and max(a, b) < len(joints) + first]
+    return str(row.get("name") or "skeleton"), joints, limbs, ()
+
+
+def _of_cvat(source: Path, wanted: str) -> Parts:
+    labels = [{part.tag: part.text or "" for part in label} for label in
+              cvat_tree(source).iter("label")]
+    parents = dict.fromkeys(label["parent"] for label in labels if label.get("parent"))
+    if not parents or wanted and wanted not in parents:
+        raise UserError(f"{source} describes no skeleton{f' of {wanted}' if wanted else ''}: write "
+                        f"one and give it by --skeleton")
+    if len(parents) > 1 and not wanted:
+        raise UserError(f"{source} has the skeletons {', '.join(parents)}: take one by --class")
+    name = wanted or next(iter(parents))
+    joints = [label.get("name", "") for label in labels if label.get("parent") == name]
+    drawing = next((label.get("svg", "") for label in labels
+                    if label.get("name") == name and not label.get("parent")), "")
+    nodes, limbs = {}, []
+    for tag, text in re.findall(r"<(circle|line)\b([^>]*)", drawing):
+        said: dict[str, Any] = dict(re.findall(r'data-([a-z-]+)="([^"]*)"', text))
+        if tag == "circle" and said.get("label-name") in joints:
+            nodes[said.get("node-id")] = joints.index(said["label-name"])
+        elif tag == "line":
+            limbs.append((said.get("node-from"), said.get("node-to")))
+    return name, joints, [(nodes[a], nodes[b]) for a, b in limbs if a in nodes and b in nodes], ()
+
+
+OWN = {"yolo": _of_yolo, "coco": _of_coco, "cvat": _of_cvat}
