@@ -21,7 +21,6 @@ KINDS = {               # what is written: how such a file of ours looks
     "detections": ROW % b"bbox",
     "keypoint results": ROW % b"keypoints",
     "COCO annotations": rb'\{"info": \{"description": "[^"]*SimplePose',
-    "skeleton": rb"# SimplePose made this",
     "results in lines": (rb'\{("image": "(\\.|[^"\\])*", "(people|error)"'
                          rb'|"frame": \d+, "seconds"): '),
     "table of results": rb"image,frame,seconds,person,score,x,y,width,height,",

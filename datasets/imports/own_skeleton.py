@@ -20,7 +20,7 @@ from datasets.imports.yolo import class_numbers
 from datasets.imports.yolo_tree import data_yaml
 from utils.errors import UserError
 from utils.log import log
-from utils.outputs import write_output
+from utils.outputs import ensure_writable, write_output
 
 Parts = tuple[str, Sequence[str], Sequence[tuple[int, int]], Sequence[int]]
 #        name, joints, limbs, and for each joint the one that it mirrors, none if that is not said
@@ -30,7 +30,7 @@ def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
     """Write the skeleton of the labels to `out` and return it.
 
     wanted: the class whose skeleton it is, "" for the only one. Raises UserError if the labels
-    have none.
+    have none, or if something else lies there, such as one that was edited since.
     """
     if form not in OWN:
         raise UserError(f"the labels of {form} bring no skeleton along: write one and give it by "
@@ -47,7 +47,12 @@ def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
         nested = isinstance(value, list) and value and isinstance(value[0], list)
         lines += [f"{key}:", *(f"  - {json.dumps(row, ensure_ascii=False)}" for row in value)] if (
             nested) else [f"{key}: {json.dumps(value, ensure_ascii=False)}"]
-    write_output(out, ("\n".join(lines) + "\n").encode(), "--skeleton-out")
+    text = ("\n".join(lines) + "\n").encode()
+    if out.exists() and not (out.is_file() and out.read_bytes() in (b"", text)):
+        raise UserError(f"--skeleton-out: {out} is there already with other content, so it stays "
+                        f"as it is: use it by --skeleton, or give another name")
+    ensure_writable(out, "--skeleton-out")
+    write_output(out, text, "--skeleton-out")
     told = ", ".join(f"{joints[a]}-{joints[b]}" for a, b in pairs) or "none"
     log.info("%s: %d joints (data.skeleton=%s model.num_joints=%d); flip_pairs %s: %s", out,
              len(joints), out, len(joints), "as flip_idx says" if mirrored else
@@ -74,7 +79,8 @@ def _of_yolo(source: Path, wanted: str) -> Parts:
 def _of_coco(source: Path, wanted: str) -> Parts:
     file = read_coco(coco_files(source)[0])
     row = next(iter(kinds_of(file, wanted).values()), {})
-    joints = [str(name) for name in row.get("keypoints") or []]
+    named = row.get("keypoints")
+    joints = [str(name) for name in named] if isinstance(named, list) else []
     if not joints:
         lengths = Counter(len(annotation["keypoints"]) // 3 for annotation in file.annotations
                           if isinstance(annotation, dict)
@@ -82,11 +88,15 @@ def _of_coco(source: Path, wanted: str) -> Parts:
         joints = _numbered(max(lengths, key=lambda length: lengths[length], default=0))
     if not joints:
         raise UserError(f"{file.name} has no keypoints: write a skeleton and give it by --skeleton")
-    limbs = [tuple(limb) for limb in row.get("skeleton") or [] if isinstance(limb, list)
+    listed = row["skeleton"] if isinstance(row.get("skeleton"), list) else []
+    limbs = [tuple(limb) for limb in listed if isinstance(limb, list)
              and len(limb) == 2 and all(type(joint) is int for joint in limb)]
     first = 0 if any(0 in limb for limb in limbs) else 1     # COCO counts from 1, some from 0
     limbs = [(a - first, b - first) for a, b in limbs if a != b
              and first <= min(a, b) and max(a, b) < len(joints) + first]
+    if len(limbs) < len(listed):
+        log.warning("%s: %d limbs that are no two joints left out", file.name,
+                    len(listed) - len(limbs))
     return str(row.get("name") or "skeleton"), joints, limbs, ()
 
 

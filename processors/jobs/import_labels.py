@@ -47,7 +47,6 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
     if val and outs[0].resolve() == outs[1].resolve():
         raise UserError(f"--out and --val are both {val}: name two files")
     if skeleton_out:
-        ensure_output(Path(skeleton_out), "skeleton", "--skeleton-out", [source])
         joints = own_skeleton(form, source, kind, Path(skeleton_out))
     else:
         joints = load_skeleton(skeleton)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+import main
 from datasets.annotations.skeleton import skeleton_from_dict
 from datasets.imports.cvat import read_cvat
 from datasets.imports.joining import Drawing, assign
@@ -197,3 +198,48 @@ def test_skeletons_and_points_of_cvat_are_of_a_class(tmp_path):
         assert len(image.persons) == people
         assert notes.strangers.total() == strangers
         assert notes.classes == {"": {"mouse": 1, "pen": 2}}.get(wanted, {wanted: people})
+
+
+# ---- exports of a CVAT project
+
+def project(folder, image='<image name="a.png" width="40" height="30" subset="{}">{}</image>'):
+    """The same name in two subsets, and a picture without a subset."""
+    for place in ("Train", "Validation", "."):
+        (folder / "images" / place).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / "images" / place / "a.png"), np.zeros((30, 40, 3), np.uint8))
+    points = '<skeleton label="s"><points label="top" points="{},4"/></skeleton>'
+    (folder / "annotations.xml").write_text("<annotations>" + "".join(
+        image.format(place, points.format(x))
+        for x, place in ((3, "Train"), (5, "Validation"), (7, ""))) + "</annotations>")
+    return folder / "annotations.xml"
+
+
+def test_images_of_a_project_lie_in_its_subsets(tmp_path):
+    images, root = read_cvat(project(tmp_path), STICK, None, Notes())
+    assert root == tmp_path / "images"
+    assert [(image.name, image.split, image.persons[0].joints[0, 0]) for image in images] == [
+        ("Train/a.png", "Train", 3), ("Validation/a.png", "Validation", 5), ("a.png", "", 7)]
+
+
+@pytest.mark.parametrize("options, found", [
+    (["--split", "train"], ["Train/a.png"]), (["--split", "Validation"], ["Validation/a.png"]),
+    (["--val", "val.json"], ["Train/a.png"])])
+def test_subsets_of_a_project_are_splits(tmp_path, monkeypatch, options, found):
+    source = project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stick.yaml").write_text("joints: [top, end]")
+    assert main.main(["import", "--from", "cvat", str(source), "--skeleton", "stick.yaml", "--out",
+                      "out.json", *options]) == 0
+    assert [row["file_name"] for row in json.loads((tmp_path / "out.json").read_text())["images"]
+            ] == found
+    if "--val" in options:
+        assert [row["file_name"] for row in json.loads((tmp_path / "val.json").read_text())[
+            "images"]] == ["Validation/a.png"]
+
+
+def test_a_subset_leads_out_of_no_folder(tmp_path):
+    notes = Notes()
+    source = project(tmp_path)
+    source.write_text(source.read_text().replace('"Train"', '"../.."'))
+    assert len(read_cvat(source, STICK, None, notes)[0]) == 2
+    assert "a name inside the folder" in notes.bad[0]

@@ -10,8 +10,8 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.imports.own_skeleton import own_skeleton
 from utils.errors import UserError
 
-SVG = ('&lt;line x1="1" data-type="edge" data-node-from="7" stroke="x" data-node-to="9"&gt;&lt;/line'
-       '&gt;&lt;circle data-node-id="7" data-label-name="nose"&gt;&lt;/circle&gt;&lt;circle '
+SVG = ('&lt;line data-type="edge" data-node-from="7" stroke="x" data-node-to="9"&gt;&lt;/line&gt;'
+       '&lt;circle data-node-id="7" data-label-name="nose"&gt;&lt;/circle&gt;&lt;circle '
        'data-node-id="9" data-label-name="LEye"&gt;&lt;/circle&gt;')
 
 
@@ -32,7 +32,8 @@ def coco(folder, names=("nose", "LEye", "REye"), limbs=((1, 2), (1, 3))):
     path = folder / "in.json"
     path.write_text(json.dumps({
         "images": [{"id": 1, "file_name": "a.png"}],
-        "annotations": [{"image_id": 1, "category_id": 4, "keypoints": [3, 5, 2, 5, 5, 2, 7, 5, 1]}],
+        "annotations": [{"image_id": 1, "category_id": 4,
+                         "keypoints": [3, 5, 2, 5, 5, 2, 7, 5, 1]}],
         "categories": [{"id": 4, "name": "cat", "keypoints": names, "skeleton": limbs}]}))
     return path
 
@@ -53,7 +54,7 @@ def test_an_import_without_a_skeleton_makes_one_that_loads(tmp_path, form):
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((20, 40, 3), np.uint8))
     write, limbs = FORMS[form]
-    for _ in range(2):      # what it made itself may be made again
+    for _ in range(2):      # the same may be made again
         assert main.main(["import", "--from", form, str(write(tmp_path) if not _ else {
             "cvat": tmp_path / "annotations.xml", "coco": tmp_path / "in.json",
             "yolo": tmp_path}[form]), "--skeleton-out", str(tmp_path / "cat.yaml"), "--out",
@@ -67,7 +68,8 @@ def test_an_import_without_a_skeleton_makes_one_that_loads(tmp_path, form):
 
 def test_joints_without_names_are_numbered(tmp_path):
     skeleton = own_skeleton("yolo", yolo(tmp_path, ""), "", tmp_path / "cat.yaml")
-    assert skeleton.joint_names == ("joint1", "joint2", "joint3") and skeleton.flip_pairs == ((1, 2),)
+    assert skeleton.joint_names == ("joint1", "joint2", "joint3")
+    assert skeleton.flip_pairs == ((1, 2),)
     skeleton = own_skeleton("coco", coco(tmp_path, []), "cat", tmp_path / "cat.yaml")
     assert skeleton.joint_names == ("joint1", "joint2", "joint3") and not skeleton.flip_pairs
 
@@ -96,10 +98,12 @@ def test_labels_that_bring_none_are_named(tmp_path, form, wanted, part):
         own_skeleton("cvat", cvat(tmp_path, more), "", tmp_path / "s.yaml")
 
 
-def test_a_file_of_others_is_not_replaced_and_one_of_the_two_is_needed(tmp_path, capsys):
-    (tmp_path / "s.yaml").write_text("mine: true")
+@pytest.mark.parametrize("content", ["mine: true", "# SimplePose made this\njoints: [a, b]\n"])
+def test_a_file_that_is_there_stays_and_one_of_the_two_is_needed(tmp_path, capsys, content):
+    (tmp_path / "s.yaml").write_text(content)
     words = ["import", "--from", "coco", str(coco(tmp_path)), "--out", str(tmp_path / "o.json")]
     assert main.main([*words, "--skeleton-out", str(tmp_path / "s.yaml")]) == 2
-    assert "is no file of this project (skeleton)" in capsys.readouterr().err
+    assert "is there already with other content" in capsys.readouterr().err
+    assert (tmp_path / "s.yaml").read_text() == content
     with pytest.raises(SystemExit):
         main.main(words)
