@@ -70,7 +70,7 @@ def test_joints_without_names_are_numbered(tmp_path):
     skeleton = own_skeleton("yolo", yolo(tmp_path, ""), "", tmp_path / "cat.yaml")
     assert skeleton.joint_names == ("joint1", "joint2", "joint3")
     assert skeleton.flip_pairs == ((1, 2),)
-    skeleton = own_skeleton("coco", coco(tmp_path, []), "cat", tmp_path / "cat.yaml")
+    skeleton = own_skeleton("coco", coco(tmp_path, []), "cat", tmp_path / "cat2.yaml")
     assert skeleton.joint_names == ("joint1", "joint2", "joint3") and not skeleton.flip_pairs
 
 
