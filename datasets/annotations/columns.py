@@ -222,4 +222,6 @@ def _misfit(row: dict, field: str, width: int, meaning: str) -> str:
     found = _flat(row[field])
     if found is None:
         return f"has something else than numbers in {field}, or numbers without end"
-    return f"has {len(found)} numbers in {field} instead of {width}, {meaning}"
+    longer = field == "keypoints" and len(found) > width
+    return f"has {len(found)} numbers in {field} instead of {width}, {meaning}" + (
+        ", which `import --from coco` takes out of longer lists" if longer else "")

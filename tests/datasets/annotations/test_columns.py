@@ -1,0 +1,44 @@
+"""Columns: whoever reads keypoints reads those in lists of three (RHD's form) alike."""
+import json
+
+import numpy as np
+import pytest
+
+from datasets.annotations.annotated_sets import AnnotatedSet
+from datasets.annotations.readers import read_persons
+from datasets.annotations.skeleton import skeleton_from_dict
+from datasets.doctor.check_records import joint_count
+from datasets.doctor.raw_labels import read_raw
+from datasets.imports.coco import read_coco_labels
+from datasets.imports.write_coco import Notes
+from processors.evaluation.ground_truth import read_ground_truth
+
+STICK = skeleton_from_dict({"joints": ["top", "end"]}, "stick")
+FLAT = [10, 5, 2, 20, 10, 1]
+
+
+def written(folder, keypoints):
+    path = folder / "a.json"
+    path.write_text(json.dumps({
+        "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 20}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [8, 4, 14, 8],
+                         "area": 50, "num_keypoints": 2, "keypoints": keypoints}],
+        "categories": [{"id": 1, "name": "person"}]}))
+    return path
+
+
+@pytest.mark.parametrize("keypoints", [FLAT, [FLAT[:3], FLAT[3:]], [[FLAT[:3], FLAT[3:]]]])
+def test_nested_keypoints_are_those_of_a_flat_list_to_every_reader(tmp_path, keypoints):
+    path = written(tmp_path, keypoints)
+    assert read_persons(path, STICK).keypoints.tolist() == [[[10, 5], [20, 10]]]
+    assert read_ground_truth(path, 2).annotations[0]["keypoints"] == FLAT
+    (image,), _ = read_coco_labels(path, STICK, None, Notes())
+    assert image.persons[0].joints.ravel().tolist() == FLAT
+    labels = read_raw(AnnotatedSet(path, tmp_path, STICK, "", "a", "b"), "training set")
+    assert np.ravel(labels.keypoints).tolist() == FLAT and not list(joint_count(labels))
+
+
+def test_a_longer_list_is_refused_with_the_way_to_take_its_first_joints(tmp_path):
+    with pytest.raises(ValueError, match="has 9 numbers in keypoints instead of 6, .*which "
+                                         "`import --from coco` takes out of longer lists"):
+        read_persons(written(tmp_path, FLAT + [1, 1, 2]), STICK)
