@@ -130,14 +130,20 @@ def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
 
 def _older(written: Any, opset: int) -> Any:
     """The same network with older operators, by onnx's converter, which does not know all."""
-    from onnx import version_converter
+    from onnx import checker, version_converter
     try:
         older = version_converter.convert_version(written, opset)
+        older.ir_version = OLD_IR
+        for node in older.graph.node:       # an attribute that it leaves though it is newer
+            if node.op_type.startswith("Reduce") and node.op_type != "ReduceSum":
+                kept = [one for one in node.attribute if one.name != "noop_with_empty_axes"]
+                del node.attribute[:]
+                node.attribute.extend(kept)
+        checker.check_model(older)      # there may be others
     except Exception as error:      # its C++ has errors of many classes
         raise UserError(f"--opset {opset} cannot be had of this network, for the converter of onnx "
                         f"fails ({first_line(error)}): write {TORCH_OPSET} or newer"
                         + ", or leave out --decode" * (len(written.graph.output) > 1)) from error
-    older.ir_version = OLD_IR
     return older
 
 

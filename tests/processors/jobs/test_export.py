@@ -216,15 +216,30 @@ def test_older_opsets_by_onnx_and_with_the_same_check(checkpoint, tmp_path, opse
     assert PosePredictor(tmp_path / "net.onnx", device="cpu").skeleton.num_joints == 17
 
 
-def test_an_opset_that_the_converter_fails_at_is_a_sentence():
-    """Its cure is another opset, or no decoder in the file."""
-    from onnx import helper
-    gone = helper.make_node("Bernoulli", ["x"], ["y"])      # what the older one does not have
-    sides = [helper.make_tensor_value_info(name, 1, [1]) for name in ("x", "y")]
-    graph = helper.make_graph([gone], "net", sides[:1], sides[1:])
-    written = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+def one_node(kind: str, *inputs, **attributes):
+    from onnx import helper, numpy_helper
+    sides = [helper.make_tensor_value_info(name, 1, [2]) for name in ("x", "y")]
+    graph = helper.make_graph(
+        [helper.make_node(kind, ["x", *(inputs and ["axes"])], ["y"], **attributes)], "net",
+        sides[:1], sides[1:], [numpy_helper.from_array(np.array(one), "axes") for one in inputs])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+
+
+def test_an_opset_that_the_converter_fails_at_is_a_sentence(monkeypatch):
+    from onnx import version_converter
     with pytest.raises(ValueError, match="--opset 14 cannot be had .*fails .*: write 18 or newer"):
-        export_module._older(written, 14)
+        export_module._older(one_node("Bernoulli"), 14)
+    # what the converter leaves as it was
+    monkeypatch.setattr(version_converter, "convert_version", lambda model, opset: model)
+    with pytest.raises(ValueError, match="--opset 17 cannot be had .*fails"):
+        export_module._older(one_node("NoSuchOperator"), 17)
+
+
+def test_means_over_sides_as_torch_writes_them_can_be_older():
+    """In squeeze and excitation."""
+    older = export_module._older(one_node("ReduceMean", [0], noop_with_empty_axes=0), 17)
+    session = ort.InferenceSession(older.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert session.run(None, {"x": np.float32([1, 4])})[0].tolist() == [2.5]
 
 
 @pytest.mark.slow
