@@ -59,7 +59,7 @@ def of_pillow(image: Image.Image) -> np.ndarray:
         return turned(pixels.astype(np.uint16), orientation_of(image))
     cut = is_deep(image)
     try:
-        pixels = np.asarray(image.convert("RGB"))
+        pixels = np.asarray((image.convert("LA") if image.mode == "La" else image).convert("RGB"))
     except ValueError as error:
         raise UserError(f"an image has the mode {image.mode}, which Pillow does not convert to RGB "
                         f"({error}): {FORM}") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from datasets.crops.image_files import SUFFIXES
+from datasets.crops.image_files import HEIF, SUFFIXES
 from datasets.crops.images import ImageError, read_image
 from datasets.imports.joint_places import joint_places
 from datasets.imports.write_coco import (
@@ -96,7 +96,7 @@ def _image(file: LabelFile, root: Path | None, base: Path, form: _Form, notes: N
     name = file.name
     stems = [file.images / name] if root is None else [
         root / name, root / file.split / name, root / file.split / "images" / name]
-    picture = next((stem.with_suffix(suffix) for stem in stems for end in SUFFIXES
+    picture = next((stem.with_suffix(suffix) for stem in stems for end in (*SUFFIXES, *HEIF)
                     for suffix in (end, end.upper()) if stem.with_suffix(suffix).is_file()), None)
     if picture is None:
         raise BadFile(f"{file.path} has no image {stems[0].with_suffix('.jpg')} (or another "

@@ -27,9 +27,9 @@ def test_quality_and_smallest_change_the_bytes_and_the_latter_no_pixel():
     assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("mode, off", [("P", 60), ("PA", 60), ("L", 0), ("LA", 0), ("1", 0),
-                                       ("CMYK", 1), ("YCbCr", 3), ("LAB", 4), ("HSV", 3),
-                                       ("RGBA", 0), ("RGBX", 0), ("I", 0), ("I;16", 0)])
+@pytest.mark.parametrize("mode, off", [
+    ("P", 60), ("PA", 60), ("L", 0), ("LA", 0), ("La", 0), ("1", 0), ("CMYK", 1), ("YCbCr", 3),
+    ("LAB", 4), ("HSV", 3), ("RGBA", 0), ("RGBa", 0), ("RGBX", 0), ("I", 0), ("I;16", 0)])
 def test_every_mode_of_pillow_gives_the_colours_that_it_shows(mode, off):
     image = Image.fromarray(PIXELS)
     expected = PIXELS
@@ -39,6 +39,9 @@ def test_every_mode_of_pillow_gives_the_colours_that_it_shows(mode, off):
                                      outputMode="LAB")
     elif mode == "PA":
         image = image.convert("P").convert("PA")
+    elif mode in ("La", "RGBa"):
+        image = image.convert(mode.upper()).convert(mode)
+        expected = np.dstack([np.asarray(image)[..., 0]] * 3) if mode == "La" else PIXELS
     elif mode in ("I", "I;16"):
         image = Image.fromarray(GREY.astype(np.uint16) * 257)
         image = image.convert("I") if mode == "I" else image
