@@ -17,6 +17,7 @@ ENOUGH_PERSONS = 10
 # crop is the box with an eighth more on each side; in COCO nobody has over 2/3 of the joints
 # outside of that.
 CROP_MARGIN, MOST_OUTSIDE = 0.125, 0.75
+MOSTLY_OUTSIDE = 0.4        # part of a box that is left in the image
 # In COCO two joints of a person lie on the same pixel now and then, three in nobody. In people of
 # a few pixels the whole face may.
 PILE, PILE_SIDE = 3, 50
@@ -39,11 +40,13 @@ def unlabelled_joints(labels: RawLabels) -> Iterator[Finding]:
     names = labels.part.skeleton.joint_names
     known = np.any(labels.labelled, axis=0)
     never = [name for name, seen in zip(names, known, strict=True) if not seen]
+    # people who do not label ears label neither; one of a pair is a slip
+    half = known ^ known[list(labels.part.skeleton.flip_order)]
     if never and persons >= ENOUGH_PERSONS:
         yield Finding("unlabelled_joints", labels.name, f"{', '.join(never)}: never labelled in "
                       f"{persons} persons", "the network learns nothing of them and puts them "
                       "anywhere; AP does not show it: label them, or take them out of the "
-                      "skeleton", len(never))
+                      "skeleton", len(never), serious=bool(half.any()))
 
 
 def visibility(labels: RawLabels) -> Iterator[Finding]:
@@ -110,6 +113,12 @@ def boxes(labels: RawLabels) -> Iterator[Finding]:
         yield labels.finding("boxes", f"{empty.sum()} of {total} persons have no box, or one "
                              f"without width or height", "they are left out, or training stops: "
                              "make boxes of their joints", empty, total)
+    if labels.boxes_relative:
+        yield Finding("boxes", labels.name, "all boxes lie between 0 and 1: they are parts of the "
+                      "image's size instead of pixels", "nobody is in such boxes: multiply x and "
+                      "width by the width of the image, y and height by its height, and the area "
+                      "by both", total)
+        return
     corners = np.stack([first, first + size], axis=1)
     outside = labels.placed & ~empty & (_beyond(corners, labels.sizes[:, None]) > AT_BORDER
                                         ).any(axis=1)
@@ -118,14 +127,19 @@ def boxes(labels: RawLabels) -> Iterator[Finding]:
             _beyond(size, labels.sizes) <= AT_BORDER)
         hint = ("; they look like corners x1, y1, x2, y2 in the place of x, y, width, height"
                 if swapped.sum() > 0.9 * outside.sum() else "")
+        within = (np.minimum(first + size, labels.sizes) - np.maximum(first, 0)).clip(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lost = outside & (within.prod(axis=1) < MOSTLY_OUTSIDE * size.prod(axis=1))
+        far = f", {lost.sum()} of them for the most part" if lost.any() else ""
         yield labels.finding("boxes", f"{outside.sum()} of {total} persons have a box that reaches "
-                             f"out of their image{hint}", "the part outside is cut off; wrong "
-                             "boxes give crops without the person: correct them", outside, total)
+                             f"out of their image{far}{hint}", "the part outside is cut off; wrong "
+                             "boxes give crops without the person: correct them", outside, total,
+                             serious=bool(hint or lost.any()))
 
 
 def boxes_hold(labels: RawLabels) -> Iterator[Finding]:
     """Boxes that do not hold the joints of their person."""
-    if labels.relative:
+    if labels.relative or labels.boxes_relative:
         return
     with np.errstate(divide="ignore", invalid="ignore"):
         place = (labels.keypoints[..., :2] - labels.boxes[:, None, :2]) / labels.boxes[:, None, 2:]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.annotations.joint_names import misplaced, same_joints
+from datasets.annotations.skeleton import DEFAULT_SIGMA
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.oks import AREA_OF_BOX
@@ -12,7 +13,10 @@ from utils.oks import AREA_OF_BOX
 # Persons with an area above twice their box or under a hundredth of it do not exist: in COCO the
 # part is 0.1 to 1, and up to 1.6 for people of a few pixels. Other units give such areas.
 AREA_RANGE = (0.01, 2.0)
+SMALL_AREA, ENOUGH = 0.2, 20    # parts of the box in the middle one of so many persons
 SAME_JOINTS = 5     # so many joints at the same places are no chance, whatever the box is
+SAME_OKS = 0.95     # nobody is so near to another one
+AREA_OF_EXTENT = 0.45       # area / square of the longer side of the joints, the middle one of COCO
 
 
 def joint_names(labels: RawLabels) -> Iterator[Finding]:
@@ -110,6 +114,8 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
     low, high = AREA_RANGE
     wrong = persons & (boxes > 0) & ~np.isnan(labels.areas) & ~(
         (labels.areas >= low * boxes) & (labels.areas <= high * boxes))
+    if labels.boxes_relative:
+        return          # which is said of the boxes
     if wrong.any():
         yield labels.finding("areas", f"{wrong.sum()} of {persons.sum()} persons have an area that "
                              f"does not fit their box, which is above 0 and at most width x height "
@@ -117,6 +123,13 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
                              "high or too low, and persons of area 0 are left out of training: "
                              "compute the areas anew, or leave them away", wrong,
                              int(persons.sum()))
+    parts = (labels.areas / np.maximum(boxes, 1e-9))[persons & (boxes > 0) & (labels.areas > 0)]
+    if len(parts) >= ENOUGH and low < np.median(parts) < SMALL_AREA:
+        yield Finding("areas", labels.name, f"half of the persons have an area below "
+                      f"{np.median(parts):.2f} of their box, as only thin things aslant have; in "
+                      f"COCO it is {AREA_OF_BOX}", "OKS measures errors against the area, so AP is "
+                      "too low: compute the areas in pixels of these images, or leave them away",
+                      int(persons.sum()))
 
 
 def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
@@ -126,15 +139,16 @@ def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
     wrong &= labels.lengths == 3 * labels.part.skeleton.num_joints
     if wrong.any():
         ignored = int((wrong & (labels.stated == 0)).sum())
+        harmless = not ignored and (counted[wrong] > 0).all()
         yield labels.finding("num_keypoints", f"{wrong.sum()} of {len(wrong)} annotations have a "
                              f"num_keypoints that is not their number of labelled joints",
                              f"pycocotools judges nobody whose num_keypoints is 0 ({ignored} "
                              f"labelled persons here), and AP is -1 if that is everybody: count "
-                             f"them anew", wrong, len(wrong))
+                             f"them anew", wrong, len(wrong), serious=not harmless)
 
 
 def duplicates(labels: RawLabels) -> Iterator[Finding]:
-    """The same joints twice in an image; with few joints the box is the same, too."""
+    """The same joints twice in an image, or nearly; with few joints the box is the same, too."""
     rows = np.flatnonzero(labels.placed)
     few = labels.labelled[rows].sum(axis=1) < SAME_JOINTS
     points = np.where(labels.labelled[rows, :, None], labels.keypoints[rows], 0)
@@ -149,8 +163,32 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
         key = line.tobytes()
         again[row] = key in seen
         seen.add(key)
+    again[_near_doubles(labels, rows[~few])] = True
     if again.any():
         yield labels.finding("duplicates", f"{again.sum()} of {len(rows)} persons are in their "
-                             f"image twice, with the same joints", "they count double in training, "
-                             "and in evaluation one of the two is always missed, which bounds AP: "
-                             "remove one", again, len(rows))
+                             f"image twice, with the same joints or an OKS above {SAME_OKS}",
+                             "they count double in training, and in evaluation one of the two is "
+                             "always missed, which bounds AP: remove one", again, len(rows))
+
+
+def _near_doubles(labels: RawLabels, rows: np.ndarray) -> np.ndarray:
+    """Those of some annotations who are nearly another one before them in their image.
+
+    The joints tell the area and every sigma is the default one: those of the data may be wrong.
+    """
+    rows = rows[np.argsort(labels.image_rows[rows], kind="stable")]
+    images, seen = labels.image_rows[rows], labels.labelled[rows]
+    points = labels.keypoints[rows, :, :2]
+    low = np.where(seen[..., None], points, np.inf).min(axis=1)
+    high = np.where(seen[..., None], points, -np.inf).max(axis=1)
+    scale = 2 * (2 * DEFAULT_SIGMA) ** 2 * AREA_OF_EXTENT * (high - low).max(axis=1) ** 2 + 1e-9
+    found = [rows[:0]]
+    for step in range(1, len(rows)):
+        pairs = np.flatnonzero(images[step:] == images[:-step])
+        if not len(pairs):
+            break
+        both = seen[pairs] & seen[pairs + step]
+        error = ((points[pairs] - points[pairs + step]) ** 2).sum(axis=2) / scale[pairs, None]
+        oks = (np.exp(-error) * both).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
+        found.append(rows[pairs + step][(oks > SAME_OKS) & (both.sum(axis=1) >= SAME_JOINTS)])
+    return np.concatenate(found)

@@ -6,12 +6,14 @@ and gives all they find.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import isclose
 from pathlib import Path
 
 from configs.schema import Config
 from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
 from datasets.annotations.coco_file import LISTS
-from datasets.annotations.skeleton import Skeleton
+from datasets.annotations.joint_names import same_joints
+from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.doctor import (
     check_images,
     check_left_right,
@@ -41,6 +43,7 @@ CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
 
 # Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
 SIGMA_RANGE = (0.001, 0.5)
+SAME_SIGMA = 0.05       # parts of it; some are rounded
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,17 @@ def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
                       "divided by the root of the area, 0.025 for COCO's eyes and 0.107 for hips, "
                       "and with others AP is near 1 or 0 whatever the network does: write parts, "
                       "not percents or pixels", len(odd), examples_of(odd))
+    coco = load_skeleton("coco")
+    differ = [f"{name} {sigma:g}, not {coco.sigmas[place]:g}" for name, sigma, place in zip(
+        skeleton.joint_names, skeleton.sigmas, same_joints(skeleton.joint_names, coco.joint_names),
+        strict=True) if place >= 0 and name not in skeleton.guessed_sigmas
+        and not isclose(sigma, coco.sigmas[place], rel_tol=SAME_SIGMA)]
+    if differ and not odd:
+        yield Finding("sigmas", "data.skeleton", f"{len(differ)} joints of the skeleton "
+                      f"{skeleton.name} have a name of COCO's and another sigma", "AP is not "
+                      "comparable with that of others (k in COCO's papers is twice the sigma): "
+                      "take COCO's, unless you have measured yours", len(differ),
+                      examples_of(differ), serious=False)
     for note in skeleton.notes():
         yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
                       "labelled; too large ones make AP look better, too small ones worse: write "

@@ -86,7 +86,8 @@ class Mirror:
 
 def mirror_of(labels: RawLabels, turning: bool) -> Mirror:
     """What the persons of a set are like. turning: whether which way round joints lie counts."""
-    rows = np.flatnonzero(labels.persons & (labels.boxes[:, 2:] > 0).all(axis=1))
+    rows = np.flatnonzero(labels.persons & (labels.boxes[:, 2:] > 0).all(axis=1)
+                          & (labels.boxes_relative == labels.relative))
     rows = rows[::-(-len(rows) // MOST_PERSONS) or 1]
     boxes, seen = labels.boxes[rows], labels.labelled[rows]
     size = np.sqrt(boxes[:, 2] * boxes[:, 3])

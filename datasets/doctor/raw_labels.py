@@ -66,6 +66,12 @@ class RawLabels:
         points = self.keypoints[..., :2][self.labelled]
         return len(points) > 10 and bool((np.abs(points) <= 1.5).all()) and bool((points % 1).any())
 
+    @cached_property
+    def boxes_relative(self) -> bool:
+        """Whether the boxes of the persons are parts of the image's size instead of pixels."""
+        boxes = self.boxes[self.placed & np.isfinite(self.boxes).all(axis=1)]
+        return len(boxes) > 2 and bool((np.abs(boxes) <= 1.5).all()) and bool((boxes % 1).any())
+
     def finding(self, check: str, sentence: str, cost: str, wrong: np.ndarray, total: int = 0,
                 serious: bool = True) -> Finding:
         """What is wrong with annotations (N,) or with joints (N, K). total: of how many, where a

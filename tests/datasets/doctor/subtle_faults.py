@@ -82,7 +82,74 @@ def two_cameras(sets):
     return "bit_depths", 2, "set data.bits to 12"
 
 
+# ---- what two label files, other tools and exports do -----------------------------------------
+
+def labelled_twice(sets):
+    """By two people, whose joints are up to a pixel apart."""
+    row = copy.deepcopy(max((row for row in sets.persons if row["num_keypoints"] > 9),
+                            key=lambda row: row["bbox"][3]))
+    for place in range(51):
+        row["keypoints"][place] += (0.9, -0.8, 0)[place % 3] * (row["keypoints"][place // 3 * 3 + 2]
+                                                                > 0)
+    row["id"] = 7777
+    sets.train["annotations"].append(row)
+    return "duplicates", 1, "annotation 7777"
+
+
+def _in_train(sets, scale, people=True):
+    """A validation image in the training set, saved anew in another size."""
+    busy = {row["image_id"] for row in sets.val["annotations"] if row["num_keypoints"] > 9}
+    image = next(image for image in sets.val["images"] if image["id"] in busy)
+    pixels = cv2.imread(str(sets.val_root / image["file_name"]))
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(sets.own_images() / "holiday.jpg"), small)
+    height, width = small.shape[:2]
+    sets.train["images"].append({"id": 777, "file_name": "holiday.jpg", "width": width,
+                                 "height": height})
+    for row in sets.val["annotations"]:
+        if people and row["image_id"] == image["id"]:
+            joints = [value * (1 if place % 3 == 2 else scale)
+                      for place, value in enumerate(row["keypoints"])]
+            sets.train["annotations"].append({
+                **row, "id": 7000 + row["id"], "image_id": 777, "keypoints": joints,
+                "bbox": [value * scale for value in row["bbox"]], "area": row["area"] * scale ** 2})
+    return "overlap", 1, f"{image['file_name']} as holiday.jpg"
+
+
+def half_the_size(sets):
+    return _in_train(sets, 0.5)
+
+
+def half_the_size_without_people(sets):
+    return _in_train(sets, 0.5, people=False)
+
+
+def saved_anew_without_people(sets):
+    return _in_train(sets, 1, people=False)
+
+
+def sigmas_doubled(sets):
+    sets.skeleton = replace(COCO, sigmas=tuple(2 * sigma for sigma in COCO.sigmas))
+    return "sigmas", 17, "nose 0.052, not 0.026"
+
+
+def areas_a_quarter(sets):
+    for row in sets.train["annotations"]:
+        row["area"] = 0.53 / 4 * row["bbox"][2] * row["bbox"][3]
+    return "areas", None, "half of the persons have an area below 0.13 of their box"
+
+
+def relative_boxes(sets):
+    sizes = {row["id"]: (row["width"], row["height"]) * 2 for row in sets.train["images"]}
+    for row in sets.train["annotations"]:
+        row["bbox"] = [value / side for value, side in
+                       zip(row["bbox"], sizes[row["image_id"]], strict=True)]
+    return "boxes", None, "all boxes lie between 0 and 1"
+
+
 SUBTLE_FAULTS = [unlabelled_at_zero, one_joint_at_zero, all_on_one_point,
                  same_joints_in_another_box, no_annotation_ids, sigmas_in_percent,
-                 category_as_text, rounded_again, upside_down_by_a_tag, two_cameras]
-SUBTLE_NOTES = {no_annotation_ids}
+                 category_as_text, rounded_again, upside_down_by_a_tag, two_cameras,
+                 labelled_twice, half_the_size, half_the_size_without_people,
+                 saved_anew_without_people, sigmas_doubled, areas_a_quarter, relative_boxes]
+SUBTLE_NOTES = {no_annotation_ids, sigmas_doubled}

@@ -4,11 +4,15 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from configs.schema import Config, DataConfig, ValConfig
+from datasets.annotations.annotated_sets import AnnotatedSet
+from datasets.doctor.check_images import same_people
 from datasets.doctor.examine import CHECKS, examine
 from datasets.doctor.finding import is_serious
+from datasets.doctor.raw_labels import read_raw
 from tests.datasets.doctor import planted_faults as planted
 from tests.datasets.doctor.planted_faults import FAULTS, NOTES
 from tests.datasets.doctor.sets import COCO, Sets, draw
@@ -155,6 +159,79 @@ HARMLESS = [pairs_right_first, joint_at_the_border, hand_wide_area, few_persons_
 def test_it_is_silent_where_nothing_can_be_said(sets, harmless):
     harmless(sets)
     assert sets.found() == []
+
+
+# ---- what official data sets do ----------------------------------------------------------------
+
+def nested_keypoints(sets):
+    """RHD."""
+    for row in sets.train["annotations"]:
+        row["keypoints"] = np.reshape(row["keypoints"], (-1, 3)).tolist()
+    return None
+
+
+def other_counts(sets):
+    """CrowdPose counts something else, but nobody's is 0."""
+    for row in sets.persons[::2]:
+        row["num_keypoints"] += 1
+    return "num_keypoints"
+
+
+def no_ears(sets):
+    """PoseTrack."""
+    for row in sets.train["annotations"]:
+        row["keypoints"][9:15] = [0] * 6
+        row["num_keypoints"] = sum(v > 0 for v in row["keypoints"][2::3])
+    return "unlabelled_joints"
+
+
+def boxes_of_whole_people(sets):
+    """PoseTrack: also where they leave the image."""
+    for row in sets.persons[::3]:
+        x, _, w, _ = row["bbox"]
+        row["bbox"][0], row["bbox"][2] = -0.3 * w, x + w + 0.3 * w
+        row["area"] = 0.5 * row["bbox"][2] * row["bbox"][3]
+    return "boxes"
+
+
+@pytest.mark.parametrize("plant", [nested_keypoints, other_counts, no_ears, boxes_of_whole_people],
+                         ids=lambda plant: plant.__name__)
+def test_what_harms_nobody_is_a_note_at_most(sets, plant):
+    check = plant(sets)
+    diagnosis = sets.diagnose()
+    assert not diagnosis.serious
+    assert [finding.check for finding in diagnosis.findings] == [check] * (check is not None)
+
+
+def test_boxes_that_are_mostly_outside_are_wrong(sets):
+    for row in sets.persons[::3]:
+        row["bbox"][0] = -0.9 * row["bbox"][2]
+    (found,) = (finding for finding in sets.diagnose().findings if finding.check == "boxes")
+    assert found.serious and "of them for the most part" in found.sentence
+
+
+def test_counts_of_those_without_joints_are_wrong(sets):
+    row = next(row for row in sets.train["annotations"] if not row["num_keypoints"])
+    row["num_keypoints"] = 3
+    assert sets.diagnose().serious
+
+
+def test_people_are_found_in_another_size_without_a_look_at_the_pixels(sets):
+    sets.diagnose()
+    scaled = copy.deepcopy(sets.val)
+    for row in scaled["images"]:
+        row.update(width=row["width"] // 2, height=row["height"] // 2)
+    for row in scaled["annotations"]:
+        joints = np.reshape(row["keypoints"], (-1, 3))
+        row["keypoints"] = np.column_stack([(joints[:, :2] / 2).round(), joints[:, 2]]
+                                           ).ravel().tolist()
+    (sets.folder / "half.json").write_text(json.dumps(scaled))
+    val, half, train = (read_raw(AnnotatedSet(sets.folder / f"{name}.json", sets.folder, COCO, "",
+                                              "", ""), name) for name in ("val", "half", "train"))
+    many = {int(row) for row in val.image_rows[val.labelled.sum(axis=1) >= 10]}
+    found = same_people(val, half)
+    assert many <= found.keys() and all(row == other for row, other in found.items())
+    assert not same_people(train, half)
 
 
 def test_one_in_ten_thousand_is_named_and_not_serious():
