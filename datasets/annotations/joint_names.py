@@ -6,6 +6,7 @@ here, so that all of these are one.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 # Left and right as people write them, the surest first. A lone letter may as well be a number of
 # its own (L1), so a name of two letters must be left without it.
@@ -34,8 +35,20 @@ def same_joints(theirs: Sequence[str], ours: Sequence[str]) -> list[int]:
     count.
     """
     known = {key: place for names in (_keys(ours), ours) for place, key in enumerate(names)}
-    return [known.get(name, known.get(key, -1))
-            for name, key in zip(theirs, _keys(theirs), strict=True)]
+    found = []
+    for name, key in zip(theirs, _keys(theirs), strict=True):
+        words = _words(name)    # without its partner, rear is no right ear
+        lone = (_key(side, rest) for _, side, rest in _readings(words)
+                if len(rest) < len(words) or len("".join(words)) > len("".join(rest)) + 1)
+        found.append(next((known[way] for way in (name, key, *lone) if way in known), -1))
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def own_name(name: str, ours: tuple[str, ...]) -> str:
+    """What a joint is called in ours, however it is spelled; "" if it is none of them."""
+    (place,) = same_joints([name], ours)
+    return ours[place] if place >= 0 else ""
 
 
 def misplaced(theirs: Sequence[str], ours: Sequence[str]) -> int:
@@ -55,18 +68,23 @@ def misplaced(theirs: Sequence[str], ours: Sequence[str]) -> int:
 def _keys(names: Sequence[str]) -> list[str]:
     """What is equal for two ways to write a joint: its side, its letters, its numbers in order.
     Names that would become the same keep their own letters."""
-    keys = []
-    for _, side, words in _read(names):
-        text = "".join(words)
-        letters = sorted(letter for letter in text if not letter.isdigit())
-        keys.append(f"{side} {''.join(letters)} {'.'.join(re.findall(r'[0-9]+', ' '.join(words)))}")
+    keys = [_key(side, words) for _, side, words in _read(names)]
     double = {key for key, count in Counter(keys).items() if count > 1}
     return [name if key in double else key for name, key in zip(names, keys, strict=True)]
 
 
+def _key(side: int, words: Words) -> str:
+    letters = sorted(letter for letter in "".join(words) if not letter.isdigit())
+    return f"{side} {''.join(letters)} {'.'.join(word for word in words if word.isdigit())}"
+
+
+def _words(name: str) -> Words:
+    return tuple(word.lower() for word in WORDS.findall(name))
+
+
 def _read(names: Sequence[str]) -> list[tuple[int, int, Words]]:
     """Partner, side and the words without it of each name."""
-    split = [tuple(word.lower() for word in WORDS.findall(name)) for name in names]
+    split = list(map(_words, names))
     known = {words: place for place, words in enumerate(split)}
     read = []
     for place, words in enumerate(split):

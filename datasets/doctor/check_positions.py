@@ -38,10 +38,11 @@ def unlabelled_joints(labels: RawLabels) -> Iterator[Finding]:
     """Joints that are not labelled in any person."""
     persons = int(labels.persons.sum())
     names = labels.part.skeleton.joint_names
-    known = np.any(labels.labelled, axis=0)
-    never = [name for name, seen in zip(names, known, strict=True) if not seen]
-    # people who do not label ears label neither; one of a pair is a slip
-    half = known ^ known[list(labels.part.skeleton.flip_order)]
+    counts = labels.labelled.sum(axis=0)
+    never = [name for name, count in zip(names, counts, strict=True) if not count]
+    # who does not label ears labels neither; one of a pair is a slip
+    others = counts[list(labels.part.skeleton.flip_order)]
+    half = (counts == 0) & (others >= ENOUGH_PERSONS)
     if never and persons >= ENOUGH_PERSONS:
         yield Finding("unlabelled_joints", labels.name, f"{', '.join(never)}: never labelled in "
                       f"{persons} persons", "the network learns nothing of them and puts them "

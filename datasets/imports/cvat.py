@@ -11,6 +11,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
+from datasets.annotations.joint_names import own_name
 from datasets.annotations.skeleton import Skeleton
 from datasets.imports.joining import Drawing, Point
 from datasets.imports.write_coco import (
@@ -131,15 +132,16 @@ def _joint(points: ET.Element, skeleton: Skeleton, where: str, notes: Notes,
     nothing if it is not labelled or no joint."""
     label = points.get("label", "")
     number = int(label) if re.fullmatch(r"[1-9]\d{0,4}", label) else 0
-    if label not in skeleton.joint_names and 1 <= number <= skeleton.num_joints:
-        label = skeleton.joint_names[number - 1]
-    if label not in skeleton.joint_names:
+    joint = own_name(label, skeleton.joint_names)
+    if not joint and 1 <= number <= skeleton.num_joints:
+        joint = skeleton.joint_names[number - 1]
+    if not joint:
         notes.strangers[label] += 1
     elif (v := _visibility(points)) != NOT_LABELLED:
         places = _points(points, where)
         if len(places) != 1:
-            raise BadFile(f"{where} has {len(places)} places for the joint {label}: keep one")
-        yield label, places[0], v
+            raise BadFile(f"{where} has {len(places)} places for the joint {joint}: keep one")
+        yield joint, places[0], v
 
 
 def _visibility(element: ET.Element) -> int:

@@ -8,6 +8,7 @@ import math
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from datasets.annotations.joint_names import own_name
 from datasets.annotations.skeleton import Skeleton
 from datasets.imports.joining import Drawing
 from datasets.imports.write_coco import (
@@ -66,8 +67,9 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
         except (TypeError, ValueError, OverflowError) as error:
             raise BadFile(f"{path} has a shape '{label}' with points that are no numbers"
                           ) from error
-        if kind == "point" and label in skeleton.joint_names and len(corners) == 1:
-            drawing.joint(label, corners[0], HIDDEN if hidden else VISIBLE, group)
+        joint = own_name(label, skeleton.joint_names)
+        if kind == "point" and joint and len(corners) == 1:
+            drawing.joint(joint, corners[0], HIDDEN if hidden else VISIBLE, group)
         elif kind == "point":
             notes.strangers[label] += 1
         elif kind == "circle" and len(corners) == 2:    # its middle, and a place on it

@@ -2,7 +2,7 @@
 import pytest
 
 from datasets.annotations.category import ensure_joint_order
-from datasets.annotations.joint_names import misplaced, partners, same_joints, sides
+from datasets.annotations.joint_names import misplaced, own_name, partners, same_joints, sides
 from datasets.annotations.skeleton import SKELETON_DIR, load_skeleton
 from tests.datasets.annotations.spellings import AI_CHALLENGER, SPELLINGS, spelled
 from utils.errors import UserError
@@ -60,6 +60,13 @@ def test_what_only_counts_may_count_from_another_number():
     assert misplaced([f"kp{number + 1}" for number in range(5)], ours) == -1
     assert misplaced(ours[::-1], ours) == 0
     assert misplaced(["a", "b", "c"], ["a", "c", "b", "d"]) == -1       # more of them
+
+
+@pytest.mark.parametrize("spelling", sorted(SPELLINGS.keys() - {"leye", "LEYE"}))
+def test_a_name_alone_is_found(spelling):
+    for name, other in zip(COCO.joint_names, spelled(COCO.joint_names, spelling), strict=True):
+        assert own_name(other, COCO.joint_names) == name
+    assert not any(own_name(name, COCO.joint_names) for name in ("eye", "leg", "rear", "l", "5"))
 
 
 def test_names_that_would_become_one_stay_apart():

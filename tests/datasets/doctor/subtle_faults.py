@@ -84,16 +84,20 @@ def two_cameras(sets):
 
 # ---- what two label files, other tools and exports do -----------------------------------------
 
-def labelled_twice(sets):
+def labelled_twice(sets, count=3):
     """By two people, whose joints are up to a pixel apart."""
-    row = copy.deepcopy(max((row for row in sets.persons if row["num_keypoints"] > 9),
-                            key=lambda row: row["bbox"][3]))
-    for place in range(51):
-        row["keypoints"][place] += (0.9, -0.8, 0)[place % 3] * (row["keypoints"][place // 3 * 3 + 2]
-                                                                > 0)
-    row["id"] = 7777
-    sets.train["annotations"].append(row)
-    return "duplicates", 1, "annotation 7777"
+    large = sorted((row for row in sets.persons if row["num_keypoints"] > 9),
+                   key=lambda row: -row["bbox"][3])
+    for number, row in enumerate(copy.deepcopy(large[:count])):
+        joints = np.reshape(row["keypoints"], (17, 3)).astype(float)
+        joints[joints[:, 2] > 0, :2] += 0.9, -0.8
+        sets.train["annotations"].append({**row, "id": 7777 + number,
+                                          "keypoints": joints.ravel().tolist()})
+    return "duplicates", count, "annotation 7777"
+
+
+def one_labelled_twice(sets):
+    return labelled_twice(sets, 1)
 
 
 def _in_train(sets, scale, people=True):
@@ -150,6 +154,6 @@ def relative_boxes(sets):
 SUBTLE_FAULTS = [unlabelled_at_zero, one_joint_at_zero, all_on_one_point,
                  same_joints_in_another_box, no_annotation_ids, sigmas_in_percent,
                  category_as_text, rounded_again, upside_down_by_a_tag, two_cameras,
-                 labelled_twice, half_the_size, half_the_size_without_people,
+                 labelled_twice, one_labelled_twice, half_the_size, half_the_size_without_people,
                  saved_anew_without_people, sigmas_doubled, areas_a_quarter, relative_boxes]
-SUBTLE_NOTES = {no_annotation_ids, sigmas_doubled}
+SUBTLE_NOTES = {no_annotation_ids, sigmas_doubled, one_labelled_twice}
