@@ -2,8 +2,7 @@
 
 Each command's words are in its file in processors/commands/, which imports nothing heavy, so that
 `--help` and a mistyped word are answered at once. What a command does is imported when it is
-chosen, here, by its name (as are the builder of a network, and the curves of a run when they are
-drawn).
+chosen, here, by its name (and the builder of a network in nets/build.py).
 """
 import argparse
 import difflib

@@ -8,6 +8,10 @@ from PIL import ExifTags, Image
 
 from utils.errors import UserError
 
+# What Pillow raises over files that are odd or damaged: Image.open, which says so of OSError only,
+# lets through what its readers of formats meet.
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError,
+                 StructError)
 DEPTHS = (8, 10, 12, 14, 16)    # bits that cameras use of the 16 in which they are stored
 FORM = "give (height, width, 3) RGB of type uint8, values 0 to 255"
 
@@ -84,7 +88,7 @@ def orientation_of(image: Image.Image) -> int:
     try:
         exif.load(block)
         orientation: Any = exif.get(ExifTags.Base.Orientation)
-    except (SyntaxError, ValueError, StructError):      # so Pillow calls a block that is none
+    except PILLOW_ERRORS:
         return 1
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from utils.errors import UserError
-from utils.rgb import is_deep, orientation_of
+from utils.rgb import PILLOW_ERRORS, is_deep, orientation_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
 JPEG_START, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -88,7 +88,7 @@ def _header(file: BinaryIO) -> ImageHeader | None:
         with headers_only():
             image = Image.open(file, formats=FORMATS)
             return ImageHeader(image.size, orientation_of(image), is_deep(image))
-    except (UnidentifiedImageError, OSError):
+    except PILLOW_ERRORS:
         return None
 
 
@@ -97,7 +97,7 @@ def is_still(path: Path) -> bool:
     try:
         with headers_only(), Image.open(path) as image:
             return getattr(image, "n_frames", 1) == 1
-    except (UnidentifiedImageError, OSError):
+    except PILLOW_ERRORS:
         return False
 
 

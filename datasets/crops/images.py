@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from datasets.crops.image_header import (
     JPEG_END,
@@ -18,7 +18,7 @@ from datasets.crops.image_header import (
     headers_only,
 )
 from utils.errors import UserError
-from utils.rgb import as_rgb, is_deep, of_pillow, turned, used_bits
+from utils.rgb import PILLOW_ERRORS, as_rgb, is_deep, of_pillow, turned, used_bits
 
 JPEG_SCAN, PNG_START, TIFF_STARTS = b"\xff\xda", b"\x89PNG", (b"II*\0", b"MM\0*")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
@@ -137,7 +137,9 @@ def _by_pillow(data: bytes) -> np.ndarray | None:
         with headers_only():        # the size has been looked at
             image = Image.open(BytesIO(data))
             return None if is_deep(image) and image.mode == "RGB" else of_pillow(image)
-    except (UnidentifiedImageError, OSError, SyntaxError):
+    except UserError:
+        raise
+    except PILLOW_ERRORS:
         return None
 
 
@@ -164,7 +166,7 @@ def _ensure_memory_for(data: bytes, path: str | Path) -> None:
     try:
         with headers_only():
             width, height = Image.open(BytesIO(data)).size
-    except (OSError, ValueError):
+    except PILLOW_ERRORS:
         return      # no image to Pillow: OpenCV may know it, and has a limit of its own
     if width * height > MOST_PIXELS:
         raise ImageError(f"image {path} has {width}x{height} pixels, more than the "
@@ -208,7 +210,7 @@ def _cut_before_its_end(data: bytes, pixels: np.ndarray) -> bool:
     try:
         with headers_only():    # the size is that of `pixels`
             return _in_small(data) != _in_small(data[:end] + MORE_DATA + data[end:])
-    except OSError:
+    except PILLOW_ERRORS:
         return False    # a kind of JPEG that only OpenCV reads
 
 

@@ -4,7 +4,6 @@ Read `run` first: it is the whole story in time order. A run is described by `st
 epoch, the place in it and the learning rate follow from it, so a run that was stopped goes on
 as if nothing had happened.
 """
-import pkgutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -41,6 +40,7 @@ from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
 from processors.models.pose_model import build_codec
 from processors.models.weights_against_config import log_initial_weights, with_pixels_of_timm
+from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
 from processors.runtime.device_batches import device_batches
 from processors.runtime.launch import TRAIN_ON
@@ -324,9 +324,3 @@ class PoseProcessor:
         elif self.folder.results.is_file():
             log.info("the run is finished; resume=false starts it again from the beginning")
         log.info("%s; %s", in_words(self.state.best, self.config.val.best), self.folder.in_words())
-
-
-def draw_curves(lines: list[dict], path: Path) -> None:
-    """The picture of the run. Matplotlib, which takes long to import, is imported by its name when
-    the first one is drawn: the first step need not wait for it."""
-    pkgutil.resolve_name("processors.reports.curves:draw_curves")(lines, path)

@@ -1,12 +1,15 @@
 """Image sizes from headers equal those of the decoded images."""
+import random
+import struct
 import warnings
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from datasets.crops.image_header import ImageHeader, read_header
+from datasets.crops.image_header import ImageHeader, is_still, read_header
 from datasets.crops.images import read_image
 from utils.errors import UserError
 
@@ -103,3 +106,37 @@ def test_a_damaged_jpeg(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8" + b"x" * 50)
     with pytest.raises(UserError, match="damaged"):
         read_header(tmp_path / "a.jpg")
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (struct.pack(">I", len(content)) + kind + content
+            + struct.pack(">I", zlib.crc32(kind + content)))
+
+
+@pytest.mark.parametrize("kind, start", [(b"zTXt", b"k\0\0"), (b"iCCP", b"icc\0\0")])
+def test_a_header_that_pillow_refuses_costs_no_picture(tmp_path, kind, start):
+    """Its guards against large texts and profiles are errors that only the decoder may judge."""
+    whole = cv2.imencode(".png", np.full((40, 50, 3), 90, np.uint8))[1].tobytes()
+    large = chunk(kind, start + zlib.compress(b"a" * 3_000_000))
+    path = tmp_path / "a.png"
+    path.write_bytes(whole[:33] + large + whole[33:])
+    assert read_header(path) is None
+    assert not is_still(path)
+    assert (read_image(path) == 90).all()
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF"])
+def test_damage_is_told_or_left_to_the_decoder(tmp_path, form):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 7, 3), np.uint8))
+    image.save(tmp_path / "whole", form)
+    whole, rng = (tmp_path / "whole").read_bytes(), random.Random(0)
+    for _ in range(200):
+        data = bytearray(whole[:rng.randint(1, len(whole))])
+        for _ in range(rng.randint(0, 4)):
+            data[rng.randrange(min(len(data), 120))] = rng.randrange(256)
+        (tmp_path / "damaged").write_bytes(data)
+        is_still(tmp_path / "damaged")
+        try:
+            read_header(tmp_path / "damaged")
+        except UserError as error:
+            assert str(error)
