@@ -1,1 +1,1 @@
-"""Losses of what a head gives."""
+"""Losses of what a head gives. Targets are painted by utils.heatmap_codec."""

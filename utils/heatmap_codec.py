@@ -4,6 +4,7 @@ It owns the pixel convention (`utils/alignment.py`), the target and the decoder,
 flip test, evaluation and prediction cannot disagree. Everything is batched torch on the device
 of its arguments; nothing here knows of images or boxes.
 """
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -36,10 +37,10 @@ class HeatmapCodec:
     def __init__(self, input_size: tuple[int, int] = (192, 256), stride: int = 4,
                  sigma: float = 2.0, decoder: str = "default", alignment: str = "hrnet",
                  encoding: str = "default", blur_kernel: int = 0):
-        if any(side % stride for side in input_size):
+        if any(side < stride or side % stride for side in input_size):
             raise UserError(f"codec.input_size is {tuple(input_size)}: both sides must be "
                              f"multiples of the network's stride {stride}")
-        if not sigma > 0:
+        if not 0 < sigma < math.inf:
             raise UserError(f"codec.sigma is {sigma}: give a number above 0, 2 for 192x256")
         self.geometry = CropGeometry(input_size, alignment)     # of the crops it is for
         self.alignment, self.input_size = self.geometry.rules, self.geometry.input_size

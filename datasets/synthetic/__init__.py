@@ -1,1 +1,1 @@
-"""Drawn people, so that everything runs offline."""
+"""Drawn people, so that everything runs offline. Training does not know them from others."""

@@ -36,8 +36,8 @@ class ConfigSource:
 
         The network, the codec and the data's form are then those stored; the rest is the YAML's;
         overrides win. The detector is never the stored one: it was a file of that machine.
-        Raises ConfigError or FileNotFoundError, and ValueError where neither the file nor a YAML
-        says what the weights are.
+        Raises UserError, also where neither the file nor a YAML says what the weights are, or
+        FileNotFoundError.
         """
         if self.path is None:
             if stored is None:

@@ -1,1 +1,2 @@
-"""Where the same lines run: devices, processes, signals, precision, pixels on the device."""
+"""Where the same lines run: devices, processes, signals, precision, pixels on the device. Nothing
+here knows what is trained or judged."""

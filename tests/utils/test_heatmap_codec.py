@@ -1,5 +1,6 @@
 """The codec: targets, weights, maps between pixels and flip as in the official codes, and
 encode -> decode as the identity."""
+import math
 import warnings
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from datasets.annotations.skeleton import load_skeleton
 from utils.alignment import ALIGNMENTS
 from utils.decoders import GaussTaylorKeyPointDecoder
+from utils.errors import UserError
 from utils.geometry import affine_matrix, apply_affine, box_to_center_scale
 from utils.heatmap_codec import HeatmapCodec
 
@@ -221,3 +223,11 @@ def test_other_shapes_than_the_stated_ones_are_refused():
     for shape in ((1, 17, 96, 72), (17, 64, 48), (1, 17, 48, 64)):
         with pytest.raises(ValueError, match=r"crops of 192x256: give \(B, K, 64, 48\)"):
             codec.decode(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"input_size": (0, 0)}, "multiples"), ({"input_size": (-4, 64)}, "multiples"),
+    ({"sigma": math.inf}, "sigma"), ({"sigma": math.nan}, "sigma"), ({"sigma": 0}, "sigma")])
+def test_a_codec_of_no_size_or_sigma_is_a_sentence(settings, words):
+    with pytest.raises(UserError, match=words):
+        HeatmapCodec(**settings)
