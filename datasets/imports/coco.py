@@ -46,10 +46,9 @@ class _File:
 def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
                      ) -> tuple[list[ImportedImage], Path]:
     """All images of a file, or of the files of a Roboflow tree, and the folder of the images:
-    `root`, or the folder "images" beside the file, or the file's own. Raises UserError."""
+    `root`, or the first of the usual ones that has one of them. Raises UserError."""
     tree = source.is_dir()
-    beside = source.parent / "images"
-    base = root or (source if tree else beside if beside.is_dir() else source.parent)
+    base = root or (source if tree else _root_of(source))
     images: list[ImportedImage] = []
     for path in coco_files(source):
         content = read_coco(path)
@@ -62,6 +61,17 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
                      f"a file of detections by the old ids fits no more")
         images = [replace(image, id=None) for image in images]
     return images, base
+
+
+def _root_of(source: Path) -> Path:
+    """The folder of images of a file: beside it, or as COCO and CVAT have it beside the folder
+    "annotations", where person_keypoints_val2017.json belongs to val2017."""
+    here, above, part = source.parent, source.parent.parent, source.stem.rpartition("_")[2]
+    names = [row["file_name"] for row in read_coco(source).images
+             if isinstance(row, dict) and isinstance(row.get("file_name"), str)][:20]
+    places = [here / "images", here, above / "images" / part, above / part, above / "images", above]
+    return next((place for place in places if any((place / name).is_file() for name in names)),
+                places[0] if places[0].is_dir() else here)
 
 
 def coco_files(source: Path) -> list[Path]:
@@ -187,7 +197,8 @@ def _person(row: dict, table: np.ndarray | None, count: int, key: str, file: _Fi
     crowd = row.get("iscrowd") in (1, "1")
     area = _positive(row.get("area"))
     file.notes.count("areas made from the boxes", area is None)
-    return ImportedPerson(joints * (not crowd), _box(row.get("bbox")), area=area, crowd=crowd)
+    return ImportedPerson(joints * (not crowd), _box(row.get("bbox")), _box(row.get("bbox_head")),
+                          area, crowd)
 
 
 def _hands(row: dict, file: _File) -> Iterator[ImportedPerson]:

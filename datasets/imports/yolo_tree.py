@@ -64,9 +64,10 @@ def label_files(source: Path) -> list[LabelFile]:
                  if path.name.casefold() not in NO_LABELS]
         tops = [next((top for top in path.parents if top.name.casefold() == "labels"
                       and below in top.parents), below) for path in paths]
+        in_labels = any(top != below for top in tops)
         found = [LabelFile(path, top, split_in(path.relative_to(below)))
                  for path, top in zip(paths, tops, strict=True)
-                 if top != below or tops.count(below) == len(tops)]
+                 if top != below or not in_labels]
     if not found:
         raise UserError(f"{source} holds no label files (*.txt): give the folder of labels, the "
                         f"one above train and valid, or data.yaml")

@@ -92,7 +92,7 @@ def _divided(images: list[ImportedImage], source: Path, notes: Notes) -> list[li
         return [train, val]
     if len(test) < len(images):
         notes.count("images of the split test left out (--split)", len(test))
-        images = [image for image in images if image not in test]
+        images = [image for image in images if split_of(image.split) != "test"]
     images = sorted(images, key=lambda image: image.name)
     kept = len(images) - len(images) // VAL_PART
     if kept == len(images):

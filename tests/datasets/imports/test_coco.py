@@ -108,6 +108,21 @@ def test_file_names_of_another_computer(tmp_path, name):
     assert notes.counts == {"file names without their folder, as the images lie": 1}
 
 
+@pytest.mark.parametrize("images", ["images", ".", "../images/default", "../default", "../images"])
+def test_the_usual_folders_of_images_are_found(tmp_path, images):
+    folder = tmp_path / "annotations"
+    (folder / images).mkdir(parents=True)
+    cv2.imwrite(str(folder / images / "a.png"), np.zeros((20, 40, 3), np.uint8))
+    path = folder / "person_keypoints_default.json"
+    path.write_text(json.dumps(content([ROW])))
+    assert (read_coco_labels(path, STICK, None, Notes())[1] / "a.png").is_file()
+
+
+def test_boxes_of_heads_come_along(tmp_path):
+    assert mended(tmp_path, content([ROW | {"bbox_head": [1, 2, 3, 4]}]))[0]["annotations"][0][
+        "bbox_head"] == [1, 2, 3, 4]
+
+
 # ---- classes
 
 def test_classes_by_name_or_number_and_without_one_as_training_does(tmp_path):

@@ -153,6 +153,18 @@ def test_all_splits_are_said_and_one_that_is_not_there_is_named(tmp_path, capsys
         capsys.readouterr().err)
 
 
+def test_a_tree_without_a_val_split_keeps_the_test_set_out(tmp_path, caplog, capsys):
+    roboflow(tmp_path / "set")
+    (tmp_path / "set" / "valid").rename(tmp_path / "gone")
+    for number in range(4, 9):
+        picture(tmp_path / "set" / "train" / "images" / f"{number}.jpg")
+        (tmp_path / "set" / "train" / "labels" / f"{number}.txt").write_text(LINE.format(0))
+    assert run(tmp_path, "--val", str(tmp_path / "val.json")) == ["train"] * 6
+    val = json.loads((tmp_path / "val.json").read_text())["images"]
+    assert [image["file_name"] for image in val] == ["train/images/8.jpg"]
+    assert "1 images of the split test left out" in caplog.text + str(capsys.readouterr())
+
+
 # ---- classes
 
 @pytest.mark.parametrize("wanted", ["kite", "1"])
