@@ -67,6 +67,17 @@ def test_groups_without_a_box_find_theirs_by_place():
     assert drawn(groups, [LEFT, inner], Notes()) == {(3, 5): 2, (1, 9): 0}
 
 
+def test_of_two_boxes_that_of_more_joints_is_meant():
+    """Two who overlap: most of the joints of each are in both boxes, all in one."""
+    drawing = Drawing(skeleton_from_dict({"joints": ["a", "b", "c"]}, "three"), "a.json", Notes())
+    for group, places in ((1, (2, 6, 7)), (2, (6, 7, 12))):
+        for name, x in zip("abc", places, strict=True):
+            drawing.joint(name, (x, 5), 2, group)
+    drawing.box([(0, 0), (10, 10)], "bird", None)
+    drawing.box([(5, 0), (15, 10)], "bird", None)
+    assert [person.box[0] for person in drawing.persons()] == [0, 5]
+
+
 def test_a_box_that_may_be_of_two_is_of_neither():
     notes = Notes()
     groups = [("top", 3, 3, 1), ("end", 5, 5, 1), ("top", 4, 3, 2), ("end", 6, 5, 2)]
