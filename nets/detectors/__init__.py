@@ -1,1 +1,1 @@
-"""Networks that find people, and the reading of their weights. Letterboxes and NMS are not theirs."""
+"""Networks that find people, and the reading of their weights. Letterbox and NMS are elsewhere."""
