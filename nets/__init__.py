@@ -1,4 +1,4 @@
-"""Networks: `build_net` makes one, `nets.pretrained.load_weights` fills it. None is trained here."""
+"""Networks: `build_net` makes one, `nets.pretrained.load_weights` fills it. None trains here."""
 from nets.build import build_net
 from nets.pose.pose_net import PoseNet
 
