@@ -91,7 +91,7 @@ class Drawing:
         for group in dict.fromkeys(pose.group for pose in self.poses if pose.group is not None):
             self._join([pose for pose in self.poses if pose.group == group],
                        [box for box in self.boxes if box.group == group], surely=True)
-        self.poses = [pose for pose in self.poses if len(pose.points) or pose.box]
+        self.poses = [pose for pose in self.poses if len(pose.points) or pose.box or pose.kind]
         self._join(self.poses, self.boxes)
         self._share_out()
         unclear = sum(pose.box is None and any(box.share(pose.points) > MOST

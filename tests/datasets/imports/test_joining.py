@@ -209,6 +209,7 @@ def test_skeletons_and_points_of_cvat_are_of_a_class(tmp_path):
         assert len(image.persons) == people
         assert notes.strangers.total() == strangers
         assert notes.classes == {"": {"mouse": 1, "pen": 2}}.get(wanted, {wanted: people})
+        assert notes.counts.total() == strangers + (3 - people if wanted else 0)
 
 
 # ---- exports of a CVAT project
