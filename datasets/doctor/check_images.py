@@ -19,6 +19,7 @@ from datasets.doctor.raw_labels import RawLabels
 
 ENDS = 4096             # bytes at either end that tell images of the same length apart
 CELLS = 200             # of the image's side, in which the mean of the same person's joints lies
+PAIRS_AT_ONCE = 20_000
 SAME_PART = 0.03        # of a person's size, by which a joint may be moved; people of few pixels
 MOST_PIXELS = 3e8       # of both sets, that are decoded to be compared: some seconds
 # Pictures as so many grey values a side. Saved anew none of them changes by more than 4, in half of
@@ -88,12 +89,15 @@ def same_people(train: RawLabels, val: RawLabels) -> dict[int, int]:
     theirs, ours = _Poses(train), _Poses(val)
     for number, key in enumerate(theirs.keys((0, 0))):
         known[key].append(number)
-    same = {}
+    same: dict[int, int] = {}
     for step in product((-1, 0, 1), repeat=2):      # the cell of a mean and those around it
-        for number, key in enumerate(ours.keys(step)):
-            for other in known.get(key, ()):
-                if ours.is_same(number, theirs, other):
-                    same[int(ours.rows[number])] = int(theirs.rows[other])
+        pairs = np.array([(number, other) for number, key in enumerate(ours.keys(step))
+                          for other in known.get(key, ())], np.int64).reshape(-1, 2)
+        for start in range(0, len(pairs), PAIRS_AT_ONCE):
+            mine, other = pairs[start:start + PAIRS_AT_ONCE].T
+            alike = ours.same_as(mine, theirs, other)
+            same.update(zip(ours.rows[mine[alike]].tolist(), theirs.rows[other[alike]].tolist(),
+                            strict=True))
     return same
 
 
@@ -107,6 +111,8 @@ class _Poses:
         self.points = np.where(self.seen[..., None],
                                labels.keypoints[many, :, :2] / self.sizes[:, None], 0)
         self.means = self.points.sum(axis=1) / self.seen.sum(axis=1)[:, None]
+        low = np.where(self.seen[..., None], self.points, np.inf).min(axis=1)
+        self.extents = self.points.max(axis=1) - low
 
     def keys(self, step: tuple[int, ...]) -> Iterator[bytes]:
         """Which joints are labelled, and the cell of their mean, or one a step beside it."""
@@ -114,13 +120,13 @@ class _Poses:
         lines = np.concatenate([self.seen, cells + 0.0], axis=1)
         return (line.tobytes() for line in lines)
 
-    def is_same(self, number: int, other: "_Poses", place: int) -> bool:
-        """Whether a person is one of others, to a pixel and a part of its size."""
-        size = np.minimum(self.sizes[number], other.sizes[place])
-        seen = self.seen[number]
-        points = self.points[number, seen] * size
-        apart = np.abs(points - other.points[place, seen] * size).max()
-        return bool(apart <= min(1, SAME_PART * np.ptp(points, axis=0).max()))
+    def same_as(self, mine: np.ndarray, other: "_Poses", theirs: np.ndarray) -> np.ndarray:
+        """(P,) bool: whether persons are those of others, to a pixel and a part of their size;
+        both have the same joints."""
+        size = np.minimum(self.sizes[mine], other.sizes[theirs])
+        apart = np.abs(self.points[mine] - other.points[theirs]).max(axis=1) * size
+        extent = (self.extents[mine] * size).max(axis=1)
+        return apart.max(axis=1) <= np.minimum(1, SAME_PART * extent)
 
 
 def same_pictures(train: RawLabels, val: RawLabels) -> dict[int, int]:
