@@ -105,11 +105,10 @@ class _Poses:
     """Persons of a set with many joints, as parts of their image."""
 
     def __init__(self, labels: RawLabels):
-        many = np.flatnonzero(labels.placed & (labels.labelled.sum(axis=1) >= SAME_JOINTS))
-        self.rows, self.seen, self.sizes = (labels.image_rows[many], labels.labelled[many],
+        many = np.flatnonzero(labels.placed & (labels.seen.sum(axis=1) >= SAME_JOINTS))
+        self.rows, self.seen, self.sizes = (labels.image_rows[many], labels.seen[many],
                                             labels.sizes[many])
-        self.points = np.where(self.seen[..., None],
-                               labels.keypoints[many, :, :2] / self.sizes[:, None], 0)
+        self.points = labels.points[many] / self.sizes[:, None]
         self.means = self.points.sum(axis=1) / self.seen.sum(axis=1)[:, None]
         low = np.where(self.seen[..., None], self.points, np.inf).min(axis=1)
         self.extents = self.points.max(axis=1) - low

@@ -99,6 +99,6 @@ def agreement(labels: RawLabels, left: int, right: int) -> tuple[float, int]:
 def turns(labels: RawLabels, a: int, b: int, c: int) -> np.ndarray:
     """(N,) 1, -1: which way round three joints lie; 0 where one is not labelled or they are
     nearly on a line."""
-    turn = turn_of(*(labels.keypoints[:, joint, :2] for joint in (a, b, c)))
-    known = labels.labelled[:, [a, b, c]].all(axis=1) & (np.abs(turn) == 1)
+    turn = turn_of(*(labels.points[:, joint] for joint in (a, b, c)))
+    known = labels.seen[:, [a, b, c]].all(axis=1) & (np.abs(turn) == 1)
     return np.where(known, turn, 0)

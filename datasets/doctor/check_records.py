@@ -180,12 +180,12 @@ def _near_doubles(labels: RawLabels, rows: np.ndarray) -> np.ndarray:
 
     The joints tell the area and every sigma is the default one: those of the data may be wrong.
     """
+    rows = rows[labels.seen[rows].any(axis=1)]
     rows = rows[np.argsort(labels.image_rows[rows], kind="stable")]
-    images, seen = labels.image_rows[rows], labels.labelled[rows]
-    points = labels.keypoints[rows, :, :2]
+    images, seen, points = labels.image_rows[rows], labels.seen[rows], labels.points[rows]
     low = np.where(seen[..., None], points, np.inf).min(axis=1)
-    high = np.where(seen[..., None], points, -np.inf).max(axis=1)
-    scale = 2 * (2 * DEFAULT_SIGMA) ** 2 * AREA_OF_EXTENT * (high - low).max(axis=1) ** 2 + 1e-9
+    extent = (np.where(seen[..., None], points, -np.inf).max(axis=1) - low).max(axis=1)
+    scale = 2 * (2 * DEFAULT_SIGMA) ** 2 * AREA_OF_EXTENT * extent ** 2 + 1e-9
     found = [rows[:0]]
     for step in range(1, len(rows)):
         pairs = np.flatnonzero(images[step:] == images[:-step])

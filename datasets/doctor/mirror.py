@@ -12,6 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
+from datasets.annotations.readers import LARGEST
 from datasets.doctor.raw_labels import RawLabels
 
 ENOUGH = 12             # persons that a mean is taken of
@@ -87,11 +88,12 @@ class Mirror:
 def mirror_of(labels: RawLabels, turning: bool) -> Mirror:
     """What the persons of a set are like. turning: whether which way round joints lie counts."""
     rows = np.flatnonzero(labels.persons & (labels.boxes[:, 2:] > 0).all(axis=1)
+                          & (np.abs(labels.boxes) < LARGEST).all(axis=1)
                           & (labels.boxes_relative == labels.relative))
     rows = rows[::-(-len(rows) // MOST_PERSONS) or 1]
-    boxes, seen = labels.boxes[rows], labels.labelled[rows]
+    boxes, seen = labels.boxes[rows], labels.seen[rows]
     size = np.sqrt(boxes[:, 2] * boxes[:, 3])
-    points = (labels.keypoints[rows, :, :2] - boxes[:, None, :2] - boxes[:, None, 2:] / 2
+    points = (labels.points[rows] - boxes[:, None, :2] - boxes[:, None, 2:] / 2
               ) / size[:, None, None]
     joints = points.shape[1]
     distances, heights = _unknown(joints, joints), _unknown(joints)

@@ -14,6 +14,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
 from datasets.annotations.columns import ImageColumns, image_columns, numbers
+from datasets.annotations.readers import LARGEST
 from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
 from utils.shown import shown
@@ -44,6 +45,16 @@ class RawLabels:
     def labelled(self) -> np.ndarray:
         """(N, K) bool: joints that count, of annotations that are no crowd."""
         return (self.keypoints[..., 2] > 0) & ~self.crowd[:, None]
+
+    @cached_property
+    def seen(self) -> np.ndarray:
+        """(N, K) bool: labelled joints whose coordinates are such that one can compute with."""
+        return self.labelled & (np.abs(self.keypoints[..., :2]) < LARGEST).all(axis=2)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(N, K, 2) of the joints in `seen`; 0 for others."""
+        return np.where(self.seen[..., None], self.keypoints[..., :2], 0)
 
     @cached_property
     def persons(self) -> np.ndarray:

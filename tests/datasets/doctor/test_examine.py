@@ -254,6 +254,15 @@ def test_whatever_a_field_holds_it_goes_on_and_says_it_in_few_words(sets, place)
         assert max(map(len, text.splitlines())) < 900
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 1e300])
+def test_numbers_without_end_are_no_warnings_of_numpy(sets, number):
+    one, other, third = sets.persons[:3]
+    one["keypoints"][:3] = [number, 5, 2]
+    other["bbox"][1], third["area"] = number, number
+    assert {"boxes", "areas"} & {finding.check for finding in sets.diagnose().findings}
+
+
 def test_detected_boxes_need_no_annotations(sets, tmp_path):
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps([{"image_id": row["image_id"], "category_id": 1, "score": 0.9,
