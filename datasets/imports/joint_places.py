@@ -17,7 +17,8 @@ def joint_places(names: Sequence[str], count: int, skeleton: Skeleton, where: st
     Raises UserError if the labels have too few joints.
     """
     ours = skeleton.joint_names
-    if len(names) != count:
+    if len(names) not in (0, count):
+        notes.remark(f"{where} names {len(names)} joints and has {count}: its names are not used")
         names = ()
     named = same_joints(ours, names)
     elsewhere = any(place not in (-1, number) for number, place in enumerate(named))

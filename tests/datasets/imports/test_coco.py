@@ -172,6 +172,12 @@ def test_names_that_say_nothing_are_taken_in_their_order_and_told(tmp_path):
     assert "in their order; oben as top, unten as end" in notes.remarks[0]
 
 
+def test_names_of_another_number_of_joints_are_not_used(tmp_path):
+    out, notes = mended(tmp_path, content([ROW], names=("end", "top", "side")))
+    assert out["annotations"][0]["keypoints"] == JOINTS
+    assert "names 3 joints and has 2: its names are not used" in notes.remarks[0]
+
+
 def test_too_few_joints_are_refused_and_odd_rows_left_out(tmp_path):
     with pytest.raises(UserError, match="has 2 joints and the skeleton coco 17"):
         mended(tmp_path, content([ROW]), load_skeleton("coco"))

@@ -206,6 +206,8 @@ def test_both_forms_of_mpii_give_the_crop_of_hrnet(tmp_path):
     for skeleton in (load_skeleton("coco"), turned):
         with pytest.raises(ValueError, match="--skeleton mpii"):
             read_mpii(tmp_path / "train.json", skeleton, tmp_path, Notes())
+    with pytest.raises(ValueError, match="have no classes: leave --class out"):
+        read_mpii(tmp_path / "train.json", MPII, tmp_path, Notes(wanted="person"))
     with pytest.raises(ValueError, match="give --images"):
         read_mpii(tmp_path / "train.json", MPII, None, Notes())
 
