@@ -42,7 +42,7 @@ def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
            "flip_pairs": [[joints[a], joints[b]] for a, b in pairs],
            "limbs": [[joints[a], joints[b]] for a, b in limbs]}
     found = skeleton_from_dict(raw, source)
-    lines = [f"# SimplePose made this from {source.name}"]
+    lines = ["# SimplePose made this from labels"]
     for key, value in raw.items():      # JSON is YAML, and quotes what needs it
         nested = isinstance(value, list) and value and isinstance(value[0], list)
         lines += [f"{key}:", *(f"  - {json.dumps(row, ensure_ascii=False)}" for row in value)] if (

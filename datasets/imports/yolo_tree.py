@@ -17,8 +17,7 @@ from utils.shown import shown
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 SPLITS = {"train": "train", "training": "train", "val": "val", "valid": "val",
           "validation": "val", "test": "test", "testing": "test"}
-NO_LABELS = ("classes.txt", "readme.roboflow.txt", "readme.dataset.txt", "readme.txt", "train.txt",
-             "val.txt", "test.txt")
+NO_LABELS = "classes.txt"       # beside them; other texts lie above the folders of labels
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def label_files(source: Path) -> list[LabelFile]:
         found = list(_of_yaml(source))
     else:
         below = source.absolute()
-        paths = [path for path in sorted(below.rglob("*.txt"))
-                 if path.name.casefold() not in NO_LABELS]
+        paths = [path for path in sorted(below.rglob("*.txt")) if path.name != NO_LABELS]
         tops = [next((top for top in path.parents if top.name.casefold() == "labels"
                       and below in top.parents), below) for path in paths]
         in_labels = any(top != below for top in tops)
@@ -125,7 +123,7 @@ def _of_yaml(source: Path) -> Iterator[LabelFile]:
     """The label files of the pictures that train, val and test name; each only once."""
     raw = read_yaml(source)
     seen: set[Path] = set()
-    for key in ("train", "val", "valid", "test"):
+    for key in SPLITS:
         entries = raw.get(key) if isinstance(raw, dict) else None
         for entry in entries if isinstance(entries, list) else [entries] if entries else []:
             place = _place(source, str(raw.get("path") or ""), str(entry))
@@ -137,7 +135,7 @@ def _of_yaml(source: Path) -> Iterator[LabelFile]:
             else:
                 top = _swapped(place, "images", "labels")
                 found = [(path, top) for path in sorted(top.rglob("*.txt"))
-                         if path.name.casefold() not in NO_LABELS]
+                         if path.name != NO_LABELS]
             for path, top in found:
                 if path.is_file() and path not in seen:
                     seen.add(path)

@@ -86,10 +86,19 @@ def test_folders_in_capitals(tmp_path):
     assert len(read(roboflow(tmp_path, "Images", "Labels"))[0]) == 4
 
 
+def test_pictures_may_be_called_like_lists(tmp_path):
+    picture(tmp_path / "images" / "test.png")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "test.txt").write_text(LINE.format(0))
+    (tmp_path / "train.txt").write_text("images/test.png\n")
+    images, _, notes = read(tmp_path)
+    assert [image.name for image in images] == ["test.png"] and not notes.bad
+
+
 def test_lists_of_pictures(tmp_path):
     ultralytics(tmp_path)
     (tmp_path / "train.txt").write_text("./images/train/0.png\n./images/train/1.png\n")
-    (tmp_path / "my.yaml").write_text("train: train.txt\nval: [images/val, images/train]\n"
+    (tmp_path / "my.yaml").write_text("train: train.txt\nvalidation: [images/val, images/train]\n"
                                       "names: {0: bird}\n")
     images, root, _ = read(tmp_path / "my.yaml")
     assert [(image.name, image.split) for image in images] == [
