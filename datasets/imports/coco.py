@@ -7,7 +7,7 @@ so is num_keypoints; lists in lists are taken as one; ids may be text.
 """
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -41,6 +41,8 @@ class _File:
     skeleton: Skeleton
     notes: Notes
     parts: dict[str, tuple[str, ...]]       # fields of joints beside `keypoints`, and their names
+    hands: bool                             # whether the persons are the hands
+    places: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)     # see `_places`
 
 
 def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
@@ -100,19 +102,16 @@ def kinds_of(content: CocoFile, wanted: str) -> dict[str, dict]:
 
 def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
     """What is taken of a file."""
-    hand = notes.wanted in HANDS and _is_hand(skeleton)
-    kinds = kinds_of(content, "" if hand else notes.wanted)
     hand_names = load_skeleton("hand21").joint_names
+    is_hand = skeleton.joint_names == hand_names
+    kinds = kinds_of(content, "" if is_hand and notes.wanted in HANDS else notes.wanted)
     parts = {"foot_kpts": FEET, "face_kpts": tuple(f"face-{number}" for number in range(68))} | {
-        f"{field}_kpts": (f"{side}_hand_root", *(f"{side}_{name}" for name in hand_names[1:]))
-        for field, side in HANDS.items()}
+        f"{hand}_kpts": (f"{side}_hand_root", *(f"{side}_{name}" for name in hand_names[1:]))
+        for hand, side in HANDS.items()}
     has_parts = any(isinstance(row, dict) and parts.keys() & row.keys()
                     for row in content.annotations)
-    return _File(content, kinds, skeleton, notes, parts if has_parts else {})
-
-
-def _is_hand(skeleton: Skeleton) -> bool:
-    return skeleton.joint_names == load_skeleton("hand21").joint_names
+    return _File(content, kinds, skeleton, notes, parts if has_parts else {},
+                 has_parts and is_hand)
 
 
 def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
@@ -164,7 +163,7 @@ def _persons(file: _File) -> dict[str, list[ImportedPerson]]:
         people = found.setdefault(str(row.get("image_id")), [])
         if file.kinds and key not in file.kinds:
             file.notes.count("annotations of other categories left out (--class)", 1)
-        elif file.parts and _is_hand(file.skeleton):
+        elif file.hands:
             people += _hands(row, file)
         elif table is not None and len(table) != count:
             file.notes.count(f"annotations with {len(table)} joints in the place of {count} left "
@@ -176,20 +175,14 @@ def _persons(file: _File) -> dict[str, list[ImportedPerson]]:
 
 def _person(row: dict, table: np.ndarray | None, count: int, key: str, file: _File,
             ) -> ImportedPerson:
-    names = file.kinds.get(key, {}).get("keypoints")
-    names = [*map(str, names)] if isinstance(names, list) else []
     whole = [np.zeros((count, 3)) if table is None else table]
-    if file.parts:
-        names = names or list(load_skeleton("coco").joint_names)
-        for field, joint_names in file.parts.items():
-            part = _table(row.get(field), file.notes)
-            fits = part is not None and len(part) == len(joint_names)
-            whole.append(part if part is not None and fits else np.zeros((len(joint_names), 3)))
-            names += joint_names
+    for name, joint_names in file.parts.items():
+        part = _table(row.get(name), file.notes)
+        fits = part is not None and len(part) == len(joint_names)
+        whole.append(part if part is not None and fits else np.zeros((len(joint_names), 3)))
     joints, found = empty_joints(file.skeleton), np.concatenate(whole)
     if len(found):
-        places = np.array(joint_places(names, len(found), file.skeleton, file.content.name,
-                                       file.notes))
+        places = _places(file, key, count)
         joints[places >= 0] = found[places[places >= 0]]
     stated = row.get("num_keypoints")
     file.notes.count("num_keypoints that were not the number of labelled joints made anew",
@@ -199,6 +192,20 @@ def _person(row: dict, table: np.ndarray | None, count: int, key: str, file: _Fi
     file.notes.count("areas made from the boxes", area is None)
     return ImportedPerson(joints * (not crowd), _box(row.get("bbox")), _box(row.get("bbox_head")),
                           area, crowd)
+
+
+def _places(file: _File, key: str, count: int) -> np.ndarray:
+    """`joint_places` of a category with `count` joints in `keypoints`, and of the other parts."""
+    if (key, count) not in file.places:
+        names = file.kinds.get(key, {}).get("keypoints")
+        names = [*map(str, names)] if isinstance(names, list) else []
+        if file.parts:
+            names = names or list(load_skeleton("coco").joint_names)
+            names += [name for part in file.parts.values() for name in part]
+        whole = count + sum(map(len, file.parts.values()))
+        file.places[key, count] = np.array(joint_places(names, whole, file.skeleton,
+                                                        file.content.name, file.notes))
+    return file.places[key, count]
 
 
 def _hands(row: dict, file: _File) -> Iterator[ImportedPerson]:
