@@ -7,7 +7,7 @@ joint has a partner is nearly always untrue, and that is how forgotten pairs are
 untrue, too, of right pairs if everybody shows the same side, as horses on a race course do.
 """
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -72,6 +72,9 @@ class Mirror:
         before, after = (self.asymmetry(one)[joints] for one in (order, mended))
         worth = joints and before.mean() > ASYMMETRY ** 2 and (
             after.mean() < LEFT_OVER * before.mean())
+        if worth and self.turns:    # all right hands turn one way, too, but thumbs are no pinkies
+            shape = replace(self, turns=None).asymmetry(mended)[joints]
+            worth = shape.mean() < ASYMMETRY ** 2
         return mended if worth else order
 
     def _descend(self, order: list[int]) -> list[int]:

@@ -144,3 +144,19 @@ def test_right_pairs_of_those_who_all_show_one_side_are_left_alone(tmp_path):
     skeleton = skeleton_from_dict({"joints": list("nt1234"),
                                    "flip_pairs": [["1", "2"], ["3", "4"]]}, "x")
     assert not sentences(flip_pairs, tmp_path, content, skeleton)
+
+
+def test_right_hands_seen_from_the_palm_have_no_pairs(tmp_path):
+    """They all turn one way, and index and ring finger are nearly alike, thumb and pinky less."""
+    rng = np.random.default_rng(2)
+    fingers = [(-55, 0.25, 0.6), (-12, 0.48, 0.92), (0, 0.47, 0.97), (10, 0.44, 0.9),
+               (22, 0.42, 0.7)]
+    content = cards(False, 60)
+    for row in content["annotations"]:
+        points = [(0, 0)] + [(reach * np.sin(np.radians(angle)), -reach * np.cos(np.radians(angle)))
+                             for angle, base, tip in fingers for reach in (base, tip)]
+        points = np.array(points) * 200 * rng.uniform(0.9, 1.1, 2) + rng.normal(0, 6, (11, 2)) + 350
+        row.update(bbox=[*points.min(axis=0), *np.ptp(points, axis=0)], num_keypoints=11,
+                   keypoints=np.column_stack([points, [2] * 11]).ravel().tolist())
+    skeleton = skeleton_from_dict({"joints": list("wabcdefghij")}, "hand")
+    assert not sentences(flip_pairs, tmp_path, content, skeleton)
