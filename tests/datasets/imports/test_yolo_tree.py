@@ -105,6 +105,13 @@ def test_lists_of_pictures(tmp_path):
         ("train/0.png", "train"), ("train/1.png", "train"), ("val/2.png", "val")]
 
 
+def test_a_yaml_in_a_folder_of_its_own(tmp_path):
+    ultralytics(tmp_path)
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "data.yaml").write_text("train: ../images/train\nnames: [bird]\n")
+    assert len(read(tmp_path / "conf" / "data.yaml")[0]) == 2
+
+
 def test_images_given_by_hand(tmp_path):
     roboflow(tmp_path / "a")
     for split in ("train", "valid", "test"):
