@@ -147,7 +147,7 @@ def _place(source: Path, base: str, entry: str) -> Path:
     and Ultralytics' path in a folder of its own."""
     here = source.absolute().parent
     entry, base = entry.replace("\\", "/"), base.replace("\\", "/")
-    tries = [here / base / entry, here / entry, here / entry.removeprefix("../")]
+    tries = [here / base / entry, here / entry.removeprefix("../")]
     found = next((place for place in tries if place.exists()), None)
     if found is None:
         raise FileNotFoundError(f"{source}: {tries[0]} does not exist: correct path, train, val "
