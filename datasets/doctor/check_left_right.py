@@ -34,7 +34,8 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
         true_pairs = sorted({tuple(sorted((joint, mended[joint]))) for joint in wrong})
         words = [f"{names[a]} and {names[b]} are a pair" if a != b else
                  f"{names[a]} is in the middle" for a, b in true_pairs]
-        how = (", which show most joints turned one way; as far as so many tell" if nothing else "")
+        how = (", whose joints lie mostly one way round though none has a partner; as far as they "
+               "tell" if nothing else "")
         yield Finding("flip_pairs", labels.name, f"flip_pairs of the skeleton {skeleton.name} do "
                       f"not mirror people{how}: {', '.join(words)}", "the half of all training "
                       "samples that is mirrored teaches one joint in the place of the other, and "

@@ -1,6 +1,7 @@
 """The doctor's charts: sizes, visibilities and poses of a data set."""
 import numpy as np
 
+from datasets.annotations.joint_names import sides
 from datasets.doctor.raw_labels import RawLabels
 from processors.reports.figures import Axes, as_png, new_figure, plain
 
@@ -62,9 +63,9 @@ def poses(labels: RawLabels) -> bytes:
         place = ((labels.keypoints[usable, :, :2] - labels.boxes[usable, None, :2])
                  / labels.boxes[usable, None, 2:])
     step = -(-int(seen.sum()) // MOST_DOTS) or 1
-    for side, colour in SIDES.items():
-        mine = [j for j, name in enumerate(skeleton.joint_names)
-                if (name.split("_")[0] if name.split("_")[0] in SIDES else "middle") == side]
+    named = np.array(sides(skeleton.joint_names))
+    for number, (side, colour) in zip((1, -1, 0), SIDES.items(), strict=True):
+        mine = np.flatnonzero(named == number)
         dots = place[:, mine][seen[:, mine]][::step]
         if len(dots):
             cloud.scatter(*dots.T, s=3, alpha=0.35, linewidths=0, color=colour, label=side)

@@ -83,7 +83,7 @@ def test_forgotten_pairs_are_found_by_the_people(real, tmp_path, seed):
     content = numbered(real, 120, seed)
     names = list(map(str, range(17)))
     (said,) = sentences(flip_pairs, tmp_path, content, named(names))
-    assert "most joints turned one way" in said
+    assert "mostly one way round though none has a partner" in said
     for a, b in COCO.flip_pairs:
         assert f"{a} and {b} are a pair" in said
     assert not sentences(flip_pairs, tmp_path, content, named(names, COCO.flip_pairs))
