@@ -69,7 +69,7 @@ def _root_of(source: Path) -> Path:
     """The folder of images of a file: beside it, or as COCO and CVAT have it beside the folder
     "annotations", where person_keypoints_val2017.json belongs to val2017."""
     here, above, part = source.parent, source.parent.parent, source.stem.rpartition("_")[2]
-    names = [row["file_name"] for row in read_coco(source).images
+    names = [_inside(row["file_name"]) for row in read_coco(source).images
              if isinstance(row, dict) and isinstance(row.get("file_name"), str)][:20]
     places = [here / "images", here, above / "images" / part, above / part, above / "images", above]
     return next((place for place in places if any((place / name).is_file() for name in names)),
@@ -136,16 +136,22 @@ def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
                 sum(map(len, persons.values())))
 
 
+def _inside(text: str) -> PurePosixPath:
+    """A file_name that stays inside the folder of images, if need be without its own folder."""
+    name = PurePosixPath(text.replace("\\", "/"))
+    elsewhere = name.is_absolute() or PureWindowsPath(text).drive or ".." in name.parts
+    return PurePosixPath(name.name) if elsewhere else name
+
+
 def _name(text: str, root: Path, below: Path, notes: Notes) -> str:
     """A file_name as it is found below the folder of images."""
-    name = PurePosixPath(text.replace("\\", "/"))
-    bare = name.is_absolute() or PureWindowsPath(text).drive or ".." in name.parts
-    if not bare and (root / below / name).is_file():
-        notes.count("file names with / in the place of \\", "\\" in text)
-        return (below / name).as_posix()
-    found = bare or (root / below / name.name).is_file()
-    notes.count("file names without their folder, as the images lie", bool(found))
-    return (below / (name.name if found else name)).as_posix()
+    name = _inside(text)
+    if not (root / below / name).is_file() and (root / below / name.name).is_file():
+        name = PurePosixPath(name.name)
+    shorter = len(name.parts) < len(PurePosixPath(text.replace("\\", "/")).parts)
+    notes.count("file names without their folder, as the images lie", shorter)
+    notes.count("file names with / in the place of \\", "\\" in text and not shorter)
+    return (below / name).as_posix()
 
 
 def _persons(file: _File) -> dict[str, list[ImportedPerson]]:

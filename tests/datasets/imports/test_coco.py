@@ -123,6 +123,24 @@ def test_boxes_of_heads_come_along(tmp_path):
         "bbox_head"] == [1, 2, 3, 4]
 
 
+def test_back_slashes_of_windows(tmp_path):
+    (tmp_path / "train").mkdir()
+    cv2.imwrite(str(tmp_path / "train" / "b.png"), np.zeros((20, 40, 3), np.uint8))
+    out, notes = mended(tmp_path, content([ROW], [{"id": 3, "file_name": "train\\b.png"}]))
+    assert out["images"][0]["file_name"] == "train/b.png"
+    assert notes.counts == {"file names with / in the place of \\": 1}
+
+
+@pytest.mark.parametrize("name", ["../a.png", "{}/a.png"])
+def test_a_file_name_leads_out_of_no_folder(tmp_path, name):
+    """Though there is such a picture."""
+    (tmp_path / "set").mkdir()
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((9, 9, 3), np.uint8))
+    file = content([ROW], [{"id": 3, "file_name": name.format(tmp_path)}])
+    out, _ = mended(tmp_path / "set", file)
+    assert out["images"][0] == {"id": 3, "file_name": "a.png", "width": 40, "height": 20}
+
+
 # ---- classes
 
 def test_classes_by_name_or_number_and_without_one_as_training_does(tmp_path):
@@ -196,7 +214,7 @@ def whole_body() -> dict:
                  "face_kpts": points(68, 4), "lefthand_kpts": points(21, 6),
                  "righthand_kpts": points(21, 9), "lefthand_box": [5, 5, 6, 6],
                  "righthand_box": [8, 8, 6, 6], "lefthand_valid": True, "righthand_valid": True}
-    return content([row, row | {"righthand_valid": False, "righthand_kpts": [0] * 63}],
+    return content([row, row | {"righthand_valid": False}],
                    names=load_skeleton("coco").joint_names)
 
 
