@@ -1,13 +1,15 @@
 """Files: where the project lies, writing so that a kill, a full disk or a power cut leaves the old
 file whole, and stdout, which may be closed, full, or a pipe whose reader has gone."""
+import errno
 import os
 import re
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 ROOT = Path(__file__).resolve().parent.parent     # the folder of main.py
 
@@ -33,6 +35,19 @@ def open_new(path: Path) -> IO[bytes]:
     that somebody else has open; what lay under this name is unlinked."""
     path.unlink(missing_ok=True)
     return open(path, "xb")
+
+
+def open_file(path: str | Path) -> BinaryIO:
+    """Somebody's file, to be read. Raises OSError, also for a device, which is read for ever, and
+    for a pipe, which is waited for."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is no file: name one", str(path))
+    return open(path, "rb")
+
+
+def read_file(path: str | Path) -> bytes:
+    with open_file(path) as file:
+        return file.read()
 
 
 def open_to_append(path: Path) -> IO[bytes]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.errors import UserError
+from utils.files import read_file
 
 
 def read_json(path: str | Path, name: str = "") -> Any:
@@ -12,10 +13,8 @@ def read_json(path: str | Path, name: str = "") -> Any:
     Raises FileNotFoundError or UserError, one sentence.
     """
     path, name = Path(path), name or str(path)
-    if path.exists() and not path.is_file():     # a device would be read for ever
-        raise UserError(f"{name} cannot be read: it is no file; correct the path")
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} does not exist: correct the path") from None
     except OSError as error:

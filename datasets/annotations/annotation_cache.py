@@ -17,7 +17,7 @@ import numpy as np
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.readers import read_persons
 from datasets.annotations.skeleton import Skeleton
-from utils.files import write_atomically
+from utils.files import open_file, write_atomically
 from utils.log import log
 
 VERSION = 4             # raise it when read_persons gives other arrays for the same file
@@ -51,7 +51,7 @@ def cached_persons(path: str | Path, skeleton: Skeleton, alignment: str, key: st
 def checksum(path: Path) -> str:
     """SHA-1 of a file's content, some tenths of a second for 230 MB; dates and sizes can stay the
     same when a file changes."""
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         digest = hashlib.sha1(usedforsecurity=False)
         while chunk := file.read(1 << 20):
             digest.update(chunk)
@@ -69,7 +69,7 @@ def cache_paths(path: Path, skeleton: Skeleton, alignment: str) -> list[Path]:
 
 def _load(place: Path, made_from: str) -> PersonTable | None:
     try:
-        with np.load(place, allow_pickle=False) as arrays:
+        with open_file(place) as file, np.load(file, allow_pickle=False) as arrays:
             if str(arrays["made_from"]) != made_from:
                 return None
             columns = {field.name: arrays[field.name] for field in fields(PersonTable)}

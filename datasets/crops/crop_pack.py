@@ -22,6 +22,7 @@ from datasets.annotations.persons import PersonTable
 from datasets.crops.augment import WHOLE
 from datasets.crops.images import ImageError, decode
 from utils.errors import UserError
+from utils.files import open_file, read_file
 from utils.geometry import CropGeometry
 
 VERSION = 3
@@ -167,8 +168,8 @@ def index_path(path: Path) -> Path:
 def read_index(path: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Header and records of a pack, finished or not; a record that was cut off is left out."""
     try:
-        line, _, rest = index_path(path).read_bytes().partition(b"\n")
-        path.stat()
+        line, _, rest = read_file(index_path(path)).partition(b"\n")
+        open_file(path).close()
     except FileNotFoundError as error:
         raise FileNotFoundError(f"data.train_pack: {error.filename} does not exist; make the pack "
                                 f"with `python main.py pack`, or correct the path") from None

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from utils.errors import UserError
+from utils.files import open_file
 from utils.rgb import PILLOW_ERRORS, is_deep, orientation_of
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")    # in which Pillow and OpenCV mean the same by the size
@@ -65,7 +66,7 @@ def read_header(path: str | Path) -> ImageHeader | None:
 
     Raises UserError, what is wrong with the file, and OSError.
     """
-    with open(path, "rb") as file:
+    with open_file(path) as file:
         start = file.read(len(JPEG_START))
         if not start:
             raise UserError("is empty")
@@ -95,7 +96,7 @@ def _header(file: BinaryIO) -> ImageHeader | None:
 def is_still(path: Path) -> bool:
     """Whether a file is an image of one frame, whatever its ending; an animated GIF is a video."""
     try:
-        with headers_only(), Image.open(path) as image:
+        with headers_only(), open_file(path) as file, Image.open(file) as image:
             return getattr(image, "n_frames", 1) == 1
     except PILLOW_ERRORS:
         return False

@@ -1,6 +1,5 @@
 """Images: from a file to RGB pixels."""
 import os
-import stat
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -18,6 +17,7 @@ from datasets.crops.image_header import (
     headers_only,
 )
 from utils.errors import UserError
+from utils.files import read_file
 from utils.rgb import PILLOW_ERRORS, as_rgb, is_deep, of_pillow, turned, used_bits
 
 JPEG_SCAN, PNG_START, TIFF_STARTS = b"\xff\xda", b"\x89PNG", (b"II*\0", b"MM\0*")
@@ -85,10 +85,7 @@ def bits_of(path: str | Path) -> int:
 def _content(path: str | Path) -> bytes:
     """The bytes of an image file. Raises ImageError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):     # a device is read for ever
-            raise ImageError(f"image {path} is no file: name one")
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_file(path)
     except FileNotFoundError:
         raise ImageError(f"image {path} does not exist") from None
     except OSError as error:

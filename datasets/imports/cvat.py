@@ -24,6 +24,7 @@ from datasets.imports.write_coco import (
     place_joint,
 )
 from utils.errors import UserError
+from utils.files import read_file
 
 
 class _NoDoctype(ET.TreeBuilder):
@@ -56,7 +57,7 @@ def cvat_tree(source: Path) -> ET.Element:
     if source.is_dir():
         source = source / "annotations.xml"
     try:
-        tree = ET.fromstring(source.read_bytes(), ET.XMLParser(target=_NoDoctype()))
+        tree = ET.fromstring(read_file(source), ET.XMLParser(target=_NoDoctype()))
     except OSError as error:
         raise FileNotFoundError(f"{source} cannot be read ({error.strerror}): give an XML file "
                                 f"of CVAT") from error

@@ -27,6 +27,7 @@ from datasets.imports.write_coco import (
 )
 from datasets.imports.yolo_tree import DataYaml, LabelFile, data_yaml, label_files
 from utils.errors import UserError
+from utils.files import read_file
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _image(file: LabelFile, root: Path | None, base: Path, form: _Form, notes: N
                       f"ending): add it, or give the folder of the images by --images")
     height, width = read_image(picture, exif="obey").shape[:2]     # as tools show it
     try:
-        lines = file.path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_file(file.path).decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise BadFile(f"{file.path} cannot be read as text: write it again") from error
     persons = []

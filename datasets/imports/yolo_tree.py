@@ -12,6 +12,7 @@ from typing import Any
 
 from configs.strict_yaml import read_yaml
 from utils.errors import UserError
+from utils.files import read_file
 from utils.shown import shown
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
@@ -128,7 +129,7 @@ def _of_yaml(source: Path) -> Iterator[LabelFile]:
         for entry in entries if isinstance(entries, list) else [entries] if entries else []:
             place = _place(source, str(raw.get("path") or ""), str(entry))
             if place.suffix == ".txt":
-                lines = place.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+                lines = read_file(place).decode("utf-8-sig", "replace").split("\n")
                 labels = [_swapped(_beside(place.parent, line.strip()), "images", "labels")
                           for line in lines if line.strip()]
                 found = [(path.with_suffix(".txt"), path.parent) for path in labels]

@@ -3,7 +3,14 @@ import os
 
 import pytest
 
+from configs.strict_yaml import read_yaml
+from datasets.annotations.annotation_cache import checksum
+from datasets.crops.crop_pack import index_path, read_index
+from datasets.crops.image_header import is_still, read_header
+from datasets.crops.images import read_image
+from datasets.imports.cvat import cvat_tree
 from utils.files import open_to_append, write_atomically
+from utils.json_file import read_json
 
 
 @pytest.fixture
@@ -93,3 +100,15 @@ def test_nothing_is_written_through_a_link(path, tmp_path):
     write_atomically(path, lambda file: file.write(b"new"))
     assert victim.read_bytes() == b"precious"
     assert not path.is_symlink() and path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("read", [read_yaml, checksum, read_header, read_image, cvat_tree,
+                                  read_json, read_index])
+def test_a_device_or_a_pipe_is_not_even_opened(tmp_path, read):
+    """/dev/null does not hang or fill the memory, as others do, so that this fails and ends."""
+    place = tmp_path / "x"
+    index_path(place).symlink_to("/dev/null")
+    place.symlink_to("/dev/null")
+    with pytest.raises((OSError, ValueError), match="is no file"):
+        read(place)
+    assert not is_still(place)

@@ -95,6 +95,15 @@ def test_pictures_may_be_called_like_lists(tmp_path):
     assert [image.name for image in images] == ["test.png"] and not notes.bad
 
 
+def test_labels_that_are_no_file_are_left_out_with_a_sentence(tmp_path):
+    """A pipe would be waited for; a file without a line stands for nobody."""
+    label = ultralytics(tmp_path) / "labels" / "val" / "2.txt"
+    label.unlink()
+    label.symlink_to("/dev/null")
+    images, _, notes = read(tmp_path)
+    assert len(images) == 2 and "labels/val/2.txt cannot be read" in " ".join(map(str, notes.bad))
+
+
 def test_lists_of_pictures(tmp_path):
     ultralytics(tmp_path)
     (tmp_path / "train.txt").write_text("./images/train/0.png\n./images/train/1.png\n")
