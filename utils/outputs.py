@@ -25,6 +25,7 @@ KINDS = {               # what is written: how such a file of ours looks
                          rb'|"frame": \d+, "seconds"): '),
     "table of results": rb"image,frame,seconds,person,score,x,y,width,height,",
     "OpenPose file": rb'\{"version": 1\.3, "generator": "SimplePose"',
+    "lock": rb'\{"pid": \d+, "host": "',
     "metrics": rb'\{"run": "',
     "picture": rb"(\xff\xd8.{0,64}\xff\xfe..SimplePose|\x89PNG.{12,40}tEXtSoftware\0SimplePose)",
     "video": rb"....ftyp.*freeSimplePose\Z",

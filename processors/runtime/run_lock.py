@@ -16,6 +16,7 @@ from typing import IO
 
 from utils.errors import UserError
 from utils.log import log
+from utils.outputs import ensure_replaceable
 
 WAIT_FOR_HOLDER = 10.0  # seconds: a job that was told to end may still be saving by then
 LOOK = 0.2          # seconds between looks
@@ -52,12 +53,27 @@ class RunLock:
         it and have stayed empty go, too."""
         file = self.held.pop(self.path, None)
         if file:
-            self.path.unlink(missing_ok=True)       # first, while nobody else can have it
+            if _is_at(self.path, file):
+                self.path.unlink()      # first, while nobody else can have it
             with suppress(OSError):     # what a full disk has not taken may be lost
                 file.close()
         for folder in self.made:
             with suppress(OSError):     # it is not empty
                 folder.rmdir()
+
+    def ensure_held(self) -> None:
+        """Hold it again where somebody has removed its file. Raises UserError where another process
+        has taken the run since."""
+        file = self.held.get(self.path)
+        if file is None or _is_at(self.path, file):
+            return
+        self.held.pop(self.path).close()
+        if not self._taken():
+            raise UserError(f"{self.holder()}, too, since {self.path} was removed while this "
+                            f"process held the run: this one ends without another save, and the "
+                            f"other one goes on")
+        log.warning("%s was removed while the run goes on, and is there again: it keeps a second "
+                    "run of this name out", self.path)
 
     def is_held_by_another(self) -> bool:
         """Whether a run is going on in another process."""
@@ -82,7 +98,11 @@ class RunLock:
     def _taken(self) -> bool:
         if self.path in self.held:
             return True
-        file = open(self.path, "a+", encoding="utf-8")      # until `release`
+        try:
+            self._ensure_ours()
+        except FileNotFoundError:       # its holder has just removed it
+            return False
+        file = open(self.path, "a+", encoding="utf-8", opener=_no_link)     # until `release`
         try:
             if not _locked(file) or not _is_at(self.path, file):
                 file.close()
@@ -104,6 +124,19 @@ class RunLock:
             raise
         return True
 
+    def _ensure_ours(self) -> None:
+        """Raise UserError where something of others has this name. Not for a lock that this process
+        holds: to look into the file would end it."""
+        option = "val.weight_path and model_name"
+        if self.path.is_symlink():
+            raise UserError(f"{option}: {self.path} is a link, and nothing is written through "
+                            f"links: remove it, or choose another name")
+        ensure_replaceable(self.path, "lock", option)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
 
 def _locked(file: IO[str]) -> bool:
     """Try to lock it. This kind of lock is the process's own: data workers, which are forked with
@@ -116,8 +149,9 @@ def _locked(file: IO[str]) -> bool:
 
 
 def _is_at(path: Path, file: IO[str]) -> bool:
-    """Whether the file that was locked is still the one of that name: its holder removes it."""
+    """Whether the file that was locked is still the one of that name: its holder removes it, and
+    so may people who tidy up."""
     try:
-        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+        return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False

@@ -70,12 +70,15 @@ class RunFolder:
         return load_last(self.last)
 
     def save(self, state: dict[str, Any]) -> None:
-        if self.rank == 0:
-            save_checkpoint(state, self.last, keep_previous=True)
+        self._write(state, self.last, keep_previous=True)
 
     def save_best(self, state: dict[str, Any]) -> None:
-        if self.rank == 0:
-            save_checkpoint(state, self.best)
+        self._write(state, self.best)
+
+    def _write(self, state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
+        if self.lock:       # process 0
+            self.lock.ensure_held()
+            save_checkpoint(state, path, keep_previous)
 
     def in_words(self) -> str:
         """What there is for the user, by its names."""

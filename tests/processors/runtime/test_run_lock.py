@@ -12,6 +12,7 @@ import pytest
 
 from processors.runtime import run_lock
 from processors.runtime.run_lock import RunLock
+from utils.errors import UserError
 
 HOLD = """
 import multiprocessing, sys, time
@@ -73,7 +74,7 @@ def test_one_that_ends_soon_is_waited_for(tmp_path, other, monkeypatch, caplog):
     assert f"process {other.pid} on" in caplog.text and caplog.text.count("waiting up to") == 1
 
 
-@pytest.mark.parametrize("stale", ["", "{", "[1]", '{"pid": 1, "host": "x"}'])
+@pytest.mark.parametrize("stale", ["", '{"pid": 1, "host": "x"}'])
 def test_what_a_dead_process_left_holds_nobody(tmp_path, stale):
     """Also where a living process has its pid by now: here the first of all."""
     (tmp_path / "pose.lock").write_text(stale)
@@ -84,6 +85,70 @@ def test_what_a_dead_process_left_holds_nobody(tmp_path, stale):
     lock.release()
     assert not list(tmp_path.iterdir())
     lock.release()
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "[[package]]\nname = 'numpy'\n", '{"pid": 1}'])
+def test_what_others_have_under_its_name_stays(tmp_path, content):
+    """As a poetry.lock does, where a run is called poetry."""
+    path = tmp_path / "pose.lock"
+    path.write_text(content)
+    lock = RunLock(tmp_path, "pose")
+    with pytest.raises(UserError, match=f"val.weight_path and model_name: {path} is there already, "
+                                        f"and is no file of this project"):
+        lock.take()
+    lock.release()
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("content", ["my notes", "", '{"pid": 1, "host": "x"}', None])
+def test_a_link_of_its_name_is_not_followed(tmp_path, content):
+    notes, path = tmp_path / "notes.txt", tmp_path / "pose.lock"
+    if content is not None:
+        notes.write_text(content)
+    path.symlink_to(notes)
+    lock = RunLock(tmp_path, "pose")
+    with pytest.raises(UserError, match="pose.lock is a link, and nothing is written through"):
+        lock.take()
+    lock.release()
+    assert path.is_symlink() and (notes.read_text() if notes.exists() else None) == content
+
+
+@pytest.mark.parametrize("make, words", [(os.mkfifo, "there already"), (os.mkdir, "a folder")])
+def test_a_pipe_or_a_folder_of_its_name_is_told(tmp_path, make, words):
+    make(tmp_path / "pose.lock")
+    with pytest.raises(UserError, match=f"pose.lock is {words}"):
+        RunLock(tmp_path, "pose").take()
+    assert (tmp_path / "pose.lock").exists()
+
+
+def test_a_lock_that_somebody_removed_is_taken_again(tmp_path, caplog):
+    lock = RunLock(tmp_path, "pose")
+    lock.take()
+    lock.ensure_held()
+    assert not caplog.text
+    lock.path.unlink()
+    lock.ensure_held()
+    assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+    assert "was removed while the run goes on, and is there again" in caplog.text
+    lock.path.unlink()
+    lock.path.write_text("of another process")
+    lock.release()
+    assert lock.path.read_text() == "of another process"
+
+
+def test_a_run_that_another_has_taken_meanwhile_is_left_to_it(tmp_path, pytestconfig):
+    lock = RunLock(tmp_path, "pose")
+    lock.take()
+    lock.path.unlink()
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], text=True, stdin=subprocess.PIPE,
+                          cwd=pytestconfig.rootpath, stdout=subprocess.PIPE) as other:
+        worker = int(other.stdout.readline())
+        with pytest.raises(UserError, match=f"trained by process {other.pid} .*, too, since "):
+            lock.ensure_held()
+        lock.release()
+        assert json.loads(lock.path.read_text())["pid"] == other.pid
+        other.kill()
+        os.kill(worker, signal.SIGKILL)
 
 
 def test_two_of_one_process_are_one(tmp_path):

@@ -89,6 +89,23 @@ def test_the_run_is_held_from_the_first_line_to_the_end(tiny, tmp_path):
     assert not lock.exists()
 
 
+def test_a_run_whose_lock_another_took_ends_without_a_save(tiny, tmp_path, monkeypatch):
+    processor = tiny(**{"optim.epochs": 1})
+    lock = tmp_path / "weights" / "quickstart.lock"
+    evaluate = processor._evaluate
+
+    def removed(epoch):
+        lock.write_bytes(b"")
+        lock.unlink()
+        lock.write_text('{"pid": 9, "host": "far", "since": "now"}')
+        monkeypatch.setattr(run_lock, "_locked", lambda _: False)
+        evaluate(epoch)
+    processor._evaluate = removed
+    with pytest.raises(UserError, match="by process 9 on far since now, too, since .* was removed"):
+        processor.run()
+    assert lock.exists() and not list(lock.parent.glob("*.pth"))
+
+
 def test_with_another_protocol_the_best_begins_anew(tiny, tmp_path, capsys):
     tiny().run()
     folder = tmp_path / "weights"
