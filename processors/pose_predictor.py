@@ -131,6 +131,10 @@ class PosePredictor:
         if detected:
             rows, scores = rank_poses(poses, val, self.skeleton.sigmas, detected)
         else:       # people who were asked for all stay
+            if odd := np.count_nonzero(~poses.finite()):
+                raise UserError(f"the network's answers for {odd} of {len(poses)} boxes hold NaN "
+                                f"or infinite numbers: its weights are damaged, or too large for "
+                                f"its precision; take other weights, or set optim.amp to false")
             rows, scores = np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
         for row, score in zip(rows, scores, strict=True):
             found[poses.image_ids[row]].append(Person(

@@ -59,7 +59,7 @@ class Evaluation:
             ensure_shared_memory([self.loader], parallel.local_size)
         self.ground_truth = self._ground_truth(file)
         ensure_metrics(val.metrics, self.ground_truth, skeleton)
-        self.results: list[dict] = []       # of the last `run`, process 0 only
+        self.results: list[dict] | None = None  # of the last `run`, process 0 only
         self.broken: set[Path] = set()      # images that cannot be used
 
     def start_workers(self) -> None:

@@ -45,6 +45,10 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         lines["joints"] = (
             "compared in each annotated box, before NMS" if val.ground_truth_boxes else
             f"compared in pairs of person and pose, by falling OKS down to {MATCH:g}")
+    images = [f"EXIF orientation: {data.exif} (data.exif)"] * (data.exif != "default")
+    images += [f"{data.bits} of 16 bits in use (data.bits)"] * bool(data.bits)
+    if images:
+        lines["images"] = ", ".join(images)
     if data.debug:
         lines["people"] = f"only the first {int(data.debug)} (data.debug)"
     return "\n".join(f"{name + ':':<13}{text}" for name, text in lines.items())

@@ -110,7 +110,7 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
         log.info("by joint:\n%s", joint_table(metrics, skeleton))
     if report and parallel.rank == 0:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
-                            results=evaluation.results, ground_truth=evaluation.ground_truth,
+                            results=evaluation.results or [], ground_truth=evaluation.ground_truth,
                             img_root=config.data.val_img_root, skeleton=skeleton,
                             exif=config.data.exif, bits=config.data.bits)
         log.info("report in %s", page)

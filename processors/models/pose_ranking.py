@@ -33,6 +33,11 @@ class Predictions:
         return cls(np.zeros((0, num_joints, 2), np.float32),
                    np.zeros((0, num_joints), np.float32), numbers, numbers, np.zeros(0, np.int64))
 
+    def finite(self) -> np.ndarray:
+        """(N,) bool: no number of a person is NaN or infinite."""
+        return (np.isfinite(self.keypoints).all(axis=(1, 2)) & np.isfinite(self.box_scores)
+                & np.isfinite(self.joint_scores).all(axis=1) & np.isfinite(self.areas))
+
     def take(self, rows: np.ndarray) -> "Predictions":
         """The persons at these indices (or of this mask)."""
         return Predictions(**{name: values[rows] if len(values) else values
@@ -74,8 +79,7 @@ def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float], det
     the order of `people`, and with it the number of processes it was gathered from, changes
     nothing.
     """
-    finite = (np.isfinite(people.keypoints).all(axis=(1, 2)) & np.isfinite(people.box_scores)
-              & np.isfinite(people.joint_scores).all(axis=1) & np.isfinite(people.areas))
+    finite = people.finite()
     if not finite.all():
         log.warning("%d of %d predictions hold NaN or infinite numbers and are left out",
                     np.count_nonzero(~finite), len(people))

@@ -20,6 +20,10 @@ from utils.errors import UserError
 
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 
+# fp16 ends here; and products with the scales of batch norm, squared by it, end in float32
+LARGEST_WEIGHT = 65504
+STATISTICS = ("running_mean", "running_var", *COUNTERS)     # may be larger
+
 
 def stored_config(checkpoint: Mapping[str, Any], where: str) -> Config:
     """The settings in a checkpoint of ours. Raises UserError where there are none or odd ones."""
@@ -56,6 +60,12 @@ def ensure_run(state: Mapping[str, Any], path: Path) -> None:
     for key in ("net", "ema"):
         ensure_plain_numbers(state[key], state[key], f"{path}, key {key}")
         ensure_finite(state[key], state[key], f"{path}, key {key},")
+        large = [name for name, value in state[key].items()
+                 if not name.endswith(STATISTICS) and (value.abs() > LARGEST_WEIGHT).any()]
+        if large:
+            raise UserError(f"{path}, key {key}, holds weights beyond {LARGEST_WEIGHT} (in "
+                            f"{first_few(large)}), with which no run goes on: its training has "
+                            f"failed, or the file is damaged; take another file")
 
 
 def load_network(net: nn.Module, state: Mapping[str, Tensor], where: str) -> None:

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 from torch import nn
 
+from processors.models.stored_run import LARGEST_WEIGHT
 from processors.runtime.parallel import Parallel
 from processors.training.run_folder import RunFolder
 from processors.training.step_stats import StepStats
@@ -11,8 +12,6 @@ from processors.training.train_step import TrainStep
 from utils.errors import UserError
 
 OVERFLOWS_IN_A_ROW = 50     # consecutive ones after which the loss scale is no longer to blame
-# fp16 ends here; and products with the scales of batch norm, squared by it, end in float32
-LARGEST_WEIGHT = 65504
 
 
 class FiniteWatch:

@@ -318,7 +318,7 @@ class PoseProcessor:
         """The last words, with pictures of the last evaluation."""
         if self.parallel.rank != 0:
             return
-        if self.evaluation.results:
+        if self.evaluation.results is not None:
             draw_results(self.evaluation.dataset, self.evaluation.results, self.skeleton,
                          self.folder.pictures)
         elif self.folder.results.is_file():

@@ -16,10 +16,10 @@ FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joi
 # What a score depends on beside the weights: with another value, scores cannot be compared.
 # Not data.val_img_root: whose images moved has the same; that they did is said.
 JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",
-             "model.input_format", "codec.input_size", "codec.sigma", "codec.alignment",
-             "codec.encoding", "codec.decoder", "codec.blur_kernel", "val.flip_test", "val.boxes",
-             "val.box_score", "val.only_images_with_boxes", "val.score_rule", "val.joint_score",
-             "val.nms", "val.nms_threshold", "val.best")
+             "data.exif", "data.bits", "model.input_format", "codec.input_size", "codec.sigma",
+             "codec.alignment", "codec.encoding", "codec.decoder", "codec.blur_kernel",
+             "val.flip_test", "val.boxes", "val.box_score", "val.only_images_with_boxes",
+             "val.score_rule", "val.joint_score", "val.nms", "val.nms_threshold", "val.best")
 
 
 def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
@@ -56,6 +56,8 @@ def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, 
     """The settings that give the evaluations of the stored run another meaning than those to
     come have. skeleton: as checkpoints have it."""
     before, now = _settings(state, path), _flat(config_to_dict(config))
+    for settings in (before, now):      # by default pixels are read as by ignore
+        settings["data.exif"] = settings["data.exif"].replace("default", "ignore")
     changed = [key for key in JUDGED_BY if before[key] != now[key]]
     if "data.skeleton" not in changed and state.get("skeleton", skeleton) != skeleton:
         log.info("changed since the checkpoint: the file of the skeleton %s", now["data.skeleton"])

@@ -213,6 +213,15 @@ def test_wrong_boxes(predictor, boxes, words):
         predictor(spots(), boxes=boxes)
 
 
+def test_answers_that_are_no_numbers_are_said(predictor):
+    def network(images):
+        return PaintedJoints()(images) * torch.nan
+
+    broken = PosePredictor(replace(predictor.model, network=network))
+    with pytest.raises(ValueError, match="for 2 of 2 boxes hold NaN"):
+        broken(spots((40, 40)), boxes=[(10, 10, 40, 60), (20, 10, 40, 60)])
+
+
 def test_wrong_images(tmp_path, predictor):
     with pytest.raises(ValueError, match="none.jpg does not exist"):
         predictor(tmp_path / "none.jpg")

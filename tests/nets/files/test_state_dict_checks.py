@@ -34,6 +34,8 @@ CASES = {
                                          "backbone.bn1.num_batches_tracked"), "real numbers"),
     "nan": (lambda: with_one(number(float("nan"))), "not finite"),
     "inf": (lambda: with_one(number(float("inf")), "backbone.bn1.running_var"), "not finite"),
+    "a variance below 0": (lambda: with_one(number(-0.5), "backbone.bn1.running_var"),
+                           "variances below 0"),
     "too large for float32": (lambda: with_one(lambda old: old.double() + 1e300), "not finite"),
     "a bias of 16": (lambda: with_one(lambda old: old[:16], "head.output.bias"),
                      "weight and bias of the last layer"),

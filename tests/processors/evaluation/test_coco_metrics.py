@@ -299,6 +299,12 @@ def test_an_onnx_file_has_the_network_in_it():
     assert "ONNX file" in words and "pose_resnet_duc" not in words
 
 
+def test_protocol_says_how_images_are_read_where_a_setting_says_it():
+    assert "images:" not in protocol(Config())
+    words = protocol(Config(data=DataConfig(exif="obey", bits=12)))
+    assert "images:      EXIF orientation: obey (data.exif), 12 of 16 bits in use" in words
+
+
 def test_protocol_of_a_sweep_says_what_is_common():
     words = protocol(Config(codec=CodecConfig(decoder="argmax"), val=ValConfig(flip_test=False)),
                      "net.pth", sweep=True)

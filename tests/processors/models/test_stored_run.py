@@ -115,3 +115,15 @@ def test_a_state_of_another_network():
     other = nn.Linear(2, 3)
     load_network(net, other.state_dict(), "x.pth")
     assert torch.equal(net.weight, other.weight) and math.isfinite(net.bias.sum())
+
+
+@pytest.mark.parametrize("key", ["net", "ema"])
+def test_weights_with_which_training_would_end_are_gone_past(tmp_path, key):
+    """As a run that watches them never keeps; statistics of batch norm may be larger."""
+    last, ruined = tmp_path / "x_last.pth", state()
+    ruined[key]["weight"] = torch.tensor([1.0, -1e30])
+    refused(ruined, f"key {key}, holds weights beyond 65504 .*weight")
+    save_checkpoint(state() | {"step": 20}, last)
+    save_checkpoint(ruined, last, keep_previous=True)
+    assert load_last(last)["step"] == 20
+    ensure_run(state() | {"net": {"bn.running_var": torch.tensor([1e6])}}, "x")

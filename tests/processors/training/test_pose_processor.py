@@ -180,3 +180,14 @@ def test_broken_validation_images_are_named_once_and_end_no_run(tiny, tmp_path, 
     said = f"going on without the broken image {broken} (1 so far)"
     assert capsys.readouterr().out.count(said) == 1
     assert (tmp_path / "weights" / "quickstart_val.jpg").stat().st_size
+
+
+def test_a_run_whose_results_are_empty_is_not_called_finished_before(tiny, monkeypatch, capsys):
+    """As when all predictions are NaN, after an epoch that this very command trained."""
+    tiny(**{"optim.epochs": 1}).run()
+    processor = tiny()
+    monkeypatch.setattr(processor.evaluation, "to_results", lambda _: [])
+    processor.run()
+    assert "the run is finished" not in capsys.readouterr().out
+    tiny().run()
+    assert "the run is finished; resume=false" in capsys.readouterr().out

@@ -97,6 +97,8 @@ def test_a_network_without_its_run_is_one_sentence():
     ({"data": {"val_ann_path": "other.json"}}, ["data.val_ann_path"]),
     ({"codec": {"decoder": "quarter", "input_size": [64, 64]}},
      ["codec.input_size", "codec.decoder"]),
+    ({"data": {"exif": "obey"}}, ["data.exif"]), ({"data": {"exif": "ignore"}}, []),
+    ({"data": {"bits": 12}}, ["data.bits"]),
     ({"data": {"skeleton": "crowdpose"}}, ["data.skeleton"])])
 def test_what_scores_depend_on_is_found(settings, keys):
     assert judged_otherwise(stored(**settings), Config(), {}, PATH) == keys
