@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from configs.schema import MOST_SIDE
 from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
 from nets.files.load_report import LoadReport
 from nets.files.sources import SOURCES, first_few, is_vit, recognise
@@ -87,7 +88,8 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     if source == "this_project":
         input_format = _setting(checkpoint, "model", "input_format", INPUT_FORMATS, where)
         alignment = _setting(checkpoint, "codec", "alignment", ALIGNMENTS, where)
-    state, file_names, changed = _brought_to(net, state, source, where)
+    size = _stored_size(checkpoint, where) if source == "this_project" else None
+    state, file_names, changed = _brought_to(net, state, source, where, size)
 
     ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
     if source != "this_project":
@@ -101,6 +103,8 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     match = _match(net.state_dict(), state)
     problem = match.problem(is_imagenet=SOURCES[source].backbone_only, allow_partial=allow_partial)
     if problem:
+        if size and match.wrong_shape:
+            problem += f" (it is for codec.input_size {list(size)})"
         raise UserError(f"{where} ({source}) does not fit this network: {problem}; check "
                          f"model.type, model.name, model.head and model.reduction")
     ensure_finite(match.fitting, net.state_dict(), where)
@@ -116,6 +120,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
 
 
 def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, where: str,
+                size: tuple[int, int] | None,
                 ) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
     """Plain numbers by our names, the file's name of each, and what was left out or made to fit."""
     left_out = ""
@@ -123,7 +128,7 @@ def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, whe
         state, left_out = by_vitpose_names(state, where)
     state, file_names = by_new_names(state, _renamed, where)
     ensure_plain_numbers(state, net.state_dict(), where)
-    resized = fit_positions(net, state, where)
+    resized = fit_positions(net, state, where, size, source == "this_project")
     return state, file_names, "; ".join(filter(None, (left_out, resized)))
 
 
@@ -180,13 +185,31 @@ def _match(ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor])
 def _setting(checkpoint: Any, section: str, key: str, choices: Collection[str], where: str
              ) -> str | None:
     """A setting out of the "config" that our own checkpoints carry; None: it has none."""
-    for name in ("config", section):
-        checkpoint = checkpoint.get(name) if isinstance(checkpoint, Mapping) else None
-    if not isinstance(checkpoint, Mapping) or key not in checkpoint:
+    stored = _section(checkpoint, section)
+    if key not in stored:
         return None
-    value = checkpoint[key]
+    value = stored[key]
     if type(value) is not str or value not in choices:
         said = repr(value[:40]) if type(value) is str else f"of the type {type(value).__name__}"
         raise UserError(f"{where}: {section}.{key} in its settings is {said}, which is none of "
                          f"{', '.join(choices)}: the file is damaged or of a newer version")
     return value
+
+
+def _stored_size(checkpoint: Any, where: str) -> tuple[int, int] | None:
+    """codec.input_size, (width, height), out of the same place."""
+    stored = _section(checkpoint, "codec")
+    if "input_size" not in stored:
+        return None
+    value = stored["input_size"]
+    if not (isinstance(value, list | tuple) and len(value) == 2
+            and all(type(side) is int and 0 < side <= MOST_SIDE for side in value)):
+        raise UserError(f"{where}: codec.input_size in its settings is no width and height in "
+                        f"pixels: the file is damaged, get it again")
+    return value[0], value[1]
+
+
+def _section(checkpoint: Any, section: str) -> Mapping[str, Any]:
+    for name in ("config", section):
+        checkpoint = checkpoint.get(name) if isinstance(checkpoint, Mapping) else None
+    return checkpoint if isinstance(checkpoint, Mapping) else {}

@@ -58,6 +58,7 @@ class TimmBackbone(nn.Module):
             raise UserError(f"model.level is {level}, but {name} has {len(reductions)} levels: "
                             f"write -{len(reductions)} to {len(reductions) - 1}")
         self.level, self.stride, self.out_channels = level, reductions[level], channels[level]
+        self.grid = (input_size[1] // self.stride, input_size[0] // self.stride)    # of patches
         # swin and others lay features out as (B, h, w, C)
         self.turn = getattr(self.features, "output_fmt", "NCHW") == "NHWC"
         if self.stride not in STRIDES or any(side % self.stride for side in input_size):

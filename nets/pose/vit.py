@@ -128,8 +128,9 @@ class ViTBackbone(nn.Module):
 
 def resized_positions(places: torch.Tensor, old: tuple[int, int], new: tuple[int, int],
                       ) -> torch.Tensor:
-    """A position embedding (1, 1 + rows * columns, C) for another grid; bicubic, as the field
-    does it. The first row stays."""
-    grid = places[:, 1:].transpose(1, 2).unflatten(2, old).float()
+    """A position embedding (1, tokens + rows * columns, C) for another grid; bicubic, as the field
+    does it. The tokens before the patches, one or any number, keep their rows."""
+    tokens = places.shape[1] - old[0] * old[1]
+    grid = places[:, tokens:].transpose(1, 2).unflatten(2, old).float()
     grid = interpolate(grid, size=new, mode="bicubic", align_corners=False)
-    return torch.cat([places[:, :1], grid.flatten(2).transpose(1, 2).to(places.dtype)], dim=1)
+    return torch.cat([places[:, :tokens], grid.flatten(2).transpose(1, 2).to(places.dtype)], dim=1)

@@ -4,6 +4,7 @@ import re
 import pytest
 import torch
 
+from nets import build_net
 from nets.pose.heads import bilinear_head, dconv_head
 from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone, resized_positions
@@ -60,11 +61,79 @@ def test_own_weights_of_another_input_size_are_resized_and_it_is_said():
     assert not report.left and not report.missed
 
 
-@pytest.mark.parametrize("rows, ours, grid", [
-    (196, (16, 12), (14, 14)), (192, (4, 4), (16, 12)), (432, (16, 12), (24, 18)),
-    (48, (8, 6), (8, 6)), (32, (8, 4), (8, 4)), (7, (8, 6), None), (0, (8, 6), None)])
-def test_grids(rows, ours, grid):
-    assert grid_of(rows, ours) == grid
+@pytest.mark.parametrize("rows, grid", [
+    (196, (14, 14)), (192, (16, 12)), (432, (24, 18)), (48, (8, 6)), (32, None), (7, None),
+    (0, None)])
+def test_grids(rows, grid):
+    assert grid_of(rows) == grid
+
+
+def sized(net, width, height):
+    return {"ema": net.state_dict(), "config": {"codec": {"input_size": [width, height]}}}
+
+
+@pytest.mark.parametrize("old, new", [
+    ((16, 12), (12, 16)), ((2, 8), (4, 4)), ((16, 4), (8, 16)), ((4, 8), (8, 8)),
+    ((13, 7), (16, 12)), ((5, 3), (5, 3))])
+def test_own_checkpoints_say_their_grid(old, new):
+    first, net = small_net(old), small_net(new)
+    report = load_weights(net, sized(first, 16 * old[1], 16 * old[0]))
+    wanted = first.backbone.pos_embed
+    if old != new:
+        wanted = resized_positions(wanted, old, new)
+        assert f"from {old[0]}x{old[1]} to {new[0]}x{new[1]} patches" in report.changed
+    assert torch.equal(net.backbone.pos_embed, wanted)
+
+
+def test_vitposes_are_16x12_also_for_a_net_of_as_many_patches():
+    file, net = small_net((16, 12)).state_dict(), small_net((12, 16))
+    given = {key.replace("head.output.", "keypoint_head.final_layer.").replace(
+        "head.upsample.", "keypoint_head.deconv_layers."): value for key, value in file.items()}
+    report = load_weights(net, {"state_dict": given})
+    assert report.source == "vitpose" and "from 16x12 to 12x16" in report.changed
+    wanted = resized_positions(file["backbone.pos_embed"], (16, 12), (12, 16))
+    assert torch.equal(net.backbone.pos_embed, wanted)
+
+
+def test_a_bare_state_of_ours_is_taken_as_it_is_and_that_is_said():
+    for grid, words in (((3, 5), "as of 3x5 patches"), ((16, 12), "")):
+        first, net = small_net(grid), small_net(grid)
+        report = load_weights(net, first.state_dict())
+        assert torch.equal(net.backbone.pos_embed, first.backbone.pos_embed)
+        assert words in report.changed and bool(words) == bool(report.changed)
+
+
+@pytest.mark.parametrize("size, words", [
+    ([96, 64], "is for codec.input_size .96, 64., and the 49 rows of its backbone.pos_embed"),
+    ([96], "no width and height"), ([0, 64], "no width and height"), (True, "no width and height"),
+    (["96", 128], "no width and height")])
+def test_a_stored_size_that_cannot_be_is_refused(size, words):
+    state = sized(small_net(), 96, 128)
+    state["config"]["codec"]["input_size"] = size
+    with pytest.raises(ValueError, match=words):
+        load_weights(small_net((4, 4)), state)
+
+
+@pytest.mark.parametrize("size", [(96, 64), (96, 128)])
+def test_vits_of_timm_are_resized_too(size):
+    pytest.importorskip("timm")
+    first, net = (build_net(type="pose_timm", name="test_vit", head="simple", num_joints=3,
+                            input_size=given) for given in ((64, 96), size))
+    report = load_weights(net, sized(first, 64, 96))
+    key = next(key for key in first.state_dict() if key.endswith("pos_embed"))
+    new = (size[1] // 16, size[0] // 16)
+    wanted = resized_positions(first.state_dict()[key], (6, 4), new)
+    assert torch.equal(net.state_dict()[key], wanted) and "from 6x4" in report.changed
+
+
+def test_what_cannot_be_resized_names_the_size():
+    pytest.importorskip("timm")
+    with torch.device("meta"):
+        first, net = (build_net(type="pose_timm", name="hiera_tiny_224", head="simple",
+                                input_size=size) for size in ((128, 128), (256, 64)))
+    state = {key: torch.zeros(value.shape) for key, value in first.state_dict().items()}
+    with pytest.raises(ValueError, match=r"is for codec.input_size \[128, 128\]"):
+        load_weights(net, {"ema": state, "config": {"codec": {"input_size": (128, 128)}}})
 
 
 def without(key):
