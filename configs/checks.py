@@ -95,7 +95,7 @@ def _name_problem(name: str) -> str:
     if name.startswith("-"):
         return "a name that does not begin with -, as options of commands do"
     if any(letter in NOT_IN_NAMES for letter in name):
-        return f"a name without '/' and any of {' '.join(NOT_IN_NAMES[1:])}"
+        return f"a name without any of {' '.join(NOT_IN_NAMES)}"
     if len(name.encode()) > LONGEST_NAME:
         return f"a name of at most {LONGEST_NAME} bytes"
     return ""

@@ -16,23 +16,24 @@ from utils.files import naming, open_new, remove_leftovers, temporary, write_ato
 
 MARK = b"SimplePose"
 SPAN = 1 << 16          # bytes of the beginning and of the end that are looked at
-ROW = rb'\[\s*(\]|\{"image_id": ?-?\d+, ?"category_id": ?-?\d+, ?"%b": ?\[)'
+WHITE = " \t \t"         # behind the first bracket of our JSON, where readers skip it: COCO's
+#                         results look alike whoever wrote them, and have no place for a name
+ROW = rb'\[(\s*\]| \t \t\s*\{"image_id": ?-?\d+, ?"category_id": ?-?\d+, ?"%b": ?\[)'
 KINDS = {               # what is written: how such a file of ours looks
     "detections": ROW % b"bbox",
     "keypoint results": ROW % b"keypoints",
-    "COCO annotations": rb'\{"info": \{"description": "[^"]*SimplePose',
-    "results in lines": (rb'\{("image": "(\\.|[^"\\])*", "(people|error)"'
+    "COCO annotations": rb'\{"info": \{"description": "(\\.|[^"\\])*, imported by SimplePose"',
+    "results in lines": (rb'\{ \t \t("image": "(\\.|[^"\\])*", "(people|error)"'
                          rb'|"frame": \d+, "seconds"): '),
     "table of results": rb"image,frame,seconds,person,score,x,y,width,height,",
     "OpenPose file": rb'\{"version": 1\.3, "generator": "SimplePose"',
     "lock": rb'\{"pid": \d+, "host": "',
-    "metrics": rb'\{"run": "',
+    "metrics": rb'\{"run": "\d{4}-[^"]*", "model_name": "(\\.|[^"\\])*", "kind": "',
     "picture": rb"(\xff\xd8.{0,64}\xff\xfe..SimplePose|\x89PNG.{12,40}tEXtSoftware\0SimplePose)",
     "video": rb"....ftyp.*freeSimplePose\Z",
-    "ONNX file": rb"\x08.*simplepose",
-    "page": rb"(?i)<!doctype html>.*SimplePose",
+    "ONNX file": rb"\x08.*\n\nsimplepose\x12",
+    "page": rb'(?i)<!doctype html>.{0,99}<meta name="generator" content="SimplePose">',
     "text": rb".*\nwritten by SimplePose\n\Z",
-    "picture of a run": rb"\xff\xd8|\x89PNG",       # under a name that only a run gives
     "checkpoint": rb"PK.*simplepose 1"}
 
 
@@ -132,6 +133,11 @@ def write_output(path: Path, data: bytes, option: str) -> None:
 def marked_text(text: str) -> bytes:
     """A text of which `is_ours` will know that this project wrote it."""
     return f"{text}\n\nwritten by SimplePose\n".encode()
+
+
+def marked_json(text: str) -> str:
+    """JSON, or its beginning, of which `is_ours` will know that this project wrote it."""
+    return text[0] + WHITE + text[1:]
 
 
 def marked(data: bytes) -> bytes:

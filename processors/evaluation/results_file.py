@@ -8,6 +8,7 @@ import numpy as np
 from configs.schema import ValConfig
 from processors.models.pose_ranking import Predictions, rank_poses
 from utils.files import write_atomically
+from utils.outputs import marked_json
 
 
 def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
@@ -27,6 +28,6 @@ def write_results(results: list[dict], path: str | Path) -> Path:
     """Write COCO results JSON, whole or not at all; what the test-dev server takes."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, allow_nan=False, separators=(",", ":"))
+    text = marked_json(json.dumps(results, allow_nan=False, separators=(",", ":")))
     write_atomically(path, lambda file: file.write(text.encode()))
     return path

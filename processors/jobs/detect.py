@@ -27,7 +27,7 @@ from processors.runtime.torch_errors import USE_CURES, torch_errors_named
 from utils.errors import UserError
 from utils.files import open_to_append
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
-from utils.outputs import cannot_write, ensure_output, write_output
+from utils.outputs import cannot_write, ensure_output, marked_json, write_output
 
 PORTION = 32            # images that are detected, then written, at once
 Reader = Callable[[], np.ndarray]       # of an image
@@ -80,7 +80,7 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
         part.path.unlink()
         raise UserError(f"none of the {len(unreadable)} images can be read; first: "
                          f"{unreadable[0]}")
-    write_output(out, json.dumps(rows).encode(), "--out")
+    write_output(out, marked_json(json.dumps(rows)).encode(), "--out")
     part.path.unlink()
     log.info("%d people in %d of %d images: %s", len(rows),
              len({row["image_id"] for row in rows}), len(listed.names), out)

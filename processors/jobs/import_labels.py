@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from datasets.annotations.skeleton import load_skeleton
-from datasets.imports.coco import read_coco_labels
+from datasets.imports.coco import coco_files, read_coco_labels
 from datasets.imports.cvat import read_cvat
 from datasets.imports.labelme import read_labelme
 from datasets.imports.mpii import read_mpii
@@ -42,8 +42,9 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
         raise FileNotFoundError(f"{source} does not exist: give the annotations of {form}")
     if root and not root.is_dir():
         raise FileNotFoundError(f"the folder of images {root} does not exist: correct --images")
+    inputs = coco_files(source) if form == "coco" else [source]
     for option, path in zip(("--out", "--val"), outs, strict=False):
-        ensure_output(path, "COCO annotations", option, [source])
+        ensure_output(path, "COCO annotations", option, inputs)
     if val and outs[0].resolve() == outs[1].resolve():
         raise UserError(f"--out and --val are both {val}: name two files")
     if skeleton_out:

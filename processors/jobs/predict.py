@@ -50,7 +50,8 @@ def predict(source: str, weights: str | Path, out: str | Path, config: str | Pat
     if smooth and frames is not None and not frames.is_timed:
         raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out, "
                         f"or write --fps N for images that follow each other")
-    writers = None if frames is None else writers_for(frames, out, look)
+    writers = None if frames is None else writers_for(
+        frames, out, look, [boxes] if boxes else [])
     others = [word for word in overrides if not word.startswith("gpus=")]
     model = load_pose_model(weights, choose_device(overrides, config), config, others)
     if isinstance(frames, ImageFiles):

@@ -138,7 +138,8 @@ def keep_as_old(*paths: Path) -> None:
         os.replace(path, path.with_suffix(ending))
         log.info("kept the older %s as %s", path.name, path.with_suffix(ending).name)
     for path in paths:
-        previous(path).unlink(missing_ok=True)
+        if path.stem.endswith("_last"):     # no other has one before it that is ours
+            previous(path).unlink(missing_ok=True)
 
 
 def previous(path: Path) -> Path:

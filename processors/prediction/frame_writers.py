@@ -85,8 +85,11 @@ Writer = ImageWriter | VideoWriter | NoPictures
 
 
 def writers_for(source: ImageFiles | Video, out: str | Path, output: Output = PLAIN,
-                ) -> tuple[Writer, Results | OpenPoseFiles]:
-    """Where pictures and results go. Raises UserError or OSError if `out` cannot take them."""
+                inputs: Sequence[str | Path] = ()) -> tuple[Writer, Results | OpenPoseFiles]:
+    """Where pictures and results go. Raises UserError or OSError if `out` cannot take them.
+
+    inputs: files that are read besides the source.
+    """
     out = Path(out)
     if not output.pictures:
         writer: Writer = NoPictures(source, out, output.form)
@@ -94,7 +97,7 @@ def writers_for(source: ImageFiles | Video, out: str | Path, output: Output = PL
         writer = VideoWriter(source, out, output.codec)
     else:
         writer = ImageWriter(source, out)
-    return writer, FORMS[output.form](writer.results_base, source)
+    return writer, FORMS[output.form](writer.results_base, source, inputs)
 
 
 def picture_names(names: list[str]) -> list[str]:

@@ -20,7 +20,13 @@ from processors.prediction.image_lists import PERSON
 from processors.prediction.person import Person
 from processors.prediction.video_source import Video
 from utils.files import naming, open_new
-from utils.outputs import ensure_folder, ensure_output, ensure_replaceable, write_output
+from utils.outputs import (
+    ensure_folder,
+    ensure_output,
+    ensure_replaceable,
+    marked_json,
+    write_output,
+)
 
 Source = ImageFiles | Video
 
@@ -30,12 +36,12 @@ class Results:
     suffix, kind = ".jsonl", "results in lines"     # kind: of utils/outputs.py
     between, end = "\n", "\n"
 
-    def __init__(self, base: Path, source: Source):
+    def __init__(self, base: Path, source: Source, inputs: Sequence[str | Path] = ()):
         """base: the path without its suffix. Raises UserError or OSError where it cannot be
-        written."""
+        written, such as over one of the inputs."""
         self.source, self.rows = source, 0
         self.path = base.with_name(f"{base.name}{self.suffix}")
-        ensure_output(self.path, self.kind, "--out")
+        ensure_output(self.path, self.kind, "--out", inputs)
 
     @contextmanager
     def opened(self, joint_names: Sequence[str]) -> Iterator["Results"]:
@@ -75,7 +81,8 @@ class Results:
                 **({"id": person.id} if self.source.is_timed else {}),
                 "box": _rounded(person.box, 2), "score": _rounded(person.score, 4),
                 "keypoints": _joints(person).tolist()} for person in people]
-        yield json.dumps(line, allow_nan=False)
+        text = json.dumps(line, allow_nan=False)
+        yield text if self.rows else marked_json(text)
 
 
 class CocoResults(Results):
@@ -84,7 +91,7 @@ class CocoResults(Results):
     suffix, kind, between, end = ".json", "keypoint results", ",\n", "\n]\n"
 
     def head(self, joint_names: Sequence[str]) -> str:
-        return "[\n"
+        return marked_json("[\n")
 
     def lines(self, frame: Frame, people: list[Person]) -> Iterator[str]:
         about = {} if self.source.is_video else {"file_name": frame.name}
@@ -118,7 +125,7 @@ class OpenPoseFiles:
     those of the skeleton, in its order."""
     kind = "OpenPose file"
 
-    def __init__(self, base: Path, source: Source):
+    def __init__(self, base: Path, source: Source, inputs: Sequence[str | Path] = ()):
         self.path, self.source = base.with_name(f"{base.name}_openpose"), source
         self.old = sorted(self.path.rglob("*_keypoints.json"))
         for path in self.old:

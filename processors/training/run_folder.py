@@ -41,7 +41,7 @@ class RunFolder:
         `last` may be damaged: `load` sees to it."""
         option = "val.weight_path and model_name"
         kinds = {self.best: "checkpoint", self.results: "keypoint results",
-                 self.curves: "picture of a run", self.pictures: "picture of a run",
+                 self.curves: "picture", self.pictures: "picture",
                  self.path / "metrics.jsonl": "metrics"}
         for path, kind in kinds.items():
             ensure_replaceable(path, kind, option)
@@ -82,9 +82,11 @@ class RunFolder:
 
     def in_words(self) -> str:
         """What there is for the user, by its names."""
-        weights = self.best if self.best.is_file() else self.last
+        weights = f"weights {self.best}" if self.best.is_file() else (
+            f"{self.best.name}, which had it, is not there any more, only the last weights "
+            f"{self.last}")
         beside = [path.name for path in (self.curves, self.pictures) if path.is_file()]
-        return f"weights {weights}" + (
+        return weights + (
             f"; curves and predictions beside it as {' and '.join(beside)}" if beside else "")
 
     def keep_older(self, *paths: Path) -> None:

@@ -1,4 +1,5 @@
 """Outputs replace what this project wrote, and nothing else."""
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from utils.outputs import (
     is_ours,
     mark_video,
     marked,
+    marked_json,
     marked_text,
     write_output,
 )
@@ -28,33 +30,44 @@ def picture(suffix: str) -> bytes:
 
 
 FOREIGN = {
-    "detections": [b'[{"bbox": [1, 2, 3, 4], "image_id": 1}]', b'{"images": []}', b"[1]",
+    "detections": [b'[{"bbox": [1, 2, 3, 4], "image_id": 1}]',
+                   b'[{"image_id": 1, "category_id": 1, "bbox": [1.0, 2, 3, 4]}]',
+                   b'{"images": []}', b"[1]",
                    b'[{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}]'],
-    "keypoint results": [b'[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]', b"text"],
-    "COCO annotations": [b'{"info": {"description": "COCO 2017 Dataset"}, "images": []}', b"[]"],
-    "results in lines": [b'{"image": 3}\n', b'{"epoch": 1}\n', b'{"image": "SimplePose"}'],
+    "keypoint results": [b'[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]', b"text",
+                         b'[{"image_id":-1,"category_id":1,"keypoints":[1,2,2]}]'],
+    "COCO annotations": [b'{"info": {"description": "COCO 2017 Dataset"}, "images": []}', b"[]",
+                         b'{"info": {"description": "dogs for SimplePose"}, "images": []}'],
+    "results in lines": [b'{"image": 3}\n', b'{"epoch": 1}\n', b'{"image": "SimplePose"}',
+                         b'{"image": "a.jpg", "people": []}\n'],
     "table of results": [b"image,x,y\n"], "OpenPose file": [b'{"version": 1.3, "people": []}'],
     "lock": [b"[[package]]", b'{"pid": "x"}'],
-    "metrics": [b'{"epoch": 1, "loss": 0.3}\n'], "picture": [picture(".jpg"), picture(".png")],
-    "video": [b"\0\0\0\x20ftypisom mdat"], "ONNX file": [b"\x08\x08pytorch"],
-    "page": [b"<!doctype html><p>my page"], "text": [b"my notes on SimplePose\n"],
-    "picture of a run": [b"GIF89a"], "checkpoint": [b"PK\3\4a model of others", b"SimplePose"]}
+    "metrics": [b'{"epoch": 1, "loss": 0.3}\n', b'{"run": "a", "loss": 0.3}\n'],
+    "picture": [picture(".jpg"), picture(".png")],
+    "video": [b"\0\0\0\x20ftypisom mdat"],
+    "ONNX file": [b"\x08\x08pytorch", b"\x08\x08/home/simplepose"],
+    "page": [b"<!doctype html><p>my page on SimplePose"], "text": [b"my notes on SimplePose\n"],
+    "checkpoint": [b"PK\3\4a model of others", b"SimplePose"]}
 OURS = {
-    "detections": [b'[{"image_id": 1, "category_id": 1, "bbox": [1.0, 2, 3, 4]}]', b"[]"],
-    "keypoint results": [b'[{"image_id":-1,"category_id":1,"keypoints":[1,2,2]}]'],
-    "COCO annotations": [b'{"info": {"description": "dog, imported by SimplePose"}, "images": []}'],
-    "results in lines": [b'{"image": "a \\" b.jpg", "people": []}\n', b'{"image": "", "error": ""}',
-                         b'{"frame": 0, "seconds": 0.0, "people": []}\n'],
+    "detections": [
+        marked_json('[{"image_id": 1, "category_id": 1, "bbox": [1.0, 2, 3, 4]}]').encode(),
+        b"[]", marked_json("[]").encode()],
+    "keypoint results": [
+        marked_json('[{"image_id":-1,"category_id":1,"keypoints":[1,2,2]}]').encode()],
+    "COCO annotations": [
+        b'{"info": {"description": "a \\" dog, imported by SimplePose"}, "images": []}'],
+    "results in lines": [marked_json(line).encode() for line in (
+        '{"image": "a \\" b.jpg", "people": []}\n', '{"image": "", "error": ""}',
+        '{"frame": 0, "seconds": 0.0, "people": []}\n')],
     "table of results": [b"image,frame,seconds,person,score,x,y,width,height,nose_x\n"],
     "OpenPose file": [b'{"version": 1.3, "generator": "SimplePose", "people": []}'],
     "lock": [b'{"pid": 7, "host": "here", "since": "now"}'],
-    "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a"}\n'],
+    "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a", "kind": "val"}\n'],
     "picture": [marked(picture(".jpg")), marked(picture(".png"))],
     "page": [b'<!DOCTYPE html>\n<meta name="generator" content="SimplePose">'],
     "text": [marked_text("words"), marked_text("")],
-    "picture of a run": [picture(".jpg"), picture(".png")],
     "checkpoint": [b"PK\3\4archive/data.pkl simplepose 1"],
-    "ONNX file": [b"\x08\x08pytorch" + bytes(90_000) + b"simplepose"]}
+    "ONNX file": [b"\x08\x08pytorch" + bytes(90_000) + b"\n\nsimplepose\x12"]}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -73,6 +86,11 @@ def test_what_is_ours_is_told_from_what_is_not(kind, tmp_path):
         assert path.read_bytes() == content
     path.write_bytes(b"")
     ensure_output(path, kind, "--out")      # an empty file, as of mktemp, is no loss
+
+
+def test_a_marked_list_is_the_same_list():
+    for text in ("[]", '[{"a": [1]}]', '{"image": 1}'):
+        assert json.loads(marked_json(text)) == json.loads(text)
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])

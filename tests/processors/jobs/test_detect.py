@@ -78,6 +78,16 @@ def test_a_folder_with_numbers_for_names(tmp_path, folder):
                        "score": pytest.approx(20 / 255, abs=1e-5)}
 
 
+def test_results_of_another_program_stay_and_ours_are_written_anew(tmp_path, folder):
+    out = tmp_path / "det.json"
+    rows = detect_images(folder, out, Brightest())
+    assert detect_images(folder, out, Brightest()) == rows
+    out.write_text(json.dumps(rows))        # as every program writes them
+    with pytest.raises(ValueError, match="--out: .*det.json is there already, and is no file of"):
+        detect_images(folder, out, Brightest())
+    assert out.read_text() == json.dumps(rows)
+
+
 def test_where_image_ids_come_from(tmp_path, folder):
     listed = list_images(folder)
     assert listed.ids == list(range(1, 9)) and "numbers in the file names" in listed.about_ids

@@ -124,7 +124,7 @@ def test_the_decoder_in_the_file_is_the_one_asked_for(checkpoint, tmp_path, deco
 
 def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, monkeypatch):
     out = tmp_path / "net.onnx"
-    older = b"\x08 of simplepose"
+    older = b"\x08 of \n\nsimplepose\x12"
     out.write_bytes(older)
     to_onnx = export_module._to_onnx
 

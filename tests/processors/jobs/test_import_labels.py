@@ -219,6 +219,19 @@ def test_nothing_of_others_is_replaced(folder, capsys, name, content, option):
     assert path.read_bytes() == before and not (folder / "kites.json").exists()
 
 
+@pytest.mark.parametrize("option", ["--out", "--val"])
+def test_a_file_that_is_read_in_a_folder_is_not_replaced(folder, capsys, option):
+    """Though an import before has made it."""
+    assert run_import(folder, "labelme", labelme(folder)) == 0
+    path = folder / "images" / "_annotations.coco.json"
+    (folder / "kites.json").rename(path)
+    before = path.read_bytes()
+    words = ["--out", str(folder / "kites.json"), option, str(path)]
+    assert run_import(folder, "coco", [str(folder / "images")], *words) == 2
+    assert f"{option}: {path} would be overwritten" in capsys.readouterr().err
+    assert path.read_bytes() == before and not (folder / "kites.json").exists()
+
+
 def test_a_link_is_replaced_and_what_it_points_at_is_not(folder):
     words = labelme(folder)
     assert run_import(folder, "labelme", words) == 0

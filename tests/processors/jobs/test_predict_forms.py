@@ -72,6 +72,18 @@ def test_people_of_a_sequence_have_ids_and_calm_joints(predict, photos, capsys):
     assert "write --fps N for images" in capsys.readouterr().err
 
 
+def test_results_do_not_take_the_place_of_the_boxes_they_come_from(predict, photos, tmp_path,
+                                                                   capsys):
+    words = [photos, "--no-pictures", "--format", "coco"]
+    status, out = predict(*words)
+    before = (out / "results.json").read_bytes()
+    words += ["--boxes", out / "results.json"]
+    assert status == 0 and predict(*words)[0] == 2
+    assert "results.json would be overwritten, which the command reads" in capsys.readouterr().err
+    assert (out / "results.json").read_bytes() == before
+    assert predict(*words, out="new")[0] == 0
+
+
 def test_boxes_of_a_file_and_numbers_only(predict, photos, tmp_path):
     boxes = tmp_path / "det.json"
     boxes.write_text(json.dumps([

@@ -288,11 +288,14 @@ def test_an_older_run_is_set_aside(last, said):
 
 def test_every_older_run_is_kept_and_its_files_have_one_number(last):
     best = last.with_name("v1.5_best.pth")
+    mine = last.with_name("v1.5_best.prev.pth")
+    mine.write_bytes(b"a copy that somebody made")
     for step, paths in enumerate([[last, best], [last], [last, best], [best]]):
         for path in paths:
             save(path, step)
         keep_as_old(last, best)
     assert names(last) == {f"v1.5_{name}.pth" for name in (
-        "last.old", "best.old", "last.old.2", "last.old.3", "best.old.3", "best.old.4")}
+        "best.prev", "last.old", "best.old", "last.old.2", "last.old.3", "best.old.3",
+        "best.old.4")}
     assert [load_checkpoint(last.with_suffix(f".old{n}.pth"))["step"]
             for n in ("", ".2", ".3")] == [0, 1, 2]

@@ -1,5 +1,6 @@
 """Whose the files of a run are, which of them are kept, and which are named at the end."""
 import dataclasses
+import re
 
 import pytest
 
@@ -149,20 +150,21 @@ def test_the_last_words_name_files_that_are_there(tiny, tmp_path, capsys):
     (tmp_path / "weights" / "quickstart_val.jpg").unlink()
     tiny(**{"optim.epochs": 1}).run()
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.endswith(f"weights {tmp_path}/weights/quickstart_last.pth; curves and predictions "
-                         f"beside it as quickstart_curves.png")
+    assert re.search(r"best AP \S+ after epoch 1; quickstart_best.pth, which had it, is not there "
+                     f"any more, only the last weights {tmp_path}/weights/quickstart_last.pth; "
+                     f"curves and predictions beside it as quickstart_curves.png$", last)
 
 
 @pytest.mark.parametrize("name, folder", [
     ("tiny_best.pth", False), ("tiny_results.json", False), ("tiny_curves.png", False),
-    ("metrics.jsonl", False), ("metrics.jsonl", True), ("tiny_last.pth", True),
-    ("tiny_curves.png", True)])
+    ("tiny_val.jpg", False), ("metrics.jsonl", False), ("metrics.jsonl", True),
+    ("tiny_last.pth", True), ("tiny_curves.png", True)])
 def test_a_name_of_the_run_that_others_have_used_is_said_before_the_work(tmp_path, name, folder):
     path = tmp_path / name
     if folder:
         path.mkdir()
     else:
-        path.write_bytes(b"PK, weights of others")
+        path.write_bytes(b"\xff\xd8, a photo" if "jpg" in name else b"PK, weights of others")
     with pytest.raises(UserError, match=f"{name} is {'a folder' if folder else 'there already'}"):
         RunFolder(str(tmp_path), "tiny", 0).hold()
     assert list(tmp_path.iterdir()) == [path]
