@@ -100,7 +100,8 @@ class PoseProcessor:
         ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)
         codec = build_codec(config, self.skeleton)
-        self.folder = RunFolder(config.val.weight_path, config.model_name, parallel.rank)
+        self.folder = RunFolder(config.val.weight_path, config.model_name, parallel.rank,
+                                [config.val.boxes])
         self.older = [self.folder.last, self.folder.best] if config.resume is False else []
         if config.resume is True:
             self.folder.ensure_checkpoint()

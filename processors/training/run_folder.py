@@ -1,5 +1,6 @@
 """RunFolder: the files of a run, which lie in `val.weight_path` and are named after it."""
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from utils.outputs import ensure_replaceable
 class RunFolder:
     """Read by every process of a run; held, and written to, by process 0 alone."""
 
-    def __init__(self, path: str, model_name: str, rank: int):
+    def __init__(self, path: str, model_name: str, rank: int, inputs: Sequence[str] = ()):
+        """inputs: files that the run reads, and so never writes."""
+        self.inputs = inputs
         self.path, self.model_name, self.rank = Path(path), model_name, rank
         self.last, self.best = self._named("last.pth"), self._named("best.pth")
         self.results, self.curves = self._named("results.json"), self._named("curves.png")
@@ -44,7 +47,7 @@ class RunFolder:
                  self.curves: "picture", self.pictures: "picture",
                  self.path / "metrics.jsonl": "metrics"}
         for path, kind in kinds.items():
-            ensure_replaceable(path, kind, option)
+            ensure_replaceable(path, kind, option, self.inputs)
         if self.last.is_dir():
             ensure_replaceable(self.last, "checkpoint", option)
 

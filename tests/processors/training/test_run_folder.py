@@ -9,6 +9,7 @@ from processors.runtime import run_lock
 from processors.training.run_folder import RunFolder
 from tests.processors.training.written import equal, lines, weights
 from utils.errors import UserError
+from utils.outputs import marked_json
 
 
 def test_resume_false_keeps_the_older_run(tiny, tmp_path):
@@ -168,3 +169,11 @@ def test_a_name_of_the_run_that_others_have_used_is_said_before_the_work(tmp_pat
     with pytest.raises(UserError, match=f"{name} is {'a folder' if folder else 'there already'}"):
         RunFolder(str(tmp_path), "tiny", 0).hold()
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_boxes_that_the_run_would_overwrite_are_told_before_the_work(tiny, tmp_path):
+    path = tmp_path / "weights" / "quickstart_results.json"
+    path.parent.mkdir()
+    path.write_text(marked_json('[{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}]'))
+    with pytest.raises(UserError, match="quickstart_results.json would be overwritten, which the"):
+        tiny(**{"val.boxes": path})
