@@ -6,7 +6,7 @@ from configs.schema import DataConfig
 from datasets.coco import MSCOCO
 from datasets.sample import collate
 from datasets.samplers import TrainSampler, ValSampler, val_shard
-from datasets.workers import init_worker
+from datasets.workers import Loader, init_worker
 from utils.errors import UserError
 
 
@@ -62,6 +62,6 @@ def _loader(dataset: MSCOCO, sampler: TrainSampler | ValSampler, batch_size: int
             pin_memory: bool) -> DataLoader:
     num_workers = min(num_workers, -(-len(sampler) // batch_size))   # no worker without work
     # its own generator, or the workers' seeds, which nothing uses, come out of the global one
-    return DataLoader(dataset, batch_size, sampler=sampler, num_workers=num_workers,
-                      collate_fn=collate, pin_memory=pin_memory, worker_init_fn=init_worker,
-                      persistent_workers=num_workers > 0, generator=torch.Generator())
+    return Loader(dataset, batch_size, sampler=sampler, num_workers=num_workers,
+                  collate_fn=collate, pin_memory=pin_memory, worker_init_fn=init_worker,
+                  persistent_workers=num_workers > 0, generator=torch.Generator())

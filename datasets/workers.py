@@ -1,4 +1,5 @@
 """Worker processes that read images: how one starts, obeys the main process, and is missed."""
+import atexit
 import errno
 import multiprocessing
 import os
@@ -14,17 +15,46 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from types import TracebackType
 from typing import Any
+from weakref import WeakSet
 
 import cv2
 import torch
 from torch._utils import ExceptionWrapper
+from torch.utils.data import DataLoader
 
 from datasets.shared_memory import CURE, SHM
 from utils.errors import CURES, UserError
 
 PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
 DEATH_KNOWN_WITHIN = 3      # seconds
+END_WITHIN = 3.0        # seconds; a worker whose disk hangs, or that is stopped, is killed then
 TOO_MANY_FILES = "Too many open files", "items of ancdata"      # at the one end, and at the other
+
+_started: WeakSet[BaseProcess] = WeakSet()
+
+
+class Loader(DataLoader):
+    """Whose workers `end_workers` knows."""
+
+    def _get_iterator(self) -> Any:
+        iterator = super()._get_iterator()
+        _started.update(getattr(iterator, "_workers", ()))
+        return iterator
+
+
+@atexit.register        # before that of multiprocessing, which waits for its processes for ever
+def end_workers() -> None:
+    """End those of this process: by SIGTERM, and by SIGKILL those whom that does not end."""
+    living = [worker for worker in multiprocessing.active_children() if worker in _started]
+    if living and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)       # torch's handler would call it an error
+    for worker in living:
+        worker.terminate()
+    end = time.monotonic() + END_WITHIN
+    for worker in living:
+        worker.join(max(end - time.monotonic(), 0))
+        if worker.is_alive():
+            worker.kill()
 
 
 def init_worker(_: int) -> None:
@@ -97,31 +127,42 @@ def _obey_the_parent(parent: BaseProcess) -> None:
 
 
 @contextmanager
+def _ended_after_errors() -> Iterator[None]:
+    try:
+        yield
+    except BaseException:       # also that of a signal
+        end_workers()
+        raise
+
+
+@contextmanager
 def dead_workers_named(again: str) -> Iterator[None]:
-    """Within it, the death of a worker is a ChildProcessError of one sentence.
+    """Within it, the death of a worker is a ChildProcessError of one sentence; an error, or a
+    signal, ends all workers of this process.
 
     again: what the same command does after it.
     """
-    try:
+    with _ended_after_errors():
         try:
-            yield
-        except (ConnectionError, EOFError):
-            # so ends a batch that a worker dies in the middle of handing over; torch's handler
-            # of SIGCHLD raises the error below as soon as the worker is known to be dead
-            time.sleep(DEATH_KNOWN_WITHIN)
-            raise
-    except RuntimeError as error:
-        # "worker (pid 7) is killed by ..." or, when that was seen first, "worker (pid(s) 7, 8) ..."
-        death = re.search(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is )?([\w :]+)",
-                          str(error))
-        if any(words in str(error) for words in TOO_MANY_FILES):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
-        if not death:
-            raise
-        if threading.current_thread() is threading.main_thread():
-            # torch's handler would say the same again, with a traceback, while all is taken down
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        raise ChildProcessError(f"{_why_dead(death[1].strip(), error)}; {again}") from error
+            try:
+                yield
+            except (ConnectionError, EOFError):
+                # so ends a batch that a worker dies in the middle of handing over; torch's handler
+                # of SIGCHLD raises the error below as soon as the worker is known to be dead
+                time.sleep(DEATH_KNOWN_WITHIN)
+                raise
+        except RuntimeError as error:
+            # "worker (pid 7) is killed by ..." or, seen first, "worker (pid(s) 7, 8) ..."
+            death = re.search(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\) (?:is )?([\w :]+)",
+                              str(error))
+            if any(words in str(error) for words in TOO_MANY_FILES):
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error
+            if not death:
+                raise
+            if threading.current_thread() is threading.main_thread():
+                # torch's handler would say the same again, with a traceback, at the end of all
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            raise ChildProcessError(f"{_why_dead(death[1].strip(), error)}; {again}") from error
 
 
 def _why_dead(death: str, error: BaseException) -> str:
