@@ -107,7 +107,7 @@ class CodecConfig:
     input_size: tuple[int, int] = setting(
         (192, 256), "network input, (width, height) in pixels", low=32, high=MOST_SIDE)
     sigma: float = setting(
-        2.0, "standard deviation of the target Gaussian, heatmap pixels", above=0, high=30)
+        2.0, "standard deviation of the target Gaussian, heatmap pixels", low=0.1, high=30)
     alignment: Literal["hrnet", "dark", "udp"] = setting(
         "hrnet", "pixel convention of boxes, affine, heatmaps and flip shift, kept together")
     encoding: Literal["default", "exact", "rounded"] = setting(

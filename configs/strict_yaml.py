@@ -1,5 +1,6 @@
 """YAML of people, read strictly: what plain YAML passes over in silence is refused, and no file
 can eat the memory or the time of a machine."""
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ LONGEST_TEXT = 10_000
 LONGEST_NUMBER = 400        # characters; Python takes seconds, or refuses, to read far longer ones
 STANDARD = "tag:yaml.org,2002:"      # `!!` in a YAML
 MERGE = f"{STANDARD}merge"
+OTHER_BASES = re.compile(r"[-+]?(0[0-9_]+$|[0-9_]+:)")      # 010 is 8 in YAML 1.1, and 1:30 is 90
 NUMBERS = (f"{STANDARD}int", f"{STANDARD}float")
 TAGS = ("!", f"{STANDARD}str")      # that may be written
 
@@ -64,6 +66,10 @@ class StrictYaml(yaml.SafeLoader):
         if node is not None and node.tag in NUMBERS and len(node.value) > LONGEST_NUMBER:
             raise ConfigError(f"{line} has a number of {len(node.value)} characters; write at "
                               f"most {LONGEST_NUMBER}")
+        if node is not None and node.tag in NUMBERS and OTHER_BASES.match(node.value):
+            raise ConfigError(f"{line} has the number {node.value}, which YAML reads as "
+                              f"{self.construct_object(node)}; write a number without leading "
+                              f"zeros and colons, or text in quotes")
         if self.values > MOST_VALUES:
             raise ConfigError(f"{line} on has more than {MOST_VALUES} values, aliases counted "
                               f"with all that they stand for; write fewer")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import SimpleNamespace
@@ -216,46 +215,6 @@ def test_workers_end_with_their_parent(program):
         for pid in alive:
             os.kill(pid, 9)
         assert not alive
-
-
-def test_workers_that_nothing_ends_are_killed(dataset, monkeypatch):
-    """A stopped one stands for one whose disk hangs."""
-    monkeypatch.setattr("datasets.workers.END_WITHIN", 0.5)
-    before = signal.getsignal(signal.SIGCHLD)
-    batches = iter(train_loader(dataset, config(4, 2), seed=0, epochs=9))
-    try:
-        with pytest.raises(SystemExit), dead_workers_named("again"):
-            next(batches)
-            os.kill(batches._workers[0].pid, signal.SIGSTOP)
-            raise SystemExit(143)
-        for worker in batches._workers:
-            worker.join(5)
-        assert [worker.exitcode for worker in batches._workers] == [-signal.SIGKILL, 0]
-    finally:
-        batches._workers[0].kill()
-        signal.signal(signal.SIGCHLD, before)
-
-
-ENDS = """
-import os, signal, sys
-from datasets.workers import Loader, init_worker
-batches = iter(Loader([bytes(9)] * 99, batch_size=None, num_workers=2, collate_fn=bytes,
-                      worker_init_fn=init_worker))
-next(batches)
-for worker in batches._workers:
-    os.kill(worker.pid, signal.SIGSTOP)
-sys.exit(5)
-"""
-
-
-def test_a_process_ends_whatever_its_workers_do():
-    with subprocess.Popen([sys.executable, "-c", ENDS], start_new_session=True,
-                          cwd=Path(__file__).resolve().parents[2]) as process:
-        try:
-            assert process.wait(60) == 5
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 def running(pid: int) -> bool:
