@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.columns import is_number, numbers
-from datasets.annotations.readers import read_detection_rows
+from datasets.annotations.readers import LARGEST, read_detection_rows
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
@@ -26,6 +26,9 @@ def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
     except (UserError, OSError) as error:
         yield Finding("detections", "val.boxes", str(error), "evaluation refuses it")
         return
+    if not listed:
+        yield _finding("the file lists nobody", "nobody is found and AP is 0: give the file that "
+                       "the detector has filled", 1)
     rows = [row for row in listed if isinstance(row, dict) and all(key in row for key in FIELDS)]
     boxes, scores = numbers(rows, "bbox", 4), numbers(rows, "score", 1)
     odd = (boxes.counts != 4) | (scores.counts != 1)
@@ -91,7 +94,11 @@ def _of_boxes(boxes: np.ndarray, known: np.ndarray, labels: RawLabels) -> Iterat
     if empty.any():
         yield _finding(f"{empty.sum()} of {len(boxes)} boxes have no width and height above 0",
                        "they are left out: remove them", int(empty.sum()), serious=False)
-    whole = ~empty & (known >= 0)
+    huge = ~empty & (np.abs(boxes) > LARGEST).any(axis=1)
+    if huge.any():
+        yield _finding(f"{huge.sum()} of {len(boxes)} boxes have numbers beyond {LARGEST:g}, as no "
+                       f"image", "they are left out: correct or remove them", int(huge.sum()))
+    whole = ~empty & ~huge & (known >= 0)
     boxes, sizes = boxes[whole], labels.image_sizes[known[whole]]
     if not len(boxes):
         return

@@ -36,8 +36,9 @@ class Finding:
 
 
 def examples_of(values: Iterable, what: str = "") -> tuple[str, ...]:
-    """The first few values, such as "annotation 17"."""
-    return tuple(shortened(f"{what} {value}".strip()) for value in islice(values, EXAMPLES))
+    """The first few different values, such as "annotation 17"."""
+    return tuple(shortened(f"{what} {value}".strip())
+                 for value in islice(dict.fromkeys(map(str, values)), EXAMPLES))
 
 
 def is_serious(count: int, total: int) -> bool:

@@ -54,9 +54,12 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
         size = (width, height) if width and height else None
         shapes = [(shape["label"], shape["shape_type"], shape["points"], shape.get("group_id"),
                    _hidden(shape)) for shape in content["shapes"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError,
-            OverflowError) as error:
-        raise BadFile(f"{path} is no file of labelme ({type(error).__name__}: {error})") from error
+    except (OSError, UserError) as error:
+        raise BadFile(f"{path} is no file of labelme: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise BadFile(f"{path} is no file of labelme: its imagePath, imageWidth, imageHeight or "
+                      f"shapes are missing or of another kind; save it in labelme again, or move "
+                      f"it away") from error
     drawing = Drawing(skeleton, str(path), notes)
     for label, kind, points, group, hidden in shapes:
         if not isinstance(label, str) or not isinstance(group, int | str | None):

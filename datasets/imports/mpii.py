@@ -69,7 +69,8 @@ def _person(row: Any, where: str) -> tuple[str, ImportedPerson]:
         head = row.get("head_rect")
         head = None if head is None else np.array(head, np.float64).reshape(4)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise BadFile(f"{where} is no person of MPII ({type(error).__name__}: {error})") from error
+        raise BadFile(f"{where} is no person of MPII: its image, centre, scale, joints or "
+                      f"head_rect are missing or of another kind; correct or remove it") from error
     sound = table.shape == (16, 3) and np.isfinite([*table.ravel(), x, y]).all()
     if not sound or not scale > 0 or type(name) is not str:
         raise BadFile(f"{where} needs an image, 16 joints with x, y and visibility, and a scale")

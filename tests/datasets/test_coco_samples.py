@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from configs.schema import AugmentConfig
+from datasets import coco
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.augment import View
@@ -41,6 +42,19 @@ def test_a_sample_depends_on_seed_epoch_and_index_only(coco_content, write_coco)
     assert len({crop.tobytes() for crop in crops}) == 4
     reseeded = MSCOCO(*files, COCO, augment=ALL, seed=1)
     assert not np.array_equal(one[(0, 3)].crop, reseeded[(0, 3)].crop)
+
+
+def test_each_image_is_looked_at_for_a_cut_once(coco_content, write_coco, monkeypatch):
+    """It costs a decoding more, and what was whole is whole in the next epoch."""
+    looked, read = [], coco.read_image
+    monkeypatch.setattr(coco, "read_image", lambda path, look_for_cut, **other: (
+        looked.append(look_for_cut) or read(path, look_for_cut=look_for_cut, **other)))
+    images = MSCOCO(*write_coco(coco_content), COCO)
+    rows = range(len(images.persons.image_ids))
+    for _ in range(2):
+        images.forget_image()
+        assert all(images.image(row).size for row in rows)
+    assert looked == [True] * len(rows) + [False] * len(rows) and len(rows) > 1
 
 
 def test_shapes_and_types(coco_content, write_coco):

@@ -72,3 +72,16 @@ def test_what_is_wrong_with_all_of_them(diagnose, change, words):
     assert [finding.serious for finding in findings] == [True]
     assert words in str(findings[0]) and "val.boxes" in str(findings[0])
 
+
+
+def test_nobody_and_boxes_larger_than_any_image(diagnose):
+    finding, = diagnose(lambda rows: [])
+    assert finding.serious and "lists nobody" in str(finding)
+    findings = diagnose(lambda rows: [rows[0] | {"bbox": [1, 1, 1e300, 5]}, *rows[1:]])
+    assert [finding.count for finding in findings] == [1]
+    assert "beyond 1e+09" in str(findings[0])
+
+
+def test_examples_are_different_ones(diagnose):
+    finding, = diagnose(lambda rows: [row | {"category_id": 3 + (row is rows[-1])} for row in rows])
+    assert str(finding).count("category 3") == 1 and "category 4" in str(finding)

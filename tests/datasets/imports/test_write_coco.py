@@ -193,7 +193,7 @@ def test_both_forms_of_mpii_give_the_crop_of_hrnet(tmp_path):
         notes = Notes()
         contents.append(write(read_mpii(tmp_path / name, MPII, tmp_path, notes), tmp_path, MPII,
                               notes))
-        assert len(notes.bad) == 1 and "person 1, is no person of MPII" in notes.bad[0]
+        assert len(notes.bad) == 1 and "person 1, is no person of MPII: its image, " in notes.bad[0]
     assert contents[0] == contents[1]
     person = contents[0]["annotations"][0]
     table = np.reshape(person["keypoints"], (16, 3))
@@ -230,14 +230,14 @@ def test_head_boxes_of_mpii_are_whole_or_not_there(tmp_path, head, part):
 
 @pytest.mark.parametrize("text, words", [
     ("[" * 10 ** 5, "nested too deeply"),
-    ('{"imagePath": "a", "imageWidth": Infinity}', "Overflow"),
+    ('{"imagePath": "a", "imageWidth": Infinity}', "imageWidth, imageHeight or shapes are missing"),
     ('{"imagePath": "a", "imageWidth": 9, "imageHeight": 9, "shapes": [{"label": "nose", '
      '"shape_type": "point", "points": [[1' + "0" * 400 + ", 2]]}]}", "no numbers")])
 def test_a_labelme_file_without_end_is_left_out_with_its_reason(tmp_path, text, words):
     (tmp_path / "a.json").write_text(text)
     notes = Notes()
     read_labelme(tmp_path / "a.json", load_skeleton("coco"), None, notes)
-    assert words in str(notes.bad)
+    assert words in str(notes.bad) and "Error" not in str(notes.bad)
 
 
 def test_an_mpii_list_without_end_is_refused_and_such_a_person_left_out(tmp_path):
