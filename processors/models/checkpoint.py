@@ -109,8 +109,11 @@ def load_last(path: Path) -> dict[str, Any] | None:
     there is none. Raises UserError if there are files but none is whole."""
     errors = []
     for candidate in (path, previous(path)):
-        if not candidate.is_file():
+        if not candidate.exists():
             continue
+        if not candidate.is_file():
+            raise UserError(f"{candidate} is no file, and the checkpoint of the run is to lie "
+                            f"there: move it away, or choose another model_name")
         try:
             state = load_checkpoint(candidate)
             ensure_run(state, candidate)

@@ -127,6 +127,14 @@ def test_a_whole_file_is_not_overruled_by_the_one_before(last, said):
     assert load_last(last)["step"] == 2 and said.text == ""
 
 
+@pytest.mark.parametrize("place", [lambda last: last, previous])
+def test_a_pipe_in_the_place_of_a_checkpoint_is_told(last, place):
+    """Not replaced, with the run begun anew."""
+    os.mkfifo(place(last))
+    with pytest.raises(ValueError, match="is no file, and the checkpoint of the run is to lie"):
+        load_last(last)
+
+
 def test_with_both_damaged_the_user_decides(last):
     save(last, 1, 2)
     last.write_bytes(b"x"), previous(last).write_bytes(b"x")
