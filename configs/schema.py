@@ -165,8 +165,8 @@ class OptimConfig:
     weight_decay: float = setting(
         0.0, "not applied to norms, biases and position embeddings", low=0, high=1e6)
     layer_decay: float = setting(
-        1.0, "of pose_vit: factor of lr from each layer of the backbone to the one before it; 1: "
-             "one rate for all", above=0, high=1)
+        1.0, "factor of lr from each layer of the backbone to the one before it, of pose_vit and "
+             "what has layers_in_order; 1: one rate for all", above=0, high=1)
     schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
     milestones: tuple[int, ...] = setting(
         (120, 160), "epochs after which lr is multiplied by gamma", low=1, high=MOST_EPOCHS)

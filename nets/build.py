@@ -18,7 +18,7 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
               input_size: tuple[int, int] = (192, 256), **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
-    input_size: (width, height) in pixels, which only pose_vit is built for; it takes others, too.
+    input_size: (width, height) in pixels, which pose_vit and pose_timm are built for.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
     Raises UserError for impossible settings and for weights that cannot be had or do not fit;
     FileNotFoundError for a missing file.
@@ -27,12 +27,17 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     config = config or ModelConfig(**settings)
     _ensure_sensible(config)
     network = NETWORKS[config.type]
+    if network.takes_size and any(type(side) is not int or side < 1 or side % network.multiple
+                                  for side in input_size):
+        raise UserError(f"input_size is {input_size}, but the sides of what {config.type} sees are "
+                        f"multiples of {network.multiple}: write such as (192, 256)")
     build = pkgutil.resolve_name(network.builder)
     net: PoseNet = build(config, input_size) if network.takes_size else build(config)
     if net.weights_report is not None:
         return net          # timm has brought its own
     if config.pretrained is True:
-        report = load_weights(net, imagenet_state(config.name), source="imagenet")
+        report = load_weights(net, imagenet_state(config.name, network.imagenet_file),
+                              source="imagenet")
         net.weights_report = replace(report, where="torchvision's ImageNet weights")
     elif config.pretrained:
         try:

@@ -25,17 +25,18 @@ def published_state(weights: WeightsEnum, what: str, otherwise: str) -> dict[str
                          f"{weights.url} into {folder}, or {otherwise}") from error
 
 
-def imagenet_state(name: str) -> dict[str, torch.Tensor]:
+def imagenet_state(name: str, own_file: str = "") -> dict[str, torch.Tensor]:
     """torchvision's state_dict of `name`, from its cache or downloaded into it.
 
     The first version of the weights (V1), which all published pose networks started from.
-    Raises UserError where there are none, or where they cannot be had.
+    own_file: what the weights are called where torchvision has none, for the sentence on it. Raises
+    UserError where there are none, or where they cannot be had.
     """
     try:
         weights = get_model_weights(name)["IMAGENET1K_V1"]
     except ValueError as error:
+        example = f", such as {own_file}," if own_file else ""
         raise UserError(f"model.pretrained is true, but torchvision has no weights for {name}; "
-                         f"write the path of its ImageNet file (HRNet's authors call theirs "
-                         f"hrnet_w32-36af842e.pth) or false") from error
+                         f"write the path of its ImageNet file{example} or false") from error
     return published_state(weights, f"model.pretrained is true, but the ImageNet weights of {name}",
                            "set model.pretrained to its path or to false")

@@ -72,6 +72,10 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
 
 def ensure_file(path: Path, example: str) -> None:
     """Raise FileNotFoundError, or UserError for a folder."""
+    if path.is_dir() and any(path.glob("*.index.json")):
+        raise UserError(f"{path} is a folder with weights in several files (shards), which are not "
+                        f"read: save them as one by model.save_pretrained(FOLDER, "
+                        f"max_shard_size='100GB') of transformers, and give that folder")
     if path.is_dir():
         raise UserError(f"{path} is a folder: give the path of a weights file in it, such as "
                         f"{example}")

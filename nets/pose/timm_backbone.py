@@ -3,11 +3,14 @@
 Wightman, "PyTorch Image Models", https://github.com/huggingface/pytorch-image-models.
 """
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
+from configs.networks import NETWORKS
 from configs.schema import ModelConfig
 from nets.files.timm_weights import (
     Weights,
@@ -53,19 +56,40 @@ class TimmBackbone(nn.Module):
         super().__init__()
         self.features = create_features(name, input_size, drop_path, weights)
         reductions = self.features.feature_info.reduction()
-        channels = self.features.feature_info.channels()
         if not -len(reductions) <= level < len(reductions):
             raise UserError(f"model.level is {level}, but {name} has {len(reductions)} levels: "
                             f"write -{len(reductions)} to {len(reductions) - 1}")
-        self.level, self.stride, self.out_channels = level, reductions[level], channels[level]
-        self.grid = (input_size[1] // self.stride, input_size[0] // self.stride)    # of patches
+        self.level, self.stride = level, reductions[level]
+        self.out_channels = self.features.feature_info.channels()[level]
+        self.grid = (input_size[1] // self.stride, input_size[0] // self.stride)    # of features
         # swin and others lay features out as (B, h, w, C)
         self.turn = getattr(self.features, "output_fmt", "NCHW") == "NHWC"
-        if self.stride not in STRIDES or any(side % self.stride for side in input_size):
+        if self.stride not in STRIDES:
             fitting = [i for i, reduction in enumerate(reductions) if reduction in STRIDES]
             cure = f"write model.level={fitting[-1]}" if fitting else "choose another network"
+            if len(set(reductions)) == 1:
+                cure += ", such as a ViT with patches of 16 pixels"
             raise UserError(f"model.level {level} of {name} has features of 1/{self.stride} of the "
                             f"input, and heatmaps of a quarter need 1/4, 1/8, 1/16 or 1/32: {cure}")
+        self._try(name, input_size)
+
+    def _try(self, name: str, input_size: tuple[int, int]) -> None:
+        """Raise UserError for a network that does not run at this size, or whose features are not
+        what timm says."""
+        self.features.eval()        # no averages of batch norms from this
+        images = next(self.parameters()).new_zeros(1, 3, input_size[1], input_size[0])
+        try:
+            with torch.no_grad():
+                shape = tuple(self(images).shape)
+        except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
+            raise UserError(f"model.name {name} does not run at codec.input_size "
+                            f"{list(input_size)} ({_reason(error)}): "
+                            f"{_other_size(name, input_size)}") from error
+        self.features.train()
+        if shape != (1, self.out_channels, *self.grid):
+            raise UserError(f"model.name {name} gives features of {shape[1:]} at codec.input_size "
+                            f"{list(input_size)}, not the {(self.out_channels, *self.grid)} that "
+                            f"timm says (channels, rows, columns): choose another network")
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.features(images)[self.level]
@@ -76,36 +100,66 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
                     ) -> Any:
     """timm's network as a list of features, built for the input size where it has to be."""
     timm = import_timm()
-    cfg_of(name)        # which says what is wrong with a name
-    settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
-    cure = "choose another one"
-    for speaker in ("huggingface_hub", "timm.models._builder"):     # of retries, and of classifiers
-        logging.getLogger(speaker).setLevel(logging.ERROR)
+    cure = _other_size(name, input_size)        # which says what is wrong with a name
+    # some have a drop path of their own, which 0 takes away
+    settings: dict[str, Any] = {"img_size": (input_size[1], input_size[0]),
+                                "drop_path_rate": drop_path}
     if weights is True:
-        log.info("asking for timm's weights of %s, in vain for a minute without a network", name)
+        log.info("taking timm's weights of %s from the cache of Hugging Face, or else from there; "
+                 "without a network that is given up after a minute", name)
         cure = ("give its file by model.pretrained, put it into the cache of Hugging Face, or set "
                 "model.pretrained=false")
     elif weights:
         settings["pretrained_cfg_overlay"] = {"state_dict": dict(weights)}
         cure = ("the file of model.pretrained must be timm's for this model.name, and some of its "
                 "networks keep to one codec.input_size")
-    sizes: list[dict[str, Any]] = [{"img_size": (input_size[1], input_size[0])}, {}]
-    for size in sizes:
+    while True:
         try:
-            return timm.create_model(name, pretrained=bool(weights), features_only=True,
-                                     **settings, **size)
-        except TypeError as error:
-            if size and "img_size" in str(error):
-                continue            # convolutions take any size
-            if "drop_path_rate" in str(error):
+            with _quiet():
+                return timm.create_model(name, pretrained=bool(weights), features_only=True,
+                                         **settings)
+        except TypeError as error:      # convolutions take any size and have no img_size
+            unknown = [key for key in ("img_size", "drop_path_rate")
+                       if key in settings and key in str(error)]
+            if drop_path and "drop_path_rate" in unknown:
                 raise UserError(f"model.drop_path is {drop_path}, but {name} has no layers that "
                                 f"can be gone past; write 0") from error
-            raise
-        except (OSError, RuntimeError, ImportError, AttributeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:150]
-            raise UserError(f"model.name {name} cannot be had of timm ({reason}): {cure}"
+            if not unknown:
+                raise
+            for key in unknown:
+                del settings[key]
+        except (OSError, RuntimeError, ImportError, AttributeError, ValueError,
+                AssertionError) as error:
+            raise UserError(f"model.name {name} cannot be had of timm ({_reason(error)}): {cure}"
                             ) from error
-    raise AssertionError("one of the two ways has answered")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what is said of retries, and of classifiers."""
+    speakers = [logging.getLogger(name) for name in ("huggingface_hub", "timm.models._builder")]
+    before = [speaker.level for speaker in speakers]
+    try:
+        for speaker in speakers:
+            speaker.setLevel(logging.ERROR)
+        yield
+    finally:
+        for speaker, level in zip(speakers, before, strict=True):
+            speaker.setLevel(level)
+
+
+def _other_size(name: str, input_size: tuple[int, int]) -> str:
+    """The cure for a network that keeps to one size."""
+    height, width = cfg_of(name).input_size[1:]
+    multiple = NETWORKS["pose_timm"].multiple
+    if (width, height) == tuple(input_size) or width % multiple or height % multiple:
+        return "choose another network"
+    return (f"set codec.input_size to what it was made for, [{width}, {height}], or choose another "
+            f"network")
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:150] or type(error).__name__
 
 
 def head_for(config: ModelConfig, channels: int, stride: int) -> Head:

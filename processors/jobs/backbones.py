@@ -1,5 +1,6 @@
 """`python main.py info --backbones PATTERN`: networks of timm, their cost and their licences."""
 from functools import lru_cache
+from textwrap import shorten
 
 import torch
 
@@ -32,10 +33,9 @@ def _cost(architecture: str, input_size: tuple[int, int]) -> str:
                             input_size=input_size)
             cost = cost_of(net, input_size)
     except UserError as error:
-        return f"left out: {str(error).partition(': ')[0]};"
+        return f"left out: {str(error).rpartition(': ')[0]}"
     except Exception as error:      # over a thousand networks, and not all of them fit any input
-        reason = (str(error).strip().splitlines() or [""])[0][:80]
-        return f"left out: {type(error).__name__} {reason};"
+        return "left out: " + shorten(f"{type(error).__name__} {error}", 100, placeholder="...")
     stride = int(net.backbone.stride)
     return (f"{cost.parameters['backbone'] / 1e6:8.2f} M {cost.macs['backbone'] / 1e9:7.3f} "
             f"{stride:7}")

@@ -121,7 +121,11 @@ def test_offline_says_which_file_goes_where(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("settings, words", [
-    (dict(type="pose_hrnet", name="w32", pretrained=True), "torchvision has no weights for w32"),
+    (dict(type="pose_hrnet", name="w32", pretrained=True), "no weights for w32;.*hrnet_w32"),
+    (dict(type="pose_vit", name="b", pretrained=True), "no weights for b;.*mae_pretrain_vit_base"),
+    (dict(type="pose_vit", name="s", input_size=(100, 100)), "multiples of 16: write such as"),
+    (dict(type="pose_vit", name="s", input_size=(0, 16)), "input_size is .0, 16., but the sides"),
+    (dict(type="pose_timm", name="resnet18", input_size=(100, 100)), "multiples of 32: write such"),
     (dict(type="pose_hrnet", name="w32", reduction=True), "no SE layers"),
     (dict(type="pose_hrnet", name="resnet50"), "pose_hrnet knows: w32, w48"),
     (dict(num_joints=0), "model.num_joints is 0; write"),

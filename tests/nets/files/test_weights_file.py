@@ -67,6 +67,8 @@ def test_other_kinds_of_files(tmp_path):
     tensors.write_text("nonsense")
     refused(tensors, "safetensors")
     refused(tmp_path, "is a folder")
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    refused(tmp_path, "in several files .shards.*save them as one")
     with pytest.raises(FileNotFoundError, match="there is no weights file"):
         read_weights_file(tmp_path / "nothing.pth")
 

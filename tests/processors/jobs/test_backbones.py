@@ -25,3 +25,13 @@ def test_what_is_of_no_use_is_said(capsys):
 def test_a_pattern_of_nothing_is_refused():
     with pytest.raises(ValueError, match="--backbones zz.* no such name"):
         print_backbones("zz*", (192, 256))
+
+
+@pytest.mark.parametrize("pattern, words", [
+    ("inception_v3.tf*", "features of (2048, 6, 4) at codec.input_size [192, 256]"),
+    ("efficientformer_l1*", "does not run at codec.input_size [192, 256]")])
+def test_what_does_not_run_at_this_size_is_said(capsys, pattern, words):
+    print_backbones(pattern, (192, 256))
+    row = capsys.readouterr().out.splitlines()[2]
+    assert f"left out: model.name {pattern.partition('.')[0].rstrip('*')} " in row and words in row
+    assert row.endswith("  apache-2.0") and ";  " not in row
