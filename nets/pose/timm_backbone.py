@@ -130,6 +130,8 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
                 del settings[key]
         except (OSError, RuntimeError, ImportError, AttributeError, ValueError,
                 AssertionError) as error:
+            if isinstance(error, AssertionError):       # of its layers, over the size
+                cure = _other_size(name, input_size)
             raise UserError(f"model.name {name} cannot be had of timm ({_reason(error)}): {cure}"
                             ) from error
 
