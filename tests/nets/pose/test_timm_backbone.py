@@ -69,7 +69,8 @@ def test_every_level_and_head_come_to_a_quarter(level, stride, head):
      r"input_size .192, 256., not the \(2048, 8, 6\) .*choose another"),
     ({"name": "inception_v3"}, r"does not run at codec.input_size .64, 96. \(.*\): choose another"),
     ({"name": "efficientformer_l1"}, r"does not run at .*64, 96. \(.*made for, .224, 224"),
-    ({"name": "nest_tiny", "pretrained": True}, r"cannot be had of timm \(.*square.*made for, .224, 224"),
+    ({"name": "nest_tiny", "pretrained": True},
+     r"cannot be had of timm \(.*square.*made for, .224, 224"),
 ])
 def test_what_cannot_be_is_said_in_one_sentence(settings, words):
     with torch.device("meta"), pytest.raises(ValueError, match=words) as caught:
