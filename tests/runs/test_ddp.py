@@ -111,7 +111,8 @@ def test_two_processes_show_the_accuracy_on_a_terminal(folder, words):
     reader, writer = pty.openpty()
     run = subprocess.Popen([sys.executable, str(SCRIPT), *words(
         "terminal", **DDP | {"optim.epochs": 2, "log.every": 1000})], cwd=ROOT, stderr=writer,
-        stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1",
+                                                     "TQDM_MININTERVAL": "0"})
     os.close(writer)
     shown = b""
     try:
@@ -120,7 +121,6 @@ def test_two_processes_show_the_accuracy_on_a_terminal(folder, words):
     except OSError:     # the end of a terminal that nobody has any more
         pass
     assert run.wait() == 0, shown.decode()
-    # as many steps as a tenth of a second each leaves, the last of an epoch among them
     drawn = re.findall(rb"epoch \d (\d+)/(\d+), loss [\d.]+ acc (\S+) lr \S+ \d+/s wait +\d+% all",
                        shown)
     assert any(number != last for number, last, _ in drawn), shown.decode()
