@@ -87,7 +87,7 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     detected = not config.val.ground_truth_boxes  # then the validation set need not be annotated
     training = [read_raw(part, name) for name, part in sets.items()]
     val = read_raw(val_part, "validation set", ("images", "categories") if detected else LISTS)
-    findings = [*settings(config, skeleton)]
+    findings = [*settings(config.model.num_joints, skeleton)]
     for labels in (*training, val):
         findings += labels.faults
         for name, check in CHECKS.items():
@@ -110,10 +110,10 @@ def merged(findings: list[Finding]) -> list[Finding]:
             for same in places.values()]
 
 
-def settings(config: Config, skeleton: Skeleton) -> Iterator[Finding]:
+def settings(num_joints: int, skeleton: Skeleton) -> Iterator[Finding]:
     """What is wrong between the YAML and the skeleton."""
-    if config.model.num_joints != skeleton.num_joints:
-        yield Finding("num_joints", "model.num_joints", f"it is {config.model.num_joints}, but the "
+    if num_joints != skeleton.num_joints:
+        yield Finding("num_joints", "model.num_joints", f"it is {num_joints}, but the "
                       f"skeleton {skeleton.name} has {skeleton.num_joints} joints", "training "
                       "refuses it: make them equal")
     low, high = SIGMA_RANGE

@@ -65,7 +65,7 @@ def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Conf
                  source: str | None = None) -> tuple[PoseNet, Skeleton, LoadReport]:
     """The network of a Config with the weights of `read_checkpoint`, and its skeleton. Raises
     UserError for weights of another number of joints."""
-    skeleton = skeleton_for_weights(checkpoint, stored, config, str(path))
+    skeleton = skeleton_for_weights(checkpoint, stored, config.data.skeleton, str(path))
     build_codec(config, skeleton)       # before anything as large as the file says is built
     net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size)
     loaded = load_weights(net, checkpoint, source=source, path=path)

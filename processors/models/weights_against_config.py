@@ -71,11 +71,10 @@ def config_for_weights(config: Config, loaded: LoadReport, overrides: Sequence[s
     return config
 
 
-def skeleton_for_weights(checkpoint: Mapping[str, Any], stored: Config | None, config: Config,
+def skeleton_for_weights(checkpoint: Mapping[str, Any], stored: Config | None, name: str,
                          where: str) -> Skeleton:
-    """That which a checkpoint of ours has, unless the Config asks for another one; says aloud
-    where the file of that name has changed since. stored: the Config of the checkpoint."""
-    name = config.data.skeleton
+    """That which a checkpoint of ours has, unless `name`, data.skeleton, asks for another one;
+    says aloud where the file of that name has changed since. stored: the checkpoint's Config."""
     if stored is None or "skeleton" not in checkpoint or name != stored.data.skeleton:
         return load_skeleton(name)      # old files have none
     skeleton = skeleton_from_dict(checkpoint["skeleton"], where)

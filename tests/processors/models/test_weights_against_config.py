@@ -76,10 +76,10 @@ def test_a_skeleton_file_that_changed_is_said(tmp_path, said, changed):
     checkpoint = {"skeleton": skeleton_to_dict(skeleton)}
     if changed:
         file.write_text("joints: [top, end]\nflip_pairs: [[top, end]]\n")
-    assert skeleton_for_weights(checkpoint, config, config, "w.pth") == skeleton
+    assert skeleton_for_weights(checkpoint, config, config.data.skeleton, "w.pth") == skeleton
     assert ("own.yaml has changed since w.pth was trained" in said.text) == changed
     file.unlink()
-    assert skeleton_for_weights(checkpoint, config, config, "w.pth") == skeleton
+    assert skeleton_for_weights(checkpoint, config, config.data.skeleton, "w.pth") == skeleton
 
 
 def test_a_training_from_nothing_says_nothing(said):
