@@ -3,16 +3,13 @@
 What a file holds is looked at as columns (datasets/annotations/columns.py). Training and judging
 stop at the first thing that is wrong in them; the doctor goes on and counts.
 """
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from utils.errors import UserError
-from utils.json_file import read_json
+from utils.json_file import gc_paused, read_json
 from utils.shown import shown
 
 LISTS = ("images", "annotations", "categories")
@@ -64,18 +61,6 @@ def coco_content(content: Any, name: str) -> CocoFile:
     images, annotations, categories = (lists.get(key, []) for key in LISTS)
     return CocoFile(name, images, annotations, categories,
                     tuple(key for key in LISTS if key not in lists))
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Half of the time to read a large file would go into looking for garbage in it."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def refuse_row(where: str, row: Any, number: int, what: str) -> NoReturn:

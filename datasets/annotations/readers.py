@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.category import category_ids, ensure_joint_order
-from datasets.annotations.coco_file import gc_paused, read_coco
+from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import ImageColumns, Rows, is_number, whole_images
 from datasets.annotations.persons import PersonTable
 from datasets.annotations.skeleton import Skeleton
 from utils.errors import UserError
 from utils.geometry import clean_box
-from utils.json_file import read_json
+from utils.json_file import gc_paused, read_json
 from utils.oks import AREA_OF_BOX
 from utils.shown import shown
 

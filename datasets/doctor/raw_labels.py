@@ -12,11 +12,12 @@ import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
-from datasets.annotations.coco_file import LISTS, CocoFile, gc_paused, read_coco
+from datasets.annotations.coco_file import LISTS, CocoFile, read_coco
 from datasets.annotations.columns import ImageColumns, image_columns, numbers
 from datasets.annotations.readers import LARGEST
 from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
+from utils.json_file import gc_paused
 from utils.shown import shown
 
 

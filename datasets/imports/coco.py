@@ -50,10 +50,10 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
     """All images of a file, or of the files of a Roboflow tree, and the folder of the images:
     `root`, or the first of the usual ones that has one of them. Raises UserError."""
     tree = source.is_dir()
-    base = root or (source if tree else _root_of(source))
+    contents = {path: read_coco(path) for path in coco_files(source)}
+    base = root or (source if tree else _root_of(source, contents[source]))
     images: list[ImportedImage] = []
-    for path in coco_files(source):
-        content = read_coco(path)
+    for path, content in contents.items():
         content.need("images", "annotations")
         below = path.parent.relative_to(source) if tree else Path()
         images += _images(_file(content, skeleton, notes), base, below)
@@ -65,11 +65,11 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
     return images, base
 
 
-def _root_of(source: Path) -> Path:
+def _root_of(source: Path, content: CocoFile) -> Path:
     """The folder of images of a file: beside it, or as COCO and CVAT have it beside the folder
     "annotations", where person_keypoints_val2017.json belongs to val2017."""
     here, above, part = source.parent, source.parent.parent, source.stem.rpartition("_")[2]
-    names = [_inside(row["file_name"]) for row in read_coco(source).images
+    names = [_inside(row["file_name"]) for row in content.images
              if isinstance(row, dict) and isinstance(row.get("file_name"), str)][:20]
     places = [here / "images", here, above / "images" / part, above / part, above / "images", above]
     return next((place for place in places if any((place / name).is_file() for name in names)),

@@ -9,8 +9,9 @@ import numpy as np
 from pycocotools.coco import COCO
 
 from datasets.annotations.category import category_ids
-from datasets.annotations.coco_file import CocoFile, coco_content, gc_paused, read_coco
+from datasets.annotations.coco_file import CocoFile, coco_content, read_coco
 from datasets.annotations.columns import Rows, whole_images
+from utils.json_file import gc_paused
 from utils.oks import AREA_OF_BOX
 
 HEAD_KEY = "bbox_head"      # xywh of the head in an annotation, as PoseTrack 2018 called it

@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 
 from configs.schema import Config, DataConfig
-from tests.datasets.doctor.sets import Sets, draw
+from tests.datasets.doctor.sets import draw
 from tests.turned_pictures import store_turned
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     return draw(tmp_path_factory.mktemp("drawn"), train=6, val=3)
-
-
-@pytest.fixture
-def sets(drawn, tmp_path):
-    return Sets.of(drawn, tmp_path)
 
 
 def findings(sets, check: str, **data) -> list:

@@ -24,11 +24,6 @@ def drawn(tmp_path_factory):
     return draw(tmp_path_factory.mktemp("drawn"), train=36, val=20)
 
 
-@pytest.fixture
-def sets(drawn, tmp_path):
-    return Sets.of(drawn, tmp_path)
-
-
 def test_nothing_is_wrong_with_drawn_people(sets):
     diagnosis = sets.diagnose()
     assert diagnosis.findings == () and not diagnosis.serious
