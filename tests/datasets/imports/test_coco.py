@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import main
+from datasets.annotations import coco_file
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
 from datasets.imports.coco import FEET, read_coco_labels
 from datasets.imports.write_coco import Notes, write_coco
@@ -41,6 +42,13 @@ def test_a_whole_file_stays_as_it_is(tmp_path):
     assert out["annotations"] == [{**ROW, "id": 1}]
     assert out["images"] == [{"id": 3, "file_name": "a.png", "width": 40, "height": 20}]
     assert not notes.counts and not notes.remarks and not notes.bad
+
+
+def test_a_file_is_parsed_once(tmp_path, monkeypatch):
+    parsed, read = [], coco_file.read_json
+    monkeypatch.setattr(coco_file, "read_json", lambda *words: parsed.append(words) or read(*words))
+    mended(tmp_path, content([ROW]))
+    assert len(parsed) == 1
 
 
 @pytest.mark.parametrize("change, field, value, note", [
