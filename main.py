@@ -67,6 +67,8 @@ def fill_in_home(words: argparse.Namespace) -> None:
     for name, value in vars(words).items():
         if isinstance(value, Path):
             setattr(words, name, Path(user_path(str(value))))
+        elif name == "weights" and value:   # or a name
+            setattr(words, name, user_path(value))
     if words.settings and "=" not in words.settings[0]:     # a YAML, or a source
         words.settings[0] = user_path(words.settings[0])
 

@@ -10,6 +10,7 @@ from configs.schema import ModelConfig
 from nets.files.torchvision_weights import imagenet_state
 from nets.pose.pose_net import PoseNet
 from nets.pretrained import load_weights
+from nets.zoo.weights_by_name import FoundWeights, find_weights
 from utils.errors import UserError
 
 
@@ -17,6 +18,8 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
               known_joints: Mapping[int, Sequence[str]] | None = None,
               input_size: tuple[int, int] = (192, 256), **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
+
+    pretrained: the path of a file or the name of published weights (nets/zoo/published.py).
 
     input_size: (width, height) in pixels, which pose_vit and pose_timm are built for.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
@@ -26,6 +29,10 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     assert config is None or not settings, "give a ModelConfig or its fields, not both"
     config = config or ModelConfig(**settings)
     _ensure_sensible(config)
+    found = None
+    if not isinstance(config.pretrained, bool):
+        found = _find_pretrained(config.pretrained)
+        config = replace(config, pretrained=str(found.path))
     network = NETWORKS[config.type]
     if network.takes_size and any(type(side) is not int or side < 1 or side % network.multiple
                                   for side in input_size):
@@ -39,13 +46,20 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         report = load_weights(net, imagenet_state(config.name, network.imagenet_file),
                               source="imagenet")
         net.weights_report = replace(report, where="torchvision's ImageNet weights")
-    elif config.pretrained:
+    elif found:
         try:
-            net.weights_report = load_weights(net, config.pretrained, joint_names=joint_names,
-                                              known_joints=known_joints)
+            net.weights_report = load_weights(net, found.path, source=found.source,
+                                              joint_names=joint_names, known_joints=known_joints)
         except (FileNotFoundError, UserError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
     return net
+
+
+def _find_pretrained(pretrained: str) -> FoundWeights:
+    try:
+        return find_weights(pretrained)
+    except (OSError, UserError) as error:
+        raise type(error)(f"model.pretrained: {error}") from error
 
 
 def _ensure_sensible(config: ModelConfig) -> None:
@@ -57,5 +71,6 @@ def _ensure_sensible(config: ModelConfig) -> None:
         raise UserError(f"model.num_joints is {joints!r}; write a whole number from 1")
     if not isinstance(pretrained, bool | str | Path) or pretrained == "":
         raise UserError(f"model.pretrained (`weights` in torch.hub) is {pretrained!r}; write the "
-                         f"path of a checkpoint, true for torchvision's ImageNet weights, or false")
+                         f"path of a checkpoint, a name that python main.py weights lists, true "
+                         f"for torchvision's ImageNet weights, or false")
     ensure_ranges(config, "model.")

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 USES = {
     "utils": set(), "configs": set(), "losses": set(),
     "nets.files": set(), "nets.pose": {"nets.files"}, "nets.detectors": {"nets.files"},
-    "nets": {"nets.files", "nets.pose"},
+    "nets.zoo": set(), "nets": {"nets.files", "nets.pose", "nets.zoo"},
     "datasets.annotations": set(),
     "datasets.crops": {"datasets.annotations"},
     "datasets.synthetic": {"datasets.annotations"},
@@ -25,8 +25,9 @@ USES = {
     "datasets.imports": {"datasets.annotations", "datasets.crops"}}
 USES["processors.runtime"] = {"datasets", "datasets.crops"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
-                             "processors.runtime"}
-USES["processors.detection"] = {"nets.detectors", "processors.models", "processors.runtime"}
+                             "nets.zoo", "processors.runtime"}
+USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models",
+                                "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.models",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from utils.files import ROOT
 
 QUICKSTART = ROOT / "configs" / "quickstart.yaml"
+WEIGHTS = "FILE_or_NAME"
 EPILOG = "All settings with their meaning: docs/configuration.md."
 
 

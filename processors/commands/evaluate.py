@@ -2,8 +2,9 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from configs.loader import load_config
-from processors.commands.arguments import Job, add_settings, split
+from configs.loader import load_config, with_overrides
+from configs.schema import Config
+from processors.commands.arguments import WEIGHTS, Job, add_settings, split
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
     "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
@@ -12,9 +13,10 @@ SOURCES = (     # of nets/files/sources.py, which cannot be imported without tor
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument("--weights", type=Path, metavar="FILE",
-                        help="a checkpoint of this project or of another one; the best one of the "
-                             "YAML's run if not given")
+    parser.add_argument("--weights", metavar=WEIGHTS,
+                        help="a checkpoint of this project or of another one, or published "
+                             "weights, whose name brings all settings (see the command weights); "
+                             "the best one of the YAML's run if not given")
     parser.add_argument("--source", choices=SOURCES,
                         help="the project the checkpoint comes from, where its keys do not tell "
                              "(see nets/files/sources.py)")
@@ -25,8 +27,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def job(words: Namespace) -> Job:
+    path: Path | None
     path, overrides = split(words.settings)
-    load_config(path, overrides)        # a wrong setting is said before torch is imported
+    if overrides == words.settings and words.weights and not Path(words.weights).exists():
+        path = None     # a name, which brings its settings
+    # a wrong setting is said before torch is imported
+    load_config(path, overrides) if path else with_overrides(Config(), overrides, "")
     return Job("processors.jobs.evaluate:evaluate",
                {"cfg_path": path, "overrides": overrides, "weights": words.weights,
                 "source": words.source, "sweep": words.sweep, "report": words.report})

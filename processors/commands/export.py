@@ -2,14 +2,15 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import Job, add_settings
+from processors.commands.arguments import WEIGHTS, Job, add_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "section.key=value",
                  "settings that replace the checkpoint's, such as codec.decoder=quarter")
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE",
-                        help="a checkpoint of this project, or another project's with --config")
+    parser.add_argument("--weights", required=True, metavar=WEIGHTS,
+                        help="a checkpoint of this project, a name that the command weights lists, "
+                             "or another project's checkpoint with --config")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx",
                         help="the file to write, after a check with onnxruntime")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",

@@ -3,7 +3,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import Job, add_settings
+from processors.commands.arguments import WEIGHTS, Job, add_settings
 from utils.errors import UserError
 
 SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'photos/*.jpg', a "
@@ -13,9 +13,9 @@ SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'ph
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE section.key=value",
                  f"{SOURCES}; then settings such as detector.weights=yolov5s.pt")
-    parser.add_argument("--weights", type=Path, required=True, metavar="FILE",
-                        help="a checkpoint of this project, an .onnx file, or another project's "
-                             "checkpoint with --config")
+    parser.add_argument("--weights", required=True, metavar=WEIGHTS,
+                        help="a checkpoint of this project, an .onnx file, a name that the command "
+                             "weights lists, or another project's checkpoint with --config")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR_or_FILE",
                         help="a folder, or for one image or video a .jpg, .png or .mp4 file")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",

@@ -1,7 +1,7 @@
 """Person detectors: images in, boxes of people out, whatever network is inside."""
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from configs.schema import DetectorConfig
 from nets.detectors.torchvision import class_names, load_torchvision_detector
 from nets.detectors.yolov5 import SIZES, STRIDES, fuse, set_precision
 from nets.detectors.yolov5_weights import load_yolov5
+from nets.zoo.weights_by_name import find_weights
 from processors.detection.box_nms import select_boxes
 from processors.detection.classes import class_numbers
 from processors.detection.letterbox import plan_letterbox
@@ -167,4 +168,10 @@ def build_detector(config: DetectorConfig, device: torch.device | str = "cpu") -
     ensure_ranges(config, "detector.")
     if config.type not in DETECTORS:
         raise UserError(f"detector.type is {config.type!r}; choose one of: {', '.join(DETECTORS)}")
+    if config.weights:
+        found = find_weights(config.weights, "detector")
+        brought = dict(found.published.sections["detector"]) if found.published else {}
+        if config.name:     # what the user says of a file is held against it, not passed over
+            brought["name"] = config.name
+        config = replace(config, **brought, weights=str(found.path))
     return PersonDetector(config, torch.device(device))

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from torch import nn
 
-from configs.loader import load_config
+from configs.loader import load_config, with_overrides
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from datasets.workers import dead_workers_named
+from nets.zoo.weights_by_name import FoundWeights, find_row, find_weights
 from processors.evaluation.coco_metrics import CocoMetrics, table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.joint_metrics import joint_table
@@ -29,17 +30,20 @@ from utils.outputs import ensure_outputs
 JUDGE_AGAIN = "the same command makes the evaluation again"
 
 
-def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path | None = None,
-             source: str | None = None, sweep: bool = False, report: Path | None = None) -> None:
+def evaluate(cfg_path: str | Path | None, overrides: Sequence[str] = (),
+             weights: str | Path | None = None, source: str | None = None, sweep: bool = False,
+             report: Path | None = None) -> None:
     """Evaluate as `evaluate_weights` does. With processor: ddp every device, or every one of
     `processes` on the CPU, has a process and a share of the persons; the numbers are the same.
+
+    cfg_path: may be None where the weights are a name, which brings all settings.
 
     Raises UserError, OSError or ChildProcessError, one sentence.
     """
     if sweep and report:
         raise UserError("--report shows one evaluation, but --sweep makes many: leave one of the "
                         "two out")
-    config = load_config(cfg_path, overrides)
+    config = load_config(cfg_path, overrides) if cfg_path else _config_of(weights, overrides)
     processes = len(config.gpus) or config.processes
 
     def work(parallel: Parallel | None = None) -> None:
@@ -56,22 +60,35 @@ def evaluate(cfg_path: str | Path, overrides: Sequence[str] = (), weights: Path 
         find_devices(config.gpus)
         options = {"--weights": weights, "--source": source, "--report": report}
         words = [str(word) for option in options.items() if option[1] for word in option]
-        launch(["evaluate", str(cfg_path), *overrides, *words, *(["--sweep"] if sweep else [])],
+        config_words = [str(cfg_path)] if cfg_path else []
+        launch(["evaluate", *config_words, *overrides, *words, *(["--sweep"] if sweep else [])],
                processes, JUDGE_AGAIN)
+
+
+def _config_of(weights: str | Path | None, overrides: Sequence[str]) -> Config:
+    """The settings that a name brings, and the overrides."""
+    row = find_row(weights or "")
+    if row is None:     # a mistyped path
+        raise FileNotFoundError(f"there is no weights file {weights}: give the path of a file such "
+                                f"as weights/pose_best.pth, or a name that python main.py weights "
+                                f"lists")
+    return with_overrides(row.config(), overrides, row.name)
 
 
 @torch_errors_named(JUDGE_CURES)
 @dead_workers_named(JUDGE_AGAIN)
-def evaluate_weights(config: Config, weights: Path | None = None, source: str | None = None,
-                     sweep: bool = False, report: Path | None = None,
+def evaluate_weights(config: Config, weights: str | Path | None = None,
+                     source: str | None = None, sweep: bool = False, report: Path | None = None,
                      parallel: Parallel | None = None, overrides: Sequence[str] = (),
                      ) -> dict[str, CocoMetrics]:
     """Evaluate a file of weights; never needs the training data.
 
-    Network, codec and skeleton are those that a file of ours was trained with, all else is as
-    the Config says. overrides: of the command line, which win and are in the Config already.
+    Network, codec and skeleton are those that a file of ours was trained with or a name brings,
+    all else is as the Config says. overrides: of the command line, which win and are in the Config
+    already.
 
-    weights: a checkpoint, or an .onnx file of heatmaps; the run's best if not given.
+    weights: a checkpoint, an .onnx file of heatmaps, or a name of published weights
+    (nets/zoo/published.py); the run's best if not given.
     source: the project the file comes from, where its keys do not tell (nets/pretrained.py).
     parallel: the processes that share the work; one if not given. Returns the ten numbers by
     name, the same in all processes: one evaluation, or all decoders of a sweep. Raises UserError
@@ -82,29 +99,29 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     if report and parallel.rank == 0:
         ensure_outputs(report, FILES, "--report")
     folder = Path(config.val.weight_path)
-    weights = weights or folder / f"{config.model_name}_best.pth"
+    found = find_weights(weights or folder / f"{config.model_name}_best.pth")
     net: nn.Module
-    if weights.suffix.lower() == ".onnx":
-        net, config, skeleton = load_to_evaluate(weights, config, parallel.device, overrides)
+    if found.path.suffix.lower() == ".onnx":
+        net, config, skeleton = load_to_evaluate(found.path, config, parallel.device, overrides)
     else:
-        net, config, skeleton = _load_checkpoint(weights, config, source, overrides)
+        net, config, skeleton = _load_checkpoint(found, config, source, overrides)
     evaluation = Evaluation(config, skeleton, parallel)
     log.info("validation set: %s", evaluation.dataset.summary())
     net = net.to(parallel.device)
     dtype = amp_dtype(config.optim.amp, parallel.device, len(parallel.devices))
     if sweep:
-        found = evaluation.sweep(net, folder, dtype)
+        swept = evaluation.sweep(net, folder, dtype)
         log.info("the decoders and the flip test, from one pass; results in %s\n%s\n%s",
                  folder / f"{config.model_name}_DECODER_FLIP_results.json",
-                 protocol(config, str(weights), sweep=True), table(found))
-        return found
+                 protocol(config, found.given, sweep=True), table(swept))
+        return swept
     name, run = config.model_name, RunLock(folder, config.model_name)
     if not report and run.is_held_by_another():
         log.info("%s, whose results keep their name", run.holder())
         name += "_evaluated"
     results_path = (report or folder) / f"{name}_results.json"
     metrics = evaluation.run(net, results_path, dtype)
-    words = protocol(config, str(weights))
+    words = protocol(config, found.given)
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
     if metrics.by_joint:
         log.info("by joint:\n%s", joint_table(metrics, skeleton))
@@ -117,12 +134,15 @@ def evaluate_weights(config: Config, weights: Path | None = None, source: str | 
     return {"": metrics}
 
 
-def _load_checkpoint(weights: Path, config: Config, source: str | None,
+def _load_checkpoint(weights: FoundWeights, config: Config, source: str | None,
                      overrides: Sequence[str]) -> tuple[nn.Module, Config, Skeleton]:
     """The network with its weights, and the Config and the skeleton as they want it."""
     checkpoint, stored = read_checkpoint(weights)
     if stored:
-        config = config_to_evaluate(config, stored, overrides, str(weights))
-    net, skeleton, loaded = load_network(checkpoint, weights, config, stored, source)
+        config = config_to_evaluate(config, stored, overrides, weights.given)
+    net, skeleton, loaded = load_network(checkpoint, weights.given, config, stored,
+                                         source or weights.source)
     log.info("%s", loaded)
+    if row := weights.published:
+        log.info("published: AP %.3f (%s)", row.ap, row.protocol)
     return net, config if stored else config_for_weights(config, loaded, overrides), skeleton

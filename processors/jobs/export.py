@@ -56,8 +56,8 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     UserError in one sentence.
     """
     show_log()
-    weights, out = Path(weights), Path(out)
-    _refuse_what_cannot_be(weights, out, opset)
+    out = Path(out)
+    _refuse_what_cannot_be(Path(weights), out, opset)
     ensure_output(out, "ONNX file", "--out", [weights])
     model = load_pose_model(weights, "cpu", config, overrides)
     written = _to_onnx(model, decode, opset)

@@ -12,6 +12,7 @@ from nets import PoseNet, build_net
 from nets.files.load_report import LoadReport
 from nets.files.weights_file import read_weights_file
 from nets.pretrained import load_weights
+from nets.zoo.weights_by_name import FoundWeights, find_weights
 from processors.models.checkpoint import FORMAT
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
@@ -24,24 +25,27 @@ from utils.errors import UserError
 def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
                     config: str | Path | None = None, overrides: Sequence[str] = (),
                     ) -> PoseModel:
-    """The network of a checkpoint or an .onnx file, in evaluation mode on the device.
+    """The network of a checkpoint, an .onnx file or a name of published weights
+    (nets/zoo/published.py), in evaluation mode on the device.
 
-    Checkpoints of this project and what it exported say all that is needed. For other files
+    Checkpoints of this project, what it exported and names say all that is needed. For other files
     `config` is the YAML of their network. overrides: `section.key=value`, which win. Raises
     FileNotFoundError or UserError in one sentence; code in a file never runs.
     """
     settings = ConfigSource(Path(config) if config else None, tuple(overrides))
-    if Path(path).suffix.lower() == ".onnx":
-        return load_onnx_model(path, settings, torch.device(device))
-    return load_checkpoint_model(path, settings, torch.device(device))
+    found = find_weights(path)
+    if found.path.suffix.lower() == ".onnx":
+        return load_onnx_model(found.path, settings, torch.device(device))
+    return load_checkpoint_model(found, settings, torch.device(device))
 
 
-def load_checkpoint_model(path: str | Path, settings: ConfigSource,
+def load_checkpoint_model(weights: FoundWeights, settings: ConfigSource,
                           device: torch.device) -> PoseModel:
     """A checkpoint of this project, or of one that nets/pretrained.py knows."""
-    checkpoint, stored = read_checkpoint(path)
+    checkpoint, stored = read_checkpoint(weights)
+    path = weights.given
     config = settings.resolve(stored, path)
-    net, skeleton, loaded = load_network(checkpoint, path, config, stored)
+    net, skeleton, loaded = load_network(checkpoint, path, config, stored, weights.source)
     if any(name.startswith("head.") for name in loaded.missed):
         raise UserError(f"{path} ({loaded.source}) has a backbone but no head that makes heatmaps: "
                         f"give the weights of a pose network")
@@ -54,11 +58,13 @@ def load_checkpoint_model(path: str | Path, settings: ConfigSource,
         dtype=amp_dtype(config.optim.amp, device))
 
 
-def read_checkpoint(path: str | Path) -> tuple[Any, Config | None]:
-    """What a file of weights holds, and the settings in it if it is ours."""
-    checkpoint = read_weights_file(path)
-    ours = isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT
-    return checkpoint, stored_config(checkpoint, str(path)) if ours else None
+def read_checkpoint(weights: FoundWeights) -> tuple[Any, Config | None]:
+    """What a file of weights holds, and the settings in it if it is ours, or else those that its
+    name brings."""
+    checkpoint = read_weights_file(weights.path)
+    if isinstance(checkpoint, Mapping) and checkpoint.get("format") == FORMAT:
+        return checkpoint, stored_config(checkpoint, weights.given)
+    return checkpoint, weights.published.config() if weights.published else None
 
 
 def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Config | None,

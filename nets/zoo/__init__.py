@@ -1,0 +1,1 @@
+"""Published weights: a table of their names, and files fetched by them or by an address."""

@@ -1,0 +1,143 @@
+"""The table of published weights: that each row's settings are those of its file."""
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from configs.checks import problems
+from configs.loader import load_config
+from nets import build_net
+from nets.detectors.yolov5 import SIZES
+from nets.files.sources import SOURCES, recognise
+from nets.pretrained import load_weights
+from nets.zoo.published import FREE_DETECTOR, FREE_POSE, PUBLISHED
+from utils.files import ROOT
+
+POSE = [row for row in PUBLISHED.values() if row.kind == "pose network"]
+DETECTORS = [row for row in PUBLISHED.values() if row.kind == "detector"]
+MMPOSE = (("backbone.", "backbone."), ("head.upsample.", "head.deconv_layers."),
+          ("head.output.", "head.final_layer."))
+VIT = {"patch_embed.proj.": "patch_embed.projection.", "blocks.": "layers.", "last_norm.": "ln1.",
+       ".norm1.": ".ln1.", ".norm2.": ".ln2.", ".mlp.fc1.": ".ffn.layers.0.0.",
+       ".mlp.fc2.": ".ffn.layers.1."}
+
+
+@cache
+def net_of(model, input_size):
+    with torch.device("meta"):
+        return build_net(model, input_size=input_size)
+
+
+def by_mmpose(config):
+    """Keys and shapes of a file of mmpose 1.x with the network of a Config, from our own."""
+    keys = {}
+    for key, value in net_of(config.model, config.codec.input_size).state_dict().items():
+        ours, theirs = next(pair for pair in MMPOSE if key.startswith(pair[0]))
+        key, shape = theirs + key[len(ours):], list(value.shape)
+        if config.model.type == "pose_vit":
+            for one, other in VIT.items() if key.startswith("backbone.") else ():
+                key = key.replace(one, other)
+            if key == "backbone.pos_embed":
+                shape[1] -= 1       # without a first row
+        keys[key] = shape
+    return keys
+
+
+NETWORKS = {str((row.sections["model"], row.source)): row for row in reversed(POSE)}.values()
+SMALL = "w32", "resnet50", "s"      # the others take seconds or gigabytes
+
+
+@pytest.mark.parametrize("row", [
+    pytest.param(row, id=row.name, marks=() if row.sections["model"]["name"] in SMALL else
+                 pytest.mark.slow) for row in NETWORKS])
+def test_a_file_of_that_style_fills_the_network_of_the_settings(row):
+    """Each network once; the rows that share it are told apart by their settings alone."""
+    config = row.config()
+    state = {key: torch.zeros(shape) for key, shape in by_mmpose(config).items()}
+    net = net_of(config.model, config.codec.input_size)
+    net.load_state_dict = lambda *state, **how: None        # it has no memory to copy to
+    loaded = load_weights(net, {"state_dict": state, "meta": {}}, source=row.source)
+    assert (loaded.missed, loaded.left, loaded.reinitialised) == ((), (), ())
+
+
+@pytest.mark.parametrize("row", POSE, ids=lambda row: row.name)
+def test_the_settings_are_those_of_the_source(row):
+    config = row.config()
+    told, _ = recognise(by_mmpose(config), row.address.rpartition("/")[2], False, "")
+    assert told == row.source       # by the keys and the file's name, too
+    assert SOURCES[told].input_format == config.model.input_format
+    assert SOURCES[told].alignment == config.codec.alignment
+
+
+@pytest.mark.parametrize("row", POSE, ids=lambda row: row.name)
+def test_those_keys_are_the_official_ones(shared, row):
+    model, ours = row.config().model, by_mmpose(row.config())
+    if row.source == "vitpose":
+        nets = json.loads((shared / "golden/next/keys_vitpose_mmpose.json").read_text())
+        if (stored := nets.get(f"vitpose_{model.name}_{model.head}")) is None:
+            pytest.skip("no golden keys of the huge one")
+        official = {key: shape for key, shape, _ in stored}
+    else:
+        name = (f"pose_hrnet_{model.name}" if model.type == "pose_hrnet" else
+                f"pose_{model.name}")
+        rows = json.loads((shared / f"golden/networks/keys_{name}.json").read_text())
+        official = {("head." if key.startswith(("deconv_layers.", "final_layer.")) else
+                     "backbone.") + key: shape for key, shape, _ in rows}
+    assert ours == official
+
+
+def test_every_row_is_whole():
+    places = [row.address or row.place for row in PUBLISHED.values()]
+    assert all(places) and len(set(places)) == len(places)
+    for name, row in PUBLISHED.items():
+        assert name == row.name and row.licence and row.protocol and 0 < row.ap < 1
+        assert not list(problems(row.config()))
+        assert row.address.startswith("https://") and bool(row.sha256) == ("yolov5" not in name)
+        assert row.source is None if row.kind == "detector" else row.source in SOURCES
+        assert not Path(name).exists()
+
+
+@pytest.mark.parametrize("row", POSE, ids=lambda row: row.name)
+def test_name_address_and_settings_say_the_same(row):
+    codec, model, file = row.config().codec, row.config().model, row.address.rpartition("/")[2]
+    size = "384x288" if codec.input_size == (288, 384) else "256x192"
+    assert size in file and (size in row.name or "vitpose" in row.name)
+    assert codec.sigma == {"256x192": 2, "384x288": 3}[size]
+    assert ("udp" in row.name or "vitpose" in row.name) == (codec.alignment == "udp")
+    for word in ("udp", "dark", "fp16", "merge", "simple"):
+        assert (word in row.name) == (word in file)
+    assert codec.decoder == ("quarter" if codec.encoding == "rounded" else "gauss_taylor")
+    assert {"w32": "w32", "w48": "w48"}.get(model.name, model.name.replace("net", "")) in (
+        file.replace("ViTPose-", "").lower() if model.type != "pose_vit" else model.name)
+    assert model.type != "pose_vit" or row.name.removeprefix("mmpose/vitpose_")[0] == model.name
+
+
+def test_recipes_and_names_agree():
+    """Where a YAML trains what a name loads, they prepare images alike."""
+    for recipe, name in (("udp_hrnet_w32_256x192", "mmpose/hrnet_w32_udp_256x192"),
+                         ("vitpose_b_256x192", "mmpose/vitpose_b")):
+        trained, named = load_config(ROOT / f"configs/{recipe}.yaml"), PUBLISHED[name].config()
+        for key in ("type", "name", "input_format", "num_joints"):
+            assert getattr(trained.model, key) == getattr(named.model, key)
+        for key in ("input_size", "sigma", "alignment"):
+            assert getattr(trained.codec, key) == getattr(named.codec, key)
+        for key in ("flip_test", "score_rule", "joint_score", "nms", "nms_threshold"):
+            assert getattr(trained.val, key) == getattr(named.val, key)
+
+
+def test_detectors_are_known_and_what_is_under_terms_is_no_default():
+    from torchvision.models import get_model_weights
+    for row in DETECTORS:
+        name = row.sections["detector"].get("name")
+        if name is None:
+            assert row.name in SIZES and row.licence == "AGPL-3.0" and row.terms
+            continue
+        weights = get_model_weights(name).DEFAULT
+        assert weights.url == row.address
+        assert row.megabytes == pytest.approx(weights.meta["_file_size"], abs=0.05)
+        assert row.ap == pytest.approx(weights.meta["_metrics"]["COCO-val2017"]["box_map"] / 100)
+    free = PUBLISHED[FREE_POSE], PUBLISHED[FREE_DETECTOR]
+    assert [row.kind for row in free] == ["pose network", "detector"]
+    assert not any(row.terms or "GPL" in row.licence for row in free)
