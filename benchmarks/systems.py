@@ -143,10 +143,11 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
     config = load_config(BASE, [*SIZES[size], *settings])
     width, height = config.codec.input_size
     resnet = f"{config.model.name} at {config.model.width:g} of its width"
+    made_on = dict.fromkeys(f"{row['date']}: {row['processor']}, Python {row['python']}, torch "
+                            f"{row['torch']}" for row in rows)
     words = [
         f"Made by `python -m benchmarks.systems{''.join(f' {word}' for word in settings)}` on "
-        f"{' and '.join(sorted({row['date'] for row in rows}))}; Python {first['python']}, torch "
-        f"{first['torch']}; {first['processor']}.",
+        f"{'; '.join(made_on)}.",
         f"Input {width}x{height}; ResNets are {resnet}, others whole; nothing is pretrained. "
         f"{first['persons']} drawn persons to train on, {config.optim.epochs} epochs, batch "
         f"{config.data.batch_size}, {config.optim.optimizer} {config.optim.lr:g}, "
