@@ -133,6 +133,12 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if optim.warmup_epochs >= optim.epochs:
         yield "optim.warmup_epochs", (f"is {optim.warmup_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; write less, 0 for no warm-up")
+    if optim.freeze_epochs >= optim.epochs:
+        yield "optim.freeze_epochs", (f"is {optim.freeze_epochs}, but optim.epochs is "
+                                      f"{optim.epochs}: the backbone would never learn; write less")
+    if optim.backbone_lr != 1 and optim.layer_decay != 1:
+        yield "optim.backbone_lr", (f"is {optim.backbone_lr:g}, but optim.layer_decay gives the "
+                                    f"backbone its rates; write 1 for one of them")
     if config.augment.weak_epochs > optim.epochs:
         yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; there cannot be more of them")

@@ -164,13 +164,20 @@ class OptimConfig:
     lr: float = setting(1e-3, "learning rate, stated for the total batch", above=0, high=1e30)
     weight_decay: float = setting(
         0.0, "not applied to norms, biases and position embeddings", low=0, high=1e6)
+    freeze_epochs: int = setting(
+        0, "first epochs in which the backbone stands still, in evaluation mode: weights, batch "
+           "norm statistics, no drop path", low=0, high=MOST_EPOCHS)
+    backbone_lr: float = setting(1.0, "factor of lr for the backbone", above=0, high=1)
     layer_decay: float = setting(
-        1.0, "factor of lr from each layer of the backbone to the one before it, of pose_vit and "
-             "what has layers_in_order; 1: one rate for all", above=0, high=1)
+        1.0, "factor of lr from each stage of the backbone (of a ViT each block) to the one before "
+             "it, the last one's from the head's; 1: one rate for all", above=0, high=1)
     schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
     milestones: tuple[int, ...] = setting(
         (120, 160), "epochs after which lr is multiplied by gamma", low=1, high=MOST_EPOCHS)
     gamma: float = setting(0.1, "factor of a learning rate step", above=0, high=1000)
+    patience: int = setting(
+        0, "evaluations without a better val.best after which the run ends, counted when the "
+           "backbone learns; 0: goes on to the end", low=0, high=MOST_EPOCHS)
     warmup_epochs: float = setting(
         0.0, "epochs in which lr rises linearly from 0", low=0, high=MOST_EPOCHS)
     loss: Literal["mse", "ohkm", "adaptive_wing"] = setting("mse", "see losses/heatmap.py")

@@ -110,11 +110,6 @@ class ViTBackbone(nn.Module):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
-    def layers_in_order(self) -> list[tuple[str, ...]]:
-        """Beginnings of the names of parameters, from the images on, for `optim.layer_decay`."""
-        blocks = ((f"blocks.{i}.",) for i in range(len(self.blocks)))
-        return [("pos_embed", "patch_embed."), *blocks]
-
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         patches = self.patch_embed(images)
         rows, columns = patches.shape[2:]

@@ -39,6 +39,7 @@ def ensure_run(state: Mapping[str, Any], path: Path) -> None:
     *_best.pth does, passes: `processors/training/resume.py` says what to do with it."""
     if not {"optimizer", "net", "random"} & state.keys() and _is_count(state.get("step")):
         return
+    state = {"without_better": 0, **state}       # old files do not count
     for key, (fits, words) in KINDS.items():
         if key not in state or not fits(state[key]):
             found = _kind(state[key]) if key in state else "missing"
@@ -120,6 +121,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "evaluated": (_is_count, "a number of epochs"),
     "skipped": (_is_count, "a number of steps"),
     "best": (_is_best, "numbers of an evaluation with a finite AP"),
+    "without_better": (_is_count, "a number of evaluations"),
     "random": (_is_random_state, "the state of a random generator"),
     "run": (lambda value: type(value) is str and len(value) < 100, "a name of a run"),
 }

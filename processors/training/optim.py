@@ -1,53 +1,19 @@
-"""Optimizers by name, built from the raw network."""
-from collections.abc import Mapping
+"""Optimizers by name, built from the raw network, and what a checkpoint keeps of them."""
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from configs.schema import OptimConfig
+from processors.training.rates import parameter_groups
 from utils.errors import UserError
 from utils.log import log
 
 
 def build_optimizer(net: nn.Module, optim: OptimConfig) -> torch.optim.Optimizer:
-    """Two groups: weights of layers with decay; norms, biases, other vectors and position
-    embeddings without. With `optim.layer_decay` two for each level of the backbone, whose learning
-    rates are `factor` times that of the head. Raises UserError for a backbone without levels."""
-    norms = {id(p) for module in net.modules() if isinstance(module, (_BatchNorm, nn.LayerNorm))
-             for p in module.parameters()}
-    factors = layer_factors(net, optim.layer_decay) if optim.layer_decay != 1 else {}
-    found: dict[tuple[float, bool], list[nn.Parameter]] = {}
-    for name, parameter in net.named_parameters():
-        exempt = (id(parameter) in norms or parameter.ndim <= 1
-                  or name.rpartition(".")[2] in ("bias", "pos_embed"))
-        found.setdefault((factors.get(name, 1.0), exempt), []).append(parameter)
-    groups = [{"params": found.get((factor, exempt), []), "factor": factor,
-               "weight_decay": 0.0 if exempt else optim.weight_decay}
-              for factor in sorted({1.0, *(factor for factor, _ in found)}, reverse=True)
-              for exempt in (False, True)]
-    return OPTIMIZERS[optim.optimizer](groups, optim.lr)
-
-
-def layer_factors(net: nn.Module, rate: float) -> dict[str, float]:
-    """Factor of the learning rate of each parameter in the backbone, by its name: 1 at the end of
-    the backbone, as for the head, and `rate` times less from layer to layer towards the images.
-    Bao et al. 2021, "BEiT"; the levels are those of ViTPose."""
-    layers = getattr(net.get_submodule("backbone"), "layers_in_order", None)
-    if layers is None:
-        raise UserError(f"optim.layer_decay is {rate:g}, but this network's backbone does not say "
-                        f"which of its layers come first; set it to 1")
-    beginnings = [tuple(f"backbone.{name}" for name in names) for names in layers()]
-    return {name: rate ** (len(beginnings) - level)
-            for name, _ in net.named_parameters()
-            for level, start in enumerate(beginnings) if name.startswith(start)}
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The rate of the head; groups of layers before it have theirs."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr * group.get("factor", 1.0)     # old checkpoints do not know factors
+    """For all parameters of `net`, in the groups of rates.py."""
+    return OPTIMIZERS[optim.optimizer](parameter_groups(net, optim), optim.lr)
 
 
 # fused: one kernel for all parameters; torch has it for the CPU and for CUDA
@@ -59,8 +25,9 @@ OPTIMIZERS = {
 
 
 def load_optimizer_state(optimizer: torch.optim.Optimizer, stored: Mapping[str, Any], where: str,
-                         ) -> None:
+                         unmoved: Iterable[nn.Parameter] = ()) -> None:
     """Continue with the averages of `optimizer.state_dict()`; the settings stay those of today.
+    unmoved: parameters that have stood still until now and so have no averages.
 
     The fused kernels write where the state is without a look at its size or strides, so every
     tensor must be as the parameter it belongs to. Raises UserError for any other state.
@@ -83,7 +50,10 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, stored: Mapping[str, 
         checked[number] = {name: _checked(name, value, parameters[number],
                                           f"{where}, {name} of parameter {number}")
                            for name, value in own.items()}
-    if missing := checked and len(parameters) - len(checked):
+    rested = set(map(id, unmoved))
+    missing = sum(number not in checked and id(parameter) not in rested
+                  for number, parameter in enumerate(parameters))
+    if checked and missing:
         log.warning("%s has no averages of %d of %d parameters, which begin with none: right only "
                     "for what no gradient reaches", where, missing, len(parameters))
     optimizer.load_state_dict({"state": checked, "param_groups": ours["param_groups"]})

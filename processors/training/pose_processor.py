@@ -50,12 +50,12 @@ from processors.runtime.sync_bn import synchronise_batch_norm
 from processors.runtime.torch_errors import TRAIN_CURES, ensure_memory, torch_errors_named
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
-from processors.training.progress import Progress, plan_in_words
+from processors.training.progress import Progress, counted, plan_in_words
+from processors.training.rates import learning_rate, rates_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
 from processors.training.run_log import RunLog
 from processors.training.run_state import RunState
-from processors.training.schedule import learning_rate
 from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, ensure_micro_batches
 from utils.heatmap_codec import HeatmapCodec
@@ -119,7 +119,7 @@ class PoseProcessor:
                 check_same_run(stored, config, self.steps_per_epoch, self.folder.last)
             else:
                 self.folder.ensure_no_input(config.model.pretrained)
-            self._build(codec, pretrained=not stored)
+            self._build(codec, stored["step"] if stored else None)
             if stored:
                 self._restore(stored)
             ensure_same_step(parallel.all_gather(self.state.step), self.folder.path)
@@ -146,16 +146,18 @@ class PoseProcessor:
         self.batches = device_batches(self.stop.watched(iter(self.loader)), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
-    def _build(self, codec: HeatmapCodec, pretrained: bool) -> None:
-        """pretrained: begin with `model.pretrained`. A checkpoint has all weights itself."""
+    def _build(self, codec: HeatmapCodec, stored_step: int | None) -> None:
+        """stored_step: of the checkpoint to go on from, which has all weights itself; None: begin
+        with `model.pretrained`."""
         optim = self.config.optim
-        self.net = self._new_net(pretrained).to(self.device)
+        self.net = self._new_net(stored_step is None).to(self.device)
         if optim.channels_last:
             self.net = self.net.to(memory_format=torch.channels_last)
         if optim.sync_bn:
             self.net = synchronise_batch_norm(self.net, self.device)
         self.averaged = ModelEma(self.net, optim.ema) if optim.ema else None
-        self.train_step = TrainStep(self.config, self.net, self.skeleton, codec, self.parallel)
+        self.train_step = TrainStep(self.config, self.net, self.skeleton, codec, self.parallel,
+                                    epoch=(stored_step or 0) // self.steps_per_epoch)
         self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
         about = {"config": config_to_dict(self.config), "skeleton": skeleton_to_dict(self.skeleton)}
         self.state = RunState(about, self.net, self.averaged, self.train_step, self.watch,
@@ -194,13 +196,16 @@ class PoseProcessor:
             epoch = self.state.epoch
             if self.state.place == 0 and self.state.evaluated < epoch:
                 self.finish_epoch(epoch)
-            if epoch >= self.config.optim.epochs:
+            if epoch >= self.config.optim.epochs or self._out_of_patience():
                 break
             self.train_epoch(epoch)
 
+    def _out_of_patience(self) -> bool:
+        return 0 < self.config.optim.patience <= self.state.without_better
+
     def train_epoch(self, epoch: int) -> None:
         """To the end of the epoch. The statistics of a step come one step later: step_stats.py."""
-        self.net.train()
+        self.train_step.start_epoch(epoch)
         self.saved_at = time.monotonic()
         first, val = self.state.place, self.config.val
         progress = Progress(epoch, first, self.steps_per_epoch, self.config, self.parallel.rank,
@@ -279,14 +284,17 @@ class PoseProcessor:
             self.run_log.add(kind="val", epoch=epoch, step=self.state.step, weights=kind,
                              protocol=protocol(self.config, f"{WEIGHTS[kind]}, epoch {epoch}"),
                              **metrics.values)
-        name = self.config.val.best
+        name, state = self.config.val.best, self.state
         better = max(scores, key=lambda kind: rank(scores[kind], name))
         if len(scores) > 1:
             log.info("the %s weights are the better ones", WEIGHTS[better])
-        if is_better(scores[better], self.state.best, name):
-            self.state.best = scores[better] | {"epoch": epoch, "weights": better}
-            self.folder.save_best({"ema": nets[better].state_dict(), "best": self.state.best,
-                                   "step": self.state.step, **self.state.about})
+        if is_better(scores[better], state.best, name):
+            state.without_better = 0
+            state.best = scores[better] | {"epoch": epoch, "weights": better}
+            self.folder.save_best({"ema": nets[better].state_dict(), "best": state.best,
+                                   "step": state.step, **state.about})
+        elif epoch > self.config.optim.freeze_epochs:   # before, there is more to come
+            state.without_better += 1
 
     def _save(self) -> None:
         self.watch.look_at_weights(self.net, self.state.step)
@@ -314,6 +322,11 @@ class PoseProcessor:
         log.info("evaluation:\n%s", protocol(config))
         log.info("%s", plan_in_words(config.optim, self.sampler, self.train_step.dtype,
                                      self.parallel))
+        if words := rates_in_words(self.train_step.optimizer, config.optim):
+            log.info("%s", words)
+        if config.optim.freeze_epochs and not config.model.pretrained and self.state.step == 0:
+            log.warning("optim.freeze_epochs: the backbone stands still with weights made at "
+                        "random, as model.pretrained is false")
 
     def say_the_end(self) -> None:
         """The last words, with pictures of the last evaluation."""
@@ -324,4 +337,8 @@ class PoseProcessor:
                          self.folder.pictures)
         elif self.folder.results.is_file():
             log.info("the run is finished; resume=false starts it again from the beginning")
+        if self._out_of_patience() and self.state.epoch < self.config.optim.epochs:
+            log.info("ended after epoch %d of %d: %s brought no better %s; with an optim.patience "
+                     "of more the same command goes on", self.state.epoch, self.config.optim.epochs,
+                     counted(self.state.without_better, "evaluation"), self.config.val.best)
         log.info("%s; %s", in_words(self.state.best, self.config.val.best), self.folder.in_words())

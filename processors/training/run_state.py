@@ -27,6 +27,7 @@ class RunState:
     evaluated: int = 0          # epochs done whose evaluation is settled
     best: dict[str, Any] = field(default_factory=lambda: NONE_YET)
     #                             numbers of the best evaluation, its epoch, and whose weights
+    without_better: int = 0     # evaluations since the best one
     run_id: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S"))
 
     @property
@@ -47,6 +48,7 @@ class RunState:
             "scaler": self.train_step.scaler.state_dict(),
             "step": self.step, "steps_per_epoch": self.steps_per_epoch,
             "evaluated": self.evaluated, "skipped": self.watch.skipped, "best": self.best,
+            "without_better": self.without_better,
             "random": torch.get_rng_state(), "run": self.run_id, **self.about}
 
     def restore(self, stored: Mapping[str, Any], where: str) -> None:
@@ -58,10 +60,11 @@ class RunState:
         self.step, self.evaluated = stored["step"], stored["evaluated"]
         self.watch.skipped = stored["skipped"]
         self.best, self.run_id = stored["best"], stored["run"]
+        self.without_better = stored.get("without_better", 0)       # old files do not count
         torch.set_rng_state(stored["random"])
 
     def forget_scores(self) -> None:
         """The best begins anew, with the present weights once more where an epoch is done."""
-        self.best = NONE_YET
+        self.best, self.without_better = NONE_YET, 0
         if self.place == 0:
             self.evaluated = min(self.evaluated, self.epoch - 1)

@@ -14,7 +14,8 @@ from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
 from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
-from processors.training.optim import build_optimizer, load_optimizer_state, set_learning_rate
+from processors.training.optim import build_optimizer, load_optimizer_state
+from processors.training.rates import Freeze, set_learning_rate
 from utils.errors import UserError
 from utils.heatmap_accuracy import heatmap_accuracy
 from utils.heatmap_codec import HeatmapCodec
@@ -24,7 +25,8 @@ class TrainStep:
     """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
 
     def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: HeatmapCodec,
-                 parallel: Parallel):
+                 parallel: Parallel, epoch: int = 0):
+        """epoch: from 0, the one that comes next."""
         self.config, self.codec, self.parallel = config, codec, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
@@ -35,13 +37,27 @@ class TrainStep:
         self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
-        self.model: Callable[[Tensor], Tensor] = parallel.wrap(net, train=True)
-        if config.optim.compile:
+        self.freeze = Freeze(net, config.optim.freeze_epochs)
+        self.model: Callable[[Tensor], Tensor]
+        self.start_epoch(epoch)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Training mode, and a new wrapping where other parameters learn than before: what
+        exchanges gradients counts on all of those that it has found at its beginning."""
+        if not self.freeze.start_epoch(epoch):
+            return
+        self.optimizer.zero_grad(set_to_none=True)      # or they keep memory of the old wrapping
+        self.model = self.freeze.net                    # which ends here
+        self.model = self.parallel.wrap(self.freeze.net, train=True)
+        if self.config.optim.compile:
             self.model = torch.compile(self.model, dynamic=False)
 
     def restore(self, state: Mapping[str, Any], where: str) -> None:
         """Go on from what a checkpoint has; raises UserError for what does not fit."""
-        load_optimizer_state(self.optimizer, state["optimizer"], where)
+        frozen = state["config"]["optim"].get("freeze_epochs", 0)   # old files do not know it
+        still = frozen and state["step"] <= frozen * state["steps_per_epoch"]
+        unmoved = self.freeze.net.get_submodule("backbone").parameters() if still else ()
+        load_optimizer_state(self.optimizer, state["optimizer"], where, unmoved)
         if state["scaler"]:     # empty unless the run was in fp16
             self.scaler.load_state_dict(state["scaler"])
 

@@ -20,6 +20,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections import OrderedDict
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,8 +75,9 @@ def small_net(config, **_):
     if config.type == "pose_timm":
         return build_net(config, input_size=(64, 64))
     norm = FrozenBatchNorm if os.environ.get("FROZEN_BN") else nn.BatchNorm2d
-    return nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU(),
-                         nn.Conv2d(8, config.num_joints, 3, padding=1))
+    backbone = nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU())
+    return nn.Sequential(OrderedDict(backbone=backbone,
+                                     head=nn.Conv2d(8, config.num_joints, 3, padding=1)))
 
 
 def serve() -> int:

@@ -1,5 +1,4 @@
 """ViTPose's backbone by a plain computation. Its numbers: tests/nets/test_golden_vit.py."""
-import pytest
 import torch
 from torch.nn import functional as F
 
@@ -77,12 +76,3 @@ def test_the_simple_head_rectifies_before_it_interpolates():
     features = torch.randn(2, 4, 5, 6)
     wanted = head.output(F.interpolate(features.relu(), scale_factor=4.0, mode="bilinear"))
     torch.testing.assert_close(head(features), wanted)
-
-
-@pytest.mark.parametrize("name, level", [
-    ("pos_embed", 0), ("patch_embed.proj.bias", 0), ("blocks.0.norm1.weight", 1),
-    ("blocks.1.mlp.fc2.bias", 2), ("last_norm.weight", None)])
-def test_layers_are_told_in_order(name, level):
-    found = [i for i, names in enumerate(small_backbone().layers_in_order())
-             if name.startswith(names)]
-    assert found == ([] if level is None else [level])

@@ -1,5 +1,4 @@
 import copy
-import json
 import re
 
 import pytest
@@ -7,16 +6,7 @@ import torch
 from torch import nn
 
 from configs.schema import OptimConfig
-from nets import build_net
-from nets.pose.heads import dconv_head
-from nets.pose.pose_net import PoseNet
-from nets.pose.vit import ViTBackbone
-from processors.training.optim import (
-    OPTIMIZERS,
-    build_optimizer,
-    load_optimizer_state,
-    set_learning_rate,
-)
+from processors.training.optim import OPTIMIZERS, build_optimizer, load_optimizer_state
 from utils.errors import UserError
 
 
@@ -81,70 +71,6 @@ def test_a_stored_optimizer_goes_on_exactly(name):
     continued.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     step(net, optimizer), step(other, continued)
     assert torch.equal(net.weight, other.weight) and torch.equal(net.bias, other.bias)
-
-
-def tiny_vit() -> PoseNet:
-    return PoseNet(ViTBackbone(8, 2, 2, (2, 2)), dconv_head(8, 3, 0.03, layers=2))
-
-
-@pytest.mark.parametrize("name", ["s_classic", "s_simple", "b_classic", "b_simple", "l_classic"])
-def test_layer_decay_is_that_of_vitpose(shared, name):
-    golden = json.loads((shared / "golden" / "next" / "layer_decay.json").read_text())
-    golden = golden[f"vitpose_{name}"]
-    size, head = name.split("_")
-    with torch.device("meta"):
-        net = build_net(type="pose_vit", name=size, head=head)
-    optimizer = build_optimizer(net, OptimConfig(
-        optimizer="adamw", weight_decay=golden["base_weight_decay"], layer_decay=golden["rate"]))
-    set_learning_rate(optimizer, golden["base_lr"])
-    found = {id(p): (group["lr"], group["weight_decay"])
-             for group in optimizer.param_groups for p in group["params"]}
-    ours = {key.replace("keypoint_head.deconv_layers", "head.upsample")
-            .replace("keypoint_head.final_layer", "head.output"): value
-            for key, value in golden["keys"].items()}
-    parameters = dict(net.named_parameters())
-    assert parameters.keys() == ours.keys() and len(found) == len(ours)
-    for key, (factor, decay) in ours.items():
-        rate, ours_decay = found[id(parameters[key])]
-        assert rate == pytest.approx(factor * golden["base_lr"], rel=1e-12), key
-        assert ours_decay == decay, key
-
-
-def test_positions_are_not_decayed_with_one_rate_either():
-    net = tiny_vit()
-    decayed, plain = build_optimizer(net, OptimConfig(weight_decay=0.1)).param_groups
-    assert any(p is net.backbone.pos_embed for p in plain["params"])
-    assert all(p.ndim > 1 for p in decayed["params"])
-    assert decayed["factor"] == plain["factor"] == 1
-
-
-def test_rates_of_layers_follow_the_schedule_and_a_stored_state():
-    config = OptimConfig(layer_decay=0.5)
-    optimizer = build_optimizer(tiny_vit(), config)
-    set_learning_rate(optimizer, 0.8)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    assert rates == [0.8, 0.8, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
-    continued = build_optimizer(tiny_vit(), config)
-    continued.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    set_learning_rate(continued, 0.08)
-    assert [group["lr"] for group in continued.param_groups] == pytest.approx(
-        [rate / 10 for rate in rates])
-
-
-def test_a_state_from_before_there_were_factors_goes_on():
-    optimizer = build_optimizer(tiny_vit(), OptimConfig())
-    old = copy.deepcopy(optimizer.state_dict())
-    for group in old["param_groups"]:
-        del group["factor"]
-    optimizer.load_state_dict(old)
-    set_learning_rate(optimizer, 0.3)
-    assert {group["lr"] for group in optimizer.param_groups} == {0.3}
-
-
-def test_a_backbone_without_an_order_has_no_layer_decay():
-    net = build_net(type="pose_resnet_duc", name="resnet18", width=0.1)
-    with pytest.raises(ValueError, match="optim.layer_decay is 0.5, but this network's backbone"):
-        build_optimizer(net, OptimConfig(layer_decay=0.5))
 
 
 def trained(name, net=None, **settings):
@@ -236,3 +162,14 @@ def test_states_of_nothing_we_have(change, words):
     change(stored)
     with pytest.raises(UserError, match=f"^x.pth.*{words}.*resume=false$"):
         load_optimizer_state(trained("adam"), stored, "x.pth")
+
+
+def test_averages_of_what_has_stood_still_are_not_missed(caplog):
+    optimizer = trained("adam")
+    stored = optimizer.state_dict()
+    del stored["state"][1]
+    unmoved = optimizer.param_groups[0]["params"][1]
+    load_optimizer_state(optimizer, stored, "x.pth", [unmoved])
+    assert not caplog.text and unmoved not in optimizer.state
+    load_optimizer_state(optimizer, stored, "x.pth", [optimizer.param_groups[0]["params"][0]])
+    assert "x.pth has no averages of 1 of" in caplog.text

@@ -7,7 +7,7 @@ from processors.models.checkpoint import load_checkpoint, previous
 from processors.runtime.stop import Stopped
 from processors.training.ema import ModelEma
 from processors.training.pose_processor import PoseProcessor
-from processors.training.schedule import learning_rate
+from processors.training.rates import learning_rate
 from processors.training.train_step import TrainStep
 from tests.processors.training.written import equal, lines, weights
 from tests.runs.small_run import small_net
