@@ -31,6 +31,8 @@ def keys_of(settings: dict) -> list[str]:
     ("val.nms_threshold", 1.5), ("log.every", 0), ("data.debug", True),
     ("optim.milestones", [160, 120]), ("optim.milestones", [5, 5]), ("optim.milestones", [0]),
     ("optim.warmup_epochs", 180), ("model.name", "w32"), ("optim.sync_bn", True),
+    ("optim.freeze_epochs", 180), ("optim.freeze_epochs", -1), ("optim.backbone_lr", 0),
+    ("optim.backbone_lr", 1.5), ("optim.patience", -1),
     ("optim.accumulate", 3), ("val.weight_path", ""), ("model.width", 0),
 ])
 def test_one_wrong_value_is_the_one_problem(key, value):
@@ -39,6 +41,7 @@ def test_one_wrong_value_is_the_one_problem(key, value):
 
 
 @pytest.mark.parametrize("key, settings", [
+    ("optim.backbone_lr", {"optim": {"backbone_lr": 0.1, "layer_decay": 0.5}}),
     ("seed", {"seed": -1}), ("seed", {"seed": 2 ** 63}),
     ("processes", {"processes": 0, "processor": "ddp"}),
     ("model_name", {"model_name": ""}), ("model_name", {"model_name": "a/b"}),
@@ -76,6 +79,7 @@ def test_settings_that_contradict_each_other(key, settings):
     {"processor": "ddp", "processes": 4}, {"optim": {"milestones": []}},
     {"processor": "ddp", "gpus": [0, 1], "optim": {"amp": "bf16", "sync_bn": True}},
     {"model": {"type": "pose_hrnet", "name": "w48"}}, {"val": {"save_minutes": 0}},
+    {"optim": {"freeze_epochs": 1, "epochs": 2, "layer_decay": 0.5}},
     {"optim": {"warmup_epochs": 0.5, "epochs": 1}}, {"val": {"nms_threshold": 0}},
     {"val": {"best": "AP easy", "metrics": ["crowdpose"]}}, {"val": {"best": "AR"}},
     {"model": {"type": "pose_vit", "name": "s", "head": "simple", "drop_path": 0.1},
