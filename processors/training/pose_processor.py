@@ -325,8 +325,8 @@ class PoseProcessor:
         if words := rates_in_words(self.train_step.optimizer, config.optim):
             log.info("%s", words)
         if config.optim.freeze_epochs and not config.model.pretrained and self.state.step == 0:
-            log.warning("optim.freeze_epochs: the backbone stands still with weights made at "
-                        "random, as model.pretrained is false")
+            log.warning("optim.freeze_epochs: the backbone stands still with random weights, as "
+                        "model.pretrained is false; name weights, or set it to 0")
 
     def say_the_end(self) -> None:
         """The last words, with pictures of the last evaluation."""

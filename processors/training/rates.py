@@ -133,10 +133,10 @@ def rates_in_words(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> str:
     factors = sorted({group["factor"] for group in optimizer.param_groups} - {1.0})
     words = []
     if optim.freeze_epochs:
-        words.append(f"stands still in the first {optim.freeze_epochs} epochs, its batch norms too")
+        words.append(f"stands still to the end of epoch {optim.freeze_epochs}, its batch norms too")
     if len(factors) > 1:
         words.append(f"learns at {factors[0]:.3g} (first layers) to {factors[-1]:.3g} (last stage) "
                      f"of lr, on {len(factors)} levels")
     elif factors:
         words.append(f"learns at {factors[0]:.3g} of lr")
-    return f"the backbone {' and '.join(words)}" if words else ""
+    return f"the backbone {', and '.join(words)}" if words else ""

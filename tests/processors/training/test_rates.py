@@ -262,8 +262,8 @@ def test_nothing_is_frozen_unless_it_is_asked_for():
     ({}, ""), ({"backbone_lr": 0.1}, "the backbone learns at 0.1 of lr"),
     ({"layer_decay": 0.5}, "the backbone learns at 0.125 (first layers) to 0.5 (last stage) of lr, "
                            "on 3 levels"),
-    ({"freeze_epochs": 3, "backbone_lr": 0.5}, "the backbone stands still in the first 3 epochs, "
-                                               "its batch norms too and learns at 0.5 of lr")])
+    ({"freeze_epochs": 3, "backbone_lr": 0.5}, "the backbone stands still to the end of epoch 3, "
+                                               "its batch norms too, and learns at 0.5 of lr")])
 def test_what_is_asked_of_the_backbone_is_said(settings, words):
     optim = OptimConfig(**settings)
     assert rates_in_words(build_optimizer(tiny_vit(), optim), optim) == words

@@ -1,5 +1,6 @@
 """One update: what it computes, and what it does with numbers that are not finite."""
 import math
+from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -38,7 +39,8 @@ def plain_colours(monkeypatch):
 
 def make(**optim) -> TrainStep:
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2), nn.ReLU(), nn.Conv2d(8, 17, 3, padding=1))
+    net = nn.Sequential(OrderedDict(backbone=nn.Conv2d(3, 8, 8, 4, 2), relu=nn.ReLU(),
+                                    head=nn.Conv2d(8, 17, 3, padding=1)))
     config = replace(Config(), optim=OptimConfig(**optim))
     step = TrainStep(config, net, COCO, HeatmapCodec((SIZE, SIZE)), OneProcess(()))
     step.net = net
@@ -155,6 +157,30 @@ def test_compiled_it_computes_the_same(batch):
     for step in (plain, compiled):
         step(batch, 1e-3, measure=False)
     torch.testing.assert_close(weights(plain), weights(compiled))
+
+
+def test_a_thaw_is_compiled_once(batch, monkeypatch):
+    graphs = []
+
+    def compiled(model, dynamic, compile=torch.compile):
+        return compile(model, dynamic=dynamic, backend=lambda graph, _: (
+            graphs.append(graph), graph.forward)[1])
+    monkeypatch.setattr(torch, "compile", compiled)
+    step, found = make(compile=True, freeze_epochs=2), []
+    for epoch in range(4):
+        step.net.eval()         # as after an evaluation
+        step.start_epoch(epoch)
+        step(batch, 1e-3, measure=False), step(batch, 1e-3, measure=False)
+        found.append(len(graphs))
+    assert found == [1, 1, 2, 2]
+
+
+def test_only_gradients_of_what_learns_are_clipped(batch):
+    step, free = make(freeze_epochs=1, optimizer="sgd"), make(optimizer="sgd")
+    head = list(step.net.head.parameters())
+    norm = step(batch, 1e-3, measure=False)[1].item()
+    assert norm == pytest.approx(math.sqrt(sum(p.grad.square().sum().item() for p in head)))
+    assert norm < free(batch, 1e-3, measure=False)[1].item() * 0.999
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
