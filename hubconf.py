@@ -27,10 +27,11 @@ def pose_resnet_duc(name: str = "resnet50", num_joints: int = 17, reduction: boo
                     weights: str | bool = False, width: float = 1.0) -> PoseNet:
     """ResNet-18 to 152 and DUC; AlphaPose's FastPose with `reduction=True`.
 
-    `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, True for
-    torchvision's ImageNet backbone, or False. What was loaded, and how these weights want their
-    images, is in `net.weights_report`. `width`: channels as a part of the original's. The net
-    comes in training mode, as torchvision's do.
+    `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, the name of
+    published weights (`python main.py weights`), True for torchvision's ImageNet backbone, or
+    False. What was loaded, and how these weights want their images, is in `net.weights_report`.
+    `width`: channels as a part of the original's. The net comes in training mode, as torchvision's
+    do.
     """
     return build_net(type="pose_resnet_duc", name=name, num_joints=num_joints,
                      reduction=reduction, width=width, pretrained=weights)

@@ -35,6 +35,7 @@ COMMANDS = {    # what one types: the file of its words in processors/commands/,
                          "in its place"),
     "import": ("import_labels", "turn annotations of another tool into a COCO keypoints file to "
                                 "train on"),
+    "weights": ("weights", "list published weights, which have names here, or fetch some"),
     "check": ("check", "say what is wrong with the data of a YAML file, and what it costs; status "
                        "1 if anything is"),
     "info": ("info", "show the network of a YAML file: parts, parameters, compute and memory")}

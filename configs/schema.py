@@ -86,7 +86,7 @@ class ModelConfig:
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
         False, "true: torchvision's ImageNet weights for the backbone (of pose_timm timm's own); a "
-        "path: any known checkpoint",
+        "path, or a name that `python main.py weights` lists: any known checkpoint",
         path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
@@ -250,8 +250,8 @@ class DetectorConfig:
     name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
     weights: str = setting(
-        "", "path of a weights file, or of an .onnx file of YOLOv8, YOLO11, YOLOv5 or YOLOX; "
-            "torchvision downloads its own if empty", path=True)
+        "", "path of a weights file, or of an .onnx file of YOLOv8, YOLO11, YOLOv5 or YOLOX, or a "
+            "name such as yolov5s; torchvision downloads its own if empty", path=True)
     classes: tuple[int | str, ...] = setting(
         (), "names or numbers of the classes that are found; empty: person", low=0, high=9999)
     image_size: int = setting(

@@ -33,9 +33,11 @@ Image = str | Path | np.ndarray
 class PosePredictor:
     """`PosePredictor("weights/x_best.pth", detector="weights/yolov5s.pt")("photo.jpg")`.
 
-    weights: a checkpoint of this project or an .onnx file it exported, which say all that is
-    needed, or weights of others with the YAML of their network in `config`; or a PoseModel.
-    detector: a file of YOLOv5 weights, a DetectorConfig, or a detector that is built already.
+    weights: a checkpoint of this project, an .onnx file it exported or the name of published
+    weights (`python main.py weights`), which say all that is needed, or weights of others with the
+    YAML of their network in `config`; or a PoseModel.
+    detector: a file of YOLOv5 weights or a name, a DetectorConfig, or a detector that is built
+    already.
     device: such as "cuda:1"; the first GPU if there is one, else the CPU, if not given.
     flip_test: average with the mirror image, twice the work; if not given, as the settings say.
     overrides: settings such as "codec.decoder=quarter".

@@ -14,6 +14,7 @@ class FileServer:
         self.moved = {}             # path: where to
         self.cuts = {}              # path: after how many bytes the next answers break off
         self.silent = set()         # paths that are never answered
+        self.stalls = set()         # paths whose cut answers wait instead of ending
         self.kinds = {}             # path: content type
         self.has_ranges = True
         self.asked = []             # (path, Range)
@@ -58,6 +59,8 @@ class Answer(BaseHTTPRequestHandler):
             "Content-Length": str(len(data) - start),
             "Content-Type": ours.kinds.get(path, "application/octet-stream")})
         self.wfile.write(data[start:max(start, end)])
+        if end < len(data) and path in ours.stalls:
+            ours.ended.wait(30)
 
     def answer(self, status, **headers):
         self.send_response(status)

@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from utils.errors import UserError, first_line
-from utils.files import open_to_append
+from utils.files import open_to_append, temporary
 from utils.log import LINE_SECONDS, bar, log, on_terminal
 from utils.outputs import cannot_write, ensure_folder
 
@@ -42,14 +42,13 @@ def fetch(address: str, path: Path, sha256: str = "") -> None:
     be written, in one sentence.
     """
     ensure_folder(path.parent, CACHE)
-    part = path.with_name(f"{path.name}.part")
     try:
-        with _held(part, path) as file:
+        with _held(path) as file:
             if file is not None:        # else another process has fetched it
                 _fill(file, address, path, sha256)
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(part, path)
+                os.replace(file.name, path)
     except OSError as error:
         if not error.errno:     # a sentence of ours
             raise
@@ -75,12 +74,17 @@ def _hash(file: IO[bytes]) -> str:
 
 
 @contextmanager
-def _held(part: Path, path: Path) -> Iterator[IO[bytes] | None]:
+def _held(path: Path) -> Iterator[IO[bytes] | None]:
     """The unfinished file, opened to append, for this process alone; None once `path` is there."""
-    said = False
+    part, said = path.with_name(f"{path.name}.part"), False
     while not path.is_file():
         with open_to_append(part) as file:
-            if _locked(file) and _is_at(part, file):    # else its holder has just finished it
+            locked = part == temporary(path) or _lock(file)
+            if locked is None:      # the file system has none: this process makes its own file
+                part.unlink(missing_ok=True)
+                part = temporary(path)
+                continue
+            if locked and _is_at(part, file):       # else its holder has just finished it
                 try:
                     yield None if path.is_file() else file
                 finally:
@@ -94,8 +98,8 @@ def _held(part: Path, path: Path) -> Iterator[IO[bytes] | None]:
     yield None
 
 
-def _locked(file: IO[bytes]) -> bool:
-    """Try to lock it. Where the file system has no locks, the hash alone tells of a mixture."""
+def _lock(file: IO[bytes]) -> bool | None:
+    """Whether it is locked now; None where the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -103,6 +107,7 @@ def _locked(file: IO[bytes]) -> bool:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+        return None
     return True
 
 

@@ -172,5 +172,5 @@ ROWS = (
                 sections={"detector": {"type": "yolov5"}})
       for name, ap in YOLOV5))
 PUBLISHED = {row.name: row for row in ROWS}
-# What is taken where the user names nothing: never weights under terms
+# What is taken where the user names nothing: never what has terms
 FREE_POSE, FREE_DETECTOR = "mmpose/hrnet_w32_udp_256x192", "torchvision/fasterrcnn_resnet50_fpn_v2"

@@ -39,14 +39,15 @@ def find_weights(given: str | Path, kind: str = "pose network") -> FoundWeights:
     return FoundWeights(local_file(row) if row else Path(given), str(given), row)
 
 
-def find_row(given: str | Path, kind: str = "pose network") -> Published | None:
-    """The row of a name; None for the path of a file. Raises as `find_weights`; fetches nothing."""
+def find_row(given: str | Path, kind: str = "") -> Published | None:
+    """The row of a name, of any kind if none is given; None for the path of a file. Raises as
+    `find_weights`, and fetches nothing."""
     row = PUBLISHED.get(str(given))
     if Path(given).exists():
         if row:
             log.info("%s is taken from the disk, and not the published weights of that name", given)
         return None
-    if row and row.kind != kind:
+    if row and kind and row.kind != kind:
         raise UserError(f"{given} names a {row.kind}, and a {kind} is wanted here: see the names "
                         f"that python main.py weights lists")
     if row is None and (near := difflib.get_close_matches(str(given), PUBLISHED, cutoff=LIKE)):

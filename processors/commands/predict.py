@@ -13,11 +13,13 @@ SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'ph
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE section.key=value",
                  f"{SOURCES}; then settings such as detector.weights=yolov5s.pt")
-    parser.add_argument("--weights", required=True, metavar=WEIGHTS,
+    parser.add_argument("--weights", metavar=WEIGHTS,
                         help="a checkpoint of this project, an .onnx file, a name that the command "
-                             "weights lists, or another project's checkpoint with --config")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR_or_FILE",
-                        help="a folder, or for one image or video a .jpg, .png or .mp4 file")
+                             "weights lists, or another project's checkpoint with --config (a "
+                             "published network and detector, which are fetched)")
+    parser.add_argument("--out", type=Path, metavar="DIR_or_FILE",
+                        help="a folder, or for one image or video a .jpg, .png or .mp4 file "
+                             "(beside the source, with _pose behind its name)")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",
                         help="what the weights do not say themselves, and the detector")
     parser.add_argument("--boxes", type=Path, metavar="FILE.json",

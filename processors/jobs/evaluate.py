@@ -67,7 +67,7 @@ def evaluate(cfg_path: str | Path | None, overrides: Sequence[str] = (),
 
 def _config_of(weights: str | Path | None, overrides: Sequence[str]) -> Config:
     """The settings that a name brings, and the overrides."""
-    row = find_row(weights or "")
+    row = find_row(weights or "", "pose network")
     if row is None:     # a mistyped path
         raise FileNotFoundError(f"there is no weights file {weights}: give the path of a file such "
                                 f"as weights/pose_best.pth, or a name that python main.py weights "
@@ -143,6 +143,6 @@ def _load_checkpoint(weights: FoundWeights, config: Config, source: str | None,
     net, skeleton, loaded = load_network(checkpoint, weights.given, config, stored,
                                          source or weights.source)
     log.info("%s", loaded)
-    if row := weights.published:
+    if (row := weights.published) and row.ap is not None:
         log.info("published: AP %.3f (%s)", row.ap, row.protocol)
     return net, config if stored else config_for_weights(config, loaded, overrides), skeleton

@@ -11,11 +11,12 @@ import torch
 
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
+from nets.zoo.free_weights import free_detector, free_pose
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles, find_videos, open_source
-from processors.prediction.frame_writers import PLAIN, Output, Writer, writers_for
+from processors.prediction.frame_writers import PLAIN, Output, Writer, place_beside, writers_for
 from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.person import Person
 from processors.prediction.results import OpenPoseFiles, Results
@@ -32,33 +33,39 @@ NAMED_ERRORS = 5
 
 
 @torch_errors_named(USE_CURES)
-def predict(source: str, weights: str | Path, out: str | Path, config: str | Path | None = None,
-            overrides: Sequence[str] = (), smooth: bool = False, fps: float = 0.0,
-            boxes: str | Path | None = None, output: dict[str, Any] | None = None) -> None:
+def predict(source: str, weights: str | Path | None = None, out: str | Path | None = None,
+            config: str | Path | None = None, overrides: Sequence[str] = (), smooth: bool = False,
+            fps: float = 0.0, boxes: str | Path | None = None,
+            output: dict[str, Any] | None = None) -> None:
     """`predict_frames` of a source, or of each video of a folder, by a file of weights, and by the
     boxes of a file or the detector of the settings, if they name one.
 
-    fps: images are a sequence of so many a second. output: of an Output. The device is that of
-    gpus=..., else the first GPU if there is one, else the CPU. Raises UserError, FileNotFoundError
-    or OSError before anything is written.
+    weights: published ones that are free, and a detector with them, if not given. out: beside the
+    source if not given. fps: images are a sequence of so many a second. output: of an Output. The
+    device is that of gpus=..., else the first GPU if there is one, else the CPU. Raises UserError,
+    FileNotFoundError or OSError before anything is written.
     """
     show_log()
     look, videos = Output(**output or {}), find_videos(source)
     if videos:
-        _ensure_for_videos(source, len(videos), out, fps, boxes)
+        _ensure_for_videos(source, len(videos), out or "", fps, boxes)
     frames = None if videos else open_source(source, fps)
     if smooth and frames is not None and not frames.is_timed:
         raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out, "
                         f"or write --fps N for images that follow each other")
+    out = out or place_beside(source, frames, look)
     writers = None if frames is None else writers_for(
         frames, out, look, [boxes] if boxes else [])
     others = [word for word in overrides if not word.startswith("gpus=")]
-    model = load_pose_model(weights, choose_device(overrides, config), config, others)
+    model = load_pose_model(weights or _free_pose(), choose_device(overrides, config), config,
+                            others)
     if isinstance(frames, ImageFiles):
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
     if boxes and frames is not None:
         given = read_boxes(boxes, frames, model.config.data.category, detector.confidence)
+    elif not weights and detector == DetectorConfig():
+        detector = _free_detector()
     elif detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
                     "detector.weights=yolov5s.pt or detector.type=torchvision finds people")
@@ -86,6 +93,20 @@ def _ensure_for_videos(source: str, count: int, out: str | Path, fps: float,
                         f"source: leave them out, or give one of the videos")
     if Path(out).suffix.lower() in (".mp4", ".json", ".jsonl", ".csv"):
         raise UserError(f"--out is {out}, but {source} has {count} videos: give a folder")
+
+
+def _free_pose() -> str:
+    row = free_pose()
+    log.info("no --weights are given: %s, under %s, finds the joints", row.name, row.licence)
+    return row.name
+
+
+def _free_detector() -> DetectorConfig:
+    if row := free_detector():
+        log.info("no detector is given: %s, under %s, finds the people", row.name, row.licence)
+        return DetectorConfig(weights=row.name)
+    log.warning("each picture is taken as one person")
+    return DetectorConfig()
 
 
 def choose_device(overrides: Sequence[str], config: str | Path | None = None) -> torch.device:

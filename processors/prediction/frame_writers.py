@@ -81,6 +81,27 @@ class NoPictures:
         """Nothing."""
 
 
+def place_beside(source: str, frames: ImageFiles | Video | None, output: Output) -> Path:
+    """Where what is made of a source goes, where nobody says it: `photo_pose.jpg` beside
+    `photo.jpg`, `photos_pose/` beside `photos/`.
+
+    frames: of the source, None for a folder or pattern of videos. Raises UserError for a source
+    beside which there is no place, such as a camera.
+    """
+    path = Path(source)
+    if path.is_file():
+        suffix = path.suffix.lower() if path.suffix.lower() in KEPT_SUFFIXES else ".jpg"
+        if isinstance(frames, Video):
+            suffix = ".mp4"
+        if not output.pictures:
+            suffix = getattr(FORMS[output.form], "suffix", "")
+        return path.with_name(f"{path.stem}_pose{suffix}")
+    root = (frames.root if isinstance(frames, ImageFiles) else path).resolve()
+    if not root.is_dir() or not root.name:
+        raise UserError(f"there is no place beside {source} where the results could go: give --out")
+    return root.with_name(f"{root.name}_pose")
+
+
 Writer = ImageWriter | VideoWriter | NoPictures
 
 
