@@ -3,7 +3,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configs.schema import Config
@@ -12,8 +12,7 @@ from utils.shown import shortened, shown
 from utils.user_path import home_path
 
 COMMAND_LINE = "the command line"
-NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text",
-         NoneType: "nothing"}
+NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 COUNTS = ("no", "one", "two", "three", "four")
 
 

@@ -4,9 +4,10 @@ Made again by `python main.py info --keys > docs/configuration.md`.
 """
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from types import NoneType, UnionType
+from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from configs.convert import NAMES
 from configs.schema import Config
 from utils.files import write_to_stdout
 
@@ -22,19 +23,6 @@ such as `$DATA` are not filled in.
 This page is made from [configs/schema.py](../configs/schema.py) by
 `python main.py info --keys > docs/configuration.md`.
 """
-ABOUT = {
-    "data": "What to train and evaluate on, and how images are read.",
-    "model": "The network, and the weights it starts from.",
-    "codec": "How joints become heatmaps and heatmaps joints; training, evaluation and prediction "
-             "share it.",
-    "augment": "Random changes of training samples.",
-    "optim": "The recipe of training.",
-    "val": "How evaluation is done, and where a run's files go.",
-    "detector": "Who finds persons for `detect` and `predict`.",
-    "log": "What a run tells.",
-}
-NAMES = {bool: "true or false", int: "whole number", float: "number", str: "text",
-         NoneType: "empty"}
 
 
 def reference() -> str:
@@ -43,7 +31,7 @@ def reference() -> str:
                 if isinstance(kind, type) and is_dataclass(kind)}
     parts = [HEAD, _table("The top of the file", "", Config)]
     for name, kind in sections.items():
-        parts.append(_table(f"`{name}`", ABOUT[name], kind))
+        parts.append(_table(f"`{name}`", " ".join((kind.__doc__ or "").split()), kind))
         parts += [_table(f"Each entry of `{name}.{key}`", "", entry)
                   for key, entry in _entries(kind).items()]
     return "\n".join(parts)
@@ -82,7 +70,7 @@ def _type_text(kind: Any, named: Sequence[str] = ()) -> str:
                 else f"list of: {_type_text(choices[0])}")
     if origin is tuple:
         return f"list of {len(choices)}: {_type_text(choices[0])}"
-    return NAMES[kind]
+    return NAMES[kind].removeprefix("a ")
 
 
 def _default_text(value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from configs.networks import NETWORKS
-from configs.setting import setting
+from configs.setting import setting, share
 from utils.input_format import INPUT_FORMATS
 
 # Largest numbers: far beyond any use, and small enough for a machine to survive them.
@@ -33,6 +33,7 @@ class ExtraSet:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
+    """What to train and evaluate on, and how images are read."""
     train_ann_path: str = setting("", "COCO keypoints JSON to train on", path=True)
     val_ann_path: str = setting("", "COCO keypoints JSON to evaluate on", path=True)
     train_img_root: str = setting("", "folder of the training images", path=True)
@@ -68,6 +69,7 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
+    """The network, and the weights it starts from."""
     type: str = setting("pose_resnet_duc", "backbone and head", choices=tuple(NETWORKS))
     name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; of pose_hrnet w32 or w48, of "
                                     "pose_vit s, b, l or h, of pose_timm a name that timm knows")
@@ -86,8 +88,7 @@ class ModelConfig:
         17, "joints, one heatmap each; must match the skeleton", low=1, high=MOST_JOINTS)
     pretrained: bool | str = setting(
         False, "true: torchvision's ImageNet weights for the backbone (of pose_timm timm's own); a "
-        "path, or a name that `python main.py weights` lists: any known checkpoint",
-        path=True)
+        "path, or a name that `python main.py weights` lists: any known checkpoint", path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
     input_format: str = setting(
@@ -104,6 +105,8 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
+    """How joints become heatmaps and heatmaps joints; training, evaluation and prediction share
+    it."""
     input_size: tuple[int, int] = setting(
         (192, 256), "network input, (width, height) in pixels", low=32, high=MOST_SIDE)
     sigma: float = setting(
@@ -121,44 +124,39 @@ class CodecConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentConfig:
-    flip: float = setting(0.5, "probability of mirroring a person", low=0, high=1)
+    """Random changes of training samples."""
+    flip: float = share(0.5, "probability of mirroring a person")
     rotation: float = setting(
         40.0, "rotation factor in degrees: N(0,1) * factor, cut at 2 factors", low=0, high=360)
-    rotation_prob: float = setting(0.6, "probability of rotating at all", low=0, high=1)
+    rotation_prob: float = share(0.6, "probability of rotating at all")
     scale: float = setting(
         0.3, "scale factor: N(1, factor), cut at 1 +- factor",
         low=0, below=1, because=", where persons would shrink to nothing")
-    half_body: float = setting(
-        0.0, "probability of cropping to the upper or lower body", low=0, high=1)
+    half_body: float = share(0.0, "probability of cropping to the upper or lower body")
     box_jitter: float = setting(
         0.0, "strength of a detector's box errors; 1: AlphaPose's (DPG)", low=0, high=10)
     perspective: float = setting(
         0.0, "strength of tilting: largest change of size from the middle of the crop to an edge",
         low=0, high=0.4, because=", near which a crop shows the horizon")
-    brightness: float = setting(0.0, "factor of the colours between 1 - x and 1 + x", low=0, high=1)
-    contrast: float = setting(
-        0.0, "factor of the distance from mid grey between 1 - x and 1 + x", low=0, high=1)
-    saturation: float = setting(
-        0.0, "factor of the distance from grey between 1 - x and 1 + x", low=0, high=1)
+    brightness: float = share(0.0, "factor of the colours between 1 - x and 1 + x")
+    contrast: float = share(0.0, "factor of the distance from mid grey between 1 - x and 1 + x")
+    saturation: float = share(0.0, "factor of the distance from grey between 1 - x and 1 + x")
     hue: float = setting(0.0, "turn of the hue between -x and x degrees", low=0, high=360)
-    grey: float = setting(0.0, "probability of taking all colour away", low=0, high=1)
-    blur: float = setting(0.0, "probability of a Gaussian blur", low=0, high=1)
+    grey: float = share(0.0, "probability of taking all colour away")
+    blur: float = share(0.0, "probability of a Gaussian blur")
     blur_sigma: float = setting(
         2.0, "largest standard deviation of the blur, input pixels", above=0, high=50)
-    dropout: float = setting(
-        0.0, "probability of covering rectangles with black (coarse dropout)", low=0, high=1)
-    dropout_count: int = setting(
-        3, "most rectangles in a crop", low=1, high=DROPOUT_MOST)
-    dropout_size: float = setting(
-        0.4, "longest side of a rectangle, as a part of the crop's", low=0, high=1)
+    dropout: float = share(0.0, "probability of covering rectangles with black (coarse dropout)")
+    dropout_count: int = setting(3, "most rectangles in a crop", low=1, high=DROPOUT_MOST)
+    dropout_size: float = share(0.4, "longest side of a rectangle, as a part of the crop's")
     weak_epochs: int = setting(
         0, "last epochs of a run with weaker augmentation", low=0, high=MOST_EPOCHS)
-    weak: float = setting(
-        0.5, "factor of all strengths and probabilities in them, except flip's", low=0, high=1)
+    weak: float = share(0.5, "factor of all strengths and probabilities in them, except flip's")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
+    """The recipe of training."""
     epochs: int = setting(180, "epochs to train", low=1, high=MOST_EPOCHS)
     optimizer: Literal["adam", "adamw", "sgd"] = setting("adam", "sgd has momentum 0.9")
     lr: float = setting(1e-3, "learning rate, stated for the total batch", above=0, high=1e30)
@@ -207,6 +205,7 @@ Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowd
 
 @dataclass(frozen=True, kw_only=True)
 class ValConfig:
+    """How evaluation is done, and where a run's files go."""
     interval: int = setting(
         1, "epochs between evaluations; the last epoch is always evaluated",
         low=1, high=MOST_EPOCHS)
@@ -230,8 +229,7 @@ class ValConfig:
     joint_score: float = setting(
         0.2, "joints above this score count in the hrnet rule", low=-1e6, high=1e6)
     nms: Literal["oks", "soft_oks", "none"] = setting("oks", "suppression of double poses")
-    nms_threshold: float = setting(
-        0.9, "OKS above which two poses are the same person", low=0, high=1)
+    nms_threshold: float = share(0.9, "OKS above which two poses are the same person")
     metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
                    "auc, crowdpose (processors/evaluation/joint_metrics.py)")
@@ -246,6 +244,7 @@ class ValConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorConfig:
+    """Who finds persons for `detect` and `predict`."""
     type: Literal["yolov5", "torchvision"] = setting("yolov5", "who finds the persons")
     name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
@@ -256,10 +255,8 @@ class DetectorConfig:
         (), "names or numbers of the classes that are found; empty: person", low=0, high=9999)
     image_size: int = setting(
         640, "YOLO: longer side of its input, pixels, a multiple of 32", low=32, high=8192)
-    confidence: float = setting(
-        0.25, "lowest score of a box; 0.01 for evaluations of AP", low=0, high=1)
-    iou: float = setting(
-        0.45, "overlap above which two boxes are one person; 0.6 for evaluations", low=0, high=1)
+    confidence: float = share(0.25, "lowest score of a box; 0.01 for evaluations of AP")
+    iou: float = share(0.45, "overlap above which two boxes are one person; 0.6 for evaluations")
     max_detections: int = setting(1000, "most boxes in an image", low=1, high=100_000)
     batch_size: int = setting(16, "images at once", low=1, high=1024)
     amp: bool | Literal["fp16", "bf16"] = setting(
@@ -268,6 +265,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
+    """What a run tells."""
     every: int = setting(50, "steps between lines in a log file", low=1, high=MOST_STEPS)
     tensorboard: bool = setting(False, "curves for TensorBoard too, if it is installed")
 

@@ -51,6 +51,11 @@ def setting(default: Any, doc: str, *, low: float | None = None, above: float | 
         "doc": doc, "range": span, "choices": tuple(choices), "path": path})
 
 
+def share(default: float, doc: str) -> Any:
+    """A setting that is a part of something, or a probability."""
+    return setting(default, doc, low=0, high=1)
+
+
 def _text(number: float) -> str:
     if isinstance(number, int) and number > 10 ** 9 and not number & number - 1:
         return f"2 ** {number.bit_length() - 1}"
