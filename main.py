@@ -21,24 +21,19 @@ from utils.user_path import user_path
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
 
-COMMANDS = {    # what one types: the file of its words in processors/commands/, and what it does
-    "train": ("train", "train the network of a YAML file, evaluating after its epochs (the "
-                       "default command)"),
-    "pack": ("pack", "cut the training persons of a YAML file into data.train_pack, for faster "
-                     "training"),
-    "evaluate": ("evaluate", "judge a checkpoint on the validation set of a YAML file"),
-    "detect": ("detect", "find the persons in images: boxes in COCO results form, which val.boxes "
-                         "takes"),
-    "predict": ("predict", "draw the people of images, of a video or of a camera, and write where "
-                           "their joints are"),
-    "export": ("export", "write the network of a checkpoint to an ONNX file, which predict takes "
-                         "in its place"),
-    "import": ("import_labels", "turn annotations of another tool into a COCO keypoints file to "
-                                "train on"),
-    "weights": ("weights", "list published weights, which have names here, or fetch some"),
-    "check": ("check", "say what is wrong with the data of a YAML file, and what it costs; status "
-                       "1 if anything is"),
-    "info": ("info", "show the network of a YAML file: parts, parameters, compute and memory")}
+COMMANDS = {    # what one types, and what it does
+    "train": "train the network of a YAML file, evaluating after its epochs (the default command)",
+    "pack": "cut the training persons of a YAML file into data.train_pack, for faster training",
+    "evaluate": "judge a checkpoint on the validation set of a YAML file",
+    "detect": "find the persons in images: boxes in COCO results form, which val.boxes takes",
+    "predict": "draw the people of images, of a video or of a camera, and write where their joints "
+               "are",
+    "export": "write the network of a checkpoint to an ONNX file, which predict takes in its place",
+    "import": "turn annotations of another tool into a COCO keypoints file to train on",
+    "weights": "list published weights, which have names here, or fetch some",
+    "check": "say what is wrong with the data of a YAML file, and what it costs; status 1 if "
+             "anything is",
+    "info": "show the network of a YAML file: parts, parameters, compute and memory"}
 
 
 def read(words: list[str]) -> Job:
@@ -49,10 +44,11 @@ def read(words: list[str]) -> Job:
         epilog="Without a command it trains: python main.py [CONFIG.yaml] [section.key=value ...]; "
                "without a CONFIG it is configs/quickstart.yaml, which needs no download.")
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (_, about) in COMMANDS.items():
+    for name, about in COMMANDS.items():
         chosen = parsers.add_parser(name, help=about, description=about)
         if name == words[0]:
-            command = import_module(f"processors.commands.{COMMANDS[name][0]}")
+            file = "import_labels" if name == "import" else name    # a word of Python
+            command = import_module(f"processors.commands.{file}")
             command.add_arguments(chosen)
     arguments, rest = parser.parse_known_args(words)
     if any(word.startswith("-") for word in rest):

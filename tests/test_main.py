@@ -84,7 +84,7 @@ def test_help_shows_what_there_is(words, capsys):
         main.main(words)
     out, err = capsys.readouterr()
     assert caught.value.code == 0 and err == ""
-    shown = main.COMMANDS if len(words) == 1 else [main.COMMANDS[words[0]][1]]
+    shown = main.COMMANDS if len(words) == 1 else [main.COMMANDS[words[0]]]
     text = " ".join(out.split())
     assert all(" ".join(word.split()) in text for word in shown)
 

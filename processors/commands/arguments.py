@@ -1,5 +1,5 @@
 """What the commands share: their words CONFIG.yaml and section.key=value, and the job they name."""
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,12 @@ def add_settings(parser: ArgumentParser, metavar: str = "CONFIG.yaml section.key
     """The words that belong to no option."""
     parser.add_argument("settings", nargs="*", metavar=metavar, help=about)
     parser.epilog = EPILOG
+
+
+def options(words: Namespace) -> dict[str, Any]:
+    """What the options say, by their names, which are those of the function's arguments."""
+    return {name: value for name, value in vars(words).items()
+            if name not in ("command", "settings")}
 
 
 def split(settings: list[str]) -> tuple[Path, list[str]]:

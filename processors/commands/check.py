@@ -3,7 +3,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from configs.loader import load_config
-from processors.commands.arguments import EPILOG, Job, add_settings, split
+from processors.commands.arguments import EPILOG, Job, add_settings, options, split
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,5 +20,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def job(words: Namespace) -> Job:
     return Job("processors.jobs.check:check",
-               {"config": load_config(*split(words.settings)), "report": words.report,
-                "repeated": words.repeated})
+               {"config": load_config(*split(words.settings)), **options(words)})

@@ -3,7 +3,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from configs.loader import load_config
-from processors.commands.arguments import Job, add_settings, split
+from processors.commands.arguments import Job, add_settings, options, split
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -18,5 +18,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def job(words: Namespace) -> Job:
     return Job("processors.jobs.detect:detect",
-               {"config": load_config(*split(words.settings)), "images": words.images,
-                "out": words.out, "img_root": words.img_root})
+               {"config": load_config(*split(words.settings)), **options(words)})

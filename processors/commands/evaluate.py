@@ -4,7 +4,7 @@ from pathlib import Path
 
 from configs.loader import load_config, with_overrides
 from configs.schema import Config
-from processors.commands.arguments import WEIGHTS, Job, add_settings, split
+from processors.commands.arguments import WEIGHTS, Job, add_settings, options, split
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
     "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
@@ -34,5 +34,4 @@ def job(words: Namespace) -> Job:
     # a wrong setting is said before torch is imported
     load_config(path, overrides) if path else with_overrides(Config(), overrides, "")
     return Job("processors.jobs.evaluate:evaluate",
-               {"cfg_path": path, "overrides": overrides, "weights": words.weights,
-                "source": words.source, "sweep": words.sweep, "report": words.report})
+               {"cfg_path": path, "overrides": overrides, **options(words)})

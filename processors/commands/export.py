@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import WEIGHTS, Job, add_settings
+from processors.commands.arguments import WEIGHTS, Job, add_settings, options
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,6 +24,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def job(words: Namespace) -> Job:
-    return Job("processors.jobs.export:export",
-               {"weights": words.weights, "out": words.out, "config": words.config,
-                "overrides": words.settings, "decode": words.decode, "opset": words.opset})
+    return Job("processors.jobs.export:export", {"overrides": words.settings, **options(words)})

@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import Job, add_settings
+from processors.commands.arguments import Job, add_settings, options
 from utils.errors import UserError
 from utils.user_path import user_path
 
@@ -47,9 +47,5 @@ def add_arguments(parser: ArgumentParser) -> None:
 def job(words: Namespace) -> Job:
     if len(words.settings) != 1:
         raise UserError("import needs one folder or file of annotations before its options")
-    return Job("processors.jobs.import_labels:import_annotations",
-               {"form": words.form, "source": words.settings[0],
-                "skeleton": user_path(words.skeleton), "out": words.out,
-                "images": words.images, "category": words.category, "val": words.val,
-                "kind": words.kind, "split": words.split,
-                "skeleton_out": words.skeleton_out})
+    return Job("processors.jobs.import_labels:import_annotations", {
+        **options(words), "source": words.settings[0], "skeleton": user_path(words.skeleton)})

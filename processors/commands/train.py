@@ -1,15 +1,12 @@
 """`python main.py train`: the words, and the job they name."""
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
 from configs.loader import load_config
 from processors.commands.arguments import Job, add_settings, split
 
+add_arguments = add_settings
 SOLVERS = {"dp": "processors.dp_pose_resnet_solver:train",
            "ddp": "processors.ddp_pose_resnet_solver:train"}
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    add_settings(parser)
 
 
 def job(words: Namespace) -> Job:
