@@ -42,12 +42,8 @@ def read_cvat(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     tree = cvat_tree(source)
     beside = source.parent / "images"
     root = root or (beside if beside.is_dir() else source.parent)
-    images = []
-    for element in tree.iter("image"):
-        try:
-            images.append(_image(element, skeleton, root, source, notes))
-        except BadFile as error:
-            notes.leave_out(error)
+    images = [*notes.usable(tree.iter("image"), lambda element: _image(element, skeleton, root,
+                                                                       source, notes))]
     notes.leave_out_strangers(skeleton)
     return images, root
 

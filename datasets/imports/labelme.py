@@ -35,12 +35,7 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
     if not files:
         raise UserError(f"the folder {source} holds no JSON files of labelme: give another one")
     base = root or (source if source.is_dir() else source.parent)
-    images = []
-    for path in files:
-        try:
-            images.append(_image(path, skeleton, root, base, notes))
-        except BadFile as error:
-            notes.leave_out(error)
+    images = [*notes.usable(files, lambda path: _image(path, skeleton, root, base, notes))]
     notes.leave_out_strangers(skeleton)
     return images, base
 

@@ -47,12 +47,9 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     if root is None:
         raise UserError("MPII's lists do not say where the images are: give --images DIR")
     persons: dict[str, list[ImportedPerson]] = {}
-    for number, row in enumerate(rows):
-        try:
-            name, person = _person(row, f"{source}, person {number},")
-            persons.setdefault(name, []).append(person)
-        except BadFile as error:
-            notes.leave_out(error)
+    for name, person in notes.usable(enumerate(rows), lambda pair: _person(
+            pair[1], f"{source}, person {pair[0]},")):
+        persons.setdefault(name, []).append(person)
     return [ImportedImage(name, None, found, exif="ignore")     # Matlab shows them as stored
             for name, found in persons.items()], root
 

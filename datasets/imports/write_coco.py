@@ -5,7 +5,7 @@ leave out; a file that it cannot use is a BadFile, which is named and left out.
 """
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.image_header import ImageHeader, read_header
-from datasets.crops.images import read_image
+from datasets.crops.images import ImageError, read_image
 from utils.errors import UserError
 from utils.log import bar, log
 from utils.oks import AREA_OF_BOX
@@ -63,6 +63,14 @@ class Notes:
 
     def leave_out(self, error: Exception) -> None:
         self.bad.append(str(error))
+
+    def usable(self, items: Iterable[Any], read: Callable[[Any], Any]) -> Iterator[Any]:
+        """What `read` makes of each item; those that are of no use are named and left out."""
+        for item in items:
+            try:
+                yield read(item)
+            except (BadFile, ImageError) as error:
+                self.leave_out(error)
 
     def count(self, what: str, count: int) -> None:
         """Note what was left out or changed, where that is anything."""

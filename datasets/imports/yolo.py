@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.image_files import HEIF, SUFFIXES
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.images import read_image
 from datasets.imports.joint_places import joint_places
 from datasets.imports.write_coco import (
     HIDDEN,
@@ -50,13 +50,7 @@ def read_yolo(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     said, files = data_yaml(source), label_files(source)
     form = _form(said, skeleton, notes)
     base = root or Path(os.path.commonpath([file.images for file in files]))
-    images = []
-    for file in files:
-        try:
-            images.append(_image(file, root, base, form, notes))
-        except (BadFile, ImageError) as error:
-            notes.leave_out(error)
-    return images, base
+    return [*notes.usable(files, lambda file: _image(file, root, base, form, notes))], base
 
 
 def class_numbers(said: DataYaml, wanted: str) -> list[int]:
