@@ -9,7 +9,7 @@ import yaml
 
 from utils.errors import UserError
 from utils.files import open_file
-from utils.shown import shortened
+from utils.shown import on_one_line, shortened
 
 MOST_BYTES = 1_000_000
 MOST_VALUES = 20_000        # where an alias counts as all that it stands for
@@ -104,7 +104,7 @@ def parse_yaml(text: str) -> Any:
     except UserError:
         raise
     except (yaml.YAMLError, ValueError, OverflowError) as error:    # no such date, long numbers
-        raise InvalidYaml(shortened(" ".join(str(error).split()), 300)) from error
+        raise InvalidYaml(on_one_line(error, 300)) from error
 
 
 def read_yaml(path: Path) -> Any:

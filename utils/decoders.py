@@ -240,9 +240,6 @@ class ViTPoseDecoder:
     """
 
     def __init__(self, blur_kernel: int = 11):
-        if blur_kernel < 1 or blur_kernel % 2 == 0:
-            raise UserError(f"codec.blur_kernel is {blur_kernel}: give an odd number of pixels, "
-                            f"11 for sigma 2")
         self.taps = gaussian_taps(blur_kernel)
 
     def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:

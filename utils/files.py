@@ -50,6 +50,14 @@ def read_file(path: str | Path) -> bytes:
         return file.read()
 
 
+def read_ends(path: str | Path, span: int) -> bytes:
+    """The first and the last `span` bytes of a file, all of a shorter one."""
+    with open(path, "rb") as file:
+        start = file.read(span)
+        file.seek(max(file.seek(0, os.SEEK_END) - span, len(start)))
+        return start + file.read()
+
+
 def open_to_append(path: Path) -> IO[bytes]:
     """A file of ours to add lines to, readable too. Raises OSError for a link, which it would
     write through, with the cure."""
@@ -64,11 +72,12 @@ def remove_leftovers(path: Path) -> None:
     leftover = re.compile(re.escape(path.name) + r"\.(\d+)\.tmp(\.\w+)?")
     for file in path.parent.iterdir():
         found = leftover.fullmatch(file.name)
-        if found and not _alive(int(found[1])):
+        if found and not is_alive(int(found[1])):
             file.unlink(missing_ok=True)
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number, whoever started it."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

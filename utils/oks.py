@@ -64,9 +64,8 @@ def oks_nms(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
     the padded box. Returns the kept indices, int64, by falling score (the later of equal ones
     first, as in the official code).
     """
-    image_ids = np.zeros(len(scores), np.int64)
-    return nms_per_image(image_ids, keypoints, scores, areas, sigmas, threshold, "oks",
-                         visible_above)
+    return nms_per_image(np.zeros(len(scores), np.int64), keypoints, scores, areas, sigmas,
+                         threshold, "oks", visible_above)
 
 
 def soft_oks_nms(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
@@ -79,9 +78,8 @@ def soft_oks_nms(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
     order the poses; what is written as their score is up to the caller. Raises UserError for a
     threshold that is not above 0.
     """
-    image_ids = np.zeros(len(scores), np.int64)
-    return nms_per_image(image_ids, keypoints, scores, areas, sigmas, threshold, "soft_oks",
-                         visible_above)
+    return nms_per_image(np.zeros(len(scores), np.int64), keypoints, scores, areas, sigmas,
+                         threshold, "soft_oks", visible_above)
 
 
 def nms_per_image(image_ids: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,

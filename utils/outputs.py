@@ -12,7 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.files import naming, open_new, remove_leftovers, temporary, write_atomically
+from utils.files import (
+    naming,
+    open_new,
+    read_ends,
+    remove_leftovers,
+    temporary,
+    write_atomically,
+)
 
 MARK = b"SimplePose"
 SPAN = 1 << 16          # bytes of the beginning and of the end that are looked at
@@ -39,11 +46,7 @@ KINDS = {               # what is written: how such a file of ours looks
 
 def is_ours(path: Path, kind: str) -> bool:
     """Whether the file at `path` is one of the kind, a key of KINDS, that this project wrote."""
-    with open(path, "rb") as file:
-        content = file.read(SPAN)
-        file.seek(max(path.stat().st_size - SPAN, len(content)))
-        content += file.read(SPAN)
-    return re.match(KINDS[kind], content, re.DOTALL) is not None
+    return re.match(KINDS[kind], read_ends(path, SPAN), re.DOTALL) is not None
 
 
 def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = (),

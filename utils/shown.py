@@ -37,6 +37,11 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def on_one_line(error: Exception, longest: int = 150) -> str:
+    """The words of somebody's error, or its kind where it has none."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__, longest)
+
+
 def is_plain(text: str) -> bool:
     """Whether a log and a file name can hold it: no line breaks, codes of terminals or halves of
     letters."""

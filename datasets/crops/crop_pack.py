@@ -36,7 +36,7 @@ RECORD = np.dtype([
     ("crc", "<u4"),             # see `checksum`
     ("offset", "<i8"), ("bytes", "<i8"),    # in the data file; 0 bytes: the image was broken
     ("more", "<i4")])           # records that follow for persons of the same image
-READING = ("exif", "bits")      # settings of data
+PIXELS = {"alignment": "codec.alignment", "exif": "data.exif", "bits": "data.bits"}
 ROOM = ("rotation", "scale", "box_jitter", "perspective", "half_body")
 
 
@@ -76,13 +76,10 @@ class CropPack:
         """Raise UserError if `settings` (see pack_settings) ask for more than was packed."""
         made = self.header
         again = "set it back, or pack again under another name"
-        if made["alignment"] != settings["alignment"]:
-            raise UserError(f"{self} was made for codec.alignment {made['alignment']}, not "
-                             f"{settings['alignment']}: {again}")
-        for name in READING:
+        for name, key in PIXELS.items():
             if made[name] != settings[name]:
-                raise UserError(f"{self} was made with data.{name} {made[name]}, not "
-                                f"{settings[name]}: {again}")
+                raise UserError(f"{self} was made with {key} {made[name]}, not {settings[name]}: "
+                                f"{again}")
         size, asked = made["input_size"], settings["input_size"]
         if asked[0] > size[0] or asked[0] * size[1] != asked[1] * size[0]:
             raise UserError(f"{self} was made for codec.input_size {size}, not {asked}: {again}")

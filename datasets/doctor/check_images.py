@@ -16,6 +16,7 @@ from datasets.crops.images import ImageError, read_image
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
+from utils.files import read_ends
 
 ENDS = 4096             # bytes at either end that tell images of the same length apart
 CELLS = 200             # of the image's side, in which the mean of the same person's joints lies
@@ -173,7 +174,4 @@ def _lengths(labels: RawLabels) -> Iterator[tuple[str, int]]:
 
 def _digest(path: str) -> bytes:
     """Of both ends of a file; empty files are told apart by their names."""
-    with open(path, "rb") as file:
-        start = file.read(ENDS)
-        file.seek(max(0, file.seek(0, 2) - ENDS))
-        return hashlib.sha1(start + file.read() or path.encode()).digest()
+    return hashlib.sha1(read_ends(path, ENDS) or path.encode()).digest()

@@ -7,6 +7,7 @@ import torch
 from torchvision.models import WeightsEnum, get_model_weights
 
 from utils.errors import UserError
+from utils.shown import on_one_line
 
 
 def published_state(weights: WeightsEnum, what: str, otherwise: str) -> dict[str, torch.Tensor]:
@@ -20,9 +21,8 @@ def published_state(weights: WeightsEnum, what: str, otherwise: str) -> dict[str
                                       map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        reason = " ".join(str(error).split())[:100]
-        raise UserError(f"{what} cannot be downloaded or read ({reason}): put the file "
-                         f"{weights.url} into {folder}, or {otherwise}") from error
+        raise UserError(f"{what} cannot be downloaded or read ({on_one_line(error)}): put the "
+                        f"file {weights.url} into {folder}, or {otherwise}") from error
 
 
 def imagenet_state(name: str, own_file: str = "") -> dict[str, torch.Tensor]:

@@ -6,6 +6,7 @@ the official names, so published weights fit as they are.
 import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.ops import Conv2dNormActivation as ConvNorm
 
 from configs.schema import ModelConfig
 from nets.pose.heads import output_head
@@ -16,24 +17,17 @@ HRNET_WIDTHS = {"w32": 32, "w48": 48}   # channels of the branch with the highes
 BLOCKS_PER_BRANCH = 4
 
 
-def conv_bn(in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1,
-            relu: bool = True) -> nn.Sequential:
-    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False)
-    layers = [conv, nn.BatchNorm2d(out_channels)]
-    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
-
-
 def fuse_path(source: int, target: int, channels: list[int]) -> nn.Module:
     """Bring branch `source` to the resolution and the channels of branch `target`."""
     if source == target:
         return nn.Identity()
     if source > target:
-        path = conv_bn(channels[source], channels[target], kernel=1, relu=False)
+        path = ConvNorm(channels[source], channels[target], 1, activation_layer=None)
         return path.append(nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"))
     # each link halves the resolution; only the last one changes the channels and has no ReLU
-    links = [conv_bn(channels[source], channels[source], stride=2)
+    links = [ConvNorm(channels[source], channels[source], stride=2)
              for _ in range(target - source - 1)]
-    links.append(conv_bn(channels[source], channels[target], stride=2, relu=False))
+    links.append(ConvNorm(channels[source], channels[target], stride=2, activation_layer=None))
     return nn.Sequential(*links)
 
 
@@ -78,12 +72,12 @@ class HRNetBackbone(nn.Module):
         self.conv2 = nn.Conv2d(64, 64, 3, stride=2, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
-        widen = conv_bn(64, 256, kernel=1, relu=False)
+        widen = ConvNorm(64, 256, 1, activation_layer=None)
         self.layer1 = nn.Sequential(Bottleneck(64, 64, downsample=widen),
                                     *(Bottleneck(256, 64) for _ in range(3)))
         # a transition adds a branch at half the resolution of the coarsest one before it
         self.transition1 = nn.ModuleList([
-            conv_bn(256, width), nn.Sequential(conv_bn(256, 2 * width, stride=2))])
+            ConvNorm(256, width), nn.Sequential(ConvNorm(256, 2 * width, stride=2))])
         self.stage2 = hr_stage(channels[:2], modules=1, last_outputs=2)
         self.transition2 = self._transition(channels[:3])
         self.stage3 = hr_stage(channels[:3], modules=4, last_outputs=3)
@@ -92,7 +86,7 @@ class HRNetBackbone(nn.Module):
 
     @staticmethod
     def _transition(channels: list[int]) -> nn.ModuleList:
-        new = nn.Sequential(conv_bn(channels[-2], channels[-1], stride=2))
+        new = nn.Sequential(ConvNorm(channels[-2], channels[-1], stride=2))
         return nn.ModuleList([*(nn.Identity() for _ in channels[:-1]), new])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,7 @@ from nets.pose.heads import Head, bilinear_head, dconv_head, duc_head, output_he
 from nets.pose.pose_net import PoseNet
 from utils.errors import UserError
 from utils.log import log
+from utils.shown import on_one_line
 
 STRIDES = (4, 8, 16, 32)        # of features that a head can bring to heatmaps of a quarter
 
@@ -83,7 +84,7 @@ class TimmBackbone(nn.Module):
                 shape = tuple(self(images).shape)
         except (RuntimeError, AssertionError, ValueError, IndexError, TypeError) as error:
             raise UserError(f"model.name {name} does not run at codec.input_size "
-                            f"{list(input_size)} ({_reason(error)}): "
+                            f"{list(input_size)} ({on_one_line(error)}): "
                             f"{_other_size(name, input_size)}") from error
         self.features.train()
         if shape != (1, self.out_channels, *self.grid):
@@ -132,8 +133,8 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
                 AssertionError) as error:
             if isinstance(error, AssertionError):       # of its layers, over the size
                 cure = _other_size(name, input_size)
-            raise UserError(f"model.name {name} cannot be had of timm ({_reason(error)}): {cure}"
-                            ) from error
+            raise UserError(f"model.name {name} cannot be had of timm ({on_one_line(error)}): "
+                            f"{cure}") from error
 
 
 @contextmanager
@@ -158,10 +159,6 @@ def _other_size(name: str, input_size: tuple[int, int]) -> str:
         return "choose another network"
     return (f"set codec.input_size to what it was made for, [{width}, {height}], or choose another "
             f"network")
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:150] or type(error).__name__
 
 
 def head_for(config: ModelConfig, channels: int, stride: int) -> Head:

@@ -75,17 +75,6 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
-class PatchEmbed(nn.Module):
-    """Images (B, 3, H, W) -> one vector for each patch (B, C, H/16, W/16)."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.proj = nn.Conv2d(3, channels, PATCH, stride=PATCH, padding=PADDING)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.proj(images)
-
-
 class ViTBackbone(nn.Module):
     """Images (B, 3, H, W) -> features (B, out_channels, H/16, W/16); H and W multiples of 16.
 
@@ -100,7 +89,8 @@ class ViTBackbone(nn.Module):
         self.out_channels, self.grid = channels, grid
         # the first row, left by the class token of the weights it starts from, is added to all
         self.pos_embed = nn.Parameter(torch.empty(1, 1 + grid[0] * grid[1], channels))
-        self.patch_embed = PatchEmbed(channels)
+        self.patch_embed = nn.Sequential(OrderedDict(
+            proj=nn.Conv2d(3, channels, PATCH, stride=PATCH, padding=PADDING)))
         self.blocks = nn.Sequential(*(Block(channels, heads, drop_path * i / max(1, blocks - 1))
                                       for i in range(blocks)))
         self.last_norm = nn.LayerNorm(channels, eps=1e-6)

@@ -21,6 +21,7 @@ from datasets.coco import MSCOCO
 from datasets.crops.augment import WHOLE
 from datasets.crops.crop_bounds import Piece, pieces
 from datasets.crops.crop_pack import (
+    PIXELS,
     RECORD,
     VERSION,
     CropPack,
@@ -243,8 +244,7 @@ def _kept(path: Path, header: dict[str, Any], images: ImagePieces) -> np.ndarray
 
 def _differences(made: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     """What a pack was made with, in words, where something else is asked for."""
-    keys = {"pack_format": "data.pack_format", "input_size": "codec.input_size",
-            "alignment": "codec.alignment", "exif": "data.exif", "bits": "data.bits"}
+    keys = {"pack_format": "data.pack_format", "input_size": "codec.input_size", **PIXELS}
     differ = [f"{key} {made[name]} instead of {asked[name]}" for name, key in keys.items()
               if made[name] != asked[name]]
     differ += [f"augment.{name} {made['augment'][name]:g} instead of {value:g}"

@@ -17,7 +17,7 @@ from nets.files.weights_file import read_weights_file
 from processors.models.stored_run import ensure_run
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError, first_line
-from utils.files import write_atomically
+from utils.files import is_alive, write_atomically
 from utils.log import log
 from utils.outputs import ensure_folder
 
@@ -55,14 +55,9 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
 def _is_left_over(temporary: Path) -> bool:
     """Whether nobody will finish it: its process, whose number is in its name, is dead on this
     machine, or it is old. Only where there are no locks can it be another's at all."""
-    try:
-        pid = int(temporary.suffixes[-2][1:])
-        os.kill(pid, 0)
-    except (ValueError, IndexError, OverflowError, ProcessLookupError):
-        return True
-    except PermissionError:     # it lives, and is somebody else's
-        pass
-    return pid == os.getpid() or time.time() - temporary.stat().st_mtime > OLD
+    pid = temporary.name.split(".")[-2]
+    dead = not pid.isdecimal() or int(pid) == os.getpid() or not is_alive(int(pid))
+    return dead or time.time() - temporary.stat().st_mtime > OLD
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:

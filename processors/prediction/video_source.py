@@ -105,7 +105,7 @@ class Video:
                          f"stamp, so their times are counted by {self.fps:g} frames/s")
         if self.ahead is not None or self.is_camera or self.is_stream:
             return found
-        missing, counted = read_structure(Path(self.source))
+        missing, counted = read_structure(Path(self.source)) or (0, False)
         if missing:
             found.append(f"{self.source} was cut off: it lacks its last {missing} bytes, and ends "
                          f"at frame {self.done}, {self.seconds:.1f} s; copy it again")
@@ -149,11 +149,11 @@ def _name(source: str) -> str:
     return f"camera{source}" if source.isdigit() and is_camera(source) else Path(source).stem
 
 
-def read_structure(path: Path) -> tuple[int, bool]:
+def read_structure(path: Path) -> tuple[int, bool] | None:
     """How many bytes a file lacks that it says it has, which tells that it was cut off, and
     whether the number of frames that OpenCV tells is counted there, not worked out.
 
-    Known of MP4 and MOV, of AVI, and of Matroska and WebM; 0 and False of others.
+    Known of MP4 and MOV, of AVI, and of Matroska and WebM; None of others.
     """
     size = path.stat().st_size
     with open(path, "rb") as file:
@@ -169,14 +169,7 @@ def read_structure(path: Path) -> tuple[int, bool]:
             file.seek(header or 0, os.SEEK_CUR)
             segment = _ebml_size(file) if file.read(4) == SEGMENT else None
             return max(file.tell() + segment - size, 0) if segment is not None else 0, False
-    return 0, False
-
-
-def is_known(path: Path) -> bool:
-    """Whether a video file is of a kind whose structure is read here."""
-    with open(path, "rb") as file:
-        head = file.read(12)
-    return head[4:8] in MP4 or head.startswith((AVI, MATROSKA))
+    return None
 
 
 def _end_of_boxes(file: BinaryIO, size: int) -> int:

@@ -13,9 +13,9 @@ import numpy as np
 
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
-from processors.prediction.video_source import Video, is_known
+from processors.prediction.video_source import Video, read_structure
 from utils.errors import UserError
-from utils.files import temporary
+from utils.files import read_ends, temporary
 from utils.outputs import ensure_folder, ensure_output, mark_video
 
 CODECS = {"mp4v": "mp4v", "h264": "avc1", "vp9": "vp09"}    # as --codec has them: in the file
@@ -159,11 +159,7 @@ def _count_frames(path: Path) -> int:
 def has_sound(path: Path) -> bool:
     """Whether a video file has sound, as the names of its tracks tell; of kinds that are not
     known here it is taken for granted."""
-    with open(path, "rb") as file:
-        content = file.read(LOOKED_AT)
-        file.seek(max(path.stat().st_size - LOOKED_AT, len(content)))
-        content += file.read(LOOKED_AT)
-    return SOUND.search(content) is not None or not is_known(path)
+    return bool(SOUND.search(read_ends(path, LOOKED_AT))) or read_structure(path) is None
 
 
 @contextmanager

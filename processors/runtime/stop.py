@@ -96,18 +96,14 @@ class StopRequest:
 
     def exit_run(self, saved: Path) -> None:
         """End all processes, which must come here together, after the checkpoint."""
-        numbers = self._numbers()
-        log.info("stopped by a signal; saved %s; the same command goes on from there", saved)
-        raise Stopped(128 + numbers[0])
+        self._leave_if_asked(f"saved {saved}; the same command goes on from there")
 
     def leave_if_asked(self) -> None:
         """Ends the run if any process got a signal. Collective: all processes must call it. An
         evaluation is repeated, not resumed."""
-        numbers = self._numbers()
-        if numbers:
-            log.info("stopped by a signal; the same command makes the evaluation again and goes "
-                     "on from there")
-            raise Stopped(128 + numbers[0])
+        self._leave_if_asked("the same command makes the evaluation again and goes on from there")
 
-    def _numbers(self) -> list[int]:
-        return [number for number in self.parallel.all_gather(self.signal) if number is not None]
+    def _leave_if_asked(self, how: str) -> None:
+        if number := next(filter(None, self.parallel.all_gather(self.signal)), None):
+            log.info("stopped by a signal; %s", how)
+            raise Stopped(128 + number)
