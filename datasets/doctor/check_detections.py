@@ -24,18 +24,18 @@ def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
     try:
         listed = read_detection_rows(path)
     except (UserError, OSError) as error:
-        yield Finding("detections", "val.boxes", str(error), "evaluation refuses it")
+        yield Finding(str(error), "evaluation refuses it")
         return
     if not listed:
-        yield _finding("the file lists nobody", "nobody is found and AP is 0: give the file that "
-                       "the detector has filled", 1)
+        yield Finding("the file lists nobody", "nobody is found and AP is 0: give the file that "
+                      "the detector has filled", 1)
     rows = [row for row in listed if isinstance(row, dict) and all(key in row for key in FIELDS)]
     boxes, scores = numbers(rows, "bbox", 4), numbers(rows, "score", 1)
     odd = (boxes.counts != 4) | (scores.counts != 1)
     broken = len(listed) - len(rows) + int(odd.sum())
     if broken:
-        yield _finding(f"{broken} of {len(listed)} rows are no entries with {', '.join(FIELDS)}, "
-                       f"or have no 4 numbers in bbox and 1 in score", STOPS, broken)
+        yield Finding(f"{broken} of {len(listed)} rows are no entries with {', '.join(FIELDS)}, or "
+                      "have no 4 numbers in bbox and 1 in score", STOPS, broken)
     rows = [row for row, wrong in zip(rows, odd, strict=True) if not wrong]
     if rows:
         known = labels.images.rows_of([row["image_id"] for row in rows])
@@ -45,74 +45,68 @@ def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
         yield from _of_boxes(boxes.table[~odd], known, labels)
 
 
-def _finding(sentence: str, cost: str, count: int, examples: tuple[str, ...] = (),
-             serious: bool = True) -> Finding:
-    return Finding("detections", "val.boxes", sentence, cost, count, examples, serious)
-
-
 def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
     """Image ids that no image of the validation set has."""
     lost = np.flatnonzero(known < 0)
     odd = [row["image_id"] for row in rows if not is_number(row["image_id"])]
     if odd:
-        yield _finding(f"{len(odd)} of {len(rows)} image ids are no numbers",
-                       "evaluation refuses the file: write the image ids of data.val_ann_path",
-                       len(odd), examples_of(map(shown, odd), "image"))
+        yield Finding(f"{len(odd)} of {len(rows)} image ids are no numbers", "evaluation refuses "
+                      "the file: write the image ids of data.val_ann_path", len(odd),
+                      examples_of(map(shown, odd), "image"))
     elif len(lost) and labels.images.ids:
-        yield _finding(f"{len(lost)} of {len(rows)} detections are of images that the validation "
-                       f"set does not list, whose first image id is {labels.images.ids[0]}",
-                       "they are left out: write the image ids of data.val_ann_path", len(lost),
-                       examples_of((shown(rows[row]["image_id"]) for row in lost), "image"),
-                       serious=len(lost) == len(rows))
+        yield Finding(f"{len(lost)} of {len(rows)} detections are of images that the validation "
+                      f"set does not list, whose first image id is {labels.images.ids[0]}", "they "
+                      "are left out: write the image ids of data.val_ann_path", len(lost),
+                      examples_of((shown(rows[row]["image_id"]) for row in lost), "image"),
+                      serious=len(lost) == len(rows))
 
 
 def _of_categories(rows: list[dict], labels: RawLabels) -> Iterator[Finding]:
     """Categories other than the one to judge."""
     others = [row for row in rows if row["category_id"] not in labels.category_ids]
     if others and labels.category_ids:
-        yield _finding(f"{len(others)} of {len(rows)} detections are not of the category "
-                       f"{shown(labels.category_ids[0])} that is judged", "they are left out: if "
-                       "they are its people, write its id (detectors often count classes from 0)",
-                       len(others), examples_of((shown(row["category_id"]) for row in others),
-                                         "category"),
-                       serious=len(others) == len(rows))
+        yield Finding(f"{len(others)} of {len(rows)} detections are not of the category "
+                      f"{shown(labels.category_ids[0])} that is judged", "they are left out: if "
+                      "they are its people, write its id (detectors often count classes from 0)",
+                      len(others),
+                      examples_of((shown(row["category_id"]) for row in others), "category"),
+                      serious=len(others) == len(rows))
 
 
 def _of_scores(scores: np.ndarray) -> Iterator[Finding]:
     """Scores that are no share."""
     wrong = ~((scores >= 0) & (scores <= 1))
     if wrong.any():
-        yield _finding(f"{wrong.sum()} of {len(scores)} scores are not between 0 and 1",
-                       "poses are ranked by them and val.box_score cuts at them: write the "
-                       "detector's confidence, from 0 to 1", int(wrong.sum()),
-                       examples_of(map(str, scores[wrong].tolist()), "score"))
+        yield Finding(f"{wrong.sum()} of {len(scores)} scores are not between 0 and 1", "poses are "
+                      "ranked by them and val.box_score cuts at them: write the detector's "
+                      "confidence, from 0 to 1", int(wrong.sum()),
+                      examples_of(map(str, scores[wrong].tolist()), "score"))
 
 
 def _of_boxes(boxes: np.ndarray, known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
     """Boxes without size, those that are corners, and those that are parts of the image."""
     empty = ~((boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1))
     if empty.any():
-        yield _finding(f"{empty.sum()} of {len(boxes)} boxes have no width and height above 0",
-                       "they are left out: remove them", int(empty.sum()), serious=False)
+        yield Finding(f"{empty.sum()} of {len(boxes)} boxes have no width and height above 0",
+                      "they are left out: remove them", int(empty.sum()), serious=False)
     huge = ~empty & (np.abs(boxes) > LARGEST).any(axis=1)
     if huge.any():
-        yield _finding(f"{huge.sum()} of {len(boxes)} boxes have numbers beyond {LARGEST:g}, as no "
-                       f"image", "they are left out: correct or remove them", int(huge.sum()))
+        yield Finding(f"{huge.sum()} of {len(boxes)} boxes have numbers beyond {LARGEST:g}, as no "
+                      "image", "they are left out: correct or remove them", int(huge.sum()))
     whole = ~empty & ~huge & (known >= 0)
     boxes, sizes = boxes[whole], labels.image_sizes[known[whole]]
     if not len(boxes):
         return
     if (boxes <= 1.5).all():
-        yield _finding("all numbers of the boxes lie between 0 and 1: they are parts of the "
-                       "image's size instead of pixels", "nobody is in such boxes: multiply x "
-                       "and width by the width of the image, y and height by its height",
-                       len(boxes))
+        yield Finding("all numbers of the boxes lie between 0 and 1: they are parts of the image's "
+                      "size instead of pixels", "nobody is in such boxes: multiply x and width by "
+                      "the width of the image, y and height by its height", len(boxes))
         return
     limit = (1 + AT_BORDER) * sizes
     out = (boxes[:, :2] + boxes[:, 2:] > limit).any(axis=1)
     corners = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= limit).all(axis=1)
     if out.mean() > OUTSIDE and corners.mean() > 0.95:
-        yield _finding(f"{out.sum()} of {len(boxes)} boxes reach out of their image, and would "
-                       f"not as corners x1, y1, x2, y2", "a box is x, y, width, height: with "
-                       "corners the crops are far too large, and AP is low without a word: write "
-                       "x2 - x1 and y2 - y1", int(out.sum()))
+        yield Finding(f"{out.sum()} of {len(boxes)} boxes reach out of their image, and would not "
+                      "as corners x1, y1, x2, y2", "a box is x, y, width, height: with corners the "
+                      "crops are far too large, and AP is low without a word: write x2 - x1 and y2 "
+                      "- y1", int(out.sum()))

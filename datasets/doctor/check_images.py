@@ -34,18 +34,17 @@ def missing_images(labels: RawLabels) -> Iterator[Finding]:
     if not len(names):
         return
     if not root.is_dir():
-        yield Finding("missing_images", labels.name, f"the folder of images {root} does not exist",
-                      f"training stops at once: correct {labels.part.root_key}", len(names))
+        yield Finding(f"the folder of images {root} does not exist", "training stops at once: "
+                      f"correct {labels.part.root_key}", len(names))
         return
     gone = missing_files(root, names.tolist())
     if not gone:
         return
     hint = spelled_otherwise(root, gone)
     lost = int((labels.placed & np.isin(names, gone)[labels.image_rows]).sum())
-    yield Finding("missing_images", labels.name, f"{len(gone)} of {len(names)} images are not in "
-                  f"{root}{hint}", f"training stops at once, or with data.skip_broken goes on "
-                  f"without their {lost} persons: add them, or correct "
-                  f"{labels.part.root_key}", len(gone), examples_of(gone))
+    yield Finding(f"{len(gone)} of {len(names)} images are not in {root}{hint}", "training stops "
+                  f"at once, or with data.skip_broken goes on without their {lost} persons: add "
+                  f"them, or correct {labels.part.root_key}", len(gone), examples_of(gone))
 
 
 def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:
@@ -54,12 +53,13 @@ def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:
         same = same_pictures(train, val) | same_people(train, val) | same_files(train, val)
         if same:
             pairs = [(val.file_names[row], train.file_names[same[row]]) for row in sorted(same)]
-            yield Finding("overlap", f"{train.name} and {val.name}", f"{len(same)} of "
-                          f"{len(val.file_names)} validation images are in the {train.name}, too",
-                          "AP on people the network was trained on is far too high and says "
-                          "nothing about others: take them out of one of the two", len(same),
+            yield Finding(f"{len(same)} of {len(val.file_names)} validation images are in the "
+                          f"{train.name}, too", "AP on people the network was trained on is far "
+                          "too high and says nothing about others: take them out of one of the two",
+                          len(same),
                           examples_of(name if name == other else f"{name} as {other}"
-                                      for name, other in pairs))
+                                      for name, other in pairs),
+                          where=f"{train.name} and {val.name}")
 
 
 def same_files(train: RawLabels, val: RawLabels) -> dict[int, int]:

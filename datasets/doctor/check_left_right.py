@@ -36,20 +36,19 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
                  f"{names[a]} is in the middle" for a, b in true_pairs]
         how = (", whose joints lie mostly one way round though none has a partner; as far as they "
                "tell" if nothing else "")
-        yield Finding("flip_pairs", labels.name, f"flip_pairs of the skeleton {skeleton.name} do "
-                      f"not mirror people{how}: {', '.join(words)}", "the half of all training "
-                      "samples that is mirrored teaches one joint in the place of the other, and "
-                      "the flip test averages both: correct flip_pairs or, where they are right, "
-                      "the order of the joints", len(true_pairs))
+        yield Finding(f"flip_pairs of the skeleton {skeleton.name} do not mirror people{how}: "
+                      f"{', '.join(words)}", "the half of all training samples that is mirrored "
+                      "teaches one joint in the place of the other, and the flip test averages "
+                      "both: correct flip_pairs or, where they are right, the order of the joints",
+                      len(true_pairs))
     for left, right in skeleton.flip_pairs:
         share, count = agreement(labels, left, right)
         if {left, right} & wrong or count < ENOUGH or share >= SAME_SIDE:
             continue
         if by_name[left] == right:
-            yield Finding("flip_pairs", labels.name, f"{names[left]} and {names[right]} are "
-                          f"exchanged: in most persons they lie the other way round than the "
-                          f"other pairs", "the network learns the names as "
-                          "they are, but weights and data of others name them correctly: "
+            yield Finding(f"{names[left]} and {names[right]} are exchanged: in most persons they "
+                          "lie the other way round than the other pairs", "the network learns the "
+                          "names as they are, but weights and data of others name them correctly: "
                           "exchange the two in the annotations", count,
                           (f"{1 - share:.0%} of {count} persons",))
 
@@ -65,10 +64,10 @@ def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:
         everybody = ("; this is nearly everybody, so the names are exchanged here: what is called "
                      "left is the person's right (or left means the left of the picture, or y "
                      "counts upwards)" if wrong.sum() > 0.9 * total and total >= ENOUGH else "")
-        yield labels.finding("mirrored_persons", f"{wrong.sum()} of {total} persons whose face is "
-                             f"seen have left and right swapped{everybody}", "the network learns "
-                             "that left may be right and hesitates between both: look at them, and "
-                             "exchange their sides", wrong, total)
+        yield labels.finding(f"{wrong.sum()} of {total} persons whose face is seen have left and "
+                             f"right swapped{everybody}", "the network learns that left may be "
+                             "right and hesitates between both: look at them, and exchange their "
+                             "sides", wrong, total)
 
 
 def _named(order: list[int], by_name: list[int]) -> list[int]:

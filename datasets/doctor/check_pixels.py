@@ -30,14 +30,14 @@ def image_sizes(labels: RawLabels) -> Iterator[Finding]:
     if wrong:
         hint = ("; width and height are exchanged, as by a tool that obeyed an orientation in the "
                 "EXIF data, which is no longer there" if turned == len(wrong) else "")
-        yield Finding("image_sizes", labels.name, f"{len(wrong)} of the {total} images looked at "
-                      f"have another size than the file says{hint}", "training stops at them, for "
-                      "joints and boxes would be in the wrong places: label these images anew, or "
-                      "give the images that were labelled", len(wrong), examples_of(wrong))
+        yield Finding(f"{len(wrong)} of the {total} images looked at have another size than the "
+                      f"file says{hint}", "training stops at them, for joints and boxes would be "
+                      "in the wrong places: label these images anew, or give the images that were "
+                      "labelled", len(wrong), examples_of(wrong))
     if broken:
-        yield Finding("image_sizes", labels.name, f"{len(broken)} of the {total} images looked at "
-                      f"cannot be read", "training stops at them, or with data.skip_broken goes on "
-                      "without: copy them again", len(broken), examples_of(broken))
+        yield Finding(f"{len(broken)} of the {total} images looked at cannot be read", "training "
+                      "stops at them, or with data.skip_broken goes on without: copy them again",
+                      len(broken), examples_of(broken))
 
 
 def orientations(labels: RawLabels) -> Iterator[Finding]:
@@ -46,10 +46,9 @@ def orientations(labels: RawLabels) -> Iterator[Finding]:
     proofs = Counter(header.proven(stated_size(labels, row)) for row, header in headers.items())
     exif, looked = labels.part.exif, f"of the {len(headers)} images looked at"
     if proofs["obey"]:
-        yield Finding("orientations", labels.name, f"{proofs['obey']} {looked} are labelled as "
-                      f"their EXIF orientation shows them, which the stated size proves",
-                      "nothing: they are read so, but other programs may read them as stored",
-                      proofs["obey"], serious=False)
+        yield Finding(f"{proofs['obey']} {looked} are labelled as their EXIF orientation shows "
+                      "them, which the stated size proves", "nothing: they are read so, but other "
+                      "programs may read them as stored", proofs["obey"], serious=False)
     left = [row for row, header in headers.items() if not labels.images.exif[row]
             and header.leaves_open(stated_size(labels, row))]
     if not left:
@@ -59,15 +58,14 @@ def orientations(labels: RawLabels) -> Iterator[Finding]:
     hint = (f"; those whose size proves something say {others}, {proofs[others]} to "
             f"{proofs['obey'] + proofs['ignore'] - proofs[others]}" if known else "")
     contradicts = known and (exif == "obey") != (others == "obey")
-    yield Finding(
-        "orientations", labels.name, f"{len(left)} {looked} have an EXIF orientation that their "
-        f"stated size leaves open (mirrored, upside down, square), and are read "
-        f"{'upright' if exif == 'obey' else 'as stored'} (data.exif: {exif}){hint}",
-        "joints are in wrong places if the labels were made otherwise: set data.exif to obey if "
-        "the tool showed the pictures upright, as most do, else to ignore", len(left),
-        examples_of(labels.file_names[row] for row in left),
-        serious=(contradicts or exif == "default" and not known)
-        and is_serious(len(left), len(headers)))
+    yield Finding(f"{len(left)} {looked} have an EXIF orientation that their stated size leaves "
+                  "open (mirrored, upside down, square), and are read "
+                  f"{'upright' if exif == 'obey' else 'as stored'} (data.exif: {exif}){hint}",
+                  "joints are in wrong places if the labels were made otherwise: set data.exif to "
+                  "obey if the tool showed the pictures upright, as most do, else to ignore",
+                  len(left), examples_of(labels.file_names[row] for row in left),
+                  serious=(contradicts or exif == "default" and not known)
+                  and is_serious(len(left), len(headers)))
 
 
 def bit_depths(labels: RawLabels) -> Iterator[Finding]:
@@ -85,17 +83,16 @@ def bit_depths(labels: RawLabels) -> Iterator[Finding]:
     count = f"{found.total()} images looked at that have 16 bits a value"
     listed = " and ".join(f"{depth} ({number} images)" for depth, number in sorted(found.items()))
     if bits and most > bits:
-        yield Finding("bit_depths", labels.name, f"of the {count} some use {most} bits, more than "
-                      f"data.bits, {bits}", f"what is brighter becomes white: set data.bits to "
-                      f"{most}", found[most])
+        yield Finding(f"of the {count} some use {most} bits, more than data.bits, {bits}", "what "
+                      f"is brighter becomes white: set data.bits to {most}", found[most])
     elif not bits and len(found) > 1:
-        yield Finding("bit_depths", labels.name, f"the {count} use {listed} of them, and each is "
-                      f"scaled by its own", f"brightness changes from image to image: set "
-                      f"data.bits to {most}, what the camera has", found.total())
+        yield Finding(f"the {count} use {listed} of them, and each is scaled by its own",
+                      f"brightness changes from image to image: set data.bits to {most}, what the "
+                      "camera has", found.total())
     elif found and most < 16:
-        yield Finding("bit_depths", labels.name, f"the {count} use {listed} of them", f"nothing: "
-                      f"they are scaled by {bits or most} bits; data.bits says how many to take "
-                      f"for all images", found.total(), serious=False)
+        yield Finding(f"the {count} use {listed} of them", "nothing: they are scaled by "
+                      f"{bits or most} bits; data.bits says how many to take for all images",
+                      found.total(), serious=False)
 
 
 @lru_cache(maxsize=1)       # for the checks of one set

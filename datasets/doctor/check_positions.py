@@ -25,13 +25,12 @@ PILE, PILE_SIDE = 3, 50
 HIDDEN_SHARE = 0.05
 
 
-def no_labelled_person(labels: RawLabels) -> Iterator[Finding]:
+def nobody(labels: RawLabels) -> Iterator[Finding]:
     """No person has a labelled joint."""
     if len(labels.ids) and not labels.persons.any():
-        yield Finding("nobody", labels.name, f"none of the {len(labels.ids)} annotations has a "
-                      f"labelled joint (v of 1 or 2, iscrowd of 0)", "there is nothing to train "
-                      "on, and AP is -1 for such a validation set: label joints, or correct v",
-                      len(labels.ids))
+        yield Finding(f"none of the {len(labels.ids)} annotations has a labelled joint (v of 1 or "
+                      "2, iscrowd of 0)", "there is nothing to train on, and AP is -1 for such a "
+                      "validation set: label joints, or correct v", len(labels.ids))
 
 
 def unlabelled_joints(labels: RawLabels) -> Iterator[Finding]:
@@ -44,10 +43,10 @@ def unlabelled_joints(labels: RawLabels) -> Iterator[Finding]:
     others = counts[list(labels.part.skeleton.flip_order)]
     half = (counts == 0) & (others >= ENOUGH_PERSONS)
     if never and persons >= ENOUGH_PERSONS:
-        yield Finding("unlabelled_joints", labels.name, f"{', '.join(never)}: never labelled in "
-                      f"{persons} persons", "the network learns nothing of them and puts them "
-                      "anywhere; AP does not show it: label them, or take them out of the "
-                      "skeleton", len(never), serious=bool(half.any()))
+        yield Finding(f"{', '.join(never)}: never labelled in {persons} persons", "the network "
+                      "learns nothing of them and puts them anywhere; AP does not show it: label "
+                      "them, or take them out of the skeleton", len(never),
+                      serious=bool(half.any()))
 
 
 def visibility(labels: RawLabels) -> Iterator[Finding]:
@@ -55,16 +54,16 @@ def visibility(labels: RawLabels) -> Iterator[Finding]:
     value, points = labels.keypoints[..., 2], labels.keypoints[..., :2]
     odd = ~np.isin(value, (0, 1, 2)) & np.isfinite(value)
     if odd.any():
-        yield labels.finding("visibility", f"{odd.sum()} joints have a v that is none of 0 (not "
-                             f"labelled), 1 (hidden) and 2 (seen)", "above 0 they are trained as "
-                             "labelled ones, and a score in the place of v makes guesses labels: "
-                             "write 0, 1 or 2", odd)
+        yield labels.finding(f"{odd.sum()} joints have a v that is none of 0 (not labelled), 1 "
+                             "(hidden) and 2 (seen)", "above 0 they are trained as labelled ones, "
+                             "and a score in the place of v makes guesses labels: write 0, 1 or 2",
+                             odd)
     hidden = (value == 0) & (points != 0).any(axis=2) & ~labels.crowd[:, None]
     total = int(hidden.sum() + labels.labelled.sum())
     if hidden.sum() > HIDDEN_SHARE * total:
-        yield labels.finding("visibility", f"{hidden.sum()} of {total} joints with coordinates "
-                             f"have v = 0, which means not labelled", "they are neither trained "
-                             "nor judged: if they are hidden joints, write v = 1", hidden)
+        yield labels.finding(f"{hidden.sum()} of {total} joints with coordinates have v = 0, which "
+                             "means not labelled", "they are neither trained nor judged: if they "
+                             "are hidden joints, write v = 1", hidden)
 
 
 def piled_joints(labels: RawLabels) -> Iterator[Finding]:
@@ -78,31 +77,29 @@ def piled_joints(labels: RawLabels) -> Iterator[Finding]:
     large = labels.boxes[:, 2:].max(axis=1, keepdims=True) > PILE_SIDE
     wrong = zero | (together >= PILE) & large
     if wrong.any():
-        yield labels.finding("piled_joints", f"{wrong.sum()} of {labelled.sum()} labelled joints "
-                             f"lie at 0, 0 ({zero.sum()}) or on one point with two others of the "
-                             f"person", "they are trained and judged there, as if they were seen: "
-                             "write v = 0 for joints that are not labelled", wrong,
-                             int(labelled.sum()))
+        yield labels.finding(f"{wrong.sum()} of {labelled.sum()} labelled joints lie at 0, 0 "
+                             f"({zero.sum()}) or on one point with two others of the person",
+                             "they are trained and judged there, as if they were seen: write v = 0 "
+                             "for joints that are not labelled", wrong, int(labelled.sum()))
 
 
 def joints_outside(labels: RawLabels) -> Iterator[Finding]:
     """Joints outside their image, or not in pixels at all."""
     if labels.relative:
-        yield Finding("joints_outside", labels.name, "all joints lie between 0 and 1: they are "
-                      "parts of the image's size instead of pixels", "everybody's joints are "
-                      "trained in the corner of the image: multiply x by the width and y by the "
-                      "height", int(labels.labelled.sum()))
+        yield Finding("all joints lie between 0 and 1: they are parts of the image's size instead "
+                      "of pixels", "everybody's joints are trained in the corner of the image: "
+                      "multiply x by the width and y by the height", int(labels.labelled.sum()))
         return
     out = _beyond(labels.keypoints[..., :2], labels.sizes[:, None])
     outside = labels.labelled & (out > AT_BORDER)
     total = int(labels.labelled.sum())
     if outside.any():
         far = (labels.labelled & (out > FAR_OUTSIDE)).sum()
-        yield labels.finding("joints_outside", f"{outside.sum()} of {total} labelled joints lie "
-                             f"outside their image, {far} of them by more than a tenth of it",
-                             "the far ones are not used; the others teach the network to see what "
-                             "is not in the picture: remove them (v = 0), or look for a wrong "
-                             "image size", outside, total)
+        yield labels.finding(f"{outside.sum()} of {total} labelled joints lie outside their image, "
+                             f"{far} of them by more than a tenth of it", "the far ones are not "
+                             "used; the others teach the network to see what is not in the "
+                             "picture: remove them (v = 0), or look for a wrong image size",
+                             outside, total)
 
 
 def boxes(labels: RawLabels) -> Iterator[Finding]:
@@ -111,14 +108,13 @@ def boxes(labels: RawLabels) -> Iterator[Finding]:
     first, size = labels.boxes[:, :2], labels.boxes[:, 2:]
     empty = persons & ~((size > 0).all(axis=1) & np.isfinite(labels.boxes).all(axis=1))
     if empty.any():
-        yield labels.finding("boxes", f"{empty.sum()} of {total} persons have no box, or one "
-                             f"without width or height", "they are left out, or training stops: "
-                             "make boxes of their joints", empty, total)
+        yield labels.finding(f"{empty.sum()} of {total} persons have no box, or one without width "
+                             "or height", "they are left out, or training stops: make boxes of "
+                             "their joints", empty, total)
     if labels.boxes_relative:
-        yield Finding("boxes", labels.name, "all boxes lie between 0 and 1: they are parts of the "
-                      "image's size instead of pixels", "nobody is in such boxes: multiply x and "
-                      "width by the width of the image, y and height by its height, and the area "
-                      "by both", total)
+        yield Finding("all boxes lie between 0 and 1: they are parts of the image's size instead "
+                      "of pixels", "nobody is in such boxes: multiply x and width by the width of "
+                      "the image, y and height by its height, and the area by both", total)
         return
     corners = np.stack([first, first + size], axis=1)
     outside = labels.placed & ~empty & (_beyond(corners, labels.sizes[:, None]) > AT_BORDER
@@ -132,9 +128,9 @@ def boxes(labels: RawLabels) -> Iterator[Finding]:
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = outside & (within.prod(axis=1) < MOSTLY_OUTSIDE * size.prod(axis=1))
         far = f", {lost.sum()} of them for the most part" if lost.any() else ""
-        yield labels.finding("boxes", f"{outside.sum()} of {total} persons have a box that reaches "
-                             f"out of their image{far}{hint}", "the part outside is cut off; wrong "
-                             "boxes give crops without the person: correct them", outside, total,
+        yield labels.finding(f"{outside.sum()} of {total} persons have a box that reaches out of "
+                             f"their image{far}{hint}", "the part outside is cut off; wrong boxes "
+                             "give crops without the person: correct them", outside, total,
                              serious=bool(hint or lost.any()))
 
 
@@ -150,10 +146,10 @@ def boxes_hold(labels: RawLabels) -> Iterator[Finding]:
              & (labels.boxes[:, 2:] > 0).all(axis=1))
     if wrong.any():
         total = int(labels.persons.sum())
-        yield labels.finding("boxes_hold", f"{wrong.sum()} of {total} persons have a box that does "
-                             f"not hold their joints", "the crop shows somebody else or nothing, "
-                             "and joints outside of it are not trained: make the boxes anew from "
-                             "the joints, or look for boxes of another image size", wrong, total)
+        yield labels.finding(f"{wrong.sum()} of {total} persons have a box that does not hold "
+                             "their joints", "the crop shows somebody else or nothing, and joints "
+                             "outside of it are not trained: make the boxes anew from the joints, "
+                             "or look for boxes of another image size", wrong, total)
 
 
 def _beyond(points: np.ndarray, size: np.ndarray) -> np.ndarray:

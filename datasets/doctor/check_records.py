@@ -31,18 +31,17 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
             continue
         names = [str(name) for name in names]
         if (first := misplaced(names, ours)) >= 0:
-            yield Finding("joint_names", labels.name, f"the file has the joints of the skeleton "
-                          f"{skeleton.name} in another order, first {names[first]} in the place "
-                          f"of {ours[first]}", "training refuses it, for every joint would be "
-                          "learned as another one: give a skeleton with the file's order")
+            yield Finding(f"the file has the joints of the skeleton {skeleton.name} in another "
+                          f"order, first {names[first]} in the place of {ours[first]}", "training "
+                          "refuses it, for every joint would be learned as another one: give a "
+                          "skeleton with the file's order")
             continue
         other = [f"{names[place]} is {name} in the skeleton" for place, (name, found) in enumerate(
                  zip(ours, same_joints(names, ours), strict=False)) if found != place]
         if other and len(names) == len(ours):
-            yield Finding("joint_names", labels.name, f"the file gives {len(other)} joints other "
-                          f"names than the skeleton {skeleton.name}", "make sure that they are "
-                          "the same joints: order is all that counts", len(other),
-                          examples_of(other), serious=False)
+            yield Finding(f"the file gives {len(other)} joints other names than the skeleton "
+                          f"{skeleton.name}", "make sure that they are the same joints: order is "
+                          "all that counts", len(other), examples_of(other), serious=False)
 
 
 def joint_count(labels: RawLabels) -> Iterator[Finding]:
@@ -52,38 +51,36 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
     if wrong.any():
         found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
         has = "no keypoints" if found < 0 else f"{found} numbers in keypoints"
-        yield labels.finding("joint_count", f"{wrong.sum()} of {len(wrong)} annotations have not "
-                             f"the {3 * joints} numbers in keypoints that the {joints} joints of "
-                             f"the skeleton {labels.part.skeleton.name} need, most of them {has}",
-                             "training stops at them: set data.skeleton to the skeleton of the "
-                             "file, or correct the annotations", wrong)
+        yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations have not the {3 * joints} "
+                             f"numbers in keypoints that the {joints} joints of the skeleton "
+                             f"{labels.part.skeleton.name} need, most of them {has}", "training "
+                             "stops at them: set data.skeleton to the skeleton of the file, or "
+                             "correct the annotations", wrong)
     broken = (labels.lengths == 3 * joints) & ~np.isfinite(labels.keypoints).all(axis=(1, 2))
     if broken.any():
-        yield labels.finding("joint_count", f"{broken.sum()} annotations have keypoints that "
-                             f"are not numbers (text, NaN or infinity)", "training stops at them, "
-                             "or leaves the joints out: correct or remove them", broken)
+        yield labels.finding(f"{broken.sum()} annotations have keypoints that are not numbers "
+                             "(text, NaN or infinity)", "training stops at them, or leaves the "
+                             "joints out: correct or remove them", broken)
 
 
 def image_ids(labels: RawLabels) -> Iterator[Finding]:
     """Two images with one id, one file under two ids, annotations of images not listed."""
     twice = [key for key, count in Counter(labels.images.ids).items() if count > 1]
     if twice:
-        yield Finding("image_ids", labels.name, f"{len(twice)} image ids stand for more than one "
-                      f"image", "persons are looked for in the last image with the id, and AP "
-                      "counts them where they are not: give every image its own id", len(twice),
-                      examples_of(twice, "image"))
+        yield Finding(f"{len(twice)} image ids stand for more than one image", "persons are looked "
+                      "for in the last image with the id, and AP counts them where they are not: "
+                      "give every image its own id", len(twice), examples_of(twice, "image"))
     files = dict.fromkeys(zip(labels.file_names.tolist(), labels.images.ids, strict=True))
     again = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if again:
-        yield Finding("image_ids", labels.name, f"{len(again)} image files are listed under "
-                      f"several ids", "in the validation set people count as missed who are "
-                      "labelled under the other id: list each file once", len(again),
-                      examples_of(again))
+        yield Finding(f"{len(again)} image files are listed under several ids", "in the validation "
+                      "set people count as missed who are labelled under the other id: list each "
+                      "file once", len(again), examples_of(again))
     lost = labels.image_rows < 0
     if lost.any():
-        yield labels.finding("image_ids", f"{lost.sum()} of {len(lost)} annotations are of images "
-                             f"that the file does not list", "they are left out: add the images, "
-                             "or remove the annotations", lost, len(lost))
+        yield labels.finding(f"{lost.sum()} of {len(lost)} annotations are of images that the file "
+                             "does not list", "they are left out: add the images, or remove the "
+                             "annotations", lost, len(lost))
 
 
 def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
@@ -91,15 +88,14 @@ def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
     clashes = [key for key, count in Counter(
         key for key in labels.all_ids if isinstance(key, int | str)).items() if count > 1]
     if clashes:
-        yield Finding("annotation_ids", labels.name, f"{len(clashes)} annotation ids are used more "
-                      f"than once", "pycocotools elsewhere keeps only the last of them, so people "
-                      "get lost, and AP depends on who computes it: number the annotations anew",
-                      len(clashes), examples_of(clashes, "annotation"))
+        yield Finding(f"{len(clashes)} annotation ids are used more than once", "pycocotools "
+                      "elsewhere keeps only the last of them, so people get lost, and AP depends "
+                      "on who computes it: number the annotations anew", len(clashes),
+                      examples_of(clashes, "annotation"))
     missing = sum(key is None for key in labels.all_ids)
     if missing:
-        yield Finding("annotation_ids", labels.name, f"{missing} annotations have no id",
-                      "all numbers are computed all the same, but pycocotools elsewhere refuses "
-                      "them: number them", missing, serious=False)
+        yield Finding(f"{missing} annotations have no id", "all numbers are computed all the same, "
+                      "but pycocotools elsewhere refuses them: number them", missing, serious=False)
 
 
 def areas(labels: RawLabels) -> Iterator[Finding]:
@@ -107,9 +103,9 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
     persons = labels.persons
     missing = persons & np.isnan(labels.areas)
     if missing.any():
-        yield labels.finding("areas", f"{missing.sum()} of {persons.sum()} persons have no area",
-                             f"OKS measures errors against the area; {AREA_OF_BOX} of the box is "
-                             f"taken, so AP is comparable only with the same rule", missing,
+        yield labels.finding(f"{missing.sum()} of {persons.sum()} persons have no area", "OKS "
+                             f"measures errors against the area; {AREA_OF_BOX} of the box is "
+                             "taken, so AP is comparable only with the same rule", missing,
                              serious=False)
     boxes = labels.boxes[:, 2] * labels.boxes[:, 3]
     low, high = AREA_RANGE
@@ -118,19 +114,17 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
     if labels.boxes_relative:
         return          # which is said of the boxes
     if wrong.any():
-        yield labels.finding("areas", f"{wrong.sum()} of {persons.sum()} persons have an area that "
-                             f"does not fit their box, which is above 0 and at most width x height "
-                             f"in pixels", "OKS measures errors against the area, so AP is far too "
-                             "high or too low, and persons of area 0 are left out of training: "
-                             "compute the areas anew, or leave them away", wrong,
-                             int(persons.sum()))
+        yield labels.finding(f"{wrong.sum()} of {persons.sum()} persons have an area that does not "
+                             "fit their box, which is above 0 and at most width x height in pixels",
+                             "OKS measures errors against the area, so AP is far too high or too "
+                             "low, and persons of area 0 are left out of training: compute the "
+                             "areas anew, or leave them away", wrong, int(persons.sum()))
     parts = (labels.areas / np.maximum(boxes, 1e-9))[persons & (boxes > 0) & (labels.areas > 0)]
     if len(parts) >= ENOUGH and low < np.median(parts) < SMALL_AREA:
-        yield Finding("areas", labels.name, f"half of the persons have an area below "
-                      f"{np.median(parts):.2f} of their box, as only thin things aslant have; in "
-                      f"COCO it is {AREA_OF_BOX}", "OKS measures errors against the area, so AP is "
-                      "too low: compute the areas in pixels of these images, or leave them away",
-                      int(persons.sum()))
+        yield Finding(f"half of the persons have an area below {np.median(parts):.2f} of their "
+                      f"box, as only thin things aslant have; in COCO it is {AREA_OF_BOX}", "OKS "
+                      "measures errors against the area, so AP is too low: compute the areas in "
+                      "pixels of these images, or leave them away", int(persons.sum()))
 
 
 def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
@@ -141,11 +135,11 @@ def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
     if wrong.any():
         ignored = int((wrong & (labels.stated == 0)).sum())
         harmless = not ignored and (counted[wrong] > 0).all()
-        yield labels.finding("num_keypoints", f"{wrong.sum()} of {len(wrong)} annotations have a "
-                             f"num_keypoints that is not their number of labelled joints",
-                             f"pycocotools judges nobody whose num_keypoints is 0 ({ignored} "
-                             f"labelled persons here), and AP is -1 if that is everybody: count "
-                             f"them anew", wrong, len(wrong), serious=not harmless)
+        yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations have a num_keypoints that "
+                             "is not their number of labelled joints", "pycocotools judges nobody "
+                             f"whose num_keypoints is 0 ({ignored} labelled persons here), and AP "
+                             "is -1 if that is everybody: count them anew", wrong, len(wrong),
+                             serious=not harmless)
 
 
 def duplicates(labels: RawLabels) -> Iterator[Finding]:
@@ -168,11 +162,10 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
     again[_near_doubles(labels, rows[~few])] = True
     if again.any():
         many = again.sum() > max(SLIPS, SHARE_OF_SLIPS * len(rows))
-        yield labels.finding("duplicates", f"{again.sum()} of {len(rows)} persons are in their "
-                             f"image twice, with the same joints or an OKS above {SAME_OKS}",
-                             "they count double in training, and in evaluation one of the two is "
-                             "always missed, which bounds AP: remove one", again, len(rows),
-                             serious=bool(exact or many))
+        yield labels.finding(f"{again.sum()} of {len(rows)} persons are in their image twice, with "
+                             f"the same joints or an OKS above {SAME_OKS}", "they count double in "
+                             "training, and in evaluation one of the two is always missed, which "
+                             "bounds AP: remove one", again, len(rows), serious=bool(exact or many))
 
 
 def _near_doubles(labels: RawLabels, rows: np.ndarray) -> np.ndarray:

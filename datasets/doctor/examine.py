@@ -22,24 +22,19 @@ from datasets.doctor import (
     check_records,
 )
 from datasets.doctor.check_detections import detections
-from datasets.doctor.finding import Finding, examples_of
+from datasets.doctor.finding import Finding, examples_of, told
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
 
 # What is asked of each set. Reading itself finds two more: "file" and "category".
-CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {
-    "joint_names": check_records.joint_names, "joint_count": check_records.joint_count,
-    "image_ids": check_records.image_ids, "annotation_ids": check_records.annotation_ids,
-    "areas": check_records.areas, "num_keypoints": check_records.num_keypoints,
-    "nobody": check_positions.no_labelled_person,
-    "unlabelled_joints": check_positions.unlabelled_joints,
-    "visibility": check_positions.visibility, "piled_joints": check_positions.piled_joints,
-    "joints_outside": check_positions.joints_outside, "boxes": check_positions.boxes,
-    "boxes_hold": check_positions.boxes_hold, "duplicates": check_records.duplicates,
-    "flip_pairs": check_left_right.flip_pairs,
-    "mirrored_persons": check_left_right.mirrored_persons,
-    "missing_images": check_images.missing_images, "image_sizes": check_pixels.image_sizes,
-    "orientations": check_pixels.orientations, "bit_depths": check_pixels.bit_depths}
+CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {check.__name__: check for check in (
+    check_records.joint_names, check_records.joint_count, check_records.image_ids,
+    check_records.annotation_ids, check_records.areas, check_records.num_keypoints,
+    check_positions.nobody, check_positions.unlabelled_joints, check_positions.visibility,
+    check_positions.piled_joints, check_positions.joints_outside, check_positions.boxes,
+    check_positions.boxes_hold, check_records.duplicates, check_left_right.flip_pairs,
+    check_left_right.mirrored_persons, check_images.missing_images, check_pixels.image_sizes,
+    check_pixels.orientations, check_pixels.bit_depths)}
 
 # Published sigmas are 0.004 (a point of the face) to 0.15; outside of this they have other units.
 SIGMA_RANGE = (0.001, 0.5)
@@ -76,29 +71,29 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     else, to estimate sigmas from. Raises UserError only for data.extra_sets whose skeleton
     cannot be used, and for a `repeated` that says nothing."""
     data = config.data
-    sets = {"training set": AnnotatedSet(
-        Path(data.train_ann_path), Path(data.train_img_root), skeleton, data.category,
-        "data.train_ann_path", "data.train_img_root", data.exif, data.bits)}
-    sets |= {part.ann_key.partition(".ann")[0]: part for part in extra_sets(
-        data.extra_sets, skeleton, data.category, data.exif, data.bits)}
-    val_part = AnnotatedSet(
-        Path(data.val_ann_path), Path(data.val_img_root), skeleton, data.category,
-        "data.val_ann_path", "data.val_img_root", data.exif, data.bits)
+    train_part, val_part = (AnnotatedSet(
+        Path(getattr(data, f"{split}_ann_path")), Path(getattr(data, f"{split}_img_root")),
+        skeleton, data.category, f"data.{split}_ann_path", f"data.{split}_img_root", data.exif,
+        data.bits) for split in ("train", "val"))
+    sets = {"training set": train_part} | {
+        part.ann_key.partition(".ann")[0]: part for part in extra_sets(
+            data.extra_sets, skeleton, data.category, data.exif, data.bits)}
     detected = not config.val.ground_truth_boxes  # then the validation set need not be annotated
     training = [read_raw(part, name) for name, part in sets.items()]
     val = read_raw(val_part, "validation set", ("images", "categories") if detected else LISTS)
-    findings = [*settings(config.model.num_joints, skeleton)]
+    findings = [*told("num_joints", "model.num_joints", joints(config.model.num_joints, skeleton)),
+                *told("sigmas", "data.skeleton", sigmas(skeleton))]
     for labels in (*training, val):
         findings += labels.faults
         for name, check in CHECKS.items():
             if not (name == "missing_images" and data.train_pack and labels is not val):
-                findings += check(labels)
-    findings += check_images.overlap(training, val)
+                findings += told(name, labels.name, check(labels))
+    findings += told("overlap", "", check_images.overlap(training, val))
     if detected:
-        findings += detections(Path(config.val.boxes), val)
+        findings += told("detections", "val.boxes", detections(Path(config.val.boxes), val))
     findings = sorted(merged(findings), key=lambda finding: not finding.serious)
-    sigmas = estimate_sigmas((*training, val), repeated) if repeated else None
-    return Diagnosis(tuple(findings), tuple(training), val, sigmas)
+    return Diagnosis(tuple(findings), tuple(training), val,
+                     estimate_sigmas((*training, val), repeated) if repeated else None)
 
 
 def merged(findings: list[Finding]) -> list[Finding]:
@@ -110,38 +105,39 @@ def merged(findings: list[Finding]) -> list[Finding]:
             for same in places.values()]
 
 
-def settings(num_joints: int, skeleton: Skeleton) -> Iterator[Finding]:
-    """What is wrong between the YAML and the skeleton."""
+def joints(num_joints: int, skeleton: Skeleton) -> Iterator[Finding]:
+    """Another number of joints in the YAML than the skeleton has."""
     if num_joints != skeleton.num_joints:
-        yield Finding("num_joints", "model.num_joints", f"it is {num_joints}, but the "
-                      f"skeleton {skeleton.name} has {skeleton.num_joints} joints", "training "
-                      "refuses it: make them equal")
+        yield Finding(f"it is {num_joints}, but the skeleton {skeleton.name} has "
+                      f"{skeleton.num_joints} joints", "training refuses it: make them equal")
+
+
+def sigmas(skeleton: Skeleton) -> Iterator[Finding]:
+    """Sigmas of a skeleton that are guessed, in other units, or not those of COCO."""
     low, high = SIGMA_RANGE
     odd = [f"{name} {sigma:g}" for name, sigma in zip(
         skeleton.joint_names, skeleton.sigmas, strict=True) if not low <= sigma <= high]
     if odd:
-        yield Finding("sigmas", "data.skeleton", f"{len(odd)} sigmas of the skeleton "
-                      f"{skeleton.name} are not between {low} and {high}", "a sigma is an error "
-                      "divided by the root of the area, 0.025 for COCO's eyes and 0.107 for hips, "
-                      "and with others AP is near 1 or 0 whatever the network does: write parts, "
-                      "not percents or pixels", len(odd), examples_of(odd))
+        yield Finding(f"{len(odd)} sigmas of the skeleton {skeleton.name} are not between {low} "
+                      f"and {high}", "a sigma is an error divided by the root of the area, 0.025 "
+                      "for COCO's eyes and 0.107 for hips, and with others AP is near 1 or 0 "
+                      "whatever the network does: write parts, not percents or pixels", len(odd),
+                      examples_of(odd))
     coco = load_skeleton("coco")
     differ = [f"{name} {sigma:g}, not {coco.sigmas[place]:g}" for name, sigma, place in zip(
         skeleton.joint_names, skeleton.sigmas, same_joints(skeleton.joint_names, coco.joint_names),
         strict=True) if place >= 0 and name not in skeleton.guessed_sigmas
         and not isclose(sigma, coco.sigmas[place], rel_tol=SAME_SIGMA)]
     if differ and not odd:
-        yield Finding("sigmas", "data.skeleton", f"{len(differ)} joints of the skeleton "
-                      f"{skeleton.name} have a name of COCO's and another sigma", "AP is not "
-                      "comparable with that of others (k in COCO's papers is twice the sigma): "
-                      "take COCO's, unless you have measured yours", len(differ),
-                      examples_of(differ), serious=False)
+        yield Finding(f"{len(differ)} joints of the skeleton {skeleton.name} have a name of COCO's "
+                      "and another sigma", "AP is not comparable with that of others (k in COCO's "
+                      "papers is twice the sigma): take COCO's, unless you have measured yours",
+                      len(differ), examples_of(differ), serious=False)
     for note in skeleton.notes():
-        yield Finding("sigmas", "data.skeleton", note, "the sigma says how exactly a joint can be "
-                      "labelled; too large ones make AP look better, too small ones worse: write "
-                      "them into the skeleton, or have some images labelled by a second person "
-                      "and estimate them (check --repeated)", len(skeleton.guessed_sigmas),
-                      serious=False)
+        yield Finding(note, "the sigma says how exactly a joint can be labelled; too large ones "
+                      "make AP look better, too small ones worse: write them into the skeleton, or "
+                      "have some images labelled by a second person and estimate them (check "
+                      "--repeated)", len(skeleton.guessed_sigmas), serious=False)
 
 
 def summary(labels: RawLabels) -> str:

@@ -1,6 +1,6 @@
 """Finding: one thing the doctor says about a data set (datasets/doctor/examine.py)."""
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from utils.shown import shortened
@@ -11,13 +11,13 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    check: str                      # a key of CHECKS in datasets/doctor/examine.py
-    where: str                      # the set or the setting
     sentence: str                   # what is wrong
     cost: str                       # what it does to training or AP, and the cure
     count: int = 1
     examples: tuple[str, ...] = ()  # ids or names to look at
     serious: bool = True            # False: worth knowing, nothing is wrong
+    check: str = ""                 # who found it, a key of CHECKS in datasets/doctor/examine.py
+    where: str = ""                 # the set or the setting; both are filled in by `told`
 
     def __str__(self) -> str:
         shown = f" ({', '.join(self.examples)}{', ...' if self.more else ''})" * bool(self.examples)
@@ -33,6 +33,11 @@ class Finding:
     def more(self) -> bool:
         """Whether there are more than the examples."""
         return self.count > len(self.examples)
+
+
+def told(check: str, where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What a check finds, with its name, and the place where the finding says none."""
+    return (replace(one, check=check, where=one.where or where) for one in findings)
 
 
 def examples_of(values: Iterable, what: str = "") -> tuple[str, ...]:

@@ -84,13 +84,13 @@ class RawLabels:
         boxes = self.boxes[self.placed & np.isfinite(self.boxes).all(axis=1)]
         return len(boxes) > 2 and bool((np.abs(boxes) <= 1.5).all()) and bool((boxes % 1).any())
 
-    def finding(self, check: str, sentence: str, cost: str, wrong: np.ndarray, total: int = 0,
+    def finding(self, sentence: str, cost: str, wrong: np.ndarray, total: int = 0,
                 serious: bool = True) -> Finding:
         """What is wrong with annotations (N,) or with joints (N, K). total: of how many, where a
         few of them are noise."""
         count = int(wrong.sum())
         rows = np.flatnonzero(wrong if wrong.ndim == 1 else wrong.any(axis=1))
-        return Finding(check, self.name, sentence, cost, count,
+        return Finding(sentence, cost, count,
                        examples_of((self.ids[row] for row in rows), "annotation"),
                        serious and (not total or is_serious(count, total)))
 
@@ -102,7 +102,7 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
     faults: list[Finding] = []
 
     def fault(check: str, sentence: str, cost: str, **more: Any) -> None:
-        faults.append(Finding(check, name, sentence, cost, **more))
+        faults.append(Finding(sentence, cost, check=check, where=name, **more))
 
     file = _read(part, lists, fault)
     images = image_columns(file)

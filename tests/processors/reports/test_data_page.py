@@ -9,8 +9,8 @@ GUARDED = "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&#39;&gt;&lt;img src=x oner
 
 
 def test_names_sentences_and_reasons_are_escaped(tmp_path):
-    finding = Finding("areas", f"set {NASTY}", f"sentence {NASTY}", f"cost {NASTY}", 9,
-                      (f"example {NASTY}",))
+    finding = Finding(f"sentence {NASTY}", f"cost {NASTY}", 9, (f"example {NASTY}",),
+                      where=f"set {NASTY}")
     diagnosis = SimpleNamespace(verdict=f"verdict {NASTY}", sets=(f"line {NASTY}",),
                                 findings=(finding,), repeated=f"sigma {NASTY}")
     left_out = {"the upper bound": f"bound {NASTY}", "training.jpg": f"sheet {NASTY}"}
