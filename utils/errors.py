@@ -17,9 +17,8 @@ def in_words(error: OSError) -> str:
     of the common ones."""
     if not error.errno or not error.strerror:
         return str(error)
-    place = f"{error.filename}: " if error.filename else ""
-    cure = CURES.get(error.errno)
-    return f"{place}{error.strerror}" + (f": {cure}" if cure else "")
+    parts = error.filename, error.strerror, CURES.get(error.errno)
+    return ": ".join(str(part) for part in parts if part)
 
 
 class UserError(ValueError):

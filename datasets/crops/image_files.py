@@ -1,11 +1,13 @@
-"""Image files: their endings, and from a list of names to the files that are not there."""
+"""Image files: their endings, some out of many, and which of a list are not there."""
 import os
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import features
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")     # looked for in folders
@@ -31,6 +33,12 @@ def images_among(paths: Iterable[Path]) -> tuple[list[Path], str]:
     more = [f"{others.total() - sum(count for _, count in others.most_common(MOST_ENDINGS))} more"]
     cure = " (pip install pillow-heif, or convert them to JPEG)" if others.keys() & {*HEIF} else ""
     return images, ", ".join(parts + more * (len(others) > MOST_ENDINGS)) + cure
+
+
+def spread(items: Sequence[Any], most: int) -> list[Any]:
+    """At most so many of the items, evenly spread from the first to the last."""
+    places = np.linspace(0, len(items) - 1, min(len(items), most)).round().astype(int)
+    return [items[place] for place in places.tolist()]
 
 
 def missing_files(root: str | Path, names: Iterable[str], alike: Callable[[str], str] = str,

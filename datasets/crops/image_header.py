@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import RLock
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from PIL import Image
 
+from datasets.crops.image_files import spread
 from utils.errors import UserError
 from utils.files import open_file
 from utils.rgb import PILLOW_ERRORS, is_deep, orientation_of
@@ -105,15 +106,10 @@ def is_still(path: Path) -> bool:
 def count_open(files: Sequence[tuple[Path, Size | None]]) -> tuple[int, int]:
     """Of how many images with their stated sizes the orientation is open, and how many were looked
     at: few of them, evenly spread, and many if one of the few has an orientation."""
-    looked = _spread(files, FEW)
+    looked = spread(files, FEW)
     if any(header.orientation != 1 for header, _ in _headers(looked)):
-        looked = _spread(files, MANY)
+        looked = spread(files, MANY)
     return sum(header.leaves_open(stated) for header, stated in _headers(looked)), len(looked)
-
-
-def _spread(items: Sequence[Any], most: int) -> list[Any]:
-    step = max(len(items) / most, 1)
-    return [items[int(step * number)] for number in range(min(len(items), most))]
 
 
 def _headers(files: Iterable[tuple[Path, Size | None]],

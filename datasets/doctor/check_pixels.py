@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from datasets.crops.image_files import missing_files
+from datasets.crops.image_files import missing_files, spread
 from datasets.crops.image_header import ImageHeader, Size, read_header
 from datasets.crops.images import ImageError, bits_of, read_image
 from datasets.doctor.finding import Finding, examples_of, is_serious
@@ -73,7 +71,7 @@ def bit_depths(labels: RawLabels) -> Iterator[Finding]:
     headers, _ = read_headers(labels)
     deep = [row for row, header in headers.items() if header.deep]
     found = Counter[int]()
-    for row in _spread(deep, MOST_DECODED):
+    for row in spread(deep, MOST_DECODED):
         try:
             found[bits_of(labels.part.img_root / str(labels.file_names[row]))] += 1
         except ImageError:
@@ -102,7 +100,7 @@ def read_headers(labels: RawLabels) -> tuple[dict[int, ImageHeader], list[str]]:
     gone = set(missing_files(labels.part.img_root, labels.file_names.tolist()))
     rows = [row for row, name in enumerate(labels.file_names.tolist()) if name not in gone]
     headers, broken = {}, []
-    for row in _spread(rows, MOST_HEADERS):
+    for row in spread(rows, MOST_HEADERS):
         name = str(labels.file_names[row])
         try:
             headers[row] = header_of(labels.part.img_root / name)
@@ -126,8 +124,3 @@ def header_of(path: Path) -> ImageHeader:
     except ImageError:
         raise UserError("is no image") from None
     return ImageHeader((width, height), deep=True)
-
-
-def _spread(rows: list[int], most: int) -> list[int]:
-    places = np.linspace(0, len(rows) - 1, min(len(rows), most)).round().astype(int)
-    return [rows[place] for place in places]

@@ -78,13 +78,12 @@ class ErrorAnalysis:
 
 
 def analyse(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
-            skeleton: Skeleton, image_ids: Iterable[int] | None = None, cases: int = 12,
-            ) -> ErrorAnalysis:
+            skeleton: Skeleton, cases: int = 12) -> ErrorAnalysis:
     """Diagnose COCO keypoint results; arguments as of `coco_metrics`.
 
     cases: how many of the worst and of the best to keep. Evaluates about 14 + K times.
     """
-    truth = as_ground_truth(ground_truth, skeleton.num_joints, image_ids)
+    truth = as_ground_truth(ground_truth, skeleton.num_joints)
     results, _ = usable_results(results, truth, skeleton.num_joints)
     diagnosis = _Diagnosis(truth.coco(), results, skeleton)
     start = diagnosis.ap()

@@ -159,10 +159,7 @@ def _check_network(data: bytes, model: PoseModel) -> str:
         wanted = model.network(images).numpy()
         # an untrained network may give thousands, which float32 rounds to no better than that
         worst = max(worst, _difference(found, wanted) / max(1.0, np.abs(wanted).max()))
-    if not worst <= LIMIT:
-        raise UserError(f"the exported heatmaps are off by {worst:.1e}, more than {LIMIT:.0e}, so "
-                         f"nothing was written: other versions of torch, onnx and onnxruntime may "
-                         f"do better")
+    _ensure_within(LIMIT, worst, "heatmaps are", "")
     return f"heatmaps within {worst:.1e} of the network's"
 
 
@@ -194,11 +191,15 @@ def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
         worst = max(worst, _difference(found, wanted.numpy()),
                     _difference(scores, wanted_scores.numpy()))
     stride = codec.input_size[0] / codec.heatmap_size[0]
-    if not worst <= LIMIT * stride:
-        raise UserError(f"the exported decoder is off by {worst:.1e} input pixels, more than "
-                         f"{LIMIT * stride:.0e}, so nothing was written: other versions of torch, "
-                         f"onnx and onnxruntime may do better")
+    _ensure_within(LIMIT * stride, worst, "decoder is", " input pixels")
     return f"keypoints within {worst:.1e} input pixels of its decoder's"
+
+
+def _ensure_within(limit: float, worst: float, what: str, unit: str) -> None:
+    if not worst <= limit:      # also for NaN
+        raise UserError(f"the exported {what} off by {worst:.1e}{unit}, more than {limit:.0e}, so "
+                        f"nothing was written: other versions of torch, onnx and onnxruntime may "
+                        f"do better")
 
 
 def _difference(found: np.ndarray, wanted: np.ndarray) -> float:

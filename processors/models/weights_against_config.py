@@ -19,12 +19,9 @@ SETTINGS = (("model", "input_format"), ("codec", "alignment"))
 
 def disagreements(loaded: LoadReport, config: Config) -> dict[tuple[str, str], str]:
     """What weights want and the Config has otherwise: (section, key) -> the value they want."""
-    found = {}
-    for section, key in SETTINGS:
-        wanted, given = getattr(loaded, key), getattr(getattr(config, section), key)
-        if wanted is not None and wanted != given:
-            found[section, key] = wanted
-    return found
+    wishes = ((section, key, getattr(loaded, key)) for section, key in SETTINGS)
+    return {(section, key): wanted for section, key, wanted in wishes
+            if wanted not in (None, getattr(getattr(config, section), key))}
 
 
 def with_pixels_of_timm(config: Config) -> Config:

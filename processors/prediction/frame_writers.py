@@ -47,8 +47,9 @@ class ImageWriter:
         self.paths = [out] if one_file else [out / name for name in picture_names(source.names)]
         self.results_base = out.with_suffix("") if one_file else out / "results"
         inputs = {os.path.realpath(source.root / name) for name in source.names}
-        _ensure_apart(self.paths, inputs)
         for path in self.paths:
+            if os.path.realpath(path) in inputs:
+                raise UserError(f"--out would overwrite the source {path}: choose another folder")
             ensure_replaceable(path, "picture", "--out")
 
     def write(self, frame: Frame, picture: np.ndarray | None) -> None:
@@ -133,9 +134,3 @@ def picture_names(names: list[str]) -> list[str]:
             taken.add(name)
         found.append(name)
     return found
-
-
-def _ensure_apart(paths: list[Path], inputs: set[str]) -> None:
-    over = [path for path in paths if os.path.realpath(path) in inputs]
-    if over:
-        raise UserError(f"--out would overwrite the source {over[0]}: choose another folder")

@@ -1,5 +1,4 @@
 """A report of an evaluation: one HTML file that needs no network and nothing beside it."""
-from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -25,17 +24,16 @@ FILES = {"report.html": "page", "error_analysis.txt": "text"}      # of a report
 
 def write_report(folder: str | Path, *, title: str, protocol: str, metrics: CocoMetrics,
                  results: list[dict], ground_truth: GroundTruth | COCO | str | Path,
-                 img_root: str | Path, skeleton: Skeleton, image_ids: Iterable[int] | None = None,
-                 cases: int = 12, exif: str = "default", bits: int = 0) -> Path:
+                 img_root: str | Path, skeleton: Skeleton, exif: str = "default",
+                 bits: int = 0) -> Path:
     """Analyse the results, write `report.html` and `error_analysis.txt`, return the former.
 
-    protocol: of `protocol.protocol`. results, ground_truth, image_ids: those `metrics` were
-    computed from. img_root: where the files named by the ground truth are; cases whose image
-    cannot be read are left out. cases: how many of the worst and of the best people to show.
-    exif, bits: how images are read, see `read_image`.
+    protocol: of `protocol.protocol`. results, ground_truth: those `metrics` were computed from.
+    img_root: where the files named by the ground truth are; cases whose image cannot be read are
+    left out. exif, bits: how images are read, see `read_image`.
     """
-    truth = as_ground_truth(ground_truth, skeleton.num_joints, image_ids)
-    analysis = analyse(truth, results, skeleton, cases=cases)
+    truth = as_ground_truth(ground_truth, skeleton.num_joints)
+    analysis = analyse(truth, results, skeleton)
     text = as_text(analysis)
     images = {image["id"]: image for image in truth.images}
 

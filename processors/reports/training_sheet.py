@@ -8,6 +8,7 @@ import torch
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from datasets.coco import train_set
+from datasets.crops.image_files import spread
 from datasets.sample import collate
 from processors.models.pose_model import build_codec
 from processors.runtime.colour_augment import augment_colour
@@ -27,8 +28,7 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     """
     dataset = train_set(replace(config, data=replace(config.data, skip_broken=True)), skeleton)
     codec = build_codec(config, skeleton)
-    rows = np.unique(np.linspace(0, len(dataset) - 1, COUNT).round().astype(int))
-    samples = [dataset[int(row)] for row in rows]
+    samples = [dataset[row] for row in spread(range(len(dataset)), COUNT)]
     batch = collate([sample for sample in samples if not sample.broken] or samples)
     coloured = augment_colour(batch.crop, batch.draws, config.augment)
     crops = coloured.clamp(0, 255).to(torch.uint8).numpy()

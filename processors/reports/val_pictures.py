@@ -5,6 +5,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.coco import MSCOCO
+from datasets.crops.image_files import spread
 from datasets.crops.images import ImageError
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
@@ -19,9 +20,8 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
     Joints with a score below `threshold` are left out.
     """
     persons = dataset.persons
-    rows = np.unique(np.linspace(0, len(persons.image_ids) - 1, count).round().astype(int))
     images, captions = [], []
-    for row in rows:
+    for row in spread(range(len(persons.image_ids)), count):
         image_id = int(persons.image_ids[row])
         poses = np.array([result["keypoints"] for result in results
                           if result["image_id"] == image_id], np.float32)
