@@ -16,7 +16,6 @@ import ast
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -27,8 +26,7 @@ from processors.detection.box_nms import select_boxes
 from processors.detection.classes import class_numbers
 from processors.detection.letterbox import Letterbox, plan_letterbox
 from processors.detection.prepared import Prepared
-from processors.models.onnx_model import LARGEST_BATCH, TYPES, open_session
-from utils.errors import UserError, first_line
+from processors.models.onnx_session import ImageSession
 
 STRIDES = (8, 16, 32)
 FORMS = "YOLOv8 and YOLO11 (B, 4 + classes, N), YOLOv5 and YOLOX (B, N, 5 + classes)"
@@ -40,32 +38,25 @@ class OnnxDetector:
 
     def __init__(self, config: DetectorConfig, device: torch.device):
         """Raises FileNotFoundError or UserError for a file that is none of those above."""
-        self.config, self.path = config, Path(config.weights)
-        self.session = open_session(self.path, device)
-        images, *others = self.session.get_inputs()
-        if others or images.type not in TYPES or len(images.shape) != 4:
-            taken = ", ".join(f"{i.name} {i.type} {i.shape}" for i in (images, *others))
-            self._refuse(f"takes {taken}, and a detector takes one tensor of images (B, 3, H, W)")
-        self.input, self.dtype = images.name, TYPES[images.type]
-        batch, _, height, width = images.shape          # names or None where a side is free
-        self.batch = batch if isinstance(batch, int) else None
-        if self.batch and self.batch > LARGEST_BATCH:
-            self._refuse(f"takes {self.batch} images at once, which no memory holds")
-        side = config.image_size
-        self.size = (width if isinstance(width, int) else side,
-                     height if isinstance(height, int) else side)
+        self.config = config
+        self.session = ImageSession(
+            Path(config.weights), device, f"detector.weights {config.weights}",
+            f"give an export of a detector, without NMS in it, of {FORMS}")
+        height, width = (side or config.image_size for side in self.session.sides)
+        self.size = (width, height)
         if max(self.size) > 8192 or any(part % STRIDES[-1] for part in self.size):
-            self._refuse(f"takes images of {self.size[0]}x{self.size[1]} pixels, and the sides "
-                         f"must be multiples of {STRIDES[-1]} up to 8192")
-        metadata = self.session.get_modelmeta().custom_metadata_map
+            self.session.refuse(f"takes images of {width}x{height} pixels, and the sides must be "
+                                f"multiples of {STRIDES[-1]} up to 8192")
+        metadata = self.session.metadata
         if metadata.get("task", "detect") != "detect":
-            self._refuse(f"is a network for the task {metadata['task'][:40]!r}, and not for detect")
+            self.session.refuse(f"is a network for the task {metadata['task'][:40]!r}, and not for "
+                                f"detect")
         self.is_yolox = self.is_raw = self.by_class = False
-        output = self._run(np.full((1, 3, *self.size[::-1]), 114, self.dtype))
+        output = self._run(np.full((1, 3, height, width), 114, np.float32))
         classes = self._find_form(output)
         names = _names(metadata.get("names", ""))
         if names and len(names) != classes:
-            self._refuse(f"names {len(names)} classes and gives {classes}")
+            self.session.refuse(f"names {len(names)} classes and gives {classes}")
         self.classes = class_numbers(config.classes, names, classes, config.weights)
 
     def prepare(self, image: np.ndarray) -> Prepared:
@@ -77,7 +68,7 @@ class OnnxDetector:
     def find(self, images: Sequence[Prepared]) -> list[tuple[np.ndarray, np.ndarray]]:
         """As Yolov5.find."""
         pixels = np.stack([image.pixels for image in images]).transpose(0, 3, 1, 2)
-        pixels = (pixels[:, ::-1] if self.is_yolox else pixels / 255).astype(self.dtype)
+        pixels = pixels[:, ::-1] if self.is_yolox else pixels / 255
         config, results = self.config, []
         for image, rows in zip(images, self._rows(self._run(pixels)), strict=True):
             found = select_boxes(rows, config.confidence, config.iou, self.classes,
@@ -86,20 +77,11 @@ class OnnxDetector:
         return results
 
     def _run(self, pixels: np.ndarray) -> Tensor:
-        """(B, 3, H, W) -> the file's output (B, ...) float32, in pieces of the batch it takes."""
-        step, found = self.batch or len(pixels), []
-        for first in range(0, len(pixels), step):
-            part = pixels[first:first + step]
-            full = np.concatenate([part, np.zeros((step - len(part), *part.shape[1:]), part.dtype)])
-            try:
-                output = self.session.run(None, {self.input: np.ascontiguousarray(full)})
-            except Exception as error:      # onnxruntime has a class of its own for each mishap
-                self._refuse(f"cannot run on images of {self.size[0]}x{self.size[1]} pixels "
-                             f"({first_line(error)})", error)
-            if len(output) != 1 or output[0].ndim != 3 or len(output[0]) != step:
-                self._refuse(f"gives the outputs {[list(np.shape(one)) for one in output]}")
-            found.append(torch.from_numpy(output[0][:len(part)].astype(np.float32)))
-        return torch.cat(found)
+        """(B, 3, H, W) -> the file's one output (B, rows, numbers) float32."""
+        found = self.session.run(pixels)
+        if len(found) != 1 or found[0].ndim != 3 or len(found[0]) != len(pixels):
+            self.session.refuse(f"gives the outputs {[list(one.shape) for one in found]}")
+        return found[0]
 
     def _find_form(self, output: Tensor) -> int:
         """Set the form by the output for a grey image; returns the number of classes."""
@@ -115,8 +97,8 @@ class OnnxDetector:
                 shifts = centres / strides - corners
                 self.is_raw = bool(centres.abs().mean() < shifts.abs().mean())
             return numbers - 5
-        self._refuse(f"gives an output of the shape {tuple(output.shape)} for images of "
-                     f"{self.size[0]}x{self.size[1]} pixels")
+        self.session.refuse(f"gives an output of the shape {tuple(output.shape)} for images of "
+                            f"{self.size[0]}x{self.size[1]} pixels")
 
     def _rows(self, output: Tensor) -> Tensor:
         """The output in the form of YOLOv5: (B, N, 5 + C) in input pixels."""
@@ -128,7 +110,8 @@ class OnnxDetector:
             output = torch.cat([(output[..., :2] + corners) * strides,
                                 output[..., 2:4].clamp(max=10).exp() * strides, output[..., 4:]], 2)
         if not (output[..., 4:] <= CERTAIN).all():      # also for NaN
-            self._refuse("gives probabilities above 1 or NaN, so its output means something else")
+            self.session.refuse("gives probabilities above 1 or NaN, so its output means something "
+                                "else")
         return output
 
     def _grid(self) -> tuple[Tensor, Tensor]:
@@ -140,10 +123,6 @@ class OnnxDetector:
             corners.append(torch.stack((x, y), -1).reshape(-1, 2))
             strides.append(torch.full((x.numel(), 1), stride))
         return torch.cat(corners).float(), torch.cat(strides).float()
-
-    def _refuse(self, what: str, cause: Exception | None = None) -> NoReturn:
-        raise UserError(f"detector.weights {self.path} {what}: give an export of a detector, "
-                        f"without NMS in it, of {FORMS}") from cause
 
 
 def _to_image(letterbox: Letterbox, boxes: np.ndarray) -> np.ndarray:

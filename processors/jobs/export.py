@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from processors.models.exported_decoder import ExportedDecoder
 from processors.models.load_pose_model import load_pose_model
-from processors.models.onnx_model import open_session, to_metadata
+from processors.models.onnx_model import to_metadata
+from processors.models.onnx_session import open_session
 from processors.models.pose_model import PoseModel, build_codec
 from utils.errors import UserError, first_line
 from utils.heatmap_codec import HeatmapCodec

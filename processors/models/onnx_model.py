@@ -9,9 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,68 +22,41 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from processors.models.inference import PoseCodec
+from processors.models.onnx_session import ImageSession, size_in_words
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.weights_against_config import config_to_evaluate
-from utils.errors import UserError, first_line
+from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
-from utils.log import log
 
 METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"
 SECTIONS = ("model", "codec", "val")        # of the Config; others are of no use to a predictor
-CPU = torch.device("cpu")
-LARGEST_BATCH = 1024
-TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
 class OnnxNetwork(nn.Module):
     """Images (B, 3, H, W) float32 -> the file's heatmaps (B, K, h, w) float32.
 
-    A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. A file
-    with a fixed batch is run in pieces of that size. The numbers pass through the host's memory.
-    Raises UserError for images that the file does not take.
+    A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. Raises
+    UserError for images that the file does not take.
     """
 
     def __init__(self, path: Path, device: torch.device):
         super().__init__()
-        self.path = path
-        self.session = open_session(path, device)
-        images, *others = self.session.get_inputs()
-        if others or images.type not in TYPES or len(images.shape) != 4:
-            taken = ", ".join(f"{i.name} {i.type} {i.shape}" for i in (images, *others))
-            raise UserError(f"{path} takes {taken}; a pose network takes one tensor of images "
-                             f"(B, 3, H, W)")
-        self.input, self.dtype = images.name, TYPES[images.type]
-        batch, _, *self.size = images.shape     # names or None where a side is free
-        self.batch = batch if isinstance(batch, int) else None
-        if self.batch and self.batch > LARGEST_BATCH:
-            raise UserError(f"{path} takes {self.batch} images at once, which no memory holds: "
-                            f"export it with a free batch, or one up to {LARGEST_BATCH}")
+        self.path, self.session = path, ImageSession(
+            path, device, str(path), "a pose network takes one tensor of images, of the size that "
+                                     "codec.input_size says")
 
     def forward(self, images: Tensor) -> Tensor:
-        if any(isinstance(side, int) and side != given
-               for side, given in zip(self.size, images.shape[2:], strict=True)):
-            raise UserError(f"{self.path} takes images of {_sides(self.size)} pixels, not of "
-                             f"{_sides(images.shape[2:])}: set codec.input_size to what it takes")
-        rows = np.ascontiguousarray(images.detach().cpu().numpy(), self.dtype)
-        step = self.batch or len(rows)
-        found = torch.cat([self._run(rows[first:first + step])
-                           for first in range(0, len(rows), step)])
-        return found.to(images.device)
-
-    def _run(self, rows: np.ndarray) -> Tensor:
-        missing = (self.batch or len(rows)) - len(rows)
-        full = np.pad(rows, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        try:
-            found = [torch.from_numpy(output).float() for output in
-                     self.session.run(None, {self.input: full})]
-        except Exception as error:      # onnxruntime has a class of its own for each mishap
-            raise UserError(f"{self.path} cannot run on images of {_sides(rows.shape[2:])} "
-                             f"pixels ({first_line(error)}): set codec.input_size to what it "
-                             f"takes") from error
+        sides = self.session.sides
+        if any(side not in (None, given) for side, given in zip(sides, images.shape[2:],
+                                                                strict=True)):
+            raise UserError(f"{self.path} takes images of {size_in_words(sides)} pixels, not of "
+                            f"{size_in_words(images.shape[2:])}: set codec.input_size to what it "
+                            f"takes")
+        found = self.session.run(images.detach().cpu().numpy())
         if len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
             found = [torch.cat([found[0], found[1][..., None]], dim=-1)]
-        return found[0][:len(rows)]
+        return found[0].to(images.device)
 
 
 class DecodedCodec:
@@ -112,7 +83,7 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
     """
     path, device, settings = Path(path), torch.device(device), settings or ConfigSource()
     network = OnnxNetwork(path, device)
-    stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    stored = from_metadata(network.session.metadata, path)
     if stored is None:
         config = _foreign_settings(path, settings).resolve(None, path)
         skeleton, decoded = load_skeleton(config.data.skeleton), False
@@ -138,7 +109,7 @@ def load_to_evaluate(path: Path, config: Config, device: torch.device,
     """The network of an .onnx file, and the Config and the skeleton to evaluate it with: those of
     a file of ours, but for what the command line says; for others the Config says them."""
     network = OnnxNetwork(path, device)
-    stored = from_metadata(network.session.get_modelmeta().custom_metadata_map, path)
+    stored = from_metadata(network.session.metadata, path)
     skeleton = None
     if stored is not None:
         if stored.decoded:
@@ -151,38 +122,6 @@ def load_to_evaluate(path: Path, config: Config, device: torch.device,
     skeleton = skeleton or load_skeleton(config.data.skeleton)
     _try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
     return network, config, skeleton
-
-
-def open_session(source: Path | bytes, device: torch.device = CPU) -> Any:
-    """An onnxruntime.InferenceSession of a file, or of a file's content."""
-    if isinstance(source, Path) and not source.is_file():
-        raise FileNotFoundError(f"there is no ONNX file {source}: give the path of a file that "
-                                f"python main.py export has written")
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError("ONNX files need the package onnxruntime: pip install "
-                         "onnxruntime, or onnxruntime-gpu for GPUs") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3          # errors
-    # waiting threads leave the processors to those that read images
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device.type == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        # TF32 has 10 bits, too few for the logarithm of a decoder in the file
-        providers.insert(0, ("CUDAExecutionProvider",
-                             {"device_id": device.index or 0, "use_tf32": 0}))
-    elif device.type == "cuda":
-        log.warning("this onnxruntime has no CUDA, so the network runs on the CPU: install "
-                    "onnxruntime-gpu in its place")
-    try:
-        return onnxruntime.InferenceSession(
-            source if isinstance(source, bytes) else str(source), options, providers=providers)
-    except Exception as error:      # bytes that are no network fail in any way one can think of
-        name = "what was exported" if isinstance(source, bytes) else source
-        raise UserError(f"{name} cannot be read as an ONNX network ({first_line(error)}): it is "
-                         f"cut short, damaged or of another kind; get it again") from error
 
 
 @dataclass(frozen=True)
@@ -249,10 +188,5 @@ def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
         raise UserError(f"{path} gives {found[0]} heatmaps, but the skeleton {skeleton.name} has "
                          f"{joints} joints: set data.skeleton and model.num_joints to what the "
                          f"network was trained with")
-    raise UserError(f"{path} gives heatmaps of {_sides(found[1:])} pixels for an input of {width}x"
-                     f"{height}: only heatmaps of a quarter of the input's size can be used")
-
-
-def _sides(shape: Any) -> str:
-    """(H, W) as width x height."""
-    return "x".join(str(side) for side in reversed(shape))
+    raise UserError(f"{path} gives heatmaps of {size_in_words(found[1:])} pixels for an input of "
+                    f"{width}x{height}: only heatmaps of a quarter of the input's size can be used")
