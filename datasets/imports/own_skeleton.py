@@ -16,7 +16,7 @@ from datasets.annotations.joint_names import partners
 from datasets.annotations.skeleton import Skeleton, skeleton_from_dict
 from datasets.imports.coco import coco_files, kinds_of
 from datasets.imports.cvat import cvat_tree
-from datasets.imports.yolo import class_numbers
+from datasets.imports.yolo import numbers_of_class
 from datasets.imports.yolo_tree import data_yaml
 from utils.errors import UserError
 from utils.log import log
@@ -66,7 +66,7 @@ def _numbered(count: int) -> list[str]:
 
 def _of_yolo(source: Path, wanted: str) -> Parts:
     said = data_yaml(source)
-    classes = class_numbers(said, wanted)
+    classes = numbers_of_class(said, wanted)
     joints = next((said.joint_names[number] for number in classes if number in said.joint_names),
                   _numbered(said.shape[0]) if said.shape else [])
     if not joints:

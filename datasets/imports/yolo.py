@@ -53,19 +53,19 @@ def read_yolo(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     return [*notes.usable(files, lambda file: _image(file, root, base, form, notes))], base
 
 
-def class_numbers(said: DataYaml, wanted: str) -> list[int]:
+def numbers_of_class(said: DataYaml, wanted: str) -> list[int]:
     """The numbers of the class that is asked for, by name or number; of all without one."""
     return [number for number, name in said.names.items() if wanted in ("", name, str(number))]
 
 
 def _form(said: DataYaml, skeleton: Skeleton, notes: Notes) -> _Form:
     wanted = notes.wanted
-    if wanted and not wanted.isdecimal() and not class_numbers(said, wanted):
+    if wanted and not wanted.isdecimal() and not numbers_of_class(said, wanted):
         known = ", ".join(said.names.values()) or "nothing, as there is no data.yaml with names"
         raise UserError(f"the labels have no class {wanted} (--class): give its number, or one of "
                         f"{known}")
     count = said.shape[0] if said.shape else skeleton.num_joints
-    names = next((said.joint_names[number] for number in class_numbers(said, wanted)
+    names = next((said.joint_names[number] for number in numbers_of_class(said, wanted)
                   if number in said.joint_names), ())
     places = list(range(count)) if not said.shape and not names else joint_places(
         names, count, skeleton, str(said.path), notes)

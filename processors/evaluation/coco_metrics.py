@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
+from configs.schema import SCORES
 from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
 from utils.log import log
 
-COCO_METRICS = ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)")
+COCO_METRICS = SCORES["coco"]
 
 
 @dataclass(frozen=True)
