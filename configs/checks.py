@@ -4,7 +4,7 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from configs.networks import NETWORKS
-from configs.schema import SCORES, Config, DataConfig, ModelConfig
+from configs.schema import SCORES, Config, DataConfig, ModelConfig, ValConfig
 from utils.errors import UserError
 from utils.shown import is_plain, shown
 from utils.user_path import path_problem
@@ -17,7 +17,7 @@ NOT_IN_NAMES = '/\\:*?"<>|'      # not all file systems have them in names
 def problems(config: Config) -> Iterator[tuple[str, str]]:
     """Yields (key, sentence about it with the cure) for every setting that cannot work."""
     single = [*range_problems(config), *_text_problems(config)]
-    yield from single or _contradictions(config)
+    yield from single or (*_contradictions(config), *_best(config.val))
 
 
 def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -160,9 +160,12 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                             "processor: ddp or amp: fp16")
     if optim.sync_bn and config.processor == "dp":
         yield "optim.sync_bn", "is true, but DataParallel cannot do it; set processor: ddp"
-    metric = next((name for name, scores in SCORES.items() if config.val.best in scores), "coco")
-    if metric not in (*config.val.metrics, "coco"):
-        yield "val.best", (f"is {config.val.best}, which val.metrics does not ask for; write "
+
+
+def _best(val: ValConfig) -> Iterator[tuple[str, str]]:
+    metric = next((name for name, scores in SCORES.items() if val.best in scores), "coco")
+    if metric not in (*val.metrics, "coco"):
+        yield "val.best", (f"is {val.best}, which val.metrics does not ask for; write "
                            f"val.metrics: [coco, {metric}]")
 
 
