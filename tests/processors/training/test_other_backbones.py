@@ -35,6 +35,7 @@ WAYS = {
     "bf16": {"optim.amp": "bf16"},
     "fp16": {"optim.amp": "fp16"},
     "pixels of a channel together": {"optim.channels_last": False},
+    "a backbone that stands still": {"optim.freeze_epochs": 1},
     "one process of ddp": {"processor": "ddp", "optim.sync_bn": True},
 }
 
