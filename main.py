@@ -17,6 +17,7 @@ from processors.commands.arguments import QUICKSTART, Job
 from utils.errors import UserError, in_words
 from utils.files import write_to_stdout
 from utils.json_file import gc_paused
+from utils.shown import sentence
 from utils.user_path import user_path
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
@@ -97,7 +98,7 @@ def main(words: list[str]) -> int:
     except (UserError, OSError) as error:
         if os.environ.get("SIMPLEPOSE_TRACEBACK"):
             raise
-        print(f"error: {in_words(error) if isinstance(error, OSError) else error}",
+        print(f"error: {sentence(in_words(error) if isinstance(error, OSError) else error)}",
               file=sys.stderr)
         return 2
     except KeyboardInterrupt:       # before the training began, or the second one in it

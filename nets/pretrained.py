@@ -101,7 +101,8 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     else:
         ours = ()
     match = _match(net.state_dict(), state)
-    problem = match.problem(is_imagenet=SOURCES[source].backbone_only, allow_partial=allow_partial)
+    problem = match.problem(file_names, is_imagenet=SOURCES[source].backbone_only,
+                            allow_partial=allow_partial)
     if problem:
         if size and match.wrong_shape:
             problem += f" (it is for codec.input_size {list(size)})"
@@ -146,7 +147,8 @@ class _Match:
     missed: tuple[str, ...]
     left: tuple[str, ...]
 
-    def problem(self, is_imagenet: bool, allow_partial: bool) -> str:
+    def problem(self, file_names: Mapping[str, str], is_imagenet: bool, allow_partial: bool,
+                ) -> str:
         """Why this is no match good enough to load; empty if it is."""
         if not any(key.startswith("backbone.") for key in self.fitting):
             return "no tensor of the backbone has its name and shape"
@@ -159,7 +161,7 @@ class _Match:
                       and not key.startswith(("head.", "backbone.last_norm."))]
             left = [key for key in left if not key.startswith(IMAGENET_ONLY)]
         faults = {"of another shape": self.wrong_shape, "not in the file": missed,
-                  "in the file only": left}
+                  "in the file only": [file_names[key] for key in left]}
         return ", ".join(f"{what}: {first_few(keys)}"
                          for what, names in faults.items()
                          if (keys := [key for key in names if not key.endswith(COUNTERS)]))

@@ -11,6 +11,7 @@ import main
 from nets.files.sources import SOURCES
 from processors.commands import evaluate, import_labels
 from processors.jobs.import_labels import IMPORTERS
+from utils.errors import UserError
 from utils.files import ROOT
 
 GOOD = """
@@ -178,6 +179,28 @@ def test_a_real_process_ends_with_status_2_and_no_traceback(recipe, pytestconfig
     assert done.stderr == ("error: the command line: there is no key sed; "
                            "did you mean seed?\n")
     assert list(recipe.parent.iterdir()) == [recipe]
+
+
+def test_what_a_strangers_name_makes_of_a_sentence_stays_a_short_line(recipe, monkeypatch, capsys):
+    def fail(job):
+        raise ERRORS.pop()
+
+    monkeypatch.setattr(main, "call", fail)
+    ERRORS = [UserError("\x1b[31mrm\n" * 1000 + ": correct it"),
+              FileNotFoundError("gone\n\x1b[2J" + "x" * 10 ** 5), OSError(5, "bad\n", "\x1b[2J")]
+    while ERRORS:
+        err = refusal([str(recipe)], recipe.parent, capsys)
+        assert err[:-1].isprintable() and len(err) < 7000
+
+
+@pytest.mark.parametrize("bug", [ValueError, TypeError, KeyError, RecursionError, OverflowError])
+def test_an_error_of_our_own_keeps_its_traceback(recipe, monkeypatch, bug):
+    def fail(job):
+        raise bug("ours")
+
+    monkeypatch.setattr(main, "call", fail)
+    with pytest.raises(bug, match="ours"):
+        main.main([str(recipe)])
 
 
 def test_a_developer_can_ask_for_the_traceback(recipe, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from tqdm import tqdm
 
 from utils.files import write_to_stdout
+from utils.shown import lines
 
 log = logging.getLogger("simplepose")
 
@@ -20,7 +21,7 @@ class _AboveBars(logging.Handler):
 
 def show(text: str) -> None:
     """Write lines to stdout, above a progress bar that is on the terminal; see write_to_stdout."""
-    write_to_stdout(lambda: tqdm.write(text, file=sys.stdout))
+    write_to_stdout(lambda: tqdm.write(lines(text), file=sys.stdout))
 
 
 def show_log(rank: int = 0) -> None:

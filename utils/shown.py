@@ -8,6 +8,9 @@ import unicodedata
 from typing import Any
 
 LONGEST = 80        # characters of a text
+LONGEST_SENTENCE = 1500     # of all that is said at once
+
+TURNS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")    # of bidirectional text
 
 
 class _Short(reprlib.Repr):
@@ -42,7 +45,18 @@ def on_one_line(error: Exception, longest: int = 150) -> str:
     return shortened(" ".join(str(error).split()) or type(error).__name__, longest)
 
 
+def sentence(error: object) -> str:
+    """What somebody's error says, as it may be printed, whatever name of theirs stands in it."""
+    return shortened(str(error), LONGEST_SENTENCE)
+
+
+def lines(text: str) -> str:
+    """The same for text of several lines: no codes reach a terminal."""
+    return "\n".join(shortened(line, len(line)) for line in text.split("\n"))
+
+
 def is_plain(text: str) -> bool:
-    """Whether a log and a file name can hold it: no line breaks, codes of terminals or halves of
-    letters."""
-    return not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
+    """Whether a log and a file name can hold it: no line breaks, codes of terminals, halves of
+    letters, or marks that turn the direction of what follows."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")
+                   or unicodedata.bidirectional(letter) in TURNS for letter in text)

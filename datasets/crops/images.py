@@ -19,6 +19,7 @@ from datasets.crops.image_header import (
 from utils.errors import UserError
 from utils.files import read_file
 from utils.rgb import PILLOW_ERRORS, as_rgb, is_deep, of_pillow, turned, used_bits
+from utils.shown import sentence
 
 JPEG_SCAN, PNG_START, TIFF_STARTS = b"\xff\xda", b"\x89PNG", (b"II*\0", b"MM\0*")
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
@@ -43,8 +44,9 @@ class ImageError(UserError):
     sentence is the last line of that, and all that is kept.
     """
     def __init__(self, message: str):
-        last_line = message.strip().splitlines()[-1]
-        super().__init__(last_line.removeprefix(f"{__name__}.{type(self).__name__}: "))
+        if message.startswith("Caught "):
+            message = message.strip().splitlines()[-1]
+        super().__init__(sentence(message.removeprefix(f"{__name__}.{type(self).__name__}: ")))
 
 
 def read_image(path: str | Path, stated: Size | None = None, exif: str = "default",

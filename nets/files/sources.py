@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from utils.errors import UserError
+from utils.shown import shortened
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def _likeliest(kind: str, file_name: str, under_ema: bool) -> tuple[str, str]:
 
 
 def first_few(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, which may be a stranger's, and how many more there are."""
     names = list(names)
-    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    return (", ".join(shortened(name) or "''" for name in names[:2])
+            + (f" and {len(names) - 2} more" if len(names) > 2 else ""))

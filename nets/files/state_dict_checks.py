@@ -9,6 +9,7 @@ import torch
 
 from nets.files.sources import first_few
 from utils.errors import UserError
+from utils.shown import shortened
 
 WRAPPERS = ("ema", "state_dict", "model", "net")   # where a checkpoint keeps its weights
 PREFIXES = ("module.", "_orig_mod.", "model.")     # from DataParallel, torch.compile, a wrapper
@@ -52,8 +53,9 @@ def by_new_names(state: Mapping[str, torch.Tensor], renamed: Callable[[str], str
     for key, value in state.items():
         name = renamed(key)
         if name in found:
-            raise UserError(f"{where} holds two networks at once: both {old_names[name]} and "
-                             f"{key} are {name}; save the one to use in a file of its own")
+            raise UserError(f"{where} holds two networks at once: both "
+                            f"{shortened(old_names[name])} and {shortened(key)} are "
+                            f"{shortened(name)}; save the one to use in a file of its own")
         found[name], old_names[name] = value, key
     return found, old_names
 
@@ -63,15 +65,15 @@ def ensure_plain_numbers(state: Mapping[str, torch.Tensor], ours: Mapping[str, t
     """Tensors that have a place in the net must be dense and real, with a place in memory for each
     number (a tensor that was expanded may claim any size). Both by our names."""
     for key in state.keys() & ours.keys():
-        value = state[key]
+        value, name = state[key], shortened(key)
         kinds = FLOATS + INTEGERS if key.endswith(COUNTERS) else FLOATS
         if (value.layout != torch.strided or value.is_nested or value.is_meta
                 or value.is_quantized or value.dtype not in kinds):
-            raise UserError(f"{where}: {key} is no dense tensor of real numbers (its type is "
+            raise UserError(f"{where}: {name} is no dense tensor of real numbers (its type is "
                              f"{value.dtype}, {value.layout} on {value.device}): save the "
                              f"state_dict as plain float32")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise UserError(f"{where}: {key} claims more numbers than the file holds: save the "
+            raise UserError(f"{where}: {name} claims more numbers than the file holds: save the "
                             f"state_dict as plain float32")
     rows = {tuple(state[key].shape[:1]) for key in state.keys() & ours.keys()
             if key.startswith(LAST_LAYER)}

@@ -14,6 +14,12 @@ def test_lines_go_to_stdout_once_with_a_date(capsys):
     assert out.endswith(" AP 0.5\n") and out[:2] == "20" and out.count("\n") == 1 and err == ""
 
 
+def test_no_codes_reach_the_terminal_and_lines_stay_lines(capsys):
+    show_log()
+    log.info("a table\nof two %s", "\x1b[31mlines")
+    assert capsys.readouterr().out.endswith(" a table\nof two \\x1b[31mlines\n")
+
+
 def test_the_other_processes_say_errors_only(capsys):
     show_log(rank=1)
     log.info("quiet"), log.warning("quiet"), log.error("loud")

@@ -1,7 +1,7 @@
 """Whatever a file holds, a message shows a line of it."""
 import pytest
 
-from utils.shown import is_plain, shortened, shown
+from utils.shown import is_plain, lines, sentence, shortened, shown
 
 
 def doubled(depth: int) -> list:
@@ -37,8 +37,15 @@ def test_a_long_text_keeps_its_ends_and_codes_of_terminals_are_written_out():
     assert shortened("\x1b[2Ja\nb") == "\\x1b[2Ja\\nb" and shortened("骨架 1") == "骨架 1"
 
 
+def test_what_is_printed_has_no_codes_of_terminals_and_keeps_its_end():
+    assert sentence(ValueError("\x1b[2J" + "x" * 10 ** 5 + ": mend it")).endswith(": mend it")
+    assert len(sentence("\n" * 10 ** 5)) < 4000 and sentence("\n\x1b").isprintable()
+    assert lines("a\nb\x1b[31m\rc") == "a\nb\\x1b[31m\\rc"
+
+
 @pytest.mark.parametrize("text, plain", [
     ("a b", True), ("骨\u3000架", True), ("", True), ("a\nb", False), ("\x1b", False),
-    ("\x00", False), ("\x9b", False), ("\ud800", False)])
+    ("\x00", False), ("\x9b", False), ("\ud800", False), ("a\u202eb", False), ("a\u2028b", False),
+    ("\u0645\u06cc\u200c\u0631\u0648\u0645", True)])
 def test_text_that_a_log_can_hold(text, plain):
     assert is_plain(text) == plain

@@ -256,3 +256,11 @@ def test_error_keeps_its_sentence_through_a_worker():
     traceback = ("Caught ImageError in DataLoader worker process 0.\nOriginal Traceback:\n"
                  "  File ...\ndatasets.crops.images.ImageError: image a.jpg is empty\n")
     assert str(ImageError(traceback)) == "image a.jpg is empty"
+
+
+def test_a_name_with_line_breaks_is_shown_on_one_line(tmp_path):
+    name = "a\n\x1b[31mb.jpg"
+    with pytest.raises(ImageError, match="b.jpg is damaged") as caught:
+        read(tmp_path, b"x", name)
+    sentence = str(caught.value)
+    assert sentence.isprintable() and sentence.startswith("image ") and "a\\n\\x1b[31mb" in sentence

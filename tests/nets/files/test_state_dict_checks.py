@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from nets import build_net
-from nets.files.state_dict_checks import find_state
+from nets.files.state_dict_checks import ensure_finite, ensure_plain_numbers, find_state
 from nets.pretrained import load_weights
 
 KEY = "backbone.layer4.1.conv2.weight"      # far from the first that would be copied
@@ -79,6 +79,30 @@ def test_odd_tensors_without_a_place_in_the_net_do_not_matter():
     state = with_one(abs) | {"head.output.mask": torch.ones(2, dtype=torch.bool)}
     report = load_weights(make(), state, allow_partial=True)
     assert report.left == ("head.output.mask",)
+
+
+NAME = "a\n\x1b[31m" + "x" * 20_000
+
+
+@pytest.mark.parametrize("words, foreign", [
+    (r"in the file only: a\\n", lambda: with_one(abs) | {NAME: torch.zeros(1)}),
+    ("in the file only: ''", lambda: with_one(abs) | {"": torch.zeros(1)}),
+    ("no code base", lambda: {NAME + key: value for key, value in with_one(abs).items()}),
+    ("two networks at once", lambda: {key + NAME: torch.ones(1) for key in (KEY, f"module.{KEY}")}),
+])
+def test_names_in_a_file_are_shown_on_one_short_line(words, foreign):
+    with pytest.raises(ValueError, match=words) as caught:
+        load_weights(make(), foreign())
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("check", [ensure_finite, ensure_plain_numbers])
+def test_so_are_those_of_a_file_that_is_looked_at_by_itself(check):
+    state = {NAME: torch.full((2,), torch.nan).to(
+        torch.complex64 if check is ensure_plain_numbers else torch.float32)}
+    with pytest.raises(ValueError) as caught:
+        check(state, state, "it")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
 
 
 def test_a_checkpoint_that_contains_itself_ends():
