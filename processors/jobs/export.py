@@ -158,6 +158,9 @@ def _check_network(data: bytes, model: PoseModel) -> str:
         images = torch.randn(batch, 3, height, width, generator=generator)
         found, = session.run(["heatmaps"], {"images": images.numpy()})
         wanted = model.network(images).numpy()
+        if not np.isfinite(wanted).all():
+            raise UserError("the network's heatmaps hold NaN or infinite numbers, so nothing was "
+                            "written: its weights are damaged, or too large; take other ones")
         # an untrained network may give thousands, which float32 rounds to no better than that
         worst = max(worst, _difference(found, wanted) / max(1.0, np.abs(wanted).max()))
     _ensure_within(LIMIT, worst, "heatmaps are", "")
@@ -204,5 +207,7 @@ def _ensure_within(limit: float, worst: float, what: str, unit: str) -> None:
 
 
 def _difference(found: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest; NaN, which is below no limit, for another shape."""
-    return float(np.abs(found - wanted).max()) if found.shape == wanted.shape else float("nan")
+    """The largest; infinite for another shape and for what is no finite number."""
+    if found.shape != wanted.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found.astype(np.float64) - wanted).max())

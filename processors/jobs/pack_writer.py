@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from configs.schema import AugmentConfig
 from datasets.coco import MSCOCO
@@ -33,7 +33,7 @@ from datasets.crops.crop_pack import (
     read_index,
 )
 from datasets.crops.images import ImageError
-from datasets.workers import PARENT_LOOK, dead_workers_named, init_worker
+from datasets.workers import PARENT_LOOK, Loader, dead_workers_named, init_worker
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
@@ -137,8 +137,10 @@ def _held(path: Path) -> Iterator[None]:
     one tries for a little longer. Raises UserError if it is in vain.
     """
     index = index_path(path)
-    if path.is_dir():
-        raise UserError(f"data.train_pack: {path} is a folder: name a file")
+    for one in (path, index):       # a pipe would be waited for
+        if one.exists() and not one.is_file():
+            raise UserError(f"data.train_pack: {one} is no file, but a folder, a device or a pipe: "
+                            f"name a file")
     if path.is_symlink() or index.is_symlink():
         raise UserError(f"data.train_pack: {path} or its index is a link, and nothing is written "
                         f"through links: name the file itself")
@@ -178,8 +180,8 @@ def _locked(handle: int, path: Path) -> bool:
 def _append(path: Path, images: ImagePieces, first: int, num_workers: int) -> None:
     """Pack the images from row `first` on."""
     left = range(first, len(images))
-    loader = DataLoader(images, batch_size=None, sampler=left, worker_init_fn=init_worker,
-                        num_workers=min(num_workers, len(left)), collate_fn=_as_is)
+    loader = Loader(images, batch_size=None, sampler=left, worker_init_fn=init_worker,
+                    num_workers=min(num_workers, len(left)), collate_fn=_as_is)
     broken = 0
     with open(path, "ab") as data, open(index_path(path), "ab") as index:
         for number, (new, content, problem) in enumerate(bar(loader, f"packing {path}"), 1):

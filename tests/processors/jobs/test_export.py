@@ -20,6 +20,7 @@ from processors.models.load_pose_model import load_pose_model  # noqa: E402
 from processors.models.onnx_model import METADATA, to_metadata  # noqa: E402
 from processors.pose_predictor import PosePredictor  # noqa: E402
 from tests.processors.pose_checkpoints import write_checkpoint  # noqa: E402
+from utils.errors import UserError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 TIMM = ("resnet50.a1_in1k", "convnext_tiny.fb_in22k", "mobilenetv4_conv_small.e2400_r224_in1k",
@@ -141,6 +142,42 @@ def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, m
     with pytest.raises(ValueError, match="exported heatmaps are off by 2"):
         export(checkpoint, out)
     assert out.read_bytes() == older and os.listdir(tmp_path) == ["net.onnx"]
+
+
+@pytest.mark.parametrize("decode, spoil", [(False, lambda found: found[:, :5]),
+                                           (True, lambda found: found * np.nan)])
+def test_outputs_of_another_shape_or_without_numbers_are_refused(checkpoint, tmp_path, monkeypatch,
+                                                                 decode, spoil):
+    open_session = export_module.open_session
+
+    class Spoiled:
+        def __init__(self, data):
+            self.session = open_session(data)
+
+        def run(self, names, feed):
+            found = self.session.run(names, feed)
+            return found if names and decode else [spoil(output) for output in found]
+
+    monkeypatch.setattr(export_module, "open_session", Spoiled)
+    with pytest.raises(UserError, match=f"exported {'decoder is' if decode else 'heatmaps are'} off"
+                                        " by inf.*nothing was written"):
+        export(checkpoint, tmp_path / "net.onnx", decode=decode)
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_that_gives_no_numbers_is_refused(tmp_path):
+    weights = write_checkpoint(tmp_path / "net.pth", config(width=0.25))
+    checkpoint = torch.load(weights, weights_only=True)
+    for name, value in checkpoint["ema"].items():
+        if name.endswith("running_var"):
+            value.mul_(0)
+        elif value.ndim == 4:
+            value.fill_(1e30)
+    torch.save(checkpoint, weights)
+    with pytest.raises(UserError, match="the network's heatmaps hold NaN or infinite numbers"):
+        export(weights, tmp_path / "net.onnx")
+    assert os.listdir(tmp_path) == ["net.pth"]
 
 
 def test_a_decoder_that_differs_from_the_codec_s_is_refused(checkpoint, tmp_path, monkeypatch):

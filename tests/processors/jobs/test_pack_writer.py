@@ -1,6 +1,9 @@
 """Writing packs: it goes on after an interruption, and leaves alone what is not its own."""
 import dataclasses
 import fcntl
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -144,3 +147,31 @@ def test_one_process_packs_at_a_time(make_pack, monkeypatch):
         with pytest.raises(ValueError, match="another process is packing .*pack: wait for it"):
             make_pack()
     make_pack()
+
+
+def test_a_pack_that_is_stopped_ends_workers_that_hang(make_pack, monkeypatch):
+    def stopped(images, _):
+        yield next(iter(images))
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid, signal.SIGSTOP)
+        raise KeyboardInterrupt
+    monkeypatch.setattr("processors.jobs.pack_writer.bar", stopped)
+    monkeypatch.setattr("datasets.workers.END_WITHIN", 0.2)
+    before = signal.getsignal(signal.SIGCHLD)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            make_pack(workers=2)
+        assert not multiprocessing.active_children()
+    finally:
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize("name", ["pack", "pack.index"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_opened(make_pack, tmp_path, name, make):
+    make(tmp_path / name)
+    with pytest.raises(ValueError, match=f"data.train_pack: .*{name} is no file, but a folder"):
+        make_pack()
+    assert [path.name for path in tmp_path.glob("pack*")] == [name]
