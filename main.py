@@ -5,7 +5,6 @@ Each command's words are in its file in processors/commands/, which imports noth
 chosen, here, by its name (and the builder of a network in nets/build.py).
 """
 import argparse
-import difflib
 import gc
 import os
 import signal
@@ -17,7 +16,7 @@ from processors.commands.arguments import QUICKSTART, Job
 from utils.errors import UserError, in_words
 from utils.files import write_to_stdout
 from utils.json_file import gc_paused
-from utils.shown import sentence
+from utils.shown import most_like, sentence
 from utils.user_path import user_path
 
 __all__ = ["COMMANDS", "QUICKSTART", "main"]
@@ -85,7 +84,7 @@ def with_command(words: list[str]) -> list[str]:
     looks like a mistyped command."""
     if words and words[0] in (*COMMANDS, "-h", "--help"):
         return words
-    near = difflib.get_close_matches(words[0], COMMANDS) if words else []
+    near = most_like(words[0], COMMANDS) if words else []
     if near and not Path(words[0]).suffix and not Path(words[0]).exists():
         raise UserError(f"there is no command or YAML file {words[0]}: did you mean {near[0]}?")
     return ["train", *words]

@@ -1,5 +1,4 @@
 """fill: the values of a YAML put into the sections of a Config, each in the type of its setting."""
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from datetime import date
@@ -8,7 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from configs.schema import Config
 from configs.strict_yaml import MOST_VALUES, ConfigError
-from utils.shown import shortened, shown
+from utils.shown import most_like, shortened, shown
 from utils.user_path import home_path
 
 COMMAND_LINE = "the command line"
@@ -46,7 +45,7 @@ def near(word: Any, known: Iterable[str]) -> str:
     """The known word that goes on where `word` ends, or else is most like it, or ""."""
     text, known = shortened(word) if isinstance(word, str) else "", list(known)
     longer = [name for name in known if len(text) > 3 and name.startswith(text)]
-    return next(iter(longer or difflib.get_close_matches(text, known, n=1)), "")
+    return next(iter(longer or most_like(text, known)), "")
 
 
 def _hint(key: Any, prefix: str, types: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 An unknown key, a wrong type or a contradiction raises ConfigError with one sentence that names
 the key, where it was written and the cure; nothing is built before that.
 """
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,7 +13,7 @@ from configs.checks import problems
 from configs.convert import COMMAND_LINE, fill
 from configs.schema import Config
 from configs.strict_yaml import ConfigError, InvalidYaml, parse_yaml, read_yaml
-from utils.shown import shown
+from utils.shown import most_like, shown
 
 MOST_PROBLEMS = 5       # said at once
 
@@ -29,7 +28,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         raise FileNotFoundError(f"configuration {path} is no file, but a folder or a device: give "
                                 f"the path of a YAML file")
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")])
+        near = most_like(path.name, [p.name for p in path.parent.glob("*.yaml")])
         hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a YAML file"
         raise FileNotFoundError(f"configuration {path} does not exist: {hint}")
     raw = read_yaml(path)

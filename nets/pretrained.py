@@ -26,7 +26,7 @@ from nets.files.state_dict_checks import (
 from nets.files.vit_keys import by_vitpose_names
 from nets.files.weights_file import read_weights_file
 from nets.pose.layers import init_small
-from nets.pose.vit_positions import fit_positions
+from nets.pose.vit_positions import fit_positions, kept_places
 from utils.alignment import ALIGNMENTS
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
@@ -89,7 +89,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
         input_format = _setting(checkpoint, "model", "input_format", INPUT_FORMATS, where)
         alignment = _setting(checkpoint, "codec", "alignment", ALIGNMENTS, where)
     size = _stored_size(checkpoint, where) if source == "this_project" else None
-    state, file_names, changed = _brought_to(net, state, source, where, size)
+    state, file_names, changed = _brought_to(net, state, source, where, size, allow_partial)
 
     ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
     if source != "this_project":
@@ -121,16 +121,38 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
 
 
 def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, where: str,
-                size: tuple[int, int] | None,
+                size: tuple[int, int] | None, allow_partial: bool,
                 ) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
     """Plain numbers by our names, the file's name of each, and what was left out or made to fit."""
-    left_out = ""
+    left_out = guessed = ""
     if is_vit(state) and source != "this_project":
         state, left_out = by_vitpose_names(state, where)
     state, file_names = by_new_names(state, _renamed, where)
     ensure_plain_numbers(state, net.state_dict(), where)
     resized = fit_positions(net, state, where, size, source == "this_project")
-    return state, file_names, "; ".join(filter(None, (left_out, resized)))
+    if source == "this_project":
+        state, guessed = _of_one_size(net, state, where, size, allow_partial)
+    return state, file_names, "; ".join(filter(None, (left_out, resized, guessed)))
+
+
+def _of_one_size(net: nn.Module, state: dict[str, torch.Tensor], where: str,
+                 size: tuple[int, int] | None, allow_partial: bool,
+                 ) -> tuple[dict[str, torch.Tensor], str]:
+    """The tensors of a checkpoint for `size` that the net's input size can take, and words on what
+    was assumed of that. Raises UserError where it cannot take all, unless `allow_partial`."""
+    kept = kept_places(net, size) & state.keys()
+    if not kept or size is None:
+        return state, (f"{first_few(sorted(kept))} belong to a codec.input_size, which the file "
+                       f"does not say: taken as of the network's" if kept else "")
+    rest = {key: value for key, value in state.items() if key not in kept}
+    if allow_partial:
+        return rest, ""
+    own = {key: value for key, value in net.state_dict().items() if key not in kept}
+    if not _match(own, rest).problem(is_imagenet=False, allow_partial=False):
+        raise UserError(f"{where} is for codec.input_size {list(size)}, and in this network "
+                        f"{first_few(sorted(kept))} cannot be brought to another: set "
+                        f"codec.input_size to {list(size)}, or give other weights")
+    return state, ""
 
 
 def _renamed(key: str) -> str:

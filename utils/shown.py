@@ -3,8 +3,10 @@
 A file of some hundred bytes can hold a list that `repr` writes out as gigabytes, and a name of a
 megabyte.
 """
+import difflib
 import reprlib
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 LONGEST = 80        # characters of a text
@@ -53,6 +55,12 @@ def sentence(error: object) -> str:
 def lines(text: str) -> str:
     """The same for text of several lines: no codes reach a terminal."""
     return "\n".join(shortened(line, len(line)) for line in text.split("\n"))
+
+
+def most_like(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """At most three of the known words that may be meant, the likeliest first; in any capitals."""
+    small = {name.lower(): name for name in known}
+    return [small[name] for name in difflib.get_close_matches(word.lower(), small, cutoff=cutoff)]
 
 
 def is_plain(text: str) -> bool:

@@ -3,7 +3,6 @@
 A skeleton is a YAML file; configs/skeletons/coco.yaml shows all there is to say, and
 `joints: [nose, tail]` is all that must be said.
 """
-import difflib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from configs.strict_yaml import read_yaml
 from datasets.annotations.joint_names import same_joints
 from utils.errors import UserError
 from utils.files import ROOT
-from utils.shown import is_plain, shortened, shown
+from utils.shown import is_plain, most_like, shortened, shown
 from utils.user_path import user_path
 
 SKELETON_DIR = ROOT / "configs" / "skeletons"
@@ -88,7 +87,7 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
     for key in raw:
         if key not in KEYS:
             key = shortened(key) if isinstance(key, str) else shown(key)
-            near = difflib.get_close_matches(key, KEYS, n=1)
+            near = most_like(key, KEYS)
             raise UserError(f"{where}: there is no key {key}; " + (
                 f"did you mean {near[0]}?" if near else f"the keys are {', '.join(KEYS)}"))
     if "name" in raw and not _is_name(raw["name"]):
@@ -182,7 +181,7 @@ def _pair(key: str, pair: list, places: Mapping[str, int], fail: Callable) -> tu
     one, other = map(str, pair)
     for name in (one, other):
         if name not in places:
-            near = difflib.get_close_matches(name, places, n=1)
+            near = most_like(name, places)
             fail(key, pair, f"{name} is none of the joints" + (
                 f"; did you mean {near[0]}?" if near else f" {shortened(', '.join(places))}"))
     if one == other:

@@ -1,5 +1,4 @@
 """The optional package timm: its names, its own weights, and files by the names of its tensors."""
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_n
 from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
+from utils.shown import most_like
 
 NO_WEIGHTS = ("attn_mask", "relative_position_index")    # of swin, which older files have
 Weights = bool | Mapping[str, torch.Tensor]     # whether timm's own, or the tensors of a file
@@ -46,7 +46,7 @@ def cfg_of(name: str) -> Any:
         raise UserError(f"model.name {name} cannot be had of timm ({error}): choose another one"
                         ) from error
     if cfg is None:
-        near = difflib.get_close_matches(name, timm.list_models(pretrained=True), 1)
+        near = most_like(name, timm.list_models(pretrained=True) + timm.list_models())
         raise UserError(f"model.name is {name[:80]!r}, which timm {timm.__version__} does not know"
                         + (f": did you mean {near[0]}?" if near else
                            ": python -c 'import timm; print(timm.list_models())' lists its names"))

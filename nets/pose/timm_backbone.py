@@ -56,27 +56,18 @@ class TimmBackbone(nn.Module):
                  weights: Weights = False):
         super().__init__()
         self.features = create_features(name, input_size, drop_path, weights)
-        reductions = self.features.feature_info.reduction()
-        if not -len(reductions) <= level < len(reductions):
-            raise UserError(f"model.level is {level}, but {name} has {len(reductions)} levels: "
-                            f"write -{len(reductions)} to {len(reductions) - 1}")
-        self.level, self.stride = level, reductions[level]
+        self.stride = _stride(name, level, self.features.feature_info.reduction())
         self.out_channels = self.features.feature_info.channels()[level]
+        self.name, self.level, self.input_size = name, level, input_size
         self.grid = (input_size[1] // self.stride, input_size[0] // self.stride)    # of features
         # swin and others lay features out as (B, h, w, C)
         self.turn = getattr(self.features, "output_fmt", "NCHW") == "NHWC"
-        if self.stride not in STRIDES:
-            fitting = [i for i, reduction in enumerate(reductions) if reduction in STRIDES]
-            cure = f"write model.level={fitting[-1]}" if fitting else "choose another network"
-            if len(set(reductions)) == 1:
-                cure += ", such as a ViT with patches of 16 pixels"
-            raise UserError(f"model.level {level} of {name} has features of 1/{self.stride} of the "
-                            f"input, and heatmaps of a quarter need 1/4, 1/8, 1/16 or 1/32: {cure}")
-        self._try(name, input_size)
+        self._try()
 
-    def _try(self, name: str, input_size: tuple[int, int]) -> None:
+    def _try(self) -> None:
         """Raise UserError for a network that does not run at this size, or whose features are not
         what timm says."""
+        name, input_size = self.name, self.input_size
         self.features.eval()        # no averages of batch norms from this
         images = next(self.parameters()).new_zeros(1, 3, input_size[1], input_size[0])
         try:
@@ -90,11 +81,42 @@ class TimmBackbone(nn.Module):
         if shape != (1, self.out_channels, *self.grid):
             raise UserError(f"model.name {name} gives features of {shape[1:]} at codec.input_size "
                             f"{list(input_size)}, not the {(self.out_channels, *self.grid)} that "
-                            f"timm says (channels, rows, columns): choose another network")
+                            f"timm says (channels, rows, columns): {_other_size(name, input_size)}")
+
+    def tied_to_places(self, size: tuple[int, int] | None) -> set[str]:
+        """Names of the tensors with a part for each place of the input: those of another shape in
+        the network for twice our input size, or for `size`. Of equal shape for 192x256 and 256x192,
+        they are still not the same. Convolutions have none; of what can be built for no other size,
+        all may be."""
+        own, tied = self.features.state_dict(), set()
+        for other in filter(None, (size, (2 * self.input_size[0], 2 * self.input_size[1]))):
+            try:
+                with torch.device("meta"):
+                    others = create_features(self.name, other, 0.0, False).state_dict()
+            except UserError:
+                others = {}
+            tied |= {f"features.{key}" for key, value in own.items()
+                     if key not in others or others[key].shape != value.shape}
+        return tied
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         features = self.features(images)[self.level]
         return features.permute(0, 3, 1, 2) if self.turn else features
+
+
+def _stride(name: str, level: int, reductions: list[int]) -> int:
+    """The stride of a level. Raises UserError for one that timm has not, or no head fits."""
+    if not -len(reductions) <= level < len(reductions):
+        raise UserError(f"model.level is {level}, but {name} has {len(reductions)} levels: "
+                        f"write -{len(reductions)} to {len(reductions) - 1}")
+    if reductions[level] in STRIDES:
+        return reductions[level]
+    fitting = [i for i, reduction in enumerate(reductions) if reduction in STRIDES]
+    cure = f"write model.level={fitting[-1]}" if fitting else "choose another network"
+    if len(set(reductions)) == 1:
+        cure += ", such as a ViT with patches of 16 pixels"
+    raise UserError(f"model.level {level} of {name} has features of 1/{reductions[level]} of the "
+                    f"input, and heatmaps of a quarter need 1/4, 1/8, 1/16 or 1/32: {cure}")
 
 
 def create_features(name: str, input_size: tuple[int, int], drop_path: float, weights: Weights,
@@ -112,8 +134,10 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
                 "model.pretrained=false")
     elif weights:
         settings["pretrained_cfg_overlay"] = {"state_dict": dict(weights)}
-        cure = ("the file of model.pretrained must be timm's for this model.name, and some of its "
-                "networks keep to one codec.input_size")
+        cure = "the file of model.pretrained must be timm's for this model.name"
+        if made_for := _made_for(name, input_size):
+            cure += (f", and some of its networks keep to the codec.input_size of their weights, "
+                     f"here {made_for}")
     while True:
         try:
             with _quiet():
@@ -131,7 +155,9 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
                 del settings[key]
         except (OSError, RuntimeError, ImportError, AttributeError, ValueError,
                 AssertionError) as error:
-            if isinstance(error, AssertionError):       # of its layers, over the size
+            # of its layers, over the size; timm's own weights are of another shape for that only
+            if (isinstance(error, AssertionError) or weights is True
+                    and "size mismatch" in str(error) and _made_for(name, input_size)):
                 cure = _other_size(name, input_size)
             raise UserError(f"model.name {name} cannot be had of timm ({on_one_line(error)}): "
                             f"{cure}") from error
@@ -152,13 +178,19 @@ def _quiet() -> Iterator[None]:
 
 
 def _other_size(name: str, input_size: tuple[int, int]) -> str:
-    """The cure for a network that keeps to one size."""
+    """The cure for a network that keeps to some sizes."""
+    if made_for := _made_for(name, input_size):
+        return (f"set codec.input_size to what it was made for, {made_for}, or choose another "
+                f"network")
+    return "choose another network"
+
+
+def _made_for(name: str, input_size: tuple[int, int]) -> list[int]:
+    """[width, height] that timm states; [] if that is the input size, or can be none of ours."""
     height, width = cfg_of(name).input_size[1:]
     multiple = NETWORKS["pose_timm"].multiple
-    if (width, height) == tuple(input_size) or width % multiple or height % multiple:
-        return "choose another network"
-    return (f"set codec.input_size to what it was made for, [{width}, {height}], or choose another "
-            f"network")
+    fits = (width, height) != tuple(input_size) and not (width % multiple or height % multiple)
+    return [width, height] if fits else []
 
 
 def head_for(config: ModelConfig, channels: int, stride: int) -> Head:

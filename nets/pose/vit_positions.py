@@ -4,6 +4,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nets.pose.timm_backbone import TimmBackbone
 from nets.pose.vit import ViTBackbone, resized_positions
 from utils.errors import UserError
 
@@ -17,7 +18,8 @@ def fit_positions(net: nn.Module, state: dict[str, torch.Tensor], where: str,
 
     size: (width, height) in pixels that the file says it is for; None: it does not say. Without it
     a file of this project (`ours`) with the net's number of rows is taken as it is; others, and
-    other numbers, as of a square (MAE, ImageNet) or of 4:3 as ViTPose's. Returns words on what was
+    other numbers, as of a square (MAE, ImageNet) or of 4:3 as ViTPose's, and nothing is done for a
+    network of timm (but `kept_places` tells what is of places). Returns words on what was
     done, "" where nothing was. Without a class token, as mmpose's, a first row of 0 comes before
     it. Raises UserError for rows that are no such grid, and where nothing can be resized.
     """
@@ -44,6 +46,18 @@ def fit_positions(net: nn.Module, state: dict[str, torch.Tensor], where: str,
             words.append(f"the position embedding was resized from {old[0]}x{old[1]} to "
                          f"{new[0]}x{new[1]} patches (rows x columns)")
     return "; ".join(words)
+
+
+def kept_places(net: nn.Module, size: tuple[int, int] | None) -> set[str]:
+    """Names of the tensors of a network of timm that belong to places of its input, and that
+    `fit_positions` does not bring here from a file for `size`, (width, height) in pixels; None: for
+    a size that is not known. Empty where the sizes agree."""
+    backbone: Any = getattr(net, "backbone", None)
+    if not isinstance(backbone, TimmBackbone) or size == backbone.input_size:
+        return set()
+    own = backbone.state_dict()
+    return {f"backbone.{key}" for key in backbone.tied_to_places(size)
+            if not (size and key.endswith(POSITIONS) and own[key].ndim == 3)}
 
 
 def _stored_grid(backbone: Any, key: str, places: torch.Tensor, wanted: int,

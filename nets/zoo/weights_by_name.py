@@ -1,5 +1,4 @@
 """find_weights: what a user writes where weights are asked for, a path or a name, to a file."""
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from nets.zoo.published import PUBLISHED, Published
 from utils.errors import UserError
 from utils.files import ROOT
 from utils.log import log
+from utils.shown import most_like
 
 LIKE = 0.75             # how much of a name a mistyped one has
 
@@ -50,7 +50,7 @@ def find_row(given: str | Path, kind: str = "") -> Published | None:
     if row and kind and row.kind != kind:
         raise UserError(f"{given} names a {row.kind}, and a {kind} is wanted here: see the names "
                         f"that python main.py weights lists")
-    if row is None and (near := difflib.get_close_matches(str(given), PUBLISHED, cutoff=LIKE)):
+    if row is None and (near := most_like(str(given), PUBLISHED, LIKE)):
         raise FileNotFoundError(f"there are no weights {given}: did you mean "
                                 f"{' or '.join(near)}? python main.py weights lists the names")
     return row

@@ -1,7 +1,7 @@
 """Whatever a file holds, a message shows a line of it."""
 import pytest
 
-from utils.shown import is_plain, lines, sentence, shortened, shown
+from utils.shown import is_plain, lines, most_like, sentence, shortened, shown
 
 
 def doubled(depth: int) -> list:
@@ -49,3 +49,8 @@ def test_what_is_printed_has_no_codes_of_terminals_and_keeps_its_end():
     ("\u0645\u06cc\u200c\u0631\u0648\u0645", True)])
 def test_text_that_a_log_can_hold(text, plain):
     assert is_plain(text) == plain
+
+
+def test_what_may_be_meant_in_any_capitals():
+    assert most_like("RESNET18", ["vgg", "resnet18", "ResNet50"]) == ["resnet18", "ResNet50"]
+    assert most_like("Nose", ["zebra"]) == [] == most_like("nose", ["noseband"], cutoff=0.9)

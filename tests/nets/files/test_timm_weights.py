@@ -1,4 +1,6 @@
 """Weights of timm: out of Hugging Face's cache, and files by timm's names."""
+import re
+
 import pytest
 import torch
 
@@ -75,6 +77,26 @@ def test_a_file_gives_what_the_cache_gives(cache, name, ending):
     assert all(torch.equal(found[key], value) for key, value in wanted.items())
     assert {"head.fc.weight", "head.weight", "classifier.weight"} & set(net.weights_report.left)
     assert f"{path} (timm)" in str(net.weights_report)
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+def test_weights_that_keep_to_a_size_name_it(cache, monkeypatch):
+    """Neither a file nor the cache is the cure, which have the same weights."""
+    torch.save(whole("mixer_s32_224"), cache / "w.pth")
+    with torch.device("meta"), pytest.raises(ValueError) as caught:
+        make("mixer_s32_224", pretrained=str(cache / "w.pth"))
+    assert re.search(r"size mismatch.*must be timm's .* keep to the codec.input_size of their "
+                     r"weights, here \[224, 224\]$", str(caught.value))
+    monkeypatch.setattr("timm.models._builder.load_pretrained", refuse_the_size)
+    with torch.device("meta"), pytest.raises(ValueError) as caught:
+        make("mixer_s32_224", pretrained=True)
+    assert re.search(r"size mismatch.*: set codec.input_size to what it was made for, "
+                     r"\[224, 224\], or choose another network$", str(caught.value))
+
+
+def refuse_the_size(model, **_):
+    """What timm does with its own weights, which this network has not without a connection."""
+    model.load_state_dict({"blocks.0.mlp_tokens.fc1.weight": torch.zeros(1, 1)}, strict=False)
 
 
 def less(state):

@@ -69,6 +69,10 @@ def test_every_level_and_head_come_to_a_quarter(level, stride, head):
      r"input_size .192, 256., not the \(2048, 8, 6\) .*choose another"),
     ({"name": "inception_v3"}, r"does not run at codec.input_size .64, 96. \(.*\): choose another"),
     ({"name": "efficientformer_l1"}, r"does not run at .*64, 96. \(.*made for, .224, 224"),
+    ({"name": "mobilevitv2_050", "input_size": (96, 128)},
+     r"features of \(256, 4, 4\) at .*: set codec.input_size to what it was made for, .256, 256"),
+    ({"name": "ResNet18"}, "did you mean resnet18"),
+    ({"name": "CONVNEXT_TINY.FB_IN22K"}, "did you mean convnext_tiny.fb_in22k"),
     ({"name": "nest_tiny", "pretrained": True},
      r"cannot be had of timm \(.*square.*made for, .224, 224"),
 ])

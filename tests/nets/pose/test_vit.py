@@ -52,6 +52,14 @@ def test_images_of_any_size_in_patches():
         assert backbone(torch.rand(1, 3, *size)).shape == (1, 24, size[0] // 16, size[1] // 16)
 
 
+def test_images_of_as_many_patches_in_another_shape_have_their_positions_resized():
+    backbone, turned = small_backbone((4, 3)), small_backbone((3, 4))
+    with torch.no_grad():
+        turned.pos_embed.copy_(resized_positions(backbone.pos_embed, (4, 3), (3, 4)))
+        images = torch.rand(1, 3, 48, 64)
+        assert torch.equal(backbone(images), turned(images))
+
+
 def test_positions_are_resized_bicubically_but_for_the_first_row():
     places = torch.arange(1.0, 1 + 4 * 3).view(1, 12, 1).expand(1, 12, 5)
     places = torch.cat([torch.full((1, 1, 5), 7.0), places], dim=1)

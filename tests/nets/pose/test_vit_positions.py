@@ -136,6 +136,58 @@ def test_what_cannot_be_resized_names_the_size():
         load_weights(net, {"ema": state, "config": {"codec": {"input_size": (128, 128)}}})
 
 
+SWIN = "swin_tiny_patch4_window7_224"
+TIED = [SWIN, "mixer_s16_224", "gmlp_s16_224", "resmlp_12_224", "coatnet_0_224",
+        "maxvit_pico_rw_256"]
+NO_COPIES = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+
+
+def two_sizes(name, old, new):
+    """A checkpoint of a network of timm for one input size, and the network for another."""
+    pytest.importorskip("timm")
+    with torch.device("meta"):      # nothing is computed, only shapes are looked at
+        first, net = (build_net(type="pose_timm", name=name, head="simple", num_joints=3,
+                                input_size=size) for size in (old, new))
+    state = {key: torch.zeros(value.shape, dtype=value.dtype)
+             for key, value in first.state_dict().items()}
+    return {"ema": state, "config": {"codec": {"input_size": list(old)}}}, net
+
+
+@pytest.mark.parametrize("name, old, new", [
+    *((name, (192, 256), (256, 192)) for name in TIED),
+    ("mixer_s16_224", (96, 128), (192, 256)), (SWIN, (192, 256), (288, 384)),
+    ("pit_ti_224", (192, 256), (256, 192))])
+def test_what_belongs_to_places_and_is_not_resized_is_refused(name, old, new):
+    """Of 192x256 and 256x192, all shapes are equal."""
+    file, net = two_sizes(name, old, new)
+    cure = rf"set codec.input_size to \[{old[0]}, {old[1]}\], or give other weights"
+    with pytest.raises(ValueError, match=cure):
+        load_weights(net, file)
+
+
+@NO_COPIES
+@pytest.mark.parametrize("name, old, new", [
+    *((name, (192, 256), (192, 256)) for name in TIED),
+    (SWIN, (224, 448), (448, 224)),             # whole windows at both sizes
+    ("test_resnet", (64, 96), (96, 64)), ("test_convnext", (64, 96), (192, 256))])
+def test_networks_of_timm_that_can_take_the_size_load_as_they_are(name, old, new):
+    file, net = two_sizes(name, old, new)
+    report = load_weights(net, file)
+    assert len(report.loaded) == len(file["ema"]) and not (report.missed or report.changed)
+
+
+@NO_COPIES
+def test_what_belongs_to_places_is_begun_anew_in_a_partial_load_and_guessed_without_a_size():
+    file, net = two_sizes("mixer_s16_224", (64, 96), (96, 64))
+    report = load_weights(net, file, allow_partial=True)
+    assert report.missed and all(".mlp_tokens." in key for key in report.missed)
+    words = "belong to a codec.input_size, which the file does not say: taken as of the network's"
+    assert words in load_weights(net, file["ema"]).changed
+    del file["ema"]["head.output.bias"]         # where more is wrong, the size is no cure
+    with pytest.raises(ValueError, match=r"does not fit .*check model.type"):
+        load_weights(net, file)
+
+
 def without(key):
     return lambda state: state.pop(key)
 
