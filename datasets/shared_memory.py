@@ -19,18 +19,24 @@ def ensure_shared_memory(loaders: Sequence[DataLoader], processes: int = 1) -> N
 
     processes: those of this machine, each with such loaders.
     """
-    needed = processes * sum(map(_read_ahead, loaders))
-    if not needed or not SHM.is_dir():      # no workers, or a system without that folder
+    if needed := processes * sum(map(_read_ahead, loaders)):
+        ensure_room(needed, "but the batches that data.num_workers read ahead for training "
+                            "and evaluation take")
+
+
+def ensure_room(needed: int = 0, what: str = "but processes that read images take") -> None:
+    """Raise UserError where so many bytes, and the queues of a loader with workers, do not fit.
+    what: takes them, as a part of the sentence."""
+    if not SHM.is_dir():        # a system without that folder
         return
     if not os.access(SHM, os.W_OK) or os.statvfs(SHM).f_flag & os.ST_RDONLY:
-        raise UserError(f"{SHM} cannot be written, and data.num_workers hand over their batches "
-                        f"through it: permit it, or set data.num_workers to 0")
+        raise UserError(f"{SHM} cannot be written, and processes that read images hand over "
+                        f"what they have read through it: permit it, or set data.num_workers to 0")
     space = os.statvfs(SHM)
     free = space.f_bavail * space.f_frsize
     if needed + QUEUES > free:
-        raise UserError(f"{SHM} has {free / 1e6:.1f} MB free, but the batches that "
-                        f"data.num_workers read ahead for training and evaluation take "
-                        f"{needed / 1e6:.1f} MB: {CURE}")
+        raise UserError(f"{SHM} has {free / 1e6:.1f} MB free, {what} "
+                        f"{max(needed, QUEUES) / 1e6:.1f} MB: {CURE}")
 
 
 def _read_ahead(loader: DataLoader) -> int:

@@ -22,7 +22,7 @@ import torch
 from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader
 
-from datasets.shared_memory import CURE, SHM
+from datasets.shared_memory import CURE, SHM, ensure_room
 from utils.errors import CURES, UserError
 
 PARENT_LOOK = 1.0       # seconds between looks of a worker whether its parent still lives
@@ -34,9 +34,11 @@ _started: WeakSet[BaseProcess] = WeakSet()
 
 
 class Loader(DataLoader):
-    """Whose workers `end_workers` knows."""
+    """Whose workers `end_workers` knows. Raises UserError where they could not talk to it."""
 
     def _get_iterator(self) -> Any:
+        if self.num_workers:
+            ensure_room()
         iterator = super()._get_iterator()
         _started.update(getattr(iterator, "_workers", ()))
         return iterator

@@ -32,7 +32,8 @@ def make_pack(config: Config) -> None:
     log.info("%s", dataset.summary())
     try:
         with naming(path):
-            pack = write_pack(path, dataset, config.augment, data.pack_format, cores())
+            pack = write_pack(path, dataset, config.augment, data.pack_format,
+                              cores() if data.num_workers else 0)
     except OSError as error:
         if not str(error.filename).startswith(str(path)):
             raise

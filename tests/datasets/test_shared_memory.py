@@ -13,6 +13,7 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.loaders import train_loader, val_loader
 from datasets.shared_memory import ensure_shared_memory
+from datasets.workers import Loader
 
 
 @pytest.fixture
@@ -48,6 +49,18 @@ def test_all_that_is_read_ahead_is_counted(dataset, free):
     with pytest.raises(ValueError, match="take 7.9 MB"):
         ensure_shared_memory(loaders, processes=2)
     ensure_shared_memory([val_loader(dataset, DataConfig(batch_size=4, num_workers=0))])
+
+
+def test_no_worker_is_started_where_it_has_no_room_to_talk(free):
+    """Whatever its loader reads: torch's semaphores would fail one by one."""
+    loader = Loader([1, 2, 3], batch_size=None, num_workers=1)
+    for count, flags, words in ((16_000, 0, "has 0.0 MB free, but processes that read images take "
+                                            "0.3 MB: give it more"),
+                                (10 ** 12, os.ST_RDONLY, "cannot be written, and processes")):
+        free(count, flags)
+        with pytest.raises(ValueError, match=words):
+            iter(loader)
+        assert list(Loader([1, 2, 3], batch_size=None)) == [1, 2, 3]
 
 
 def test_where_nothing_can_be_written_it_says_so(dataset, free):

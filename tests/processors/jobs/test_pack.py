@@ -16,6 +16,7 @@ from datasets.sample import collate
 from main import main
 from processors.dp_pose_resnet_solver import DPProcessor
 from processors.jobs.pack import make_pack
+from utils.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIG = str(ROOT / "configs" / "quickstart.yaml")
@@ -39,6 +40,19 @@ def test_the_command_makes_a_pack_and_then_checks_it(settings, tmp_path, caplog)
     before = path.stat().st_mtime_ns
     assert main(["pack", CONFIG, *settings]) == 0
     assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_without_room_for_workers_it_is_a_sentence_and_none_are_needed(settings, tmp_path, capsys,
+                                                                      monkeypatch, workers):
+    def refuse():
+        raise UserError("no room: set data.num_workers to 0")
+
+    monkeypatch.setattr("datasets.workers.ensure_room", refuse)
+    status = main(["pack", CONFIG, *settings, f"data.num_workers={workers}"])
+    path = tmp_path / "packs" / "train.pack"
+    assert (status, path.exists()) == ((2, False) if workers == "2" else (0, True))
+    assert capsys.readouterr().err == "error: no room: set data.num_workers to 0\n" * bool(status)
 
 
 @pytest.mark.parametrize("change, words", [
