@@ -148,7 +148,8 @@ def _of_one_size(net: nn.Module, state: dict[str, torch.Tensor], where: str,
     if allow_partial:
         return rest, ""
     own = {key: value for key, value in net.state_dict().items() if key not in kept}
-    if not _match(own, rest).problem(is_imagenet=False, allow_partial=False):
+    names = {key: key for key in rest}
+    if not _match(own, rest).problem(names, is_imagenet=False, allow_partial=False):
         raise UserError(f"{where} is for codec.input_size {list(size)}, and in this network "
                         f"{first_few(sorted(kept))} cannot be brought to another: set "
                         f"codec.input_size to {list(size)}, or give other weights")
