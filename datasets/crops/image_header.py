@@ -8,7 +8,9 @@ What is read of a picture whose EXIF orientation is not 1, anywhere in the proje
    field `exif` of the picture's row in the annotation file decides, "obey" or "ignore", which
    `import` writes; where it is missing, the setting `data.exif`, whose default is to ignore, as
    COCO does, and to say how many pictures that concerns.
-3. Pictures that nobody has labelled, those of `predict` and PosePredictor, are read upright.
+3. Pictures that nobody has labelled, those of `predict`, PosePredictor and `detect` of a folder
+   (whose setting `data.exif: ignore` is obeyed), are read upright. `detect` writes into the rows of
+   turned pictures how they were read, and `predict --boxes` goes by it.
 
 The formats below have such a tag; all decoders show TIFF, HEIC and AVIF upright.
 """
@@ -101,6 +103,15 @@ def is_still(path: Path) -> bool:
             return getattr(image, "n_frames", 1) == 1
     except PILLOW_ERRORS:
         return False
+
+
+def how_read(path: Path, stated: Size | None, exif: str) -> str:
+    """What `read_image` does with a picture's orientation, "obey" or "ignore"; "" for one that has
+    none, or no header that can be read."""
+    for header, _ in _headers([(path, stated)]):
+        if header.orientation != 1:
+            return header.proven(stated) or ("obey" if exif == "obey" else "ignore")
+    return ""
 
 
 def count_open(files: Sequence[tuple[Path, Size | None]]) -> tuple[int, int]:

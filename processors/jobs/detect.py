@@ -58,7 +58,8 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
 
     What is done stands in `{out}.part`; after a kill or Ctrl-C the same command goes on there
     and ends with the same file. Images that cannot be read are named and counted and have no
-    rows. Returns the rows: image_id, category_id, bbox xywh in image pixels, score.
+    rows. Returns the rows: image_id, category_id, bbox xywh in image pixels, score; `exif` where
+    a picture has an EXIF orientation, "obey" or "ignore", as it was read.
 
     Raises UserError or FileNotFoundError where there is nothing to look at, where `{out}.part`
     is of another command, and where no image at all can be read.
@@ -66,6 +67,8 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
     out = Path(out)
     ensure_output(out, "detections", "--out", [images])
     listed = list_images(Path(images), Path(img_root) if img_root else None, category)
+    if exif == "default" and not listed.stated:
+        exif = "obey"       # nobody has labelled them: they are read as `predict` reads them
     log.info("detecting people in %d images; %s", len(listed.names), listed.about_ids)
     for note in listed.notes(exif):
         log.warning(note)
@@ -74,7 +77,7 @@ def detect_images(images: str | Path, out: str | Path, detector: PersonDetector,
             [listed.names, listed.ids, listed.stated, exif, bits]).encode()).hexdigest(),
         "detector": detector.identity()})
     _detect_rest(listed, detector, part, workers, exif, bits)
-    rows = _rows(listed, part.found)
+    rows = _rows(listed, part.found, exif)
     unreadable = [found for found in part.found if isinstance(found, str)]
     if len(unreadable) == len(listed.names):
         part.path.unlink()
@@ -184,12 +187,14 @@ def _plain(people: Detections) -> list[list[float]]:
             for box, score in zip(people.boxes, people.scores, strict=True)]
 
 
-def _rows(listed: Images, found: list) -> list[dict]:
+def _rows(listed: Images, found: list, exif: str) -> list[dict]:
     rows = []
-    for image_id, name, people in zip(listed.ids, listed.names, found, strict=True):
-        for *box, score in people if not isinstance(people, str) else ():
-            rows.append({"image_id": image_id, "category_id": listed.category, "bbox": box,
-                         "score": score})
-            if listed.show_names:
-                rows[-1]["file_name"] = name
+    for number, people in enumerate(found):
+        if not people or isinstance(people, str):
+            continue
+        about = {"file_name": listed.names[number]} if listed.show_names else {}
+        if read := listed.how_read(number, exif):
+            about["exif"] = read
+        rows += [{"image_id": listed.ids[number], "category_id": listed.category, "bbox": box,
+                  "score": score, **about} for *box, score in people]
     return rows

@@ -63,7 +63,10 @@ def predict(source: str, weights: str | Path | None = None, out: str | Path | No
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
     if boxes and frames is not None:
-        given = read_boxes(boxes, frames, model.config.data.category, detector.confidence)
+        given = read_boxes(boxes, frames, model.config.data.category, detector.confidence,
+                           model.config.data.exif)
+        if isinstance(frames, ImageFiles):
+            frames = replace(frames, stated=given.stated)
     elif not weights and detector == DetectorConfig():
         detector = _free_detector()
     elif detector == DetectorConfig():
@@ -163,7 +166,8 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
-    for note in [*frames.notes(), *writer.notes]:
+    of_boxes = boxes.notes(done) if boxes and stop.signal is None else []
+    for note in [*frames.notes(), *writer.notes, *of_boxes]:
         log.warning(note)
     if stop.signal is not None:
         log.info("stopped by a signal; what is written until then is whole")

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from datasets.crops.image_files import HEIF, SUFFIXES, images_among
-from datasets.crops.image_header import is_still
+from datasets.crops.image_header import Size, is_still
 from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
 from processors.prediction.image_lists import image_numbers, list_images
@@ -28,6 +30,7 @@ class ImageFiles:
     skipped: str = ""       # other files beside them, by their endings
     bits: int = 0           # see `read_image`
     fps: float = 0.0        # 0: no sequence
+    stated: tuple[tuple[Size | None, str], ...] = ()    # of each, by the file of given boxes
     is_video = False
     at_once = 16            # frames that are predicted together
 
@@ -47,10 +50,20 @@ class ImageFiles:
         for number, name in enumerate(self.names):
             seconds = number / self.fps if self.fps else 0.0
             try:
-                yield Frame(number, seconds, name, read_image(self.root / name, exif="obey",
-                                                              bits=self.bits))
+                yield Frame(number, seconds, name, self._read(number))
             except ImageError as error:
                 yield Frame(number, seconds, name, None, str(error))
+
+    def _read(self, number: int) -> np.ndarray:
+        """Pixels, upright unless the file of the boxes says otherwise. Raises ImageError."""
+        size, exif = self.stated[number] if self.stated else (None, "obey")
+        path = self.root / self.names[number]
+        pixels = read_image(path, size, exif, self.bits)
+        if size and pixels.shape[1::-1] != size:
+            raise ImageError(f"image {path} has {pixels.shape[1]}x{pixels.shape[0]} pixels, but "
+                             f"the file of the boxes says {size[0]}x{size[1]}: they would lie in "
+                             f"the wrong places")
+        return pixels
 
     def notes(self) -> list[str]:
         """As `Video.notes`: a file that cannot be read is a frame with an error."""

@@ -8,11 +8,12 @@ import numpy as np
 
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import coco_content
-from datasets.annotations.columns import Rows, whole_images
+from datasets.annotations.columns import ImageColumns, Rows, whole_images
+from datasets.crops.image_header import Size
 from processors.detection.person_detector import Detections
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
-from processors.prediction.image_lists import PERSON, image_numbers
+from processors.prediction.image_lists import PERSON, Images, image_numbers
 from processors.prediction.video_source import Video
 from utils.errors import UserError
 from utils.json_file import read_json
@@ -26,6 +27,7 @@ class GivenBoxes:
     boxes: np.ndarray           # (N, 4) float32, xywh, image pixels
     scores: np.ndarray | None   # (N,) float32; None: of an annotation file, everybody counts
     frames: np.ndarray          # (N,) number of the frame that each is in
+    stated: tuple[tuple[Size | None, str], ...] = ()    # of images, see ImageFiles
 
     def of(self, frame: Frame) -> np.ndarray | Detections:
         """As PosePredictor.each takes them."""
@@ -34,30 +36,41 @@ class GivenBoxes:
             return self.boxes[here]
         return Detections(self.boxes[here], self.scores[here])
 
+    def notes(self, count: int) -> list[str]:
+        """On boxes of a video that has ended after `count` frames."""
+        beyond = int((self.frames >= count).sum())
+        hint = (": the numbers of frames begin with 0, and those of the file seem to begin with 1, "
+                "so every box is one frame late"
+                if self.frames.min() == 1 and self.frames.max() == count else "")
+        return [f"{beyond} boxes are of frames behind the last, {count - 1}, and are in no results"
+                f"{hint}"] * bool(beyond)
+
 
 def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int = "",
-               min_score: float = 0.0) -> GivenBoxes:
+               min_score: float = 0.0, exif: str = "default") -> GivenBoxes:
     """Boxes of COCO results (a list) or of a COCO annotation file, whose crowds do not count.
 
     Images are known by file_name, whole or without folders, and in results without it by the
     number in the file's name, as `detect` writes them; frames of a video by their number from 0.
     category: data.category; results have no names of categories, so there a text stands for 1, or
-    for the only one. What is left out is counted and said. Raises FileNotFoundError or UserError.
+    for the only one. exif: data.exif, for pictures of an annotation file whose orientation neither
+    their size nor their row settles. What is left out is counted and said. Raises FileNotFoundError
+    or UserError.
     """
     name = f"{path} (--boxes)"
     content = read_json(path, name)
     is_results = isinstance(content, list)
     ids: tuple | None = None
+    images: ImageColumns | None = None
     if is_results:
         rows = Rows(name, content, _category(content, category, name), "detection")
-        images = None
     else:
         file = coco_content(content, name)
         file.need("images", "annotations")
         if file.categories:
             ids = category_ids(file.categories, category, name)
-        rows, images = Rows(name, file.annotations, ids, "annotation"), whole_images(
-            file, ("id", "file_name"))
+        rows = Rows(name, file.annotations, ids, "annotation")
+        images = whole_images(file, ("id", "file_name"))
         rows.leave_out(rows.crowd(), "crowds left out")
     found = rows.numbers("bbox", 4, "x, y, width and height")
     rows.leave_out(~(np.isfinite(found).all(1) & (found[:, 2:] > 0).all(1)),
@@ -67,30 +80,30 @@ def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int
         scores = rows.numbers("score", 1, "the score of the box")[:, 0]
         rows.leave_out(~(scores >= min_score), f"boxes with a score below {min_score:g} "
                                                f"(detector.confidence) left out")
-    names = [row.get("file_name") for row in rows.rows]
-    if images is not None:
-        known = dict(zip(images.ids, images.names, strict=True))
-        names = [known.get(image_id) for image_id in rows.image_ids()]
-    frames = _frames(rows, names, source, name)
+    frames, stated = _frames(rows, images, source, name)
     rows.leave_out(frames < 0, "boxes of other images left out")
     for what, count in rows.notes.items():
         if count:
             log.info("%s: %d %s", name, count, what)
+    if isinstance(source, ImageFiles):
+        if images is not None:
+            for note in Images(source.root, source.names, [], "", stated=stated).notes(exif):
+                log.warning("%s: %s", name, note)
+        stated = tuple((size, own or ("obey" if images is None else exif)) for size, own in stated)
     used = rows.used
     return _told(GivenBoxes(found[used].astype(np.float32),
                             None if scores is None else scores[used].astype(np.float32),
-                            frames[used]), source, name)
+                            frames[used], stated), source, name)
 
 
 def _told(given: GivenBoxes, source: ImageFiles | Video, name: str) -> GivenBoxes:
-    """The boxes, if there are any; images without are counted."""
+    """The boxes, if there are any, counted."""
     if not len(given.boxes):
         raise UserError(f"{name} has no box for what is to be looked at: give the file of these "
                         f"images, or set data.category or detector.confidence")
-    if isinstance(source, ImageFiles):
-        empty = len(source) - len(np.unique(given.frames))
-        log.info("%s: %d boxes in %d of %d images", name, len(given.boxes), len(source) - empty,
-                 len(source))
+    log.info("%s: %d boxes in %d%s %s", name, len(given.boxes), len(np.unique(given.frames)),
+             f" of {len(source)}" * bool(len(source)),
+             "images" if isinstance(source, ImageFiles) else "frames")
     return given
 
 
@@ -108,24 +121,42 @@ def _category(rows: list, category: str | int, name: str) -> tuple[Any, ...]:
                     f"person: set data.category to the number of those who are meant")
 
 
-def _frames(rows: Rows, names: list[str | None], source: ImageFiles | Video,
-            name: str) -> np.ndarray:
-    """(N,) number of the frame of each row, -1 of those that are in none."""
+def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video, name: str,
+            ) -> tuple[np.ndarray, tuple[tuple[Size | None, str], ...]]:
+    """(N,) number of the frame of each row, -1 of those that are in none; and of image files what
+    is said of each: its size, and `exif`."""
     if isinstance(source, Video):
         return np.array([number if type(number) is int and number >= 0 else -1
-                         for number in rows.image_ids()], np.int64)
-    given = [one for one in names if isinstance(one, str)]
-    if len(given) == len(names):
-        whole = {one: number for number, one in enumerate(source.names)}
-        count = Counter(PurePosixPath(one).name for one in source.names)
-        bare = {PurePosixPath(one).name: number for number, one in enumerate(source.names)
-                if count[PurePosixPath(one).name] == 1}
-        return np.array([whole.get(one, bare.get(PurePosixPath(one).name, -1)) for one in given],
-                        np.int64)
-    ids, by_number = image_numbers(source.names)
-    if not by_number:
-        raise UserError(f"{name} tells images by numbers, and names such as "
-                        f"{shortened(source.names[0])} have none: give a COCO annotation file, or "
-                        f"add file_name to each entry")
-    numbers = {image_id: number for number, image_id in enumerate(ids)}
-    return np.array([numbers.get(image_id, -1) for image_id in rows.image_ids()], np.int64)
+                         for number in rows.image_ids()], np.int64), ()
+    stated: list[tuple[Size | None, str]] = [(None, "")] * len(source)
+    if images is not None:
+        places = np.append(_by_name(images.names, source), -1)      # of a row without an image
+        for place, size, exif in zip(places.tolist(), images.sizes, images.exif, strict=False):
+            if place >= 0:
+                stated[place] = size if all(size) else None, exif
+        return places[images.rows_of(rows.image_ids())], tuple(stated)
+    names = [row.get("file_name") for row in rows.rows]
+    if all(isinstance(one, str) for one in names):
+        frames = _by_name(names, source)
+    else:
+        ids, by_number = image_numbers(source.names)
+        if not by_number:
+            raise UserError(f"{name} tells images by numbers, and names such as "
+                            f"{shortened(source.names[0])} have none: give a COCO annotation file, "
+                            f"or add file_name to each entry")
+        numbers = {image_id: number for number, image_id in enumerate(ids)}
+        frames = np.array([numbers.get(image_id, -1) for image_id in rows.image_ids()], np.int64)
+    for row, place in zip(rows.rows, frames.tolist(), strict=True):
+        if place >= 0 and row.get("exif") in ("obey", "ignore"):
+            stated[place] = None, row["exif"]
+    return frames, tuple(stated)
+
+
+def _by_name(names: list, source: ImageFiles) -> np.ndarray:
+    """(N,) number of the frame of each image, by its whole name or without folders; -1: none."""
+    whole = {one: number for number, one in enumerate(source.names)}
+    count = Counter(PurePosixPath(one).name for one in source.names)
+    bare = {PurePosixPath(one).name: number for number, one in enumerate(source.names)
+            if count[PurePosixPath(one).name] == 1}
+    return np.array([whole.get(one, bare.get(PurePosixPath(one).name, -1)) for one in names],
+                    np.int64)

@@ -14,7 +14,7 @@ from datasets.crops.image_files import (
     missing_files,
     spelled_otherwise,
 )
-from datasets.crops.image_header import Size, count_open
+from datasets.crops.image_header import Size, count_open, how_read
 from datasets.crops.images import read_image
 from utils.errors import UserError
 from utils.shown import shortened
@@ -39,6 +39,11 @@ class Images:
         """Pixels of an image, see `read_image`. Raises ImageError."""
         size, own = self.stated[number] if self.stated else (None, "")
         return read_image(self.root / self.names[number], size, own or exif, bits)
+
+    def how_read(self, number: int, exif: str) -> str:
+        """See `how_read` of datasets/crops/image_header.py."""
+        size, own = self.stated[number] if self.stated else (None, "")
+        return how_read(self.root / self.names[number], size, own or exif)
 
     def notes(self, exif: str) -> list[str]:
         """What is to be known before they are read."""
@@ -85,11 +90,13 @@ def _in_folder(folder: Path) -> Images:
 
 def image_numbers(names: list[str]) -> tuple[list[int], bool]:
     """Ids of images: the numbers that they are called by, as in COCO, and True; where not every
-    name is another number, running numbers from 1, and False."""
+    name is another number, running numbers from 1 in the order of the names, however they are
+    listed, and False."""
     numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
     ids = [int(number[1]) for number in numbers if number]
     by_number = len(set(ids)) == len(names)
-    return ids if by_number else list(range(1, len(names) + 1)), by_number
+    running = {name: number for number, name in enumerate(sorted(names, key=Path), 1)}
+    return ids if by_number else [running[name] for name in names], by_number
 
 
 def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:

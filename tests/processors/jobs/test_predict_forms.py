@@ -10,6 +10,7 @@ import main
 import processors.jobs.predict as predict_module
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import played, write_video
+from tests.turned_pictures import store_turned
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,25 @@ def test_boxes_of_a_file_and_numbers_only(predict, photos, tmp_path):
     assert [(row["image_id"], row["bbox"]) for row in rows] == [(10, [5, 5, 30, 40]),
                                                                 (2, [5, 5, 30, 40])]
     assert not any("no detector is given" in line for line in predict.said)
+
+
+def test_pictures_are_read_as_the_file_of_the_boxes_was_made(predict, photos, tmp_path):
+    """By detect, of pictures as stored; without boxes they are upright."""
+    store_turned(photos / "2.png", 6)
+    boxes = tmp_path / "det.json"
+    boxes.write_text(json.dumps([{"image_id": 2, "category_id": 1, "bbox": [5, 5, 30, 40],
+                                  "score": 0.9, "exif": "ignore"}]))
+    assert predict(photos, "--boxes", boxes)[0] == predict(photos, out="plain")[0] == 0
+    shapes = [cv2.imread(str(tmp_path / out / "2.png")).shape for out in ("out", "plain")]
+    assert shapes == [(80, 60, 3), (60, 80, 3)]
+
+
+def test_boxes_of_frames_behind_the_last_are_said(predict, tmp_path):
+    video, boxes = write_video(tmp_path / "a.mp4", 4), tmp_path / "det.json"
+    boxes.write_text(json.dumps([{"image_id": number, "category_id": 1, "bbox": [5, 5, 30, 40],
+                                  "score": 0.9} for number in (1, 2, 3, 4)]))
+    assert predict(video, "--boxes", boxes)[0] == 0
+    assert any("1 boxes are of frames behind the last, 3" in line for line in predict.said)
 
 
 def test_a_table_of_a_video_in_a_file(predict, tmp_path):

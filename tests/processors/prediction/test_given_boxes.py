@@ -1,8 +1,11 @@
 """--boxes: rows find their images, and what does not count is counted."""
 import json
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from processors.detection.person_detector import Detections
 from processors.prediction import given_boxes
@@ -10,9 +13,11 @@ from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles, open_source
 from processors.prediction.given_boxes import read_boxes
 from tests.processors.prediction.videos import write_video
+from tests.turned_pictures import store_turned
 from utils.errors import UserError
 
 BOX = [1.0, 2.0, 30.0, 40.0]
+PIXELS = cv2.resize(np.random.default_rng(0).integers(0, 255, (4, 6, 3), dtype=np.uint8), (60, 40))
 
 
 @pytest.fixture
@@ -77,10 +82,53 @@ def test_annotations_are_asked_for_all(tmp_path):
         read_boxes(path, images, "cat")
 
 
-def test_frames_of_a_video_by_their_number(tmp_path):
+def test_frames_of_a_video_by_their_number(tmp_path, said):
     video = open_source(str(write_video(tmp_path / "a.mp4", 3)))
     path = save(tmp_path / "det.json", [row(0), row(2), row(2)])
     assert counts(read_boxes(path, video), video) == [1, 0, 2]
+    assert said == [f"{path} (--boxes): 3 boxes in 2 of 3 frames"]
+    assert read_boxes(path, video).notes(3) == []
+    note, = read_boxes(path, video).notes(2)
+    assert "2 boxes are of frames behind the last, 1" in note and "begin with 1" not in note
+    note, = read_boxes(save(path, [row(1), row(2), row(3)]), video).notes(3)
+    assert "1 boxes are of frames behind the last, 2" in note and "begin with 1" in note
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("size, of_row, setting, upright", [
+    ((60, 40), None, "ignore", None), ((40, 60), None, "obey", None),
+    (None, "ignore", "obey", False), (None, "obey", "ignore", True),
+    (None, None, "obey", True), (None, None, "default", False)])
+def test_pictures_of_an_annotation_file_are_read_as_it_says(tmp_path, caplog, orientation,
+                                                            size, of_row, setting, upright):
+    """By the size if that settles it, else by the row, else by data.exif, as in training."""
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    store_turned(tmp_path / "a.png", orientation)
+    side = size is not None and orientation > 4     # then the size proves something
+    if size and not side:
+        return
+    image = {"id": 5, "file_name": "a.png", "exif": of_row,
+             **({"width": size[0], "height": size[1]} if size else {})}
+    path = save(tmp_path / "ann.json", {
+        "images": [image], "annotations": [{**row(5), "id": 1}], "categories": []})
+    source = open_source(str(tmp_path / "a.png"))
+    given = read_boxes(path, source, exif=setting)
+    (frame,) = replace(source, stated=given.stated)
+    upright = size == (60, 40) if side else upright
+    assert np.array_equal(frame.pixels, PIXELS) == upright
+    assert any("no size settles" in record.message for record in caplog.records) == (
+        not side and not of_row)
+
+
+def test_a_picture_of_another_size_than_that_of_the_boxes_is_refused(tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.png")
+    path = save(tmp_path / "ann.json", {
+        "images": [{"id": 5, "file_name": "a.png", "width": 120, "height": 80}],
+        "annotations": [{**row(5), "id": 1}], "categories": []})
+    source = open_source(str(tmp_path / "a.png"))
+    (frame,) = replace(source, stated=read_boxes(path, source).stated)
+    assert frame.pixels is None and "has 60x40 pixels, but the file of the boxes says 120x80" in (
+        frame.error)
 
 
 @pytest.mark.parametrize("rows, category, words", [

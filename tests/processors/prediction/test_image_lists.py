@@ -1,5 +1,6 @@
 """Which files of a folder are pictures, and how those that labels name are read."""
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ from PIL import Image
 from datasets.crops.images import ImageError
 from processors.jobs.detect import detect_images
 from processors.prediction.frame_sources import ImageFiles, open_source
-from processors.prediction.image_lists import list_images
+from processors.prediction.given_boxes import read_boxes
+from processors.prediction.image_lists import image_numbers, list_images
 from processors.prediction.video_source import Video
 from tests.processors.jobs.test_detect import Brightest
 from tests.turned_pictures import store_turned
@@ -111,19 +113,52 @@ def test_boxes_lie_in_the_pixels_that_evaluation_reads(folder, tmp_path, orienta
     assert found["bbox"] == [1, 2, 45, 29]
 
 
-@pytest.mark.parametrize("setting", ["default", "obey"])
-def test_in_a_folder_nothing_but_the_setting_decides(folder, tmp_path, setting):
+@pytest.mark.parametrize("setting", ["default", "obey", "ignore"])
+def test_a_folder_is_read_upright_unless_the_setting_says_otherwise(folder, tmp_path, setting):
     store_turned(folder / "a.png", 6)
     (found,) = detect_images(folder, tmp_path / "x.json", Brightest(), exif=setting)
-    assert found["bbox"] == ([1, 2, 45, 29] if setting == "obey" else [1, 2, 29, 45])
+    assert found["bbox"] == ([1, 2, 29, 45] if setting == "ignore" else [1, 2, 45, 29])
     assert list_images(folder).notes(setting)[0].startswith("1 of 1 images have an EXIF orientat")
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize("setting", ["default", "obey", "ignore"])
+@pytest.mark.parametrize("labelled", [False, True])
+def test_boxes_that_detect_wrote_lie_in_the_pixels_that_predict_reads(
+        folder, tmp_path, orientation, setting, labelled):
+    store_turned(folder / "a.png", orientation)
+    listed, root, out = folder, None, tmp_path / "x.json"
+    if labelled:
+        listed, root = tmp_path / "coco.json", folder
+        height, width = cv2.imread(str(folder / "a.png"), cv2.IMREAD_IGNORE_ORIENTATION).shape[:2]
+        row = {"id": 7, "file_name": "a.png", "width": width, "height": height}
+        listed.write_text(json.dumps({"images": [row], "annotations": [], "categories": []}))
+    saw = []
+
+    class Seeing(Brightest):
+        def prepare(self, image):
+            saw.append(image)
+            return image
+
+    detect_images(listed, out, Seeing(), root, exif=setting)
+    rows = [{**row, "file_name": "a.png"} for row in json.loads(out.read_text())]
+    out.write_text(json.dumps(rows))
+    source = open_source(str(folder))
+    given = read_boxes(out, source)
+    (frame,) = replace(source, stated=given.stated)
+    assert np.array_equal(frame.pixels, saw[0]) and ("exif" in rows[0]) == (orientation != 1)
+
+
+def test_running_numbers_are_those_of_the_names_in_any_order():
+    assert image_numbers(["f1.jpg", "f2.jpg", "f10.jpg"]) == ([1, 3, 2], False)
+    assert image_numbers(["f1.jpg", "f10.jpg", "f2.jpg"]) == ([1, 2, 3], False)
 
 
 def test_a_search_goes_on_only_as_it_read_before(folder, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         detect_images(folder, tmp_path / "x.json", Brightest(fail_at=1))
     with pytest.raises(UserError, match="other images"):
-        detect_images(folder, tmp_path / "x.json", Brightest(), exif="obey")
+        detect_images(folder, tmp_path / "x.json", Brightest(), exif="ignore")
 
 
 def test_what_cannot_be_read_is_said_by_its_name(folder):
