@@ -80,9 +80,9 @@ class RunLock:
         if self.path in self.held:
             return False
         try:
-            with open(self.path, "r+") as file:
-                return not _locked(file)
-        except OSError:     # no such file, or one that we may not write and so never hold
+            with open(self.path) as file:
+                return not _locked(file, fcntl.LOCK_SH)
+        except OSError:     # no such file, or one that we may not read
             return False
 
     def holder(self) -> str:
@@ -102,7 +102,14 @@ class RunLock:
             self._ensure_ours()
         except FileNotFoundError:       # its holder has just removed it
             return False
-        file = open(self.path, "a+", encoding="utf-8", opener=_no_link)     # until `release`
+        except PermissionError as error:
+            raise self._of_another_user("cannot be read") from error
+        try:
+            file = open(self.path, "a+", encoding="utf-8", opener=_no_link)     # until `release`
+        except PermissionError:
+            if not self.path.exists():
+                raise
+            return self._freed() and self._taken()
         try:
             if not _locked(file) or not _is_at(self.path, file):
                 file.close()
@@ -124,6 +131,26 @@ class RunLock:
             raise
         return True
 
+    def _freed(self) -> bool:
+        """Remove a lock that another user's process has left in a shared folder, where we may not
+        write it; False while one holds it. Raises UserError where we may not remove it either."""
+        with open(self.path) as file:
+            if not _locked(file, fcntl.LOCK_SH):
+                return False
+            try:
+                self.path.unlink()
+            except PermissionError as error:
+                raise self._of_another_user("can neither be written nor removed") from error
+        return True
+
+    def _of_another_user(self, what: str) -> UserError:
+        who: str | int = self.path.stat().st_uid
+        with suppress(KeyError):        # a number without a name
+            who = self.path.owner()
+        return UserError(f"val.weight_path: {self.path}, which keeps a run to one process, is of "
+                         f"the user {who} and {what}: have it removed if that user's run has "
+                         f"ended, or choose another model_name or val.weight_path")
+
     def _ensure_ours(self) -> None:
         """Raise UserError where something of others has this name. Not for a lock that this process
         holds: to look into the file would end it."""
@@ -138,11 +165,12 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
-def _locked(file: IO[str]) -> bool:
-    """Try to lock it. This kind of lock is the process's own: data workers, which are forked with
-    the file open, do not prolong it when the process is killed."""
+def _locked(file: IO[str], how: int = fcntl.LOCK_EX) -> bool:
+    """Try to lock it; LOCK_SH is a look, for which it need only be readable. This kind of lock is
+    the process's own: data workers, which are forked with the file open, do not prolong it when
+    the process is killed."""
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, how | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -87,6 +87,50 @@ def test_what_a_dead_process_left_holds_nobody(tmp_path, stale):
     lock.release()
 
 
+@pytest.fixture
+def shared(monkeypatch):
+    """Files that are there are another user's, which may be read only."""
+    def refused(path, flags):
+        if os.path.exists(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return os.open(path, flags, 0o666)
+    monkeypatch.setattr(run_lock, "_no_link", refused)
+
+
+def test_another_users_process_is_told_in_a_shared_folder(tmp_path, other, shared):
+    with pytest.raises(UserError, match=f"trained by process {other.pid} on .*; wait for its end"):
+        RunLock(tmp_path, "pose").take()
+    assert RunLock(tmp_path, "pose").is_held_by_another()
+    other.kill()
+    other.wait()
+    RunLock(tmp_path, "pose").take()
+    assert json.loads((tmp_path / "pose.lock").read_text())["pid"] == os.getpid()
+
+
+def test_what_another_users_dead_process_left_and_cannot_be_removed_is_told(tmp_path, shared,
+                                                                            monkeypatch):
+    path = tmp_path / "pose.lock"
+    path.write_text('{"pid": 1, "host": "x"}')
+    words = f"weight_path: {path}, which .* is of the user {path.owner()} and %s: have it removed"
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+    monkeypatch.setattr(run_lock.Path, "unlink", refuse)
+    with pytest.raises(UserError, match=words % "can neither be written nor removed"):
+        RunLock(tmp_path, "pose").take()
+    monkeypatch.setattr(run_lock, "ensure_replaceable", refuse)
+    with pytest.raises(UserError, match=words % "cannot be read"):
+        RunLock(tmp_path, "pose").take()
+
+
+def test_a_folder_that_nobody_may_write_is_not_called_held(tmp_path, monkeypatch):
+    def refuse(path, _):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+    monkeypatch.setattr(run_lock, "_no_link", refuse)
+    with pytest.raises(PermissionError):
+        RunLock(tmp_path, "pose").take()
+
+
 @pytest.mark.parametrize("content", ["{", "[1]", "[[package]]\nname = 'numpy'\n", '{"pid": 1}'])
 def test_what_others_have_under_its_name_stays(tmp_path, content):
     """As a poetry.lock does, where a run is called poetry."""
