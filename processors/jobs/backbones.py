@@ -33,7 +33,7 @@ def _cost(architecture: str, input_size: tuple[int, int]) -> str:
                             input_size=input_size)
             cost = cost_of(net, input_size)
     except UserError as error:
-        return f"left out: {str(error).rpartition(': ')[0]}"
+        return f"left out: {str(error).removesuffix(': choose another network')}"
     except Exception as error:      # over a thousand networks, and not all of them fit any input
         return "left out: " + shorten(f"{type(error).__name__} {error}", 100, placeholder="...")
     stride = int(net.backbone.stride)
