@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import IO
@@ -41,6 +41,7 @@ def fetch(address: str, path: Path, sha256: str = "") -> None:
     attempt begins anew. Raises UserError where the file cannot be had and OSError where it cannot
     be written, in one sentence.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     ensure_folder(path.parent, CACHE)
     try:
         with _held(path) as file:
@@ -53,6 +54,10 @@ def fetch(address: str, path: Path, sha256: str = "") -> None:
         if not error.errno:     # a sentence of ours
             raise
         raise cannot_write(path, CACHE, error) from error
+    finally:
+        for folder in made:
+            with suppress(OSError):     # there is a file in it, or a part of one
+                folder.rmdir()
 
 
 def ensure_hash(path: Path, sha256: str) -> None:
@@ -120,7 +125,6 @@ def _is_at(path: Path, file: IO[bytes]) -> bool:
 
 def _fill(file: IO[bytes], address: str, path: Path, sha256: str) -> None:
     """Bring the file, or what is left of it, and check it. Raises UserError."""
-    by_hand = f"put the file of {address} into {path.parent} by hand"
     for _ in range(ATTEMPTS):
         if not sha256:
             file.truncate(0)
@@ -142,7 +146,8 @@ def _fill(file: IO[bytes], address: str, path: Path, sha256: str) -> None:
         if not before:
             break
         log.warning("what there was of %s does not fit what came; it is fetched anew", path.name)
-    raise UserError(f"{path.name} cannot be fetched ({reason}): {by_hand}, or try again")
+    raise UserError(f"{path.name} cannot be fetched ({reason}): put the file of {address} into "
+                    f"{path.parent} by hand, or try again")
 
 
 def _transfer(file: IO[bytes], address: str, name: str) -> None:
