@@ -99,7 +99,7 @@ def test_what_another_process_left_is_gone_on_with_or_not(web, address, path, le
 def test_a_server_without_ranges_gives_all_again(web, address, path):
     web.has_ranges, web.cuts["/net.pth"] = False, [1_000_000]
     fetch(address, path, DIGITS)
-    assert alone(path)
+    assert alone(path) and len(web.asked) == 2
 
 
 @pytest.mark.parametrize("wrong, words", [
