@@ -4,8 +4,9 @@ Which joints are a pair their names say, where they say left and right; where th
 many persons contradict them, the people do (datasets/doctor/mirror.py).
 
 Left eye, right eye and nose go round the same way in every picture, however the head is turned;
-in people labelled mirrored they go round the other way. People whose face is not seen, or has no
-joints, may as well be seen from behind: of them nothing is said.
+in people labelled mirrored they go round the other way, and their shoulders lie as their eyes do.
+People whose face is not seen, or has no joints, may as well be seen from behind: of them nothing is
+said.
 """
 from collections.abc import Iterator
 
@@ -18,7 +19,9 @@ from datasets.doctor.raw_labels import RawLabels
 
 ENOUGH = 20             # persons that a share is taken of
 SAME_SIDE = 0.5         # right pairs agree with the others on where left is in 82 to 100 %
-FACE = ("left_eye", "right_eye", "nose")    # goes round counter-clockwise in everybody
+# The first three go round counter-clockwise in everybody.
+FACE, SHOULDERS = ("left_eye", "right_eye", "nose"), ("left_shoulder", "right_shoulder")
+EYES_APART = 3.0        # pixels; of nearer ones the noise of labels decides which is the left one
 
 
 def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
@@ -55,10 +58,16 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
 
 def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:
     """Persons with left and right swapped, as far as their face tells."""
-    face = same_joints(FACE, labels.part.skeleton.joint_names)
-    if -1 in face:
+    joints = same_joints(FACE + SHOULDERS, labels.part.skeleton.joint_names)
+    if -1 in joints[:3]:
         return
-    turn = turns(labels, *face)
+    turn = turns(labels, *joints[:3])
+    eyes = labels.points[:, joints[0]] - labels.points[:, joints[1]]
+    turn[np.hypot(*eyes.T) < EYES_APART] = 0
+    if -1 not in joints:
+        left, right = joints[3:]
+        against = ((labels.points[:, left] - labels.points[:, right]) * eyes).sum(axis=1) < 0
+        turn[(turn > 0) & against & labels.seen[:, [left, right]].all(axis=1)] = 0
     wrong, total = turn > 0, int((turn != 0).sum())
     if wrong.any():
         everybody = ("; this is nearly everybody, so the names are exchanged here: what is called "

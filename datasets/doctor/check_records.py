@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from datasets.annotations.joint_names import misplaced, same_joints
+from datasets.annotations.readers import LARGEST
 from datasets.annotations.skeleton import DEFAULT_SIGMA
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
@@ -151,7 +152,7 @@ def duplicates(labels: RawLabels) -> Iterator[Finding]:
                             np.where(few[:, None], labels.boxes[rows], 0),
                             points.reshape(len(rows), 3 * points.shape[1])], axis=1)
     # to a tenth of a pixel; + 0 makes -0.0 and 0.0 the same bytes
-    table = np.nan_to_num(np.round(table, 1)) + 0.0
+    table = np.nan_to_num(np.round(np.clip(table, -LARGEST, LARGEST), 1)) + 0.0
     seen: set[bytes] = set()
     again = np.zeros(len(labels.ids), bool)
     for row, line in zip(rows, table, strict=True):

@@ -12,7 +12,6 @@ from itertools import combinations
 
 import numpy as np
 
-from datasets.annotations.readers import LARGEST
 from datasets.doctor.raw_labels import RawLabels
 
 ENOUGH = 12             # persons that a mean is taken of
@@ -90,8 +89,7 @@ class Mirror:
 
 def mirror_of(labels: RawLabels, turning: bool) -> Mirror:
     """What the persons of a set are like. turning: whether which way round joints lie counts."""
-    rows = np.flatnonzero(labels.persons & (labels.boxes[:, 2:] > 0).all(axis=1)
-                          & (np.abs(labels.boxes) < LARGEST).all(axis=1)
+    rows = np.flatnonzero(labels.persons & labels.boxed
                           & (labels.boxes_relative == labels.relative))
     rows = rows[::-(-len(rows) // MOST_PERSONS) or 1]
     boxes, seen = labels.boxes[rows], labels.seen[rows]

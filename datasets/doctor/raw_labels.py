@@ -35,7 +35,7 @@ class RawLabels:
     image_sizes: np.ndarray     # (M, 2) float64, (width, height) as stated
     ids: list                   # (N) annotation ids, None where there is none
     image_rows: np.ndarray      # (N,) int64, -1: the image is not listed
-    boxes: np.ndarray           # (N, 4) float64 xywh, NaN where missing
+    boxes: np.ndarray           # (N, 4) float64 xywh, NaN where missing or too large for any image
     areas: np.ndarray           # (N,) float64, NaN where missing
     stated: np.ndarray          # (N,) float64 num_keypoints, NaN where missing
     crowd: np.ndarray           # (N,) bool
@@ -66,6 +66,11 @@ class RawLabels:
     def placed(self) -> np.ndarray:
         """(N,) bool: persons in a listed image."""
         return self.persons & (self.image_rows >= 0)
+
+    @cached_property
+    def boxed(self) -> np.ndarray:
+        """(N,) bool: those whose box is there and has a size."""
+        return (self.boxes[:, 2:] > 0).all(axis=1) & np.isfinite(self.boxes).all(axis=1)
 
     @cached_property
     def sizes(self) -> np.ndarray:
@@ -136,11 +141,17 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
         image_sizes=np.array(images.sizes, np.float64).reshape(-1, 2),
         ids=[row.get("id") for row in rows],
         image_rows=images.rows_of([row["image_id"] for row in rows]),
-        boxes=numbers(rows, "bbox", 4).table, areas=numbers(rows, "area", 1).table[:, 0],
+        boxes=_sane(numbers(rows, "bbox", 4).table, LARGEST),
+        areas=numbers(rows, "area", 1).table[:, 0],
         stated=numbers(rows, "num_keypoints", 1).table[:, 0],
         crowd=np.array([bool(row.get("iscrowd")) for row in rows], bool), lengths=lengths,
         keypoints=np.where(lengths[:, None] == 3 * joints, keypoints.table, 0).reshape(
             -1, joints, 3))
+
+
+def _sane(table: np.ndarray, largest: float) -> np.ndarray:
+    """Numbers one can compute with; NaN for larger ones."""
+    return np.where(np.abs(table) < largest, table, np.nan)
 
 
 def _read(part: AnnotatedSet, lists: Sequence[str], fault) -> CocoFile:

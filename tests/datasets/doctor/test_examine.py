@@ -198,6 +198,43 @@ def test_what_harms_nobody_is_a_note_at_most(sets, plant):
     assert [finding.check for finding in diagnosis.findings] == [check] * (check is not None)
 
 
+def few_hidden_joints_beside_the_box(row):
+    """Of somebody of whom little is seen."""
+    x, y, w, _ = row["bbox"]
+    beside = x - w / 2 if x > w / 2 else x + 3 / 2 * w
+    row.update(keypoints=[beside, y + 9, 1, beside, y + 5, 1] + [0] * 45)
+
+
+def a_face_of_few_pixels(row):
+    x, y, w, _ = row["bbox"]
+    face = [x + 6, y + 6, 2, x + 5, y + 4, 2, x + 7, y + 4, 2]      # left for right
+    row.update(keypoints=face + [0] * 42)
+
+
+def eyes_exchanged_and_shoulders_right(row):
+    x, y, w, _ = row["bbox"]
+    row["keypoints"][:9] = x + w / 2, y + 20, 2, x + w / 2 - 8, y + 9, 2, x + w / 2 + 8, y + 9, 2
+    row["keypoints"][15:21] = x + w * 3 / 4, y + 40, 2, x + w / 4, y + 40, 2
+
+
+@pytest.mark.parametrize("spoil", [few_hidden_joints_beside_the_box, a_face_of_few_pixels,
+                                   eyes_exchanged_and_shoulders_right])
+def test_what_real_labels_have_is_not_wrong(sets, spoil):
+    row = max(sets.persons, key=lambda row: row["num_keypoints"])
+    spoil(row)
+    row["num_keypoints"] = sum(v > 0 for v in row["keypoints"][2::3])
+    assert sets.found() == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("field", ["bbox", "keypoints", "area"])
+def test_numbers_that_overflow_are_told_without_a_warning(sets, field):
+    for row in sets.persons:
+        row[field] = 1e308 if field == "area" else [1e308] * len(row[field])
+    assert {"bbox": "boxes", "keypoints": "joints_outside", "area": "areas"}[field] in dict(
+        sets.found())
+
+
 def test_boxes_that_are_mostly_outside_are_wrong(sets):
     for row in sets.persons[::3]:
         row["bbox"][0] = -0.9 * row["bbox"][2]
