@@ -67,7 +67,10 @@ def read_image(path: str | Path, stated: Size | None = None, exif: str = "defaul
     if look_for_cut and data.startswith(JPEG_START) and _cut_before_its_end(data, pixels):
         raise ImageError(f"image {path} is cut short, only an end was put behind it: copy it again")
     if pixels.dtype != np.uint8 or pixels.ndim == 2:
-        pixels = as_rgb(pixels, bits)
+        try:
+            pixels = as_rgb(pixels, bits)
+        except UserError as error:
+            raise ImageError(f"image {path} cannot be used: {error}") from error
     height, width = pixels.shape[:2]
     if exif != "obey" and stated in (None, (width, height)):
         return pixels       # as nearly always, without a look at the EXIF block
@@ -79,7 +82,7 @@ def read_image(path: str | Path, stated: Size | None = None, exif: str = "defaul
 
 def bits_of(path: str | Path) -> int:
     """How many of 16 bits a value of an image file uses, one of `utils.rgb.DEPTHS`; 0 where it is
-    stored with 8. Raises ImageError."""
+    stored with 8. Raises ImageError, and UserError as `used_bits`."""
     pixels = _stored(_content(path), path)
     return 0 if pixels.dtype == np.uint8 else used_bits(pixels)
 

@@ -67,16 +67,24 @@ def orientations(labels: RawLabels) -> Iterator[Finding]:
 
 
 def bit_depths(labels: RawLabels) -> Iterator[Finding]:
-    """Images of 16 bits a value that use fewer of them, or some more than others."""
+    """Images of 16 bits a value that use a small part of them, or some more than others."""
     headers, _ = read_headers(labels)
     deep = [row for row, header in headers.items() if header.deep]
-    found = Counter[int]()
+    found, odd = Counter[int](), []
     for row in spread(deep, MOST_DECODED):
+        name = str(labels.file_names[row])
         try:
-            found[bits_of(labels.part.img_root / str(labels.file_names[row]))] += 1
+            found[bits_of(labels.part.img_root / name)] += 1
         except ImageError:
             continue        # image_sizes tells of it
+        except UserError as error:
+            odd.append(f"{name}: {error}")
     del found[0]
+    if odd and not labels.part.bits:
+        yield Finding(f"{len(odd)} of {found.total() + len(odd)} images looked at that have 16 "
+                      "bits a value would be one grey", "training stops at them, or with "
+                      "data.skip_broken goes on without: convert them to 8 bits", len(odd),
+                      examples_of(odd))
     most, bits = max(found, default=0), labels.part.bits
     count = f"{found.total()} images looked at that have 16 bits a value"
     listed = " and ".join(f"{depth} ({number} images)" for depth, number in sorted(found.items()))

@@ -1,4 +1,5 @@
 """Pixels into files and back; what is no RGB becomes RGB."""
+import struct
 from io import BytesIO
 
 import cv2
@@ -101,3 +102,66 @@ def test_deep_colours_of_which_pillow_leaves_nothing_are_refused():
     with pytest.raises(UserError, match="give the path"):
         as_rgb(Image.open(BytesIO(dark)))
     assert np.array_equal(as_rgb(Image.open(BytesIO(bright))), PIXELS[..., ::-1])
+
+
+@pytest.mark.parametrize("odd", [0, 65535])
+def test_hot_and_dead_pixels_say_nothing_of_the_bits(odd):
+    stored = GREY.astype(np.uint16) << 4
+    stored[3, 5] = odd
+    found = as_rgb(stored)
+    assert found[3, 5, 0] == min(odd, 255)
+    found[3, 5] = GREY[3, 5]
+    assert np.array_equal(found, np.dstack([GREY] * 3))
+
+
+@pytest.mark.parametrize("lift", [7000, 27000, 60000])
+@pytest.mark.parametrize("kind", ["array", "RGB", "PIL"])
+def test_values_far_above_zero_are_refused_and_the_bits_of_a_set_read_them(lift, kind):
+    stored = GREY.astype(np.uint16) * 4 + lift
+    stored[0, :2] = 0, 65535        # a dead pixel and a hot one change nothing
+    image = {"array": stored, "RGB": np.dstack([stored] * 3), "PIL": Image.fromarray(stored)}[kind]
+    with pytest.raises(UserError, match=rf"of 16 bits are {lift // 100}\d\d to .* convert it to 8"):
+        as_rgb(image)
+    assert as_rgb(image, 16)[4, 4, 0] == stored[4, 4] >> 8
+
+
+def test_little_contrast_and_one_colour_are_pictures():
+    for stored in (np.full((40, 60), 50000, np.uint16), GREY.astype(np.uint16) * 128 + 30000):
+        assert as_rgb(stored).shape == (*stored.shape, 3)
+
+
+def test_alpha_says_nothing_of_the_bits_of_the_colours():
+    stored = PIXELS.astype(np.uint16) << 4
+    alpha = np.full(GREY.shape, 65535, np.uint16)
+    assert np.array_equal(as_rgb(np.dstack([stored, alpha])), as_rgb(stored))
+
+
+def tiff(stored: np.ndarray, photometric: int, orientation: int = 1, used: int = 16) -> bytes:
+    """A grey TIFF without compression."""
+    data, (height, width) = stored.tobytes(), stored.shape
+    bits = used if stored.itemsize == 2 else 8
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8),
+            (274, orientation), (277, 1), (278, height), (279, len(data))]
+    listed = b"".join(struct.pack("<HHII", tag, 4 if tag == 279 else 3, 1, value)
+                      for tag, value in tags)
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + struct.pack(
+        "<H", len(tags)) + listed + bytes(4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_turned_tiff_that_pillow_has_opened_is_the_picture(tmp_path, orientation, dtype):
+    """From a file Pillow 13 exchanges width and height of the rows before it reads them."""
+    stored = GREY.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    (tmp_path / "a.tif").write_bytes(tiff(stored, 1, orientation))
+    image = Image.open(tmp_path / "a.tif")
+    assert np.array_equal(as_rgb(image), np.dstack([turned(GREY, orientation)] * 3))
+    assert image.filename == str(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("factor", [257, 1])
+def test_a_tiff_in_which_white_is_zero_is_no_negative(factor):
+    dtype = np.uint16 if factor > 1 else np.uint8
+    stored = (255 - GREY).astype(dtype) * factor
+    found = as_rgb(Image.open(BytesIO(tiff(stored, 0))))
+    assert np.array_equal(found, np.dstack([GREY] * 3))

@@ -264,3 +264,11 @@ def test_a_name_with_line_breaks_is_shown_on_one_line(tmp_path):
         read(tmp_path, b"x", name)
     sentence = str(caught.value)
     assert sentence.isprintable() and sentence.startswith("image ") and "a\\n\\x1b[31mb" in sentence
+
+
+def test_a_thermal_picture_is_refused_by_its_name(tmp_path):
+    path = tmp_path / "thermal.png"
+    path.write_bytes(encode(".png", PIXELS.astype(np.uint16) * 4 + 27000))
+    with pytest.raises(ImageError, match=f"image {path} cannot be used: its values of 16 bits are"):
+        read_image(path)
+    assert read_image(path, bits=16).max() == (255 * 4 + 27000) >> 8

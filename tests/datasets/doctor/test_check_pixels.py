@@ -85,3 +85,15 @@ def test_bits_of_16(sets, bits, setting, serious, words):
     assert [finding.serious for finding in found] == ([] if serious is None else [serious])
     assert all(words in str(finding) for finding in found)
     assert replace(sets.diagnose(), findings=()).verdict == "nothing wrong found"
+
+
+@pytest.mark.parametrize("setting", [0, 16])
+def test_values_far_above_zero_are_wrong_unless_the_bits_are_set(sets, setting):
+    sets.own_images()
+    deepen(sets, [10, 10])
+    for image in sets.train["images"][:2]:
+        path = str(sets.train_root / image["file_name"])
+        cv2.imwrite(path, cv2.imread(path, cv2.IMREAD_UNCHANGED) + np.uint16(27000))
+    found = [finding for finding in findings(sets, "bit_depths", bits=setting) if finding.serious]
+    assert len(found) == (setting == 0)
+    assert all("2 of 2 images" in str(one) and "would be one grey" in str(one) for one in found)
