@@ -20,7 +20,7 @@ from datasets.annotations.skeleton import Skeleton
 from utils.files import open_file, write_atomically
 from utils.log import log
 
-VERSION = 4             # raise it when read_persons gives other arrays for the same file
+VERSION = 5
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 

@@ -34,6 +34,15 @@ class ImageColumns:
     faults: list[str]               # a sentence's middle for each image that is left out
 
     @cached_property
+    def ambiguous(self) -> list[int]:
+        """Ids that stand for several images; one that is only listed again is the same one."""
+        if len(self._rows) == len(self.ids):
+            return []
+        images = dict.fromkeys(zip(self.ids, self.names, self.sizes, strict=True))
+        return [image_id for image_id, count in Counter(image_id for image_id, *_ in images).items()
+                if count > 1]
+
+    @cached_property
     def _rows(self) -> dict[Any, int]:
         return {image_id: row for row, image_id in enumerate(self.ids)}
 
@@ -60,10 +69,15 @@ def image_columns(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> Image
 
 
 def whole_images(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> ImageColumns:
-    """`image_columns`, but UserError for the first image that lacks something."""
+    """`image_columns`, but UserError for the first image that lacks something, or whose id is
+    another one's, too."""
     images = image_columns(file, fields)
     if images.faults:
         raise UserError(f"{file.name}: {images.faults[0]}; correct or remove it")
+    if images.ambiguous:
+        raise UserError(f"{file.name}: {len(images.ambiguous)} image ids stand for more than one "
+                        f"image, first {images.ambiguous[0]}, and whose persons are meant is not "
+                        f"said: give every image its own id")
     return images
 
 

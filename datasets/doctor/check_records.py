@@ -66,11 +66,10 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
 
 def image_ids(labels: RawLabels) -> Iterator[Finding]:
     """Two images with one id, one file under two ids, annotations of images not listed."""
-    twice = [key for key, count in Counter(labels.images.ids).items() if count > 1]
-    if twice:
-        yield Finding(f"{len(twice)} image ids stand for more than one image", "persons are looked "
-                      "for in the last image with the id, and AP counts them where they are not: "
-                      "give every image its own id", len(twice), examples_of(twice, "image"))
+    if twice := labels.images.ambiguous:
+        yield Finding(f"{len(twice)} image ids stand for more than one image", "training and "
+                      "evaluation refuse the file, for whose persons are meant is not said: give "
+                      "every image its own id", len(twice), examples_of(twice, "image"))
     files = dict.fromkeys(zip(labels.file_names.tolist(), labels.images.ids, strict=True))
     again = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if again:

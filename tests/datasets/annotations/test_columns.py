@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from datasets.annotations.annotated_sets import AnnotatedSet
-from datasets.annotations.readers import read_persons
+from datasets.annotations.readers import read_detections, read_persons
 from datasets.annotations.skeleton import skeleton_from_dict
-from datasets.doctor.check_records import joint_count
+from datasets.doctor.check_records import image_ids, joint_count
 from datasets.doctor.raw_labels import read_raw
 from datasets.imports.coco import read_coco_labels
 from datasets.imports.write_coco import Notes
@@ -36,6 +36,30 @@ def test_nested_keypoints_are_those_of_a_flat_list_to_every_reader(tmp_path, key
     assert image.persons[0].joints.ravel().tolist() == FLAT
     labels = read_raw(AnnotatedSet(path, tmp_path, STICK, "", "a", "b"), "training set")
     assert np.ravel(labels.keypoints).tolist() == FLAT and not list(joint_count(labels))
+
+
+@pytest.mark.parametrize("change", [{"file_name": "b.png"}, {"width": 41}])
+def test_two_images_with_one_id_are_refused_by_every_reader(tmp_path, change):
+    """Their persons would be looked for in the last of them. One listed again is the same."""
+    path = written(tmp_path, FLAT)
+    content = json.loads(path.read_text())
+    part = AnnotatedSet(path, tmp_path, STICK, "", "a", "b")
+    readers = (lambda: read_persons(path, STICK), lambda: read_ground_truth(path, 2),
+               lambda: read_detections(boxes, path, STICK))
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9],
+                                  "score": 1}]))
+    content["images"] *= 2
+    path.write_text(json.dumps(content))
+    for read in readers:
+        read()
+    assert not list(image_ids(read_raw(part, "training set")))
+    content["images"][1] = content["images"][0] | change
+    path.write_text(json.dumps(content))
+    for read in readers:
+        with pytest.raises(ValueError, match=r"1 image ids? .*more than one image, first 1, "):
+            read()
+    assert "more than one" in next(image_ids(read_raw(part, "training set"))).sentence
 
 
 def test_a_longer_list_is_refused_with_the_way_to_take_its_first_joints(tmp_path):
