@@ -26,8 +26,9 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def temporary(path: Path) -> Path:
-    """Where this process makes a file before it takes its place; see `remove_leftovers`."""
-    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """Where this process makes a file before it takes its place; see `remove_leftovers`. The name
+    tells it from the `.tmp` of other programs."""
+    return path.with_name(f"{path.name}.{os.getpid()}.simplepose.tmp")
 
 
 def open_new(path: Path) -> IO[bytes]:
@@ -69,15 +70,26 @@ def open_to_append(path: Path) -> IO[bytes]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove what processes that were killed left of `path`: their `temporary` files."""
-    leftover = re.compile(re.escape(path.name) + r"\.(\d+)\.tmp(\.\w+)?")
+    leftover = re.compile(re.escape(path.name) + r"\.(\d+)\.simplepose\.tmp(\.\w+)?")
     for file in path.parent.iterdir():
         found = leftover.fullmatch(file.name)
-        if found and not is_alive(int(found[1])):
+        if found and (int(found[1]) == os.getpid() or not _alive(int(found[1]))):
             file.unlink(missing_ok=True)
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is a process of that number, whoever started it."""
+def try_to_write(path: Path) -> None:
+    """Write beside `path` what is removed at once. Raises OSError with a name."""
+    trial = temporary(path)
+    with naming(path), open_new(trial) as file:
+        try:
+            file.write(b"trial")
+            file.flush()
+            os.fsync(file.fileno())
+        finally:
+            trial.unlink()
+
+
+def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

@@ -12,14 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.files import (
-    naming,
-    open_new,
-    read_ends,
-    remove_leftovers,
-    temporary,
-    write_atomically,
-)
+from utils.files import naming, read_ends, remove_leftovers, try_to_write, write_atomically
 
 MARK = b"SimplePose"
 SPAN = 1 << 16          # bytes of the beginning and of the end that are looked at
@@ -34,7 +27,7 @@ KINDS = {               # what is written: how such a file of ours looks
                          rb'|"frame": \d+, "seconds"): '),
     "table of results": rb"image,frame,seconds,person,score,x,y,width,height,",
     "OpenPose file": rb'\{"version": 1\.3, "generator": "SimplePose"',
-    "lock": rb'\{"pid": \d+, "host": "',
+    "lock": rb'\{"program": "SimplePose", "pid": ',
     "metrics": rb'\{"run": "\d{4}-[^"]*", "model_name": "(\\.|[^"\\])*", "kind": "',
     "picture": rb"(\xff\xd8.{0,64}\xff\xfe..SimplePose|\x89PNG.{12,40}tEXtSoftware\0SimplePose)",
     "video": rb"....ftyp.*freeSimplePose\Z",
@@ -52,7 +45,8 @@ def is_ours(path: Path, kind: str) -> bool:
 def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = (),
                        ) -> None:
     """Raise UserError where something lies at `path` that is not to be lost: a folder, one of the
-    inputs of the command, or a file that is not of this kind and ours. An empty file is free.
+    inputs of the command, or a file that is not of this kind and ours. An empty file is free,
+    but for a lock: those of other programs are empty while they hold them.
 
     option: what names the path, for messages.
     """
@@ -62,9 +56,17 @@ def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str 
     if any(real == os.path.realpath(one) for one in inputs):
         raise UserError(f"{option}: {path} would be overwritten, which the command reads: give "
                         f"another name")
-    if path.exists() and not (path.is_file() and (not path.stat().st_size or is_ours(path, kind))):
+    if path.exists() and not (path.is_file() and (
+            kind != "lock" and not path.stat().st_size or is_ours(path, kind))):
         raise UserError(f"{option}: {path} is there already, and is no file of this project "
                         f"({kind}), so it stays as it is: give another name, or move it away")
+
+
+def ensure_no_link(path: Path, option: str) -> None:
+    """Raise UserError where a link lies at `path`, which would be followed or lost."""
+    if path.is_symlink():
+        raise UserError(f"{option}: {path} is a link, and nothing is written through links: remove "
+                        f"it, or choose another name")
 
 
 def ensure_output(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = ()) -> None:
@@ -87,16 +89,9 @@ def ensure_writable(path: Path, option: str) -> None:
     """
     made = [folder for folder in path.parents if not folder.exists()]
     ensure_folder(path.parent, option)
-    trial = temporary(path)
     try:
         remove_leftovers(path)
-        with naming(path), open_new(trial) as file:
-            try:
-                file.write(b"trial")
-                file.flush()
-                os.fsync(file.fileno())
-            finally:
-                trial.unlink()
+        try_to_write(path)
     except OSError as error:
         raise cannot_write(path, option, error) from error
     finally:

@@ -19,7 +19,7 @@ from utils.files import write_atomically
 STREAMS = {"train": 0, "val": 1}    # so that the two sets of a seed differ
 MARK = "drawn_set.json"
 ANNOTATIONS_BEGIN = '{"info":{"description":"drawn people, seed '
-TEMPORARY = re.compile(r"\.\d+\.tmp$")              # of write_atomically, in a process that died
+TEMPORARY = re.compile(r"\.\d+\.simplepose\.tmp$")  # of write_atomically, in a process that died
 IMAGE = re.compile(r"(\d{12})\.jpg")
 CACHE = re.compile(r"(.+)\.\d+-\w+\.cache\.npz")    # see annotation_cache.py
 

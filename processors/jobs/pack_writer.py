@@ -37,7 +37,7 @@ from datasets.workers import PARENT_LOOK, Loader, dead_workers_named, init_worke
 from utils.errors import UserError
 from utils.files import write_atomically
 from utils.log import bar, log, on_terminal
-from utils.outputs import ensure_folder
+from utils.outputs import ensure_folder, ensure_no_link
 from utils.rgb import encode_image
 
 QUALITY = 95
@@ -137,13 +137,11 @@ def _held(path: Path) -> Iterator[None]:
     one tries for a little longer. Raises UserError if it is in vain.
     """
     index = index_path(path)
-    for one in (path, index):       # a pipe would be waited for
-        if one.exists() and not one.is_file():
+    for one in (path, index):
+        ensure_no_link(one, "data.train_pack")
+        if one.exists() and not one.is_file():      # a pipe would be waited for
             raise UserError(f"data.train_pack: {one} is no file, but a folder, a device or a pipe: "
                             f"name a file")
-    if path.is_symlink() or index.is_symlink():
-        raise UserError(f"data.train_pack: {path} or its index is a link, and nothing is written "
-                        f"through links: name the file itself")
     is_new, index_is_new = not path.exists(), not index.exists()
     handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     try:

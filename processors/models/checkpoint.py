@@ -3,11 +3,9 @@
 Beside `{name}_last.pth` the one before it stays as `{name}_last.prev.pth`, so that a file that
 was damaged on the disk costs one interval and not the run.
 """
-import glob
 import itertools
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from nets.files.weights_file import read_weights_file
 from processors.models.stored_run import ensure_run
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError, first_line
-from utils.files import is_alive, write_atomically
+from utils.files import remove_leftovers, temporary, try_to_write, write_atomically
 from utils.log import log
 from utils.outputs import ensure_folder
 
 FORMAT = "simplepose 1"
-OLD = 24 * 3600         # seconds, of a half-written file
 
 
 def prepare_folder(folder: Path, model_name: str) -> RunLock:
@@ -33,15 +30,12 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
     the folder's name.
     """
     lock = RunLock(folder, model_name)
+    last = folder / f"{model_name}_last.pth"
     try:
         lock.take()
-        for name in ("last", "best"):       # no wider: another run may be writing here now
-            for rest in folder.glob(f"{glob.escape(model_name)}_{name}.pth.*.tmp"):
-                if _is_left_over(rest):
-                    rest.unlink()
-        trial = folder / f"{model_name}_last.pth.trial"
-        write_atomically(trial, lambda file: file.write(b"trial"))
-        trial.unlink()
+        for path in (lock.path, last, previous(last), folder / f"{model_name}_best.pth"):
+            remove_leftovers(path)      # no wider: another run may be writing here now
+        try_to_write(last)
     except OSError as error:
         lock.release()
         if isinstance(error, FileExistsError | NotADirectoryError):
@@ -50,14 +44,6 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
                       f"({first_line(error)}); make room or permit it, or choose "
                       f"another") from error
     return lock
-
-
-def _is_left_over(temporary: Path) -> bool:
-    """Whether nobody will finish it: its process, whose number is in its name, is dead on this
-    machine, or it is old. Only where there are no locks can it be another's at all."""
-    pid = temporary.name.split(".")[-2]
-    dead = not pid.isdecimal() or int(pid) == os.getpid() or not is_alive(int(pid))
-    return dead or time.time() - temporary.stat().st_mtime > OLD
 
 
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
@@ -80,7 +66,7 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
 
 
 def _keep_as_previous(path: Path) -> None:
-    link = previous(path).with_suffix(".link")
+    link = temporary(previous(path))
     link.unlink(missing_ok=True)
     try:
         os.link(path, link)
@@ -117,7 +103,7 @@ def load_last(path: Path) -> dict[str, Any] | None:
             errors.append(str(error))
             continue
         if errors:      # out of the way, or the next save would keep it as the one before
-            os.replace(path, path.with_suffix(".damaged.pth"))
+            set_aside("damaged", path)
             log.warning("going on from the one before it, %s", candidate)
         return state
     if errors:
@@ -125,18 +111,25 @@ def load_last(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def keep_as_old(*paths: Path) -> None:
-    """Rename an older run's files to *.old.pth, or *.old.2.pth and so on, the same for all of
-    them: a new run overwrites none of them, and neither does the next."""
-    present = [path for path in paths if path.exists()]
-    endings = itertools.chain([".old.pth"], (f".old.{i}.pth" for i in itertools.count(2)))
+def set_aside(word: str, *paths: Path) -> dict[Path, Path]:
+    """Rename those that are there to *.word.pth, or *.word.2.pth and so on, the same for all of
+    them, where nothing lies yet. Returns the new paths."""
+    endings = itertools.chain([f".{word}.pth"], (f".{word}.{i}.pth" for i in itertools.count(2)))
     ending = next(ending for ending in endings
-                  if not any(path.with_suffix(ending).exists() for path in paths))
-    for path in present:
-        os.replace(path, path.with_suffix(ending))
-        log.info("kept the older %s as %s", path.name, path.with_suffix(ending).name)
+                  if not any(os.path.lexists(path.with_suffix(ending)) for path in paths))
+    moved = {path: path.with_suffix(ending) for path in paths if path.exists()}
+    for path, new in moved.items():
+        os.replace(path, new)
+    return moved
+
+
+def keep_as_old(*paths: Path) -> None:
+    """Set an older run's files aside: a new run overwrites none of them, and neither does the
+    next."""
+    for path, new in set_aside("old", *paths).items():
+        log.info("kept the older %s as %s", path.name, new.name)
     for path in paths:
-        if path.stem.endswith("_last"):     # no other has one before it that is ours
+        if path.stem.endswith("_last"):     # no other has one before it
             previous(path).unlink(missing_ok=True)
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from utils.errors import UserError
+from utils.files import temporary
 from utils.log import log
-from utils.outputs import ensure_replaceable
+from utils.outputs import ensure_no_link, ensure_replaceable
 
 WAIT_FOR_HOLDER = 10.0  # seconds: a job that was told to end may still be saving by then
 LOOK = 0.2          # seconds between looks
@@ -105,7 +106,9 @@ class RunLock:
         except PermissionError as error:
             raise self._of_another_user("cannot be read") from error
         try:
-            file = open(self.path, "a+", encoding="utf-8", opener=_no_link)     # until `release`
+            file = self._opened()       # until `release`
+        except FileExistsError:         # another process has just made it
+            return False
         except PermissionError:
             if not self.path.exists():
                 raise
@@ -122,14 +125,39 @@ class RunLock:
                         "this name out of it", self.path.parent, error.strerror)
         self.held[self.path] = file
         try:
-            file.truncate(0)
-            json.dump({"pid": os.getpid(), "host": socket.gethostname(),
-                       "since": time.strftime("%Y-%m-%d %H:%M:%S")}, file)
+            file.write(_mark())
             file.flush()
+            file.truncate()     # never empty, whenever this process is killed
         except OSError:     # a full disk
             self.release()
             raise
         return True
+
+    def _opened(self) -> IO[str]:
+        """It, or a new one. That has its content from the first, however this process ends: an
+        empty one may be a lock of another program."""
+        with suppress(FileNotFoundError):
+            return open(self.path, "r+", encoding="utf-8", opener=_no_link)
+        new = temporary(self.path)
+        new.unlink(missing_ok=True)
+        file = open(new, "x", encoding="utf-8", opener=_no_link)
+        try:
+            file.write(_mark())
+            file.flush()
+            try:
+                os.link(new, self.path)
+            except FileExistsError:
+                raise
+            except OSError:     # no hard links there
+                os.replace(new, self.path)
+            file.seek(0)
+            return file
+        except OSError:
+            with suppress(OSError):
+                file.close()
+            raise
+        finally:
+            new.unlink(missing_ok=True)
 
     def _freed(self) -> bool:
         """Remove a lock that another user's process has left in a shared folder, where we may not
@@ -155,10 +183,13 @@ class RunLock:
         """Raise UserError where something of others has this name. Not for a lock that this process
         holds: to look into the file would end it."""
         option = "val.weight_path and model_name"
-        if self.path.is_symlink():
-            raise UserError(f"{option}: {self.path} is a link, and nothing is written through "
-                            f"links: remove it, or choose another name")
+        ensure_no_link(self.path, option)
         ensure_replaceable(self.path, "lock", option)
+
+
+def _mark() -> str:
+    return json.dumps({"program": "SimplePose", "pid": os.getpid(), "host": socket.gethostname(),
+                       "since": time.strftime("%Y-%m-%d %H:%M:%S")})
 
 
 def _no_link(path: str, flags: int) -> int:

@@ -11,10 +11,11 @@ from processors.models.checkpoint import (
     prepare_folder,
     previous,
     save_checkpoint,
+    set_aside,
 )
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError
-from utils.outputs import ensure_replaceable
+from utils.outputs import ensure_no_link, ensure_replaceable
 
 
 class RunFolder:
@@ -40,12 +41,14 @@ class RunFolder:
             self.lock = prepare_folder(self.path, self.model_name)
 
     def _ensure_ours(self) -> None:
-        """Raise UserError where something of others lies under a name of the run. What is left of
-        `last` may be damaged: `load` sees to it."""
+        """Raise UserError where something of others, or a link, lies under a name of the run. What
+        is left of `last` may be damaged: `load` sees to it."""
         option = "val.weight_path and model_name"
-        kinds = {self.best: "checkpoint", self.results: "keypoint results",
-                 self.curves: "picture", self.pictures: "picture",
-                 self.path / "metrics.jsonl": "metrics"}
+        kinds = {self.best: "checkpoint", previous(self.last): "checkpoint",
+                 self.results: "keypoint results", self.curves: "picture",
+                 self.pictures: "picture", self.path / "metrics.jsonl": "metrics"}
+        for path in (*kinds, self.last):
+            ensure_no_link(path, option)
         for path, kind in kinds.items():
             ensure_replaceable(path, kind, option, self.inputs)
         if self.last.is_dir():
@@ -105,11 +108,9 @@ class RunFolder:
             return ""
         paths = [path for path in (self.last, previous(self.last)) if path.is_file()]
         steps = {path: load_checkpoint(path)["step"] for path in paths}
-        ruined = [path for path in paths if steps[path] >= step]
-        for path in ruined:
-            os.replace(path, path.with_suffix(".ruined.pth"))
-        words = "".join(f"{path.name} held these weights already and is now "
-                        f"{path.with_suffix('.ruined.pth').name}; " for path in ruined)
+        ruined = set_aside("ruined", *(path for path in paths if steps[path] >= step))
+        words = "".join(f"{path.name} held these weights already and is now {new.name}; "
+                        for path, new in ruined.items())
         whole = [steps[path] for path in paths if path not in ruined]
         return words + (f"the same command goes on from step {whole[0]}" if whole else
                         "no checkpoint from before is left, the same command starts over")

@@ -130,10 +130,10 @@ def test_half_written_files_of_a_kill_are_removed(runs):
     folder = runs.folder / "rests"
     folder.mkdir()
     dead = 2 ** 22 + 1      # no process has such a number
-    (folder / f"quickstart_last.pth.{dead}.tmp").write_bytes(b"half")
-    (folder / f"other_last.pth.{dead}.tmp").write_bytes(b"of another run")
+    (folder / f"quickstart_last.pth.{dead}.simplepose.tmp").write_bytes(b"half")
+    (folder / f"other_last.pth.{dead}.simplepose.tmp").write_bytes(b"of another run")
     assert runs("rests", **{"optim.epochs": 1}) == 0
-    assert [path.name for path in folder.glob("*.tmp")] == [f"other_last.pth.{dead}.tmp"]
+    assert [path.name for path in folder.glob("*.tmp")] == [f"other_last.pth.{dead}.simplepose.tmp"]
 
 
 @pytest.mark.parametrize("hook", ["step: update", "evaluation: batch"])

@@ -96,7 +96,7 @@ def test_nothing_is_written_through_a_link(path, tmp_path):
     path.symlink_to(victim)
     with pytest.raises(OSError, match="results.json is a link, and nothing is written through"):
         open_to_append(path)
-    path.with_name(f"{path.name}.{os.getpid()}.tmp").symlink_to(victim)
+    path.with_name(f"{path.name}.{os.getpid()}.simplepose.tmp").symlink_to(victim)
     write_atomically(path, lambda file: file.write(b"new"))
     assert victim.read_bytes() == b"precious"
     assert not path.is_symlink() and path.read_bytes() == b"new"

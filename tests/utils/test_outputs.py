@@ -41,7 +41,7 @@ FOREIGN = {
     "results in lines": [b'{"image": 3}\n', b'{"epoch": 1}\n', b'{"image": "SimplePose"}',
                          b'{"image": "a.jpg", "people": []}\n'],
     "table of results": [b"image,x,y\n"], "OpenPose file": [b'{"version": 1.3, "people": []}'],
-    "lock": [b"[[package]]", b'{"pid": "x"}'],
+    "lock": [b"[[package]]", b'{"pid": 7, "host": "here", "app": "jupyter"}', b""],
     "metrics": [b'{"epoch": 1, "loss": 0.3}\n', b'{"run": "a", "loss": 0.3}\n'],
     "picture": [picture(".jpg"), picture(".png")],
     "video": [b"\0\0\0\x20ftypisom mdat"],
@@ -61,7 +61,7 @@ OURS = {
         '{"frame": 0, "seconds": 0.0, "people": []}\n')],
     "table of results": [b"image,frame,seconds,person,score,x,y,width,height,nose_x\n"],
     "OpenPose file": [b'{"version": 1.3, "generator": "SimplePose", "people": []}'],
-    "lock": [b'{"pid": 7, "host": "here", "since": "now"}'],
+    "lock": [b'{"program": "SimplePose", "pid": 7, "host": "here", "since": "now"}'],
     "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a", "kind": "val"}\n'],
     "picture": [marked(picture(".jpg")), marked(picture(".png"))],
     "page": [b'<!DOCTYPE html>\n<meta name="generator" content="SimplePose">'],
@@ -85,7 +85,8 @@ def test_what_is_ours_is_told_from_what_is_not(kind, tmp_path):
             ensure_output(path, kind, "--out")
         assert path.read_bytes() == content
     path.write_bytes(b"")
-    ensure_output(path, kind, "--out")      # an empty file, as of mktemp, is no loss
+    if b"" not in FOREIGN[kind]:
+        ensure_output(path, kind, "--out")      # an empty file, as of mktemp, is no loss
 
 
 def test_a_marked_list_is_the_same_list():
@@ -163,9 +164,11 @@ def test_what_dead_processes_left_is_removed_and_what_others_write_is_not(tmp_pa
     """A killed process leaves its temporary file; one that lives is still writing it."""
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    names = {f"b.json.{dead.pid}.tmp": False, f"b.json.{dead.pid}.tmp.mp4": False,
-             f"b.json.{os.getppid()}.tmp": True, f"c.json.{dead.pid}.tmp": True,
-             "b.json.x.tmp": True, "b.json.9.tmp.old.one": True}
+    ending = "simplepose.tmp"
+    names = {f"b.json.{dead.pid}.{ending}": False, f"b.json.{dead.pid}.{ending}.mp4": False,
+             f"b.json.{os.getpid()}.{ending}": False, f"b.json.{os.getppid()}.{ending}": True,
+             f"c.json.{dead.pid}.{ending}": True, f"b.json.{dead.pid}.tmp": True,
+             f"b.json.x.{ending}": True, f"b.json.9.{ending}.old.one": True}
     for name in names:
         (tmp_path / name).write_text("half")
     ensure_output(tmp_path / "b.json", "detections", "--out")

@@ -132,8 +132,9 @@ def test_a_killed_drawing_is_finished_in_every_order_of_folders(tmp_path, monkey
             patch.setattr(synthetic, "draw_scene", killed_later)
             ensure_synthetic(data(tmp_path, **places), seed=4)
     root = next((tmp_path / "set").rglob(MARK)).parent
-    rests = [root / "000000000003.jpg.4711.tmp",        # of a process that was killed outright
-             *(tmp_path / f"{places[f'{name}_ann_path']}.4711.tmp" for name in ("train", "val"))]
+    rests = [f"{path}.4711.simplepose.tmp" for path in (    # of a process that was killed outright
+        root / "000000000003.jpg", *(places[f"{name}_ann_path"] for name in ("train", "val")))]
+    rests = [tmp_path / rest for rest in rests]
     for rest in rests:
         rest.write_bytes(b"half")
     ensure_synthetic(data(tmp_path, **places), seed=4)

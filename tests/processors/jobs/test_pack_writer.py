@@ -83,7 +83,7 @@ def test_an_index_of_others_and_links_are_left_alone(make_pack, tmp_path):
         (tmp_path / "victim").write_bytes(b"")
         (tmp_path / "pack.index").unlink(missing_ok=True)
         (tmp_path / name).symlink_to(tmp_path / "victim")
-        with pytest.raises(ValueError, match="train_pack: .*pack or its index is a link"):
+        with pytest.raises(ValueError, match="train_pack: .*pack(.index)? is a link"):
             make_pack()
         assert (tmp_path / "victim").read_bytes() == b""
 
@@ -151,7 +151,8 @@ def test_one_process_packs_at_a_time(make_pack, monkeypatch):
 
 def test_a_pack_that_is_stopped_ends_workers_that_hang(make_pack, monkeypatch):
     def stopped(images, _):
-        yield next(iter(images))
+        read = iter(images)
+        yield next(read)
         for worker in multiprocessing.active_children():
             os.kill(worker.pid, signal.SIGSTOP)
         raise KeyboardInterrupt

@@ -269,7 +269,7 @@ def test_nothing_is_written_through_links(video, model, tmp_path):
     out, victim = tmp_path / "out", tmp_path / "victim"
     out.mkdir()
     victim.write_bytes(b"")
-    for name in ("walk.jsonl", "walk.mp4", f"walk.mp4.{os.getpid()}.tmp.mp4"):
+    for name in ("walk.jsonl", "walk.mp4", f"walk.mp4.{os.getpid()}.simplepose.tmp.mp4"):
         (out / name).symlink_to(victim)
     frames = open_source(str(video))
     predictor = PosePredictor(model, Walker(), flip_test=False)

@@ -103,6 +103,24 @@ def test_a_damaged_file_is_not_kept_as_the_one_before(last):
     assert [load_checkpoint(p)["step"] for p in (last, previous(last))] == [3, 1]
 
 
+def test_what_was_set_aside_before_stays(last):
+    save(last, 1, 2)
+    last.with_suffix(".damaged.pth").write_bytes(b"mine")
+    last.with_suffix(".damaged.2.pth").symlink_to("nowhere")
+    last.write_bytes(b"x")
+    load_last(last)
+    assert last.with_suffix(".damaged.pth").read_bytes() == b"mine"
+    assert last.with_suffix(".damaged.2.pth").is_symlink()
+    assert last.with_suffix(".damaged.3.pth").read_bytes() == b"x"
+
+
+def test_the_one_before_is_kept_past_files_of_others(last):
+    mine = last.with_name("v1.5_last.prev.link")
+    mine.write_bytes(b"mine")
+    save(last, 1, 2)
+    assert mine.read_bytes() == b"mine"
+
+
 def test_damage_in_the_middle_of_a_tensor_is_noticed(last, said):
     save(last, 1, 2)
     content = bytearray(last.read_bytes())
@@ -239,23 +257,14 @@ def test_the_folder_of_a_run_is_made_and_cleared_of_its_own_rests_only(tmp_path)
     lock.release()
     assert not (tmp_path / "a").exists()        # nothing has come of it
     folder.mkdir(parents=True)
-    kept = {"v[1]_last.pth", f"v[1]_big_last.pth.{DEAD}.tmp", f"v1_last.pth.{DEAD}.tmp",
-            "v[1]_test"}
-    for name in kept | {f"v[1]_last.pth.{DEAD}.tmp", "v[1]_best.pth.no_pid.tmp",
-                        f"v[1]_best.pth.{os.getpid()}.tmp"}:
+    kept = {"v[1]_last.pth", "v[1]_test", "v[1]_last.pth.trial", f"v[1]_last.pth.{DEAD}.tmp",
+            *(f"{name}_last.pth.{pid}.simplepose.tmp" for name, pid in (
+                ("v[1]_big", DEAD), ("v1", DEAD), ("v[1]", os.getppid()), ("v[1]", "no_pid")))}
+    for name in kept | {*(f"v[1]_{name}.pth.{pid}.simplepose.tmp" for name, pid in (
+            ("last", DEAD), ("last.prev", DEAD), ("best", os.getpid())))}:
         (folder / name).write_bytes(b"x")
     prepare_folder(folder, "v[1]").release()
     assert {file.name for file in folder.iterdir()} == kept
-
-
-def test_what_a_living_process_may_be_writing_stays_until_it_is_old(tmp_path):
-    rest = tmp_path / f"pose_last.pth.{os.getppid()}.tmp"
-    rest.write_bytes(b"x")
-    prepare_folder(tmp_path, "pose").release()
-    assert rest.exists()
-    os.utime(rest, (0, 0))
-    prepare_folder(tmp_path, "pose").release()
-    assert not rest.exists()
 
 
 def test_a_folder_that_cannot_be_one_is_one_sentence(tmp_path):

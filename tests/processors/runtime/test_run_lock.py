@@ -74,10 +74,11 @@ def test_one_that_ends_soon_is_waited_for(tmp_path, other, monkeypatch, caplog):
     assert f"process {other.pid} on" in caplog.text and caplog.text.count("waiting up to") == 1
 
 
-@pytest.mark.parametrize("stale", ["", '{"pid": 1, "host": "x"}'])
-def test_what_a_dead_process_left_holds_nobody(tmp_path, stale):
+@pytest.mark.parametrize("host", ["x", "x" * 200])
+def test_what_a_dead_process_left_holds_nobody(tmp_path, host):
     """Also where a living process has its pid by now: here the first of all."""
-    (tmp_path / "pose.lock").write_text(stale)
+    (tmp_path / "pose.lock").write_text(
+        f'{{"program": "SimplePose", "pid": 1, "host": "{host}"}}')
     lock = RunLock(tmp_path, "pose")
     assert "pose in" in lock.holder() and not lock.is_held_by_another()
     lock.take()
@@ -110,7 +111,7 @@ def test_another_users_process_is_told_in_a_shared_folder(tmp_path, other, share
 def test_what_another_users_dead_process_left_and_cannot_be_removed_is_told(tmp_path, shared,
                                                                             monkeypatch):
     path = tmp_path / "pose.lock"
-    path.write_text('{"pid": 1, "host": "x"}')
+    path.write_text('{"program": "SimplePose", "pid": 1, "host": "x"}')
     words = f"weight_path: {path}, which .* is of the user {path.owner()} and %s: have it removed"
 
     def refuse(*_):
@@ -131,9 +132,10 @@ def test_a_folder_that_nobody_may_write_is_not_called_held(tmp_path, monkeypatch
         RunLock(tmp_path, "pose").take()
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", "[[package]]\nname = 'numpy'\n", '{"pid": 1}'])
+@pytest.mark.parametrize("content", ["{", "[1]", "[[package]]\nname = 'numpy'\n", "",
+                                     '{"pid": 1, "host": "x", "app": "jupyter"}'])
 def test_what_others_have_under_its_name_stays(tmp_path, content):
-    """As a poetry.lock does, where a run is called poetry."""
+    """As a poetry.lock does, where a run is called poetry, and an empty one of filelock."""
     path = tmp_path / "pose.lock"
     path.write_text(content)
     lock = RunLock(tmp_path, "pose")
@@ -215,6 +217,29 @@ def test_a_file_that_its_holder_removed_meanwhile_is_not_the_lock(tmp_path, monk
     monkeypatch.setattr(run_lock.fcntl, "lockf", removed)
     lock.take()
     assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_it_is_never_empty_whenever_its_process_is_killed(tmp_path, monkeypatch, links):
+    """Or the next start would take it for a lock of others."""
+    def killed(*_):
+        raise SystemExit(1)
+
+    def unsupported(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+    if not links:
+        monkeypatch.setattr(run_lock.os, "link", unsupported)
+    really = fcntl.lockf
+    for place in (f"{'link' if links else 'replace'}", "lockf"):
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(run_lock.fcntl if place == "lockf" else run_lock.os, place, killed)
+            RunLock(tmp_path, "pose").take()
+        assert all(path.stat().st_size for path in tmp_path.iterdir())
+    assert run_lock.fcntl.lockf is really
+    lock = RunLock(tmp_path, "pose")
+    lock.take()
+    assert json.loads(lock.path.read_text())["pid"] == os.getpid()
+    assert [path.name for path in tmp_path.iterdir()] == ["pose.lock"]
 
 
 def test_without_locks_it_says_so_and_goes_on(tmp_path, monkeypatch, caplog):

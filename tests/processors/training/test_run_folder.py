@@ -11,6 +11,8 @@ from tests.processors.training.written import equal, lines, weights
 from utils.errors import UserError
 from utils.outputs import marked_json
 
+HELD = '{"program": "SimplePose", "pid": 9, "host": "far", "since": "now"}'
+
 
 def test_resume_false_keeps_the_older_run(tiny, tmp_path):
     tiny(**{"optim.epochs": 1}).run()
@@ -67,10 +69,10 @@ def test_a_run_that_another_process_holds_is_refused_with_nothing_touched(
         tiny, tmp_path, monkeypatch):
     tiny(**{"optim.epochs": 1}).run()
     folder = tmp_path / "weights"
-    (folder / "quickstart_last.pth.9.tmp").write_bytes(b"of the other process")
+    (folder / "quickstart_last.pth.9.simplepose.tmp").write_bytes(b"of the other process")
     monkeypatch.setattr(run_lock, "WAIT_FOR_HOLDER", 0)
     monkeypatch.setattr(run_lock, "_locked", lambda _: False)
-    (folder / "quickstart.lock").write_text('{"pid": 9, "host": "far", "since": "now"}')
+    (folder / "quickstart.lock").write_text(HELD)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     for settings in ({}, {"resume": False}, {"data.train_ann_path": tmp_path / "new" / "x.json",
                                              "data.train_img_root": tmp_path / "new"}):
@@ -99,7 +101,7 @@ def test_a_run_whose_lock_another_took_ends_without_a_save(tiny, tmp_path, monke
     def removed(epoch):
         lock.write_bytes(b"")
         lock.unlink()
-        lock.write_text('{"pid": 9, "host": "far", "since": "now"}')
+        lock.write_text(HELD)
         monkeypatch.setattr(run_lock, "_locked", lambda _: False)
         evaluate(epoch)
     processor._evaluate = removed
@@ -159,6 +161,7 @@ def test_the_last_words_name_files_that_are_there(tiny, tmp_path, capsys):
 @pytest.mark.parametrize("name, folder", [
     ("tiny_best.pth", False), ("tiny_results.json", False), ("tiny_curves.png", False),
     ("tiny_val.jpg", False), ("metrics.jsonl", False), ("metrics.jsonl", True),
+    ("tiny_last.prev.pth", False),
     ("tiny_last.pth", True), ("tiny_curves.png", True)])
 def test_a_name_of_the_run_that_others_have_used_is_said_before_the_work(tmp_path, name, folder):
     path = tmp_path / name
@@ -167,6 +170,17 @@ def test_a_name_of_the_run_that_others_have_used_is_said_before_the_work(tmp_pat
     else:
         path.write_bytes(b"\xff\xd8, a photo" if "jpg" in name else b"PK, weights of others")
     with pytest.raises(UserError, match=f"{name} is {'a folder' if folder else 'there already'}"):
+        RunFolder(str(tmp_path), "tiny", 0).hold()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["tiny_last.pth", "tiny_last.prev.pth", "tiny_best.pth",
+                                  "metrics.jsonl", "tiny_results.json", "tiny_val.jpg"])
+def test_a_link_under_a_name_of_the_run_is_said_before_the_work(tmp_path, name):
+    """Also one to a file of ours, and to nothing."""
+    path = tmp_path / name
+    path.symlink_to(tmp_path / "other")
+    with pytest.raises(UserError, match=f"{name} is a link, and nothing is written through links"):
         RunFolder(str(tmp_path), "tiny", 0).hold()
     assert list(tmp_path.iterdir()) == [path]
 
