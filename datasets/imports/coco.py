@@ -8,7 +8,7 @@ so is num_keypoints; lists in lists are taken as one; ids may be text.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from datasets.imports.write_coco import (
     ImportedPerson,
     Notes,
     empty_joints,
+    is_inside,
 )
 from datasets.imports.yolo_tree import split_in
 from utils.errors import UserError
@@ -139,8 +140,7 @@ def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
 def _inside(text: str) -> PurePosixPath:
     """A file_name that stays inside the folder of images, if need be without its own folder."""
     name = PurePosixPath(text.replace("\\", "/"))
-    elsewhere = name.is_absolute() or PureWindowsPath(text).drive or ".." in name.parts
-    return PurePosixPath(name.name) if elsewhere else name
+    return name if is_inside(text) else PurePosixPath(name.name)
 
 
 def _name(text: str, root: Path, below: Path, notes: Notes) -> str:

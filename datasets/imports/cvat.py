@@ -21,6 +21,7 @@ from datasets.imports.write_coco import (
     BadFile,
     ImportedImage,
     Notes,
+    is_inside,
     place_joint,
 )
 from utils.errors import UserError
@@ -71,7 +72,7 @@ def _image(element: ET.Element, skeleton: Skeleton, root: Path, source: Path, no
            ) -> ImportedImage:
     name, split = element.get("name", ""), element.get("subset", "")
     where = f"image {name or element.get('id')} of {source}"
-    if not name or Path(name).is_absolute() or ".." in Path(split, name).parts:
+    if not name or not (is_inside(name) and is_inside(split)):
         raise BadFile(f"{where} needs a name inside the folder of images: correct it")
     size = int(_number(element, "width", where)), int(_number(element, "height", where))
     drawing = Drawing(skeleton, where, notes)

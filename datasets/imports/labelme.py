@@ -17,6 +17,7 @@ from datasets.imports.write_coco import (
     BadFile,
     ImportedImage,
     Notes,
+    is_inside,
 )
 from utils.errors import UserError
 from utils.json_file import read_json
@@ -89,7 +90,7 @@ def _hidden(shape: dict[str, Any]) -> bool:
 def _name(path: Path, picture: Path, root: Path | None, base: Path) -> str:
     if root:
         for name in (picture, Path(path.stem).with_suffix(picture.suffix), Path(picture.name)):
-            if not name.is_absolute() and ".." not in name.parts and (root / name).is_file():
+            if is_inside(name.as_posix()) and (root / name).is_file():
                 return name.as_posix()
         return picture.name
     if picture.is_absolute() or PureWindowsPath(picture).drive:     # of another computer

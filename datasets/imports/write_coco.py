@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -102,6 +102,12 @@ class Notes:
                 self.strangers.total())
 
 
+def is_inside(name: str) -> bool:
+    """Whether the name of an image, or one of Windows, stays inside the folder of images."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not (path.is_absolute() or PureWindowsPath(name).drive or ".." in path.parts)
+
+
 def empty_joints(skeleton: Skeleton) -> np.ndarray:
     """(K, 3) zeros, to be filled by `place_joint`."""
     return np.zeros((skeleton.num_joints, 3))
@@ -169,6 +175,9 @@ def _verified(images: list[ImportedImage], root: Path, notes: Notes,
               ) -> Iterator[ImageHeader | None]:
     """The header of each image; None, with a note, for those of no use."""
     def look(image: ImportedImage) -> ImageHeader | Exception:
+        if not is_inside(image.name):
+            return BadFile(f"the image {image.name} is outside of the folder of images, {root}: "
+                           f"correct its name")
         try:
             pixels = read_image(root / image.name, image.size, image.exif)
             header = read_header(root / image.name)

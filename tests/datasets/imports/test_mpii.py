@@ -68,6 +68,21 @@ def test_head_boxes_of_mpii_are_whole_or_not_there(tmp_path, head, part):
         assert "bbox_head" not in write(found, tmp_path, MPII, notes)["annotations"][0]
 
 
+@pytest.mark.parametrize("name", ["../p.jpg", "a/../../p.jpg", "/{}/p.jpg", "..\\p.jpg"])
+def test_an_image_outside_of_the_folder_is_not_looked_at(tmp_path, name):
+    row = {"image": name.format(tmp_path), "center": [25.0, 20.0], "scale": 1.2,
+           "joints": [[9.0, 9.0]] * 16, "joints_vis": [1] * 16}
+    cv2.imwrite(str(tmp_path / "p.jpg"), np.zeros((400, 500, 3), np.uint8))
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "images" / "q.jpg"), np.zeros((400, 500, 3), np.uint8))
+    (tmp_path / "train.json").write_text(json.dumps([row, {**row, "image": "q.jpg"}]))
+    notes = Notes()
+    content = write(read_mpii(tmp_path / "train.json", MPII, tmp_path / "images", notes), tmp_path,
+                    MPII, notes)
+    assert [row["file_name"] for row in content["images"]] == ["q.jpg"]
+    assert "is outside of the folder of images" in notes.bad[0] and len(notes.bad) == 1
+
+
 def test_an_mpii_list_without_end_is_refused_and_such_a_person_left_out(tmp_path):
     source, notes = tmp_path / "train.json", Notes()
     source.write_text("[" * 10 ** 5)
