@@ -147,9 +147,9 @@ def _of_one_size(net: nn.Module, state: dict[str, torch.Tensor], where: str,
     rest = {key: value for key, value in state.items() if key not in kept}
     if allow_partial:
         return rest, ""
-    own = {key: value for key, value in net.state_dict().items() if key not in kept}
-    names = {key: key for key in rest}
-    if not _match(own, rest).problem(names, is_imagenet=False, allow_partial=False):
+    own = net.state_dict()
+    match = _match(own, rest | {key: own[key] for key in kept})
+    if not match.problem({key: key for key in state}, is_imagenet=False, allow_partial=False):
         raise UserError(f"{where} is for codec.input_size {list(size)}, and in this network "
                         f"{first_few(sorted(kept))} cannot be brought to another: set "
                         f"codec.input_size to {list(size)}, or give other weights")

@@ -154,7 +154,7 @@ def create_features(name: str, input_size: tuple[int, int], drop_path: float, we
             for key in unknown:
                 del settings[key]
         except (OSError, RuntimeError, ImportError, AttributeError, ValueError,
-                AssertionError) as error:
+                AssertionError, ArithmeticError) as error:
             # of its layers, over the size; timm's own weights are of another shape for that only
             if (isinstance(error, AssertionError) or weights is True
                     and "size mismatch" in str(error) and _made_for(name, input_size)):

@@ -176,6 +176,13 @@ def test_networks_of_timm_that_can_take_the_size_load_as_they_are(name, old, new
     assert len(report.loaded) == len(file["ema"]) and not (report.missed or report.changed)
 
 
+def test_a_stored_size_that_no_network_takes_is_refused():
+    file, net = two_sizes("gcvit_xxtiny", (64, 64), (64, 64))
+    file["config"]["codec"]["input_size"] = [1, 1]
+    with pytest.raises(ValueError, match=r"is for codec.input_size \[1, 1\], and in this network"):
+        load_weights(net, file)
+
+
 @NO_COPIES
 def test_what_belongs_to_places_is_begun_anew_in_a_partial_load_and_guessed_without_a_size():
     file, net = two_sizes("mixer_s16_224", (64, 96), (96, 64))
