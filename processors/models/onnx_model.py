@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from configs.loader import config_from_dict, config_to_dict, with_overrides
+from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config, ValConfig
 from datasets.annotations.skeleton import (
     Skeleton,
@@ -24,6 +24,7 @@ from datasets.annotations.skeleton import (
 from processors.models.inference import PoseCodec
 from processors.models.onnx_session import ImageSession, size_in_words
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_to_evaluate
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
@@ -156,7 +157,7 @@ def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
         raise UserError(f"the metadata of {path} are not those of {FORMAT!r}, which this version "
                          f"reads: export the network again")
     where = f"the metadata of {path}"
-    return Stored(with_overrides(config_from_dict(content["config"], where), (), where),
+    return Stored(with_overrides(stored_config(content, where), (), where),
                   skeleton_from_dict(content.get("skeleton"), where),
                   content.get("decoded") is True)
 

@@ -24,14 +24,27 @@ SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growt
 LARGEST_WEIGHT = 65504
 STATISTICS = ("running_mean", "running_var", *COUNTERS)     # may be larger
 
+# What makes a network and its pixels, and was stored by every version
+ALWAYS_STORED = {"model": ("type", "name", "num_joints", "input_format"),
+                 "codec": ("input_size", "sigma", "alignment", "encoding", "decoder",
+                           "blur_kernel")}
+
 
 def stored_config(checkpoint: Mapping[str, Any], where: str) -> Config:
-    """The settings in a checkpoint of ours. Raises UserError where there are none or odd ones."""
+    """The settings in a checkpoint of ours. Raises UserError where there are none or odd ones, or
+    one is missing without which nobody knows what the network was trained for."""
     if not isinstance(checkpoint.get("config"), dict):
         raise UserError(f"{where} has no settings in it (its key config is "
                         f"{_kind(checkpoint.get('config'))}), as every checkpoint of this project "
                         f"does: it is damaged, take another one")
-    return config_from_dict(checkpoint["config"], where)
+    raw = checkpoint["config"]
+    config = config_from_dict(raw, where)
+    lacking = [f"{section}.{key}" for section, keys in ALWAYS_STORED.items() for key in keys
+               if key not in raw.get(section, ())]
+    if lacking:
+        raise UserError(f"{where} has no {lacking[0]} among its settings, as every file of this "
+                        f"project has: it is damaged, take another one")
+    return config
 
 
 def ensure_run(state: Mapping[str, Any], path: Path) -> None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import pytest
 import torch
 
+from configs.loader import config_to_dict
+from configs.schema import Config
 from processors.models import checkpoint
 from processors.models.checkpoint import (
     keep_as_old,
@@ -33,12 +35,12 @@ def said(caplog):
 
 
 def state(step: int) -> dict:
-    """What a run stores; of its settings, some."""
+    """What a run stores."""
     return {"net": {"weight": torch.full((64, 64), float(step))}, "ema": {"w": torch.ones(2)},
             "optimizer": {"state": {0: {}}}, "scaler": {}, "step": step, "steps_per_epoch": 10,
             "evaluated": 0,
             "skipped": 0, "best": {"AP": -1.0}, "random": torch.get_rng_state(), "run": "today",
-            "config": {"gpus": [], "val": {"boxes": "gt"}, "resume": False}}
+            "config": config_to_dict(Config())}
 
 
 def save(path, *steps: int) -> None:

@@ -111,6 +111,18 @@ def test_settings_of_another_kind(config):
             stored_config(checkpoint, "x.pth")
 
 
+@pytest.mark.parametrize("section", ["model", "codec"])
+def test_settings_that_leave_out_what_was_trained_for_are_not_filled_in(section):
+    whole = config_to_dict(Config())
+    without = {key: value for key, value in whole.items() if key != section}
+    less = {key: value for key, value in whole[section].items() if key not in ("type", "sigma")}
+    for config in (without, without | {section: {}}, without | {section: less}, {}):
+        with pytest.raises(UserError, match=r"^x.pth has no \w+.\w+ among its settings"):
+            stored_config({"config": config}, "x.pth")
+    del whole["val"], whole["log"]      # of these nothing hangs together with the weights
+    assert stored_config({"config": whole}, "x.pth") == Config()
+
+
 def test_a_state_of_another_network():
     net = nn.Linear(2, 3)
     for other in (nn.Linear(3, 3), nn.Linear(2, 3, bias=False), nn.Bilinear(2, 2, 3)):
