@@ -17,7 +17,7 @@ from processors.detection.person_detector import Detections, PersonDetector, bui
 from processors.models.inference import Decoding, predict
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
-from processors.models.pose_ranking import SCORE_RULES, rank_poses
+from processors.models.pose_ranking import SCORE_RULES, OddAnswers, rank_poses
 from processors.prediction.person import Person
 from utils.draw import draw_people
 from utils.errors import UserError
@@ -133,10 +133,8 @@ class PosePredictor:
         if detected:
             rows, scores = rank_poses(poses, val, self.skeleton.sigmas, detected)
         else:       # people who were asked for all stay
-            if odd := np.count_nonzero(~poses.finite()):
-                raise UserError(f"the network's answers for {odd} of {len(poses)} boxes hold NaN "
-                                f"or infinite numbers: its weights are damaged, or too large for "
-                                f"its precision; take other weights, or set optim.amp to false")
+            if odd := int(np.count_nonzero(~poses.finite())):
+                raise OddAnswers(odd, len(poses))
             rows, scores = np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
         for row, score in zip(rows, scores, strict=True):
             found[poses.image_ids[row]].append(Person(

@@ -19,7 +19,7 @@ from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.results_file import to_results, write_results
 from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec
-from processors.models.pose_ranking import Predictions
+from processors.models.pose_ranking import Predictions, finite_rows
 from processors.runtime.parallel import Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import JUDGE_CURES, ensure_memory
@@ -71,7 +71,8 @@ class Evaluation:
         """The ten numbers of a network and those of val.metrics, the same in all processes.
 
         The results are written to `results_path` before they are judged. dtype: of mixed
-        precision. stop: asked between batches whether to end the run. Raises OSError where the
+        precision. stop: asked between batches whether to end the run. Raises OddAnswers, in all
+        processes, where the network gives no finite number, and OSError where the
         results cannot be written: before the first batch if it shows by then, and otherwise
         after they have been judged and the numbers said.
         """
@@ -146,8 +147,9 @@ class Evaluation:
                 module.training = True
         if stop:
             stop.leave_if_asked()
-        return {name: concatenate(self.parallel.all_gather(people))
-                for name, people in found.items()}
+        whole = {name: concatenate(self.parallel.all_gather(people))
+                 for name, people in found.items()}
+        return {name: people.take(finite_rows(people)) for name, people in whole.items()}
 
     @property
     def detected(self) -> bool:

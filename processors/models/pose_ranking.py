@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from configs.schema import ValConfig
+from utils.errors import UserError
 from utils.log import log
 from utils.oks import nms_per_image, rescore
 
@@ -68,6 +69,29 @@ SCORE_RULES: dict[str, Callable[[Predictions, ValConfig, bool], np.ndarray]] = {
     "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score}
 
 
+class OddAnswers(UserError):
+    """A network's answers without a usable number; `found` says it without the cure."""
+
+    def __init__(self, odd: int, people: int):
+        self.found = (f"the network's answers for {odd} of {people} boxes hold NaN or infinite "
+                      f"numbers")
+        super().__init__(f"{self.found}: its weights are damaged, or too large for its precision; "
+                         f"take other weights, or set optim.amp to false")
+
+
+def finite_rows(people: Predictions) -> np.ndarray:
+    """Rows of those whose numbers are finite, (M,) int64; the others are counted. Raises OddAnswers
+    where there are people and none is left."""
+    finite = people.finite()
+    odd = int(np.count_nonzero(~finite))
+    if odd and odd == len(people):
+        raise OddAnswers(odd, len(people))
+    if odd:
+        log.warning("%d of %d predictions hold NaN or infinite numbers and are left out", odd,
+                    len(people))
+    return np.flatnonzero(finite)
+
+
 def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float], detected: bool,
                ) -> tuple[np.ndarray, np.ndarray]:
     """Score and suppress predictions: the rows of `people` that are kept, (M,) int64, and their
@@ -77,13 +101,9 @@ def rank_poses(people: Predictions, val: ValConfig, sigmas: Sequence[float], det
     their scores are a detector's, or those of labels, which have no score. Rows are
     ordered by image id, then as the NMS ranks them; equal scores are ordered by coordinates, so
     the order of `people`, and with it the number of processes it was gathered from, changes
-    nothing.
+    nothing. Raises OddAnswers as `finite_rows`.
     """
-    finite = people.finite()
-    if not finite.all():
-        log.warning("%d of %d predictions hold NaN or infinite numbers and are left out",
-                    np.count_nonzero(~finite), len(people))
-    rows = np.flatnonzero(finite)
+    rows = finite_rows(people)
     if not len(rows):
         return rows, np.empty(0)
     people = people.take(rows)

@@ -46,8 +46,12 @@ class FiniteWatch:
                 if not (value.abs() <= LARGEST_WEIGHT).all()]
         found = [name for names in self.parallel.all_gather(odd) for name in names]
         if found:
-            self._end(step, f"training stopped after step {step}: weights are infinite, no "
-                            f"numbers, or beyond {LARGEST_WEIGHT} (first: {found[0]})")
+            self.end_after(step, f"weights are infinite, no numbers, or beyond {LARGEST_WEIGHT} "
+                                 f"(first: {found[0]})")
+
+    def end_after(self, step: int, found: str) -> NoReturn:
+        """found: what `step` steps have made of the weights."""
+        self._end(step, f"training stopped after step {step}: {found}")
 
     def _end(self, step: int, found: str) -> NoReturn:
         """step: how many were done when the weights were already such."""

@@ -39,6 +39,7 @@ from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
 from processors.models.pose_model import build_codec
+from processors.models.pose_ranking import OddAnswers
 from processors.models.weights_against_config import log_initial_weights, with_pixels_of_timm
 from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
@@ -277,8 +278,11 @@ class PoseProcessor:
         scores = {}
         for kind, net in nets.items():
             self.parallel.broadcast_buffers(net)
-            metrics = self.evaluation.run(net, self.folder.results, self.train_step.dtype,
-                                          self.stop)
+            try:
+                metrics = self.evaluation.run(net, self.folder.results, self.train_step.dtype,
+                                              self.stop)
+            except OddAnswers as error:
+                self.watch.end_after(self.state.step, error.found)
             scores[kind] = metrics.values
             log.info("epoch %d, %s weights:\n%s", epoch, WEIGHTS[kind], table(metrics))
             self.run_log.add(kind="val", epoch=epoch, step=self.state.step, weights=kind,

@@ -220,6 +220,9 @@ def test_answers_that_are_no_numbers_are_said(predictor):
     broken = PosePredictor(replace(predictor.model, network=network))
     with pytest.raises(ValueError, match="for 2 of 2 boxes hold NaN"):
         broken(spots((40, 40)), boxes=[(10, 10, 40, 60), (20, 10, 40, 60)])
+    found = Detections(np.array([[10, 10, 40, 60]], np.float32), np.ones(1, np.float32))
+    with pytest.raises(ValueError, match="for 1 of 1 boxes hold NaN"):
+        broken.each([spots((40, 40))], [found])
 
 
 def test_wrong_images(tmp_path, predictor):

@@ -57,6 +57,38 @@ def of_one_process(config) -> Evaluation:
     return Evaluation(config, SKELETON, OneProcess(()))
 
 
+class Odd(nn.Module):
+    """A network whose answers to some images, in their order, hold NaN."""
+
+    def __init__(self, net: nn.Module, odd: slice):
+        super().__init__()
+        self.net, self.odd = net, odd
+
+    def forward(self, images):
+        heatmaps = self.net(images)
+        heatmaps[self.odd] = torch.nan
+        return heatmaps
+
+
+def test_answers_without_numbers_are_left_out_of_every_metric(folder, net, tmp_path, caplog,
+                                                                monkeypatch):
+    evaluation = of_one_process(settings(folder, METRICS, "val.batch_size=99"))
+    people = len(evaluation.dataset)
+    matched, seen = module.match_by_row, []
+    monkeypatch.setattr(module, "match_by_row",
+                        lambda *given: seen.append(matched(*given)) or seen[-1])
+    evaluation.run(Odd(net, slice(2)), tmp_path / "r.json")
+    assert f"2 of {people} predictions hold NaN or infinite numbers and" in caplog.text
+    assert len(evaluation.results) == people - 2
+    assert seen[0].found == people - 2
+    (tmp_path / "r.json").unlink()
+    for run in (lambda: evaluation.run(Odd(net, slice(None)), tmp_path / "r.json"),
+                lambda: evaluation.sweep(Odd(net, slice(None)), tmp_path)):
+        with pytest.raises(UserError, match=f"answers for {people} of {people} boxes hold NaN or"):
+            run()
+    assert not list(tmp_path.iterdir())
+
+
 def test_results_are_on_disk_before_they_are_judged(folder, net, tmp_path, monkeypatch):
     def fails(*_):
         raise RuntimeError("judging failed")

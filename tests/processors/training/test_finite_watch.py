@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from processors.models.checkpoint import load_checkpoint
+from processors.models.pose_ranking import OddAnswers
 from tests.processors.training.written import lines
 
 
@@ -50,6 +51,19 @@ def test_a_checkpoint_from_before_the_weights_diverged_is_gone_on_with(tiny):
                                          "the same command goes on from step 1$"):
         run.run()
     assert tiny().state.step == 1
+
+
+def test_a_network_that_answers_nothing_finite_ends_the_run(tiny, tmp_path, monkeypatch):
+    """Its weights may be finite."""
+    def odd(*_):
+        raise OddAnswers(3, 3)
+    monkeypatch.setattr("processors.evaluation.evaluation.finite_rows", odd)
+    with pytest.raises(ValueError, match="training stopped after step 3: the network's answers for "
+                                         "3 of 3 boxes hold NaN or infinite numbers; lower optim.lr"
+                                         ".*; quickstart_last.pth held these weights already and "):
+        tiny(**{"optim.epochs": 1, "val.save_minutes": 60}).run()
+    assert [path.name for path in (tmp_path / "weights").glob("*.pth")] == [
+        "quickstart_last.ruined.pth"]
 
 
 def test_weights_that_are_no_numbers_are_neither_judged_nor_kept(tiny, tmp_path, monkeypatch):
