@@ -10,7 +10,10 @@ from functools import lru_cache
 
 # Left and right as people write them, the surest first. A lone letter may as well be a number of
 # its own (L1), so a name of two letters must be left without it.
-FORMS = (("left", "right"), ("左", "右"), ("l", "r"))
+FORMS = (("left", "right"), ("左", "右"), ("link", "recht"), ("gauche", "droit"),
+         ("gauche", "droite"), ("izq", "der"), ("izquierd", "derech"), ("sinistr", "destr"),
+         ("sx", "dx"), ("esq", "dir"), ("esquerd", "direit"), ("лев", "прав"), ("왼", "오른"),
+         ("ひだり", "みぎ"), ("lft", "rgt"), ("l", "r"))
 WORDS = re.compile(r"[左右]|[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z左右]+")
 
 Words = tuple[str, ...]

@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets.annotations.joint_names import partners, same_joints, sides
 from datasets.doctor.finding import Finding
-from datasets.doctor.mirror import mirror_of, turn_of
+from datasets.doctor.mirror import CERTAIN, NAMES_DOUBTED, POSSIBLE, mirror_of, turn_of
 from datasets.doctor.raw_labels import RawLabels
 
 ENOUGH = 20             # persons that a share is taken of
@@ -31,19 +31,23 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
     by_name = partners(names)
     told = by_name != list(range(len(names)))
     nothing = not told and not skeleton.flip_pairs
-    mended = mirror_of(labels, turning=nothing).better(_named(order, by_name), against_names=told)
+    mended, level = mirror_of(labels, turning=nothing).better(
+        _named(order, by_name), [NAMES_DOUBTED] if told else [CERTAIN, POSSIBLE])
     wrong = {joint for joint in range(len(names)) if order[joint] != mended[joint]}
     if wrong:
         true_pairs = sorted({tuple(sorted((joint, mended[joint]))) for joint in wrong})
-        words = [f"{names[a]} and {names[b]} are a pair" if a != b else
-                 f"{names[a]} is in the middle" for a, b in true_pairs]
+        words = ", ".join(f"{names[a]} and {names[b]} are a pair" if a != b else
+                          f"{names[a]} is in the middle" for a, b in true_pairs)
         how = (", whose joints lie mostly one way round though none has a partner; as far as they "
                "tell" if nothing else "")
-        yield Finding(f"flip_pairs of the skeleton {skeleton.name} do not mirror people{how}: "
-                      f"{', '.join(words)}", "the half of all training samples that is mirrored "
-                      "teaches one joint in the place of the other, and the flip test averages "
-                      "both: correct flip_pairs or, where they are right, the order of the joints",
-                      len(true_pairs))
+        fault = (f"lack {len(true_pairs)} of {len(true_pairs) + len(skeleton.flip_pairs)} pairs"
+                 if all(order[joint] == joint for joint in wrong) else "do not mirror people")
+        doubt = ", as far as so few people can tell" if level == POSSIBLE else ""
+        yield Finding(f"flip_pairs of the skeleton {skeleton.name} {fault}{how}: {words}{doubt}",
+                      "the half of all training samples that is mirrored teaches one joint in the "
+                      "place of the other, and the flip test averages both: "
+                      f"{'look at them, and ' * bool(doubt)}correct flip_pairs or, where they are "
+                      "right, the order of the joints", len(true_pairs), serious=not doubt)
     for left, right in skeleton.flip_pairs:
         share, count = agreement(labels, left, right)
         if {left, right} & wrong or count < ENOUGH or share >= SAME_SIDE:

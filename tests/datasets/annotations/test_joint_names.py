@@ -21,6 +21,16 @@ def test_a_spelling_is_read(spelling):
     assert misplaced(turned, COCO.joint_names) == 1
 
 
+@pytest.mark.parametrize("names", [
+    "Auge_links Auge_rechts", "linkesOhr rechtesOhr", "oeil_gauche oeil_droit", "main_gauche "
+    "main_droite", "ojo_izq ojo_der", "mano_izquierda mano_derecha", "ojo_izquierdo ojo_derecho",
+    "mano_sx mano_dx", "mano_sinistra mano_destra", "olho_esq olho_dir", "mão_esquerda mão_direita",
+    "левая_рука правая_рука", "левый_глаз правый_глаз", "왼쪽_눈 오른쪽_눈", "ひだりめ みぎめ",
+    "lft_eye rgt_eye"])
+def test_sides_are_read_in_other_languages(names):
+    assert partners(names.split()) == [1, 0] and sides(names.split()) == [1, -1]
+
+
 @pytest.mark.parametrize("path", sorted(SKELETON_DIR.glob("*.yaml")), ids=lambda path: path.stem)
 def test_our_own_pairs_are_what_the_names_say(path):
     skeleton = load_skeleton(str(path))

@@ -9,6 +9,7 @@ import pytest
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.skeleton import skeleton_from_dict
 from datasets.doctor.check_left_right import flip_pairs, mirrored_persons
+from datasets.doctor.mirror import Mirror
 from datasets.doctor.raw_labels import read_raw
 from tests.datasets.annotations.spellings import SPELLINGS, spelled
 from tests.datasets.doctor.sets import COCO, Sets, draw
@@ -54,6 +55,7 @@ def test_forgotten_pairs_are_found_in_any_spelling(people, tmp_path, spelling):
     content = Sets.of(people, tmp_path).train
     (said,) = sentences(flip_pairs, tmp_path, content, named(names))
     assert f"{names[15]} and {names[16]} are a pair" in said and said.startswith("WRONG")
+    assert "lack 8 of 8 pairs" in said
     assert not sentences(flip_pairs, tmp_path, content, named(names, COCO.flip_pairs))
 
 
@@ -87,6 +89,34 @@ def test_forgotten_pairs_are_found_by_the_people(real, tmp_path, seed):
     for a, b in COCO.flip_pairs:
         assert f"{a} and {b} are a pair" in said
     assert not sentences(flip_pairs, tmp_path, content, named(names, COCO.flip_pairs))
+
+
+def test_what_chance_does_is_no_asymmetry():
+    noise = np.random.default_rng(0).normal(0, 0.1, (20, 20))
+    few = Mirror((noise, np.full((20, 20), 0.01)), (noise[0], np.full(20, 0.01)), None)
+    assert abs(few.asymmetry([place ^ 1 for place in range(20)]).mean()) < 0.02
+
+
+def without(pair):
+    return named(map(str, range(17)), [one for one in COCO.flip_pairs if one != pair])
+
+
+@pytest.mark.parametrize("pair", [(9, 10), (7, 8)])
+def test_one_forgotten_pair_is_named_by_forty_images(real, tmp_path, pair):
+    for seed in range(6):
+        (said,) = sentences(flip_pairs, tmp_path, numbered(real, 40, seed), without(pair))
+        assert f"lack 1 of 8 pairs: {pair[0]} and {pair[1]} are a pair" in said
+
+
+def test_few_people_are_a_note(real, tmp_path):
+    """Hips are near each other."""
+    notes = []
+    for seed in range(6):
+        found = sentences(flip_pairs, tmp_path, numbered(real, 25, seed), without((11, 12)))
+        assert not any("do not mirror" in said for said in found)
+        notes += [said for said in found if said.startswith("note")]
+        assert all("11 and 12 are a pair" in said for said in found)
+    assert notes and all("as far as so few people can tell" in said for said in notes)
 
 
 @pytest.mark.parametrize("count", [10, 15, 20, 30, 40])
