@@ -14,10 +14,15 @@ LONGEST_NAME = 200      # bytes; a file system takes 255, and endings follow
 NOT_IN_NAMES = '/\\:*?"<>|'      # not all file systems have them in names
 
 
-def problems(config: Config) -> Iterator[tuple[str, str]]:
-    """Yields (key, sentence about it with the cure) for every setting that cannot work."""
+def problems(config: Config, one_device: bool = False) -> Iterator[tuple[str, str]]:
+    """Yields (key, sentence about it with the cure) for every setting that cannot work.
+
+    one_device: only the first of `gpus` is used, which shares no batch with others.
+    """
     single = [*range_problems(config), *_text_problems(config)]
     yield from single or (*_contradictions(config), *_best(config.val))
+    if not single and not one_device:
+        yield from _sharing(config)
 
 
 def range_problems(section: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -102,7 +107,7 @@ def _name_problem(name: str) -> str:
 
 
 def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
-    model, codec, optim, gpus = config.model, config.codec, config.optim, config.gpus
+    model, codec, optim = config.model, config.codec, config.optim
     if problem := _name_problem(config.model_name):
         yield "model_name", f"is {shown(config.model_name)}, a part of file names; write {problem}"
     if not config.val.weight_path:
@@ -142,8 +147,13 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if config.augment.weak_epochs > optim.epochs:
         yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; there cannot be more of them")
-    if len(set(gpus)) != len(gpus):
-        yield "gpus", f"is {shown(list(gpus))}; name each device once by its number"
+    if len(set(config.gpus)) != len(config.gpus):
+        yield "gpus", f"is {shown(list(config.gpus))}; name each device once by its number"
+
+
+def _sharing(config: Config) -> Iterator[tuple[str, str]]:
+    """What several devices or processes share a batch by."""
+    optim, gpus = config.optim, config.gpus
     if config.processes > 1 and (gpus or config.processor == "dp"):
         yield "processes", (f"is {config.processes}, but counts only for ddp on the CPU; set "
                             f"processor: ddp and gpus: [], or processes: 1")

@@ -18,8 +18,11 @@ from utils.shown import most_like, shown
 MOST_PROBLEMS = 5       # said at once
 
 
-def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: str | Path, overrides: Sequence[str] = (), one_device: bool = False,
+                ) -> Config:
     """Config from a YAML file and overrides such as `optim.lr=0.01`, later ones winning.
+
+    one_device: for what uses only the first of `gpus`.
 
     Raises ConfigError (bad content) or FileNotFoundError (no such file).
     """
@@ -34,10 +37,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError(f"{path} holds no settings; write keys such as model_name: and data:")
-    return with_overrides(fill(Config(), raw, str(path)), overrides, str(path))
+    return with_overrides(fill(Config(), raw, str(path)), overrides, str(path), one_device)
 
 
-def with_overrides(config: Config, overrides: Sequence[str], where: str) -> Config:
+def with_overrides(config: Config, overrides: Sequence[str], where: str,
+                   one_device: bool = False) -> Config:
     """The Config with `section.key=value` of the command line put in, and all of it checked.
 
     where: the config comes from, for messages. Raises ConfigError.
@@ -51,7 +55,7 @@ def with_overrides(config: Config, overrides: Sequence[str], where: str) -> Conf
         config = fill(config, _nested(key, override, text), COMMAND_LINE)
         changed.append(key)
     found = [f"{COMMAND_LINE if _is_in(key, changed) else where}: {key} {sentence}"
-             for key, sentence in problems(config)]
+             for key, sentence in problems(config, one_device)]
     if len(found) > MOST_PROBLEMS:
         found[MOST_PROBLEMS:] = [f"and {len(found) - MOST_PROBLEMS} more are wrong"]
     if found:

@@ -18,4 +18,4 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def job(words: Namespace) -> Job:
     return Job("processors.jobs.detect:detect",
-               {"config": load_config(*split(words.settings)), **options(words)})
+               {"config": load_config(*split(words.settings), one_device=True), **options(words)})

@@ -115,11 +115,10 @@ def _free_detector() -> DetectorConfig:
 def choose_device(overrides: Sequence[str], config: str | Path | None = None) -> torch.device:
     """The first of gpus=... or of the YAML's gpus, else the first GPU if there is one."""
     given = [word for word in overrides if word.startswith("gpus=")]
-    if given:       # no batch is shared here, so theirs is one that they can share
-        batch_size = f"data.batch_size={given[-1].count(',') + 1}"
-        return find_devices(with_overrides(Config(), [batch_size, *given],
-                                           "the command line").gpus)[0]
-    if config and (gpus := load_config(config, overrides).gpus):
+    if given:
+        return find_devices(with_overrides(Config(), given, "the command line",
+                                           one_device=True).gpus)[0]
+    if config and (gpus := load_config(config, overrides, one_device=True).gpus):
         return find_devices(gpus)[0]
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -4,6 +4,7 @@ import ctypes
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ RUN_ID = "simplepose-"          # and the launcher's pid: so a process knows who
 USER_ERROR = 2                  # exit status of a process that left a sentence in its error file
 STOPPED = {128 + signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGHUP}
 CONNECTION_LOST = "Connection closed", "Connection reset", "Broken pipe"      # gloo's words
-TIMED_OUT = "Timed out waiting"
+TIMED_OUT = re.compile(r"(?:Timed out waiting|wait timeout after) (\d+) ?ms")
 LAUNCHER_KILLS_AFTER = 30       # seconds: of torch's launcher, to whom SIGTERM has not ended
 TRAIN_ON = "the same command goes on from the last checkpoint"
 
@@ -75,10 +76,10 @@ def _recorded(gpus: tuple[int, ...], work: Callable[[ManyProcesses], Any]) -> An
         if any(words in str(error) for words in CONNECTION_LOST):
             raise ConnectionError(f"process {parallel.rank} {LOST_PARTNER} of the run, which ended "
                                   f"first and tells why") from error
-        if TIMED_OUT in str(error):
+        if waited := TIMED_OUT.search(str(error)):
             raise ConnectionError(
                 f"process {parallel.rank} of {parallel.world_size} waited "
-                f"{parallel.timeout.total_seconds() / 60:g} minutes for another one, which lives "
+                f"{round(int(waited[1]) / 60_000, 2):g} minutes for another one, which lives "
                 f"but did not answer: it was stopped, or hangs, as on a disk or a network; "
                 f"{TRAIN_ON}") from error
         raise

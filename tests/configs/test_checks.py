@@ -7,6 +7,7 @@ import pytest
 from configs.checks import problems
 from configs.loader import config_from_dict
 from configs.schema import Config, ExtraSet
+from main import read
 
 SECTIONS = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
 SECTIONS["extra_sets"] = ExtraSet
@@ -38,6 +39,14 @@ def keys_of(settings: dict) -> list[str]:
 def test_one_wrong_value_is_the_one_problem(key, value):
     section, name = key.split(".")
     assert keys_of({section: {name: value}}) == [key]
+
+
+def test_who_uses_one_device_shares_no_batch():
+    config = config_from_dict({"gpus": [0, 1, 2], "data": {"batch_size": 8}}, "test")
+    assert [key for key, _ in problems(config)] == ["data.batch_size"]
+    assert not list(problems(config, one_device=True))
+    words = ["gpus=0,1,2", "data.batch_size=8", "--images", "x", "--out", "x.json"]
+    assert read(["detect", *words]).arguments["config"].gpus == (0, 1, 2)
 
 
 @pytest.mark.parametrize("key, settings", [

@@ -285,7 +285,7 @@ def test_the_device_is_the_first_of_gpus_whatever_the_batch(tmp_path, monkeypatc
     asked = []
     monkeypatch.setattr(predict_module, "find_devices", lambda gpus: asked.append(gpus) or gpus)
     yaml = tmp_path / "net.yaml"
-    yaml.write_text("gpus: [2]\ndata: {batch_size: 4}\n")
+    yaml.write_text("gpus: [2, 0]\ndata: {batch_size: 5}\n")
     assert predict_module.choose_device(["gpus=0,1,2"]) == 0
     assert predict_module.choose_device(["seed=1"], yaml) == 2
     assert predict_module.choose_device(["gpus=1"], yaml) == 1

@@ -7,7 +7,6 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from processors.runtime import launch
 from processors.runtime.launch import LOST_PARTNER, TRAIN_ON, USER_ERROR, _raise_reason
-from processors.runtime.parallel import TIMEOUT
 from processors.runtime.stop import Stopped
 
 
@@ -83,10 +82,11 @@ def test_only_a_kill_is_put_down_to_memory(failure):
 @pytest.mark.parametrize("words, sentence", [
     ("Timed out waiting 600000ms for recv operation to complete",
      "^process 0 of 2 waited 10 minutes for another one, which lives but did not answer"),
+    ("wait timeout after 20000ms, keys: /0//cpu//0/1", "^process 0 of 2 waited 0.33 minutes for"),
     ("Connection closed by peer", f"^process 0 {LOST_PARTNER} of the run")])
 def test_errors_of_an_exchange_are_one_sentence(monkeypatch, words, sentence):
     class TwoProcesses:
-        rank, world_size, timeout = 0, 2, TIMEOUT
+        rank, world_size = 0, 2
 
     def work(_):
         raise RuntimeError(f"[/pytorch/third_party/gloo/unbound_buffer.cc:81] {words}")
