@@ -20,7 +20,7 @@ from datasets.annotations.skeleton import Skeleton
 from utils.files import open_file, write_atomically
 from utils.log import log
 
-VERSION = 5
+VERSION = 6
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 

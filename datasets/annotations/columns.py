@@ -140,7 +140,7 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
         if values[row] is None and (optional or field not in rows[row]):
             counts[row] = 0 if optional else NO_NUMBERS
             continue
-        found = _flat(values[row])
+        found = None if width == 1 and type(values[row]) is list else _flat(values[row])
         if found is not None:
             counts[row] = len(found)
             table[row] = found if len(found) == width else np.nan
@@ -150,7 +150,7 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
 def _flat(value: Any) -> np.ndarray | None:
     try:
         found = np.array(value, np.float64).reshape(-1)
-        return None if str in map(type, np.array(value, object).flat) else found
+        return None if {str, bool} & set(map(type, np.array(value, object).flat)) else found
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -234,7 +234,7 @@ def _misfit(row: dict, field: str, width: int, meaning: str) -> str:
     if field not in row:
         return f"has no {field}"
     found = _flat(row[field])
-    if found is None:
+    if found is None or len(found) == width:
         return f"has something else than numbers in {field}, or numbers without end"
     longer = field == "keypoints" and len(found) > width
     return f"has {len(found)} numbers in {field} instead of {width}, {meaning}" + (

@@ -20,6 +20,7 @@ from utils.json_file import gc_paused, read_json
 from utils.oks import AREA_OF_BOX
 from utils.shown import shown
 
+FAR_LARGER = 2         # times a side of the image
 FAR_OUTSIDE = 0.1       # a joint further outside than this part of the image size is no joint
 LARGEST = 1e9           # pixels; a box with larger numbers would overflow on its way to a crop
 
@@ -29,10 +30,11 @@ def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
                  key: str = "data.train_ann_path", category: str | int = "") -> PersonTable:
     """The annotated persons of a COCO keypoints file; see `category_ids` for who is one.
 
-    Left out: crowds, persons without labelled joints, boxes without size, not finite or outside
-    their image. A joint is labelled if its v is above 0; what stands beside another v counts for
-    nothing. Boxes are cut to the image by the rule of `alignment`. Raises FileNotFoundError or
-    UserError naming the file, `key` (the setting it came from) and the annotation.
+    Left out: crowds, persons without labelled joints or with an area that is not above 0, boxes
+    without size, not finite or outside their image. A joint is labelled if its v is above 0; what
+    stands beside another v counts for nothing. Boxes are cut to the image by the rule of
+    `alignment`. Raises FileNotFoundError or UserError naming the file, `key` (the setting it came
+    from) and the annotation.
     """
     file = read_coco(path, key)
     file.need("images", "annotations", "categories")
@@ -58,6 +60,7 @@ def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
         (guessed & rows.used).sum())
     with np.errstate(over="ignore"):
         areas = np.where(guessed, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3], areas)
+    rows.leave_out(rows.given("area") & ~(areas > 0), "persons whose area is not above 0 left out")
     for row in np.flatnonzero(rows.used):
         box = _clean(boxes[row], float(areas[row]), images.sizes[image_rows[row]], alignment)
         boxes[row] = np.nan if box is None else box
@@ -106,6 +109,9 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
     if huge.any():
         rows.leave_out(huge, f"boxes larger than any image, first in row {rows.places[huge][0]}, "
                              f"left out")
+    sizes = np.array([*images.sizes, (0, 0)])[image_rows]
+    rows.notes["boxes more than twice as wide or high as their image, used as they are"] += int(
+        (rows.used & (scores >= min_score) & far_larger(boxes, sizes)).sum())
     rows.leave_out(scores < min_score, f"boxes with a score below {min_score:g} left out")
     rows.notes += Rows(truth.name, truth.annotations, ids, "annotation").notes
     persons = _table(rows, images, image_rows, boxes=boxes, scores=scores, ids=rows.places,
@@ -113,6 +119,11 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
                      keypoints=np.zeros((len(boxes), skeleton.num_joints, 2)))
     named = np.unique(np.array(images.ids, np.int64)[named_rows[named_rows >= 0]])
     return replace(persons, named_images=named)
+
+
+def far_larger(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(N,) bool: boxes (N, 4) that no detector makes in images of these sizes (N, 2)."""
+    return np.any(boxes[:, 2:] > FAR_LARGER * sizes, axis=1)
 
 
 def read_detection_rows(path: str | Path) -> list:

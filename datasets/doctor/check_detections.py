@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.columns import is_number, numbers
-from datasets.annotations.readers import LARGEST, read_detection_rows
+from datasets.annotations.readers import LARGEST, far_larger, read_detection_rows
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.errors import UserError
@@ -19,8 +19,9 @@ OUTSIDE = 0.3       # share of boxes that reach out
 AT_BORDER = 0.05    # as a part of the image's side
 
 
-def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
-    """All findings of a detections file for the images of the validation set."""
+def detections(path: Path, labels: RawLabels, min_score: float = 0.0) -> Iterator[Finding]:
+    """All findings of a detections file for the images of the validation set. min_score:
+    val.box_score."""
     try:
         listed = read_detection_rows(path)
     except (UserError, OSError) as error:
@@ -39,10 +40,20 @@ def detections(path: Path, labels: RawLabels) -> Iterator[Finding]:
     rows = [row for row, wrong in zip(rows, odd, strict=True) if not wrong]
     if rows:
         known = labels.images.rows_of([row["image_id"] for row in rows])
-        yield from _of_images(rows, known, labels)
-        yield from _of_categories(rows, labels)
-        yield from _of_scores(scores.table[~odd, 0])
-        yield from _of_boxes(boxes.table[~odd], known, labels)
+        table, shares = boxes.table[~odd], scores.table[~odd, 0]
+        found = [*_of_images(rows, known, labels), *_of_categories(rows, labels),
+                 *_of_scores(shares), *_of_boxes(table, known, labels)]
+        yield from found
+        if not any(finding.serious for finding in found) and not (
+                (known >= 0) & _whole(table) & (shares >= min_score)).any():
+            yield Finding(f"none of the {len(rows)} boxes is used: they are without size, or their "
+                          f"score is below val.box_score, {min_score:g}", "nobody is found and AP "
+                          "is 0: lower it, or give the boxes that the detector has found",
+                          len(rows))
+
+
+def _whole(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1)
 
 
 def _of_images(rows: list[dict], known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
@@ -85,7 +96,7 @@ def _of_scores(scores: np.ndarray) -> Iterator[Finding]:
 
 def _of_boxes(boxes: np.ndarray, known: np.ndarray, labels: RawLabels) -> Iterator[Finding]:
     """Boxes without size, those that are corners, and those that are parts of the image."""
-    empty = ~((boxes[:, 2:] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1))
+    empty = ~_whole(boxes)
     if empty.any():
         yield Finding(f"{empty.sum()} of {len(boxes)} boxes have no width and height above 0",
                       "they are left out: remove them", int(empty.sum()), serious=False)
@@ -102,6 +113,11 @@ def _of_boxes(boxes: np.ndarray, known: np.ndarray, labels: RawLabels) -> Iterat
                       "size instead of pixels", "nobody is in such boxes: multiply x and width by "
                       "the width of the image, y and height by its height", len(boxes))
         return
+    larger = far_larger(boxes, sizes)
+    if larger.any():
+        yield Finding(f"{larger.sum()} of {len(boxes)} boxes are more than twice as wide or high "
+                      "as their image", "nobody can be told in such crops: correct or remove them",
+                      int(larger.sum()))
     limit = (1 + AT_BORDER) * sizes
     out = (boxes[:, :2] + boxes[:, 2:] > limit).any(axis=1)
     corners = (boxes[:, 2:] > boxes[:, :2]).all(axis=1) & (boxes[:, 2:] <= limit).all(axis=1)

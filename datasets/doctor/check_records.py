@@ -99,8 +99,14 @@ def annotation_ids(labels: RawLabels) -> Iterator[Finding]:
 
 
 def areas(labels: RawLabels) -> Iterator[Finding]:
-    """Areas that are missing, and those that cannot be the area of what is in the box."""
-    persons = labels.persons
+    """Areas that are missing or no numbers, and those that cannot be the area of what is in the
+    box."""
+    if labels.odd_areas.any():
+        yield labels.finding(f"{labels.odd_areas.sum()} annotations have an area that is no finite "
+                             "number (text, NaN or infinity)", "evaluation stops at them, and "
+                             "training leaves them out or stops: compute the areas anew, or leave "
+                             "them away", labels.odd_areas)
+    persons = labels.persons & ~labels.odd_areas
     missing = persons & np.isnan(labels.areas)
     if missing.any():
         yield labels.finding(f"{missing.sum()} of {persons.sum()} persons have no area", "OKS "

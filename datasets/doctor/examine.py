@@ -90,7 +90,8 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
                 findings += told(name, labels.name, check(labels))
     findings += told("overlap", "", check_images.overlap(training, val))
     if detected:
-        findings += told("detections", "val.boxes", detections(Path(config.val.boxes), val))
+        findings += told("detections", "val.boxes",
+                         detections(Path(config.val.boxes), val, config.val.box_score))
     findings = sorted(merged(findings), key=lambda finding: not finding.serious)
     return Diagnosis(tuple(findings), tuple(training), val,
                      estimate_sigmas((*training, val), repeated) if repeated else None)

@@ -37,6 +37,7 @@ class RawLabels:
     image_rows: np.ndarray      # (N,) int64, -1: the image is not listed
     boxes: np.ndarray           # (N, 4) float64 xywh, NaN where missing or too large for any image
     areas: np.ndarray           # (N,) float64, NaN where missing
+    odd_areas: np.ndarray       # (N,) bool: there is an area, and it is no finite number
     stated: np.ndarray          # (N,) float64 num_keypoints, NaN where missing
     crowd: np.ndarray           # (N,) bool
     keypoints: np.ndarray       # (N, K, 3) float64 x, y, v; zeros where missing
@@ -129,6 +130,8 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
         fault("file", f"{len(odd)} of {len(rows)} annotations have an iscrowd that is neither 0 "
               f"nor 1", "training stops at them: correct or remove them", count=len(odd),
               examples=examples_of(odd, "annotation"))
+    areas = numbers(rows, "area", 1).table[:, 0]
+    given = np.array([row.get("area") not in (None, []) for row in rows], bool)
     joints = part.skeleton.num_joints
     keypoints = numbers(rows, "keypoints", 3 * joints)
     lengths = np.array([len(row["keypoints"]) if count < 0 and type(row.get("keypoints")) is list
@@ -142,7 +145,7 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
         ids=[row.get("id") for row in rows],
         image_rows=images.rows_of([row["image_id"] for row in rows]),
         boxes=_sane(numbers(rows, "bbox", 4).table, LARGEST),
-        areas=numbers(rows, "area", 1).table[:, 0],
+        areas=areas, odd_areas=given & ~np.isfinite(areas),
         stated=numbers(rows, "num_keypoints", 1).table[:, 0],
         crowd=np.array([bool(row.get("iscrowd")) for row in rows], bool), lengths=lengths,
         keypoints=np.where(lengths[:, None] == 3 * joints, keypoints.table, 0).reshape(

@@ -42,7 +42,8 @@ def test_persons_of_an_image_are_neighbours(coco_content, write_coco):
     ({"bbox": [500, 10, 30, 30]}, "1 boxes without size"),
     ({"bbox": [-50, 10, 30, 30]}, "1 boxes without size"),
     ({"bbox": [10, 10, 1, 1]}, "1 boxes without size"),
-    ({"area": 0}, "1 boxes without size"),
+    ({"area": 0}, "1 persons whose area is not above 0"),
+    ({"area": -4.5}, "1 persons whose area is not above 0"),
     ({"keypoints": [9000, 50, 2] + [0] * 48}, "1 joints far outside"),
 ])
 def test_what_is_left_out_is_counted(coco_content, write_coco, change, words):

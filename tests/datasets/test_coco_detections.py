@@ -24,7 +24,7 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     rows = [detection(), detection(image_id=13.0, score=0.9), detection(image_id=11, score=0.25),
             detection(category_id=2), detection(score=0.1), detection(image_id=77),
             detection(bbox=[1, 2, 0, 4]), detection(bbox=[1, 2, float("nan"), 4]),
-            detection(bbox=[1, 2, 3, -4])]
+            detection(bbox=[1, 2, 3, -4]), detection(bbox=[0, 0, 900, 9], score=0.1)]
     dataset = MSCOCO(*write_coco(coco_content), COCO, split="val", box_score=0.2,
                      detections=write_detections(tmp_path, rows))
     assert dataset.persons.ids.tolist() == [0, 2, 1]        # image 13 has no annotated person
@@ -35,9 +35,17 @@ def test_detections_replace_the_boxes(coco_content, write_coco, tmp_path):
     assert dataset.persons.named_images.tolist() == [11, 13]
     assert dataset.persons.rows.tolist() == [0, 2, 1]
     for words in ("1 detections of other categories (2: 1) left out",
-                  "1 boxes with a score below 0.2", "3 boxes without size or not finite",
+                  "2 boxes with a score below 0.2", "3 boxes without size or not finite",
                   "1 boxes in images that the annotation file does not list"):
         assert words in dataset.summary()
+
+
+def test_boxes_far_larger_than_their_image_are_counted(coco_content, write_coco, tmp_path):
+    rows = [detection(), detection(bbox=[0, 0, 1e9, 1e9]), detection(bbox=[0, 0, 900, 9])]
+    dataset = MSCOCO(*write_coco(coco_content), COCO, split="val",
+                     detections=write_detections(tmp_path, rows))
+    assert len(dataset) == 3 and ("; 2 boxes more than twice as wide or high as their image, used "
+                                  "as they are") in dataset.summary()
 
 
 @pytest.mark.parametrize("rows, words", [

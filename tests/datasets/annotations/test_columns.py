@@ -7,7 +7,7 @@ import pytest
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.readers import read_detections, read_persons
 from datasets.annotations.skeleton import skeleton_from_dict
-from datasets.doctor.check_records import image_ids, joint_count
+from datasets.doctor.check_records import areas, image_ids, joint_count
 from datasets.doctor.raw_labels import read_raw
 from datasets.imports.coco import read_coco_labels
 from datasets.imports.write_coco import Notes
@@ -60,6 +60,30 @@ def test_two_images_with_one_id_are_refused_by_every_reader(tmp_path, change):
         with pytest.raises(ValueError, match=r"1 image ids? .*more than one image, first 1, "):
             read()
     assert "more than one" in next(image_ids(read_raw(part, "training set"))).sentence
+
+
+@pytest.mark.parametrize("area", ["big", float("nan"), float("inf"), [50], True])
+def test_an_area_that_is_no_number_stops_evaluation_and_check_says_so(tmp_path, area):
+    path = written(tmp_path, FLAT)
+    content = json.loads(path.read_text())
+    content["annotations"][0]["area"] = area
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="annotation 1 has .* in area"):
+        read_ground_truth(path, 2)
+    found, = areas(read_raw(AnnotatedSet(path, tmp_path, STICK, "", "a", "b"), "training set"))
+    assert found.serious and "an area that is no finite number" in found.sentence
+
+
+@pytest.mark.parametrize("score", [True, [0.9], "0.9"])
+def test_a_score_is_a_number_and_nothing_like_it(tmp_path, score):
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 9],
+                                  "score": score}]))
+    with pytest.raises(ValueError, match="has something else than numbers in score"):
+        read_detections(boxes, written(tmp_path, FLAT), STICK)
+    if score != [0.9]:      # lists in lists are taken as one
+        with pytest.raises(ValueError, match="has something else than numbers in keypoints"):
+            read_persons(written(tmp_path, [score] * 6), STICK)
 
 
 def test_a_longer_list_is_refused_with_the_way_to_take_its_first_joints(tmp_path):

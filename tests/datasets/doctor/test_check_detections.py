@@ -18,7 +18,7 @@ def diagnose(drawn, tmp_path):
     """Function: change of the rows of a good detections file -> findings about it."""
     sets = Sets.of(drawn, tmp_path)
     path = tmp_path / "boxes.json"
-    sets.config = replace(sets.config, val=ValConfig(boxes=str(path)))
+    sets.config = replace(sets.config, val=ValConfig(boxes=str(path), box_score=0.2))
 
     def of(change=lambda rows: rows):
         rows = [{"image_id": row["image_id"], "category_id": 1, "bbox": list(row["bbox"]),
@@ -72,6 +72,22 @@ def test_what_is_wrong_with_all_of_them(diagnose, change, words):
     assert [finding.serious for finding in findings] == [True]
     assert words in str(findings[0]) and "val.boxes" in str(findings[0])
 
+
+@pytest.mark.parametrize("values", [[{"bbox": [1, 1, 0, 0]}], [{"score": 0.01}],
+                                    [{"bbox": [1, 1, 0, 0]}, {"score": 0.01}]])
+def test_boxes_of_which_none_is_used(diagnose, values):
+    findings = diagnose(lambda rows: [row | values[number % len(values)]
+                                      for number, row in enumerate(rows)])
+    told, = [finding for finding in findings if finding.serious]
+    assert "none of the " in str(told) and "below val.box_score, 0.2" in str(told)
+    assert not any(finding.serious for finding in diagnose(lambda rows: [
+        rows[0], *(row | values[0] for row in rows[1:])]))
+
+
+@pytest.mark.parametrize("box", [[0, 0, 1e9, 1e9], [0, 0, 5000, 50], [-5000, 0, 5010, 50]])
+def test_boxes_far_larger_than_their_image(diagnose, box):
+    finding, = diagnose(lambda rows: [rows[0] | {"bbox": box}, *rows[1:]])
+    assert finding.serious and finding.count == 1 and "more than twice as wide" in str(finding)
 
 
 def test_nobody_and_boxes_larger_than_any_image(diagnose):
