@@ -289,7 +289,7 @@ def test_the_device_is_the_first_of_gpus_whatever_the_batch(tmp_path, monkeypatc
     assert predict_module.choose_device(["gpus=0,1,2"]) == 0
     assert predict_module.choose_device(["seed=1"], yaml) == 2
     assert predict_module.choose_device(["gpus=1"], yaml) == 1
-    assert asked == [(0, 1, 2), (2,), (1,)]
+    assert asked == [(0, 1, 2), (2, 0), (1,)]
     for count in range(1, 20):
         words = [f"gpus={','.join(map(str, range(count)))}"] + [f"gpus={[*range(count)]}"]
         assert [predict_module.choose_device([word]) for word in words] == [0, 0]
