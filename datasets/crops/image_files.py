@@ -23,16 +23,21 @@ def is_image(path: Path) -> bool:
 
 
 def images_among(paths: Iterable[Path]) -> tuple[list[Path], str]:
-    """The images among files and folders, sorted, and how many other files there are by their
+    """The images among files and folders, as `files_among`."""
+    return files_among(paths, is_image)
+
+
+def files_among(paths: Iterable[Path], fits: Callable[[Path], bool]) -> tuple[list[Path], str]:
+    """The files that fit among files and folders, sorted, and how many others there are by their
     endings, such as "2 .mp4, 1 .gif", "" if there are none. Hidden ones do not count."""
-    files = [path for path in paths if path.name[0] != "." and path.is_file()]
-    images = sorted(filter(is_image, files))
+    files = [path for path in paths if path.name[:1] != "." and path.is_file()]
+    chosen = sorted(filter(fits, files))
     others = Counter(path.suffix.lower() or "without an ending"
-                     for path in files if not is_image(path))
+                     for path in files if not fits(path))
     parts = [f"{count} {ending}" for ending, count in others.most_common(MOST_ENDINGS)]
     more = [f"{others.total() - sum(count for _, count in others.most_common(MOST_ENDINGS))} more"]
     cure = " (pip install pillow-heif, or convert them to JPEG)" if others.keys() & {*HEIF} else ""
-    return images, ", ".join(parts + more * (len(others) > MOST_ENDINGS)) + cure
+    return chosen, ", ".join(parts + more * (len(others) > MOST_ENDINGS)) + cure
 
 
 def spread(items: Sequence[Any], most: int) -> list[Any]:

@@ -96,13 +96,14 @@ def _header(file: BinaryIO) -> ImageHeader | None:
         return None
 
 
-def is_still(path: Path) -> bool:
-    """Whether a file is an image of one frame, whatever its ending; an animated GIF is a video."""
+def count_pictures(path: Path) -> int:
+    """How many frames or pages an image file has, whatever its ending; 0 if it is no image. What a
+    JPEG of a camera has besides its picture, smaller ones and those of the other eye, are none."""
     try:
         with headers_only(), open_file(path) as file, Image.open(file) as image:
-            return getattr(image, "n_frames", 1) == 1
+            return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except PILLOW_ERRORS:
-        return False
+        return 0
 
 
 def how_read(path: Path, stated: Size | None, exif: str) -> str:

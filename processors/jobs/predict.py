@@ -12,6 +12,7 @@ import torch
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from nets.zoo.free_weights import free_detector, free_pose
+from processors.jobs.at_hand import at_hand
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame import Frame
@@ -21,7 +22,7 @@ from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.person import Person
 from processors.prediction.results import OpenPoseFiles, Results
 from processors.prediction.video_people import VideoPeople
-from processors.prediction.video_source import Video
+from processors.prediction.video_source import Video, is_address
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named
@@ -46,7 +47,18 @@ def predict(source: str, weights: str | Path | None = None, out: str | Path | No
     FileNotFoundError or OSError before anything is written.
     """
     show_log()
-    look, videos = Output(**output or {}), find_videos(source)
+    look = Output(**output or {})
+    if is_address(source) and not source.lower().startswith("file:") and not out:
+        place_beside(source, None, look)    # there is none, which is said before it is fetched
+    with at_hand(source) as place:
+        _predict(place, weights, out, config, overrides, smooth, fps, boxes, look)
+
+
+def _predict(source: str, weights: str | Path | None, out: str | Path | None,
+             config: str | Path | None, overrides: Sequence[str], smooth: bool, fps: float,
+             boxes: str | Path | None, look: Output) -> None:
+    """`predict` of a source that is at hand."""
+    videos, skipped = find_videos(source)
     if videos:
         _ensure_for_videos(source, len(videos), out or "", fps, boxes)
     frames = None if videos else open_source(source, fps)
@@ -84,6 +96,8 @@ def predict(source: str, weights: str | Path | None = None, out: str | Path | No
         except UserError as error:
             failed.append(str(error))
             log.warning("%s", error)
+    if skipped:
+        log.warning("skipped beside the videos: %s", skipped)
     if len(failed) == len(videos):
         raise UserError(f"none of the {len(videos)} videos can be read; first: {failed[0]}")
 
@@ -159,9 +173,10 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
             writer.close()
     if done and len(errors) == done:
         raise UserError(f"none of the {done} pictures can be read; first: {errors[0]}")
-    log.info("%d people in %d %s, %.1f frames/s: %s and %s", people_count, done,
-             "frames" if frames.is_video else "images", done / (time.monotonic() - start),
-             writer.shown, results.path)
+    log.info("%d %s in %d %s%s, %.1f frames/s: %s and %s", people_count,
+             "person" if people_count == 1 else "people", done,
+             "frame" if frames.is_video else "image", "s" * (done != 1),
+             done / (time.monotonic() - start), writer.shown, results.path)
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))

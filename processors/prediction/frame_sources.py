@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.crops.image_files import HEIF, SUFFIXES, images_among
-from datasets.crops.image_header import Size, is_still
+from datasets.crops.image_files import HEIF, SUFFIXES, files_among, images_among
+from datasets.crops.image_header import Size, count_pictures
 from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
 from processors.prediction.image_lists import image_numbers, list_images
 from processors.prediction.video_source import Video, is_address, is_camera
 from utils.errors import UserError
+from utils.shown import shortened
 
+SEVERAL = (".webp", ".png", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif")   # maybe pictures
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts",
                   ".m2ts", ".wmv", ".flv", ".3gp", ".ogv")      # looked for in folders
 
@@ -67,7 +69,12 @@ class ImageFiles:
 
     def notes(self) -> list[str]:
         """As `Video.notes`: a file that cannot be read is a frame with an error."""
-        return [f"skipped beside the images: {self.skipped}"] * bool(self.skipped)
+        several = [name for name in self.names if Path(name).suffix.lower() in SEVERAL
+                   and count_pictures(self.root / name) > 1]
+        return [f"{len(several)} of the images have more frames or pages than the first one, which "
+                f"alone is used: {shortened(several[0])}" + ", ..." * (len(several) > 1)
+                for _ in several[:1]] + [
+                    f"skipped beside the images: {self.skipped}"] * bool(self.skipped)
 
 
 def open_source(source: str, fps: float = 0.0, name: str = "") -> ImageFiles | Video:
@@ -82,7 +89,7 @@ def open_source(source: str, fps: float = 0.0, name: str = "") -> ImageFiles | V
         listed = list_images(path)
         return _images(listed.root, listed.names, listed.skipped, fps)
     is_image = path.suffix.lower() in (*SUFFIXES, *HEIF)
-    if path.is_file() and (is_image or is_still(path)):
+    if path.is_file() and (is_image or count_pictures(path) == 1):
         return _images(path.parent, [path.name], "", fps)
     if is_camera(source) or is_address(source) or path.is_file():
         if fps:
@@ -105,25 +112,24 @@ def open_source(source: str, fps: float = 0.0, name: str = "") -> ImageFiles | V
                             f"as rtsp://...")
 
 
-def find_videos(source: str) -> list[tuple[str, str]]:
+def find_videos(source: str) -> tuple[list[tuple[str, str]], str]:
     """The videos of a folder or pattern that has no images, each with the name, folders included,
-    of what is made of it; none for other sources."""
+    of what is made of it, none for other sources; and what else is there, see `files_among`."""
     path = Path(source)
     if path.is_dir():
         found = list(path.rglob("*"))
     elif glob.has_magic(source) and not path.exists() and not is_address(source):
         found = [Path(name) for name in glob.glob(source, recursive=True)]
     else:
-        return []
-    videos = sorted(file for file in found if file.suffix.lower() in VIDEO_SUFFIXES
-                    and file.name[0] != "." and file.is_file())
+        return [], ""
+    videos, skipped = files_among(found, lambda file: file.suffix.lower() in VIDEO_SUFFIXES)
     if not videos or images_among(found)[0]:
-        return []
+        return [], ""
     root = path if path.is_dir() else Path(os.path.commonpath([file.parent for file in videos]))
     names = [file.relative_to(root) for file in videos]
     count = Counter(name.with_suffix("") for name in names)
     return [(str(file), str(name.with_suffix("") if count[name.with_suffix("")] == 1 else name))
-            for file, name in zip(videos, names, strict=True)]
+            for file, name in zip(videos, names, strict=True)], skipped
 
 
 def _images(root: Path, names: list[str], skipped: str, fps: float) -> ImageFiles:

@@ -7,7 +7,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import IO, Any
@@ -39,25 +39,34 @@ class Results:
     def __init__(self, base: Path, source: Source, inputs: Sequence[str | Path] = ()):
         """base: the path without its suffix. Raises UserError or OSError where it cannot be
         written, such as over one of the inputs."""
-        self.source, self.rows = source, 0
+        self.source, self.rows, self.begun = source, 0, False
         self.path = base.with_name(f"{base.name}{self.suffix}")
         ensure_output(self.path, self.kind, "--out", inputs)
 
     @contextmanager
     def opened(self, joint_names: Sequence[str]) -> Iterator["Results"]:
-        """The file from its head to its end; frames are added within."""
+        """The file from its head to its end; frames are added within. There is none if the first
+        one is refused, as by a detector."""
+        made = [folder for folder in self.path.parents if not folder.exists()]
         ensure_folder(self.path.parent, "--out")
         with naming(self.path):
             self.file: IO[bytes] = open_new(self.path)
         try:
             self._write(self.head(joint_names))
             yield self
+            self.begun = True
         finally:
             self._write(self.end if self.rows else self.end.lstrip("\n"))
             with naming(self.path):
                 self.file.close()
+            if not self.begun:
+                self.path.unlink(missing_ok=True)
+                for folder in made:
+                    with suppress(OSError):     # something else is there
+                        folder.rmdir()
 
     def add(self, frame: Frame, people: list[Person]) -> None:
+        self.begun = True
         for row in self.lines(frame, people):
             self._write(f"{self.between if self.rows else ''}{row}")
             self.rows += 1

@@ -2,6 +2,7 @@
 import os
 import re
 import stat
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
 from utils.errors import UserError
+from utils.files import read_ends
 
 USUAL_FPS = 25.0        # of a video or camera that does not say
 FASTEST = 120.0         # frames/s that a file is believed to have without seeing them
 LONGEST_PAUSE = 600.0   # seconds between two frames; a longer one is a damaged time stamp
 MP4 = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")     # boxes that begin one
+LOOKED_AT = 4 << 20     # bytes at both ends of a file in which its tracks are described
 AVI, MATROSKA = b"RIFF", b"\x1aE\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"       # of Matroska and WebM: the element that all frames are in
 
@@ -51,6 +54,8 @@ class Video:
         self.stated = int(stated) if 0 < stated < 1e9 else 0    # some files state nonsense
         self.shortest, self.guessed, self.done = 0.0, 0, 0
         self.seconds = 0.0
+        self.mirrored = not (self.is_camera or self.is_stream) and _is_mirrored(Path(source))
+        self.is_turned = self.capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
 
     def __len__(self) -> int:
         """About how many frames there are; 0 if that is not known. Of most kinds of files OpenCV
@@ -82,6 +87,8 @@ class Video:
             elif number:
                 self._advance(stamp - first)
             if done and pixels is not None and pixels.size:
+                if self.mirrored:       # OpenCV has done the rotation only
+                    pixels = cv2.flip(pixels, int(self.is_turned))
                 yield Frame(number, self.seconds, "", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
             else:
                 yield Frame(number, self.seconds, "", None, f"frame {number} cannot be decoded")
@@ -103,6 +110,10 @@ class Video:
         if self.guessed:
             found.append(f"{self.source}: {self.guessed} of {self.done} frames have no rising time "
                          f"stamp, so their times are counted by {self.fps:g} frames/s")
+        shape = [self.capture.get(side) for side in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN)]
+        if min(shape) > 0 and shape[0] != shape[1]:
+            found.append(f"{self.source} has pixels that are {shape[0]:g}:{shape[1]:g} wide and not"
+                         f" square: they are taken as square, and people look too wide or narrow")
         if self.ahead is not None or self.is_camera or self.is_stream:
             return found
         missing, counted = read_structure(Path(self.source)) or (0, False)
@@ -120,8 +131,10 @@ class Video:
         if self.is_stream:
             return (f"{self.source} gives no pictures that OpenCV can read: correct the address, "
                     f"or see that it can be reached from here")
+        if not os.path.getsize(self.source):
+            return f"{self.source} is empty: copy it again"
         return (f"{self.source} is no image ({', '.join(SUFFIXES)}) and no video that OpenCV can "
-                f"read: copy it again or convert it")
+                f"read, unless it is one of sound only: copy it again or convert it")
 
 
 def is_camera(source: str) -> bool:
@@ -147,6 +160,17 @@ def _name(source: str) -> str:
         parts = urlsplit(source)
         return re.sub(r"[^\w.-]+", "_", Path(parts.path).stem or parts.hostname or "stream")
     return f"camera{source}" if source.isdigit() and is_camera(source) else Path(source).stem
+
+
+def _is_mirrored(path: Path) -> bool:
+    """Whether the matrix of a track of an MP4 or MOV file mirrors it, as of some front cameras."""
+    data = read_ends(path, LOOKED_AT)
+    for found in re.finditer(b"tkhd([\0\1])", data) if data[4:8] in MP4 else ():
+        at = found.end() + (51 if found[1] == b"\1" else 39)
+        a, b, _, c, d = struct.unpack(">5i", data[at:at + 20].ljust(20, b"\0"))
+        if a * d < b * c:
+            return True
+    return False
 
 
 def read_structure(path: Path) -> tuple[int, bool] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
-from processors.prediction.video_source import Video, read_structure
+from processors.prediction.video_source import LOOKED_AT, Video, read_structure
 from utils.errors import UserError
 from utils.files import read_ends, temporary
 from utils.outputs import ensure_folder, ensure_output, mark_video
@@ -21,8 +21,13 @@ from utils.outputs import ensure_folder, ensure_output, mark_video
 CODECS = {"mp4v": "mp4v", "h264": "avc1", "vp9": "vp09"}    # as --codec has them: in the file
 TRIED = 2               # frames to see whether a codec can be written
 LONGEST_LIVE = 250      # times a camera's picture is repeated; a longer pause is cut out
-LOOKED_AT = 4 << 20     # bytes at both ends of a file in which sound is looked for
 SOUND = re.compile(rb"soun|auds|A_(AAC|OPUS|VORBIS|MPEG|PCM|AC3|EAC3|FLAC|DTS)")
+MPEG_SOUND = rb"\x00\x00\x01[\xc0-\xdf\xbd]"      # begins a packet of it, and is in no picture
+SOUND_OF = {            # how kinds without names of tracks begin: what shows that there is sound
+    b"GIF8": rb"(?!)", b"FLV": rb"\AFLV.[\x04\x05]",
+    b"OggS": rb"\x01vorbis|OpusHead|Speex|\x7fFLAC",
+    b"\x30\x26\xb2\x75": rb"\x40\x9e\x69\xf8\x4d\x5b\xcf\x11",      # WMV: the id of its audio
+    b"\0\0\1\xba": MPEG_SOUND, b"G": MPEG_SOUND}
 
 
 class VideoWriter:
@@ -120,7 +125,9 @@ class VideoWriter:
         if self.unseen:
             self.notes.append(f"{self.path} has {self.fps:.4g} pictures a second, and lacks "
                               f"{self.unseen} frames that were shorter; the results have them")
-        if not self.source.is_camera and not self.source.is_stream:
+        if self.source.is_stream:
+            self.notes.append(f"{self.path} has no sound, for that of streams is not kept")
+        elif not self.source.is_camera:
             self._add_sound()
         mark_video(self.part)
         os.replace(self.part, self.path)
@@ -157,9 +164,13 @@ def _count_frames(path: Path) -> int:
 
 
 def has_sound(path: Path) -> bool:
-    """Whether a video file has sound, as the names of its tracks tell; of kinds that are not
-    known here it is taken for granted."""
-    return bool(SOUND.search(read_ends(path, LOOKED_AT))) or read_structure(path) is None
+    """Whether a video file has sound, as its tracks or packets tell; of kinds that are not known
+    here it is taken for granted."""
+    data = read_ends(path, LOOKED_AT)
+    for start, sound in SOUND_OF.items():
+        if data.startswith(start):
+            return re.search(sound, data, re.DOTALL) is not None
+    return bool(SOUND.search(data)) or read_structure(path) is None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from configs.strict_yaml import read_yaml
 from datasets.annotations.annotation_cache import checksum
 from datasets.crops.crop_pack import index_path, read_index
-from datasets.crops.image_header import is_still, read_header
+from datasets.crops.image_header import count_pictures, read_header
 from datasets.crops.images import read_image
 from datasets.imports.cvat import cvat_tree
 from utils.files import open_to_append, write_atomically
@@ -111,4 +111,4 @@ def test_a_device_or_a_pipe_is_not_even_opened(tmp_path, read):
     place.symlink_to("/dev/null")
     with pytest.raises((OSError, ValueError), match="is no file"):
         read(place)
-    assert not is_still(place)
+    assert not count_pictures(place)

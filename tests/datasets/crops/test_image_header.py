@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from datasets.crops.image_header import ImageHeader, is_still, read_header
+from datasets.crops.image_header import ImageHeader, count_pictures, read_header
 from datasets.crops.images import read_image
 from utils.errors import UserError
 
@@ -121,7 +121,7 @@ def test_a_header_that_pillow_refuses_costs_no_picture(tmp_path, kind, start):
     path = tmp_path / "a.png"
     path.write_bytes(whole[:33] + large + whole[33:])
     assert read_header(path) is None
-    assert not is_still(path)
+    assert not count_pictures(path)
     assert (read_image(path) == 90).all()
 
 
@@ -135,7 +135,7 @@ def test_damage_is_told_or_left_to_the_decoder(tmp_path, form):
         for _ in range(rng.randint(0, 4)):
             data[rng.randrange(min(len(data), 120))] = rng.randrange(256)
         (tmp_path / "damaged").write_bytes(data)
-        is_still(tmp_path / "damaged")
+        count_pictures(tmp_path / "damaged")
         try:
             read_header(tmp_path / "damaged")
         except UserError as error:

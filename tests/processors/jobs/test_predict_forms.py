@@ -1,6 +1,9 @@
 """The command predict from end to end: several videos, sequences, given boxes, other results."""
 import csv
+import http.server
 import json
+import shutil
+import threading
 
 import cv2
 import numpy as np
@@ -11,6 +14,7 @@ import processors.jobs.predict as predict_module
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import played, write_video
 from tests.turned_pictures import store_turned
+from utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +57,12 @@ def test_a_folder_of_videos(predict, tmp_path):
     write_video(games / "a.mp4", 4)
     write_video(games / "b" / "c.mkv", 3)
     (games / "bad.mov").write_bytes(b"no video")
+    (games / "t.txt").write_bytes(b"text")
     status, out = predict(games)
     assert status == 0 and files(out) == ["a.jsonl", "a.mp4", "b/c.jsonl", "b/c.mp4"]
     assert len(played(out / "b" / "c.mp4")) == 3
     assert any("bad.mov is no image" in line for line in predict.said)
+    assert "skipped beside the videos: 1 .txt" in predict.said
     assert predict(games, out="one.mp4")[0] == 2 and predict(games, "--fps", 3)[0] == 2
     (games / "a.mp4").unlink(), (games / "b" / "c.mkv").unlink()
     assert predict(games, out="none")[0] == 2
@@ -115,6 +121,69 @@ def test_boxes_of_frames_behind_the_last_are_said(predict, tmp_path):
                                   "score": 0.9} for number in (1, 2, 3, 4)]))
     assert predict(video, "--boxes", boxes)[0] == 0
     assert any("1 boxes are of frames behind the last, 3" in line for line in predict.said)
+
+
+def test_a_detector_that_refuses_the_first_picture_leaves_no_file(predict, photos, monkeypatch):
+    def refuse(*_):
+        raise UserError("the detector gives nonsense")
+    monkeypatch.setattr(predict_module.PosePredictor, "each", refuse)
+    status, out = predict(photos, out="new/out")
+    assert status == 2 and not out.parent.exists()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Gives the files of a folder, without ranges; its address. What is live has no length."""
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *words):
+            super().__init__(*words, directory=str(tmp_path))
+
+        def send_header(self, name, value):
+            if not (name == "Content-Length" and "live" in self.path):
+                super().send_header(name, str(2 * int(value)) if name == "Content-Length"
+                                    and "cut" in self.path else value)
+
+        def log_message(self, *_):
+            """Nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_file_at_an_address_is_a_file(predict, tmp_path, server, capsys):
+    """A picture is turned, and a cut video and the loss of sound are said."""
+    cv2.imwrite(str(tmp_path / "phone.png"), np.full((60, 80, 3), 90, np.uint8))
+    store_turned(tmp_path / "phone.png", 6)
+    write_video(tmp_path / "a b.mp4", 20)
+    data = write_video(tmp_path / "sound.avi", 20, "MJPG").read_bytes()
+    (tmp_path / "sound.avi").write_bytes(data[:len(data) * 7 // 10] + b"auds")
+    assert predict(f"{server}/phone.png?size=1")[0] == 0
+    assert cv2.imread(str(tmp_path / "out" / "phone.png")).shape == (60, 80, 3)
+    for address in (f"{server}/a%20b.mp4", f"file://{tmp_path}/a%20b.mp4"):
+        assert predict(address, out="b")[0] == 0
+    assert [len(played(path)) for path in sorted((tmp_path / "b").glob("*.mp4"))] == [20, 20]
+    assert all("no detector" in line or "coded as mp4v" in line for line in predict.said)
+    assert predict(f"{server}/sound.avi", out="c")[0] == 0
+    assert any("sound.avi was cut off" in line for line in predict.said)
+    assert any("the sound is not in" in line for line in predict.said)
+    shutil.copy(tmp_path / "a b.mp4", tmp_path / "cut.mp4")
+    assert predict(f"{server}/cut.mp4", out="d")[0] == 2
+    assert "/cut.mp4 broke off at" in capsys.readouterr().err
+
+
+def test_what_has_no_length_is_a_stream(predict, tmp_path, server):
+    write_video(tmp_path / "live.mkv", 5)
+    assert predict(f"{server}/live.mkv")[0] == 0
+    assert any("live.mp4 has no sound, for that of streams" in line for line in predict.said)
+
+
+def test_an_address_without_a_place_for_the_results_is_refused_before_it_is_fetched(monkeypatch,
+                                                                                   capsys):
+    monkeypatch.setattr(predict_module, "at_hand", None)
+    assert main.main(["predict", "http://127.0.0.1:9/a.mp4"]) == 2
+    assert "there is no place beside http://127.0.0.1:9/a.mp4" in capsys.readouterr().err
 
 
 def test_a_table_of_a_video_in_a_file(predict, tmp_path):

@@ -7,6 +7,7 @@ import threading
 import cv2
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from processors.prediction import video_source
 from processors.prediction.frame_sources import find_videos, open_source
@@ -87,8 +88,29 @@ def test_the_videos_of_a_folder(tmp_path):
     for name in ("a.mp4", "a.MKV", "b/c.mov", "notes.txt", ".hidden.mp4"):
         (root / name).write_bytes(b"")
     wanted = [("a.MKV", "a.MKV"), ("a.mp4", "a.mp4"), ("b/c.mov", "b/c")]
-    assert find_videos(str(root)) == [(str(root / name), out) for name, out in wanted]
-    assert find_videos(f"{root}/b/*") == [(str(root / "b/c.mov"), "c")]
-    assert find_videos(str(root / "a.mp4")) == find_videos(str(tmp_path / "none")) == []
+    assert find_videos(str(root)) == ([(str(root / name), out) for name, out in wanted], "1 .txt")
+    assert find_videos(f"{root}/b/*") == ([(str(root / "b/c.mov"), "c")], "")
+    assert find_videos(str(root / "a.mp4")) == find_videos(str(tmp_path / "none")) == ([], "")
     (root / "photo.jpg").write_bytes(b"")
-    assert find_videos(str(root)) == []     # a folder of images
+    assert find_videos(str(root)) == ([], "")       # a folder of images
+
+
+def test_the_picture_of_a_camera_that_has_another_one_in_it_is_turned(tmp_path):
+    """An MPO, such as phones write: a JPEG with more pictures behind it."""
+    exif, path = Image.Exif(), tmp_path / "phone.mpo"
+    exif[ExifTags.Base.Orientation] = 6
+    pictures = [Image.new("RGB", (80, 30)) for _ in range(2)]
+    pictures[0].save(path, "MPO", save_all=True, append_images=pictures[1:], exif=exif)
+    (frame,) = open_source(str(path))
+    assert frame.pixels.shape == (80, 30, 3)
+
+
+@pytest.mark.parametrize("name, form", [("a.webp", "WEBP"), ("a.png", "PNG"), ("a.tif", "TIFF")])
+def test_pictures_of_which_only_the_first_page_is_used_are_counted(tmp_path, name, form):
+    pages = [Image.new("RGB", (80, 30), (grey, 0, 0)) for grey in (0, 99, 200)]
+    pages[0].save(tmp_path / "one.png")
+    assert open_source(str(tmp_path)).notes() == []
+    pages[0].save(tmp_path / name, form, save_all=True, append_images=pages[1:])
+    note, = open_source(str(tmp_path)).notes()
+    assert note == ("1 of the images have more frames or pages than the first one, which alone is "
+                    f"used: {name}")

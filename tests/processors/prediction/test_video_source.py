@@ -8,6 +8,7 @@ import pytest
 from processors.prediction.frame_sources import open_source
 from processors.prediction.video_source import Video, read_structure
 from tests.processors.prediction.videos import FPS, set_durations, write_video
+from utils.errors import UserError
 
 
 def read(path) -> tuple[list[float], list[str]]:
@@ -137,3 +138,54 @@ def test_what_is_not_read_to_its_end_says_nothing_of_it(tmp_path):
     video = open_source(str(write_video(tmp_path / "a.mp4", 20)))
     next(iter(video))
     assert video.notes() == []
+
+
+@pytest.mark.parametrize("matrix, turn", [
+    ((1, 0, 0, 1), lambda pixels: pixels), ((-1, 0, 0, 1), lambda pixels: pixels[:, ::-1]),
+    ((1, 0, 0, -1), lambda pixels: pixels[::-1]),
+    ((-1, 0, 0, -1), lambda pixels: pixels[::-1, ::-1]),
+    ((0, 1, 1, 0), lambda pixels: pixels.swapaxes(0, 1)),
+    ((0, 1, -1, 0), lambda pixels: np.rot90(pixels, -1))])
+def test_a_video_is_turned_and_mirrored_as_its_matrix_says(tmp_path, matrix, turn):
+    path = tmp_path / "a.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 32))
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:16, :32] = 255         # one corner
+    for _ in range(3):
+        writer.write(picture)
+    writer.release()
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    for place, value in zip((0, 4, 12, 16), matrix, strict=True):
+        data[at + place:at + place + 4] = struct.pack(">i", value << 16)
+    path.write_bytes(data)
+    frame = next(iter(Video(str(path))))
+    expected = turn(picture)
+    assert frame.pixels.shape == expected.shape
+    assert np.abs(frame.pixels.astype(int) - expected).mean() < 10
+
+
+def test_pixels_that_are_not_square_are_said(tmp_path, monkeypatch):
+    path, real = write_video(tmp_path / "a.mp4", 3), cv2.VideoCapture
+
+    class Wide:
+        def __init__(self, source):
+            self.real = real(source)
+
+        def get(self, key):
+            sides = {cv2.CAP_PROP_SAR_NUM: 4, cv2.CAP_PROP_SAR_DEN: 3}
+            return sides[key] if key in sides else self.real.get(key)
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+    assert not read(path)[1]
+    monkeypatch.setattr(cv2, "VideoCapture", Wide)
+    note, = read(path)[1]
+    assert "has pixels that are 4:3 wide and not square" in note
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UserError, match="a.mp4 is empty: copy it again"):
+        Video(str(tmp_path / "a.mp4"))

@@ -123,8 +123,22 @@ def test_sound_that_is_lost_is_said(tmp_path):
     path.write_bytes(path.read_bytes() + b"JUNK\x08\0\0\0....auds")     # as the track is called
     assert has_sound(path) and any("the sound is not in" in note and "ffmpeg" in note
                                    for note in copied(path, tmp_path / "out")[0].notes)
-    (tmp_path / "a.flv").write_bytes(b"FLV of a kind that is not looked into")
-    assert has_sound(tmp_path / "a.flv")
+    (tmp_path / "a.mxf").write_bytes(b"of a kind that is not looked into")
+    assert has_sound(tmp_path / "a.mxf")
+
+
+@pytest.mark.parametrize("silent, sound", [
+    (b"GIF89a" + bytes(40), None), (b"FLV\1\1" + bytes(40), b"FLV\1\5" + bytes(40)),
+    (b"OggS" + bytes(30) + b"\x80theora", b"OggS" + bytes(30) + b"\1vorbis"),
+    (b"0&\xb2u\x8ef\xcf\x11", b"0&\xb2u\x8ef\xcf\x11..\x40\x9e\x69\xf8\x4d\x5b\xcf\x11.."),
+    (b"\0\0\1\xba....\0\0\1\xe0", b"\0\0\1\xba....\0\0\1\xe0..\0\0\1\xc0"),
+    (b"G\x40\0" + bytes(200) + b"\0\0\1\xe0", b"G\x40\0" + bytes(200) + b"\0\0\1\xbd")],
+    ids=["gif", "flv", "ogv", "wmv", "mpg", "ts"])
+def test_sound_of_kinds_without_names_of_tracks(tmp_path, silent, sound):
+    (tmp_path / "a").write_bytes(silent)
+    assert not has_sound(tmp_path / "a")
+    (tmp_path / "a").write_bytes(sound or silent)
+    assert has_sound(tmp_path / "a") == (sound is not None)
 
 
 @pytest.mark.parametrize("script, words", [
