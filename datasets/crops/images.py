@@ -32,6 +32,7 @@ _RGB_FLAG = getattr(cv2, "IMREAD_COLOR_RGB", None)
 _FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | (cv2.IMREAD_COLOR if _RGB_FLAG is None else _RGB_FLAG)
 # With more than 8 bits a value: OpenCV 5 mixes the colours of such TIFFs up on the way to RGB
 _DEEP_FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+_EIGHTH = cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_REDUCED_GRAYSCALE_8
 
 if "OPENCV_LOG_LEVEL" not in os.environ:    # what is wrong with a file stands in our own sentences
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -78,6 +79,17 @@ def read_image(path: str | Path, stated: Size | None = None, exif: str = "defaul
     if (header.proven(stated) or exif) == "obey":
         pixels = np.ascontiguousarray(turned(pixels, header.orientation))
     return pixels
+
+
+def read_small(path: str | Path, least: int) -> np.ndarray:
+    """(H, W) uint8 grey of an image as stored; of a JPEG in an eighth of its size, which takes a
+    seventh of the time, where that leaves `least` pixels a side. Raises ImageError."""
+    data = _content(path)
+    if data.startswith(JPEG_START):
+        grey = cv2.imdecode(np.frombuffer(data, np.uint8), _EIGHTH)
+        if grey is not None and min(grey.shape) >= least:
+            return grey
+    return cv2.cvtColor(read_image(path, look_for_cut=False), cv2.COLOR_RGB2GRAY)
 
 
 def bits_of(path: str | Path) -> int:

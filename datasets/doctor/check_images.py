@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from datasets.crops.image_files import entries_of, missing_files, spelled_otherwise
-from datasets.crops.images import ImageError, read_image
+from datasets.crops.images import ImageError, read_small
 from datasets.doctor.check_records import SAME_JOINTS
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
@@ -23,6 +23,8 @@ CELLS = 200             # of the image's side, in which the mean of the same per
 PAIRS_AT_ONCE = 20_000
 SAME_PART = 0.03        # of a person's size, by which a joint may be moved; people of few pixels
 MOST_PIXELS = 3e8       # of both sets, that are decoded to be compared: some seconds
+LEAST, FASTER = 64, 7   # a side of a JPEG's eighth that is enough, and what it saves
+SAME_BOX = 0.1          # of a box's size, by which its corners may be elsewhere in the same picture
 # Pictures as so many grey values a side. Saved anew none of them changes by more than 4, in half of
 # the size by 21; in other pictures of COCO some differ by 100.
 THUMBNAIL, SAME_GREY, FLAT_GREY = 32, 24, 40
@@ -50,7 +52,8 @@ def missing_images(labels: RawLabels) -> Iterator[Finding]:
 def overlap(training: Sequence[RawLabels], val: RawLabels) -> Iterator[Finding]:
     """Images of the validation set that are trained on."""
     for train in training:
-        same = same_pictures(train, val) | same_people(train, val) | same_files(train, val)
+        same = {} if too_many_pixels(train, val) else same_pictures(train, val)
+        same |= same_people(train, val) | same_files(train, val)
         if same:
             pairs = [(val.file_names[row], train.file_names[same[row]]) for row in sorted(same)]
             yield Finding(f"{len(same)} of {len(val.file_names)} validation images are in the "
@@ -129,18 +132,41 @@ class _Poses:
         return apart.max(axis=1) <= np.minimum(1, SAME_PART * extent)
 
 
+def too_many_pixels(train: RawLabels, val: RawLabels) -> bool:
+    """Whether it takes long to decode all images, so that `same_pictures` is not asked."""
+    work = 0.0
+    for labels in (train, val):
+        jpeg = [name.lower().endswith((".jpg", ".jpeg")) for name in labels.file_names.tolist()]
+        fast = np.array(jpeg, bool) & (labels.image_sizes.min(axis=1) >= 8 * LEAST)
+        work += (labels.image_sizes.prod(axis=1) / np.where(fast, FASTER, 1)).sum()
+    return work > MOST_PIXELS
+
+
 def same_pictures(train: RawLabels, val: RawLabels) -> dict[int, int]:
     """Rows of val's images that look like one of train, and its row, whatever their size and
-    format; of sets that are not large, for every image is decoded."""
-    if sum(labels.image_sizes.prod(axis=1).sum() for labels in (train, val)) > MOST_PIXELS:
-        return {}
+    format; unless all who are labelled are elsewhere, as before a camera that stands still."""
     (ours, rows), (theirs, places) = _thumbnails(val), _thumbnails(train)
-    same = {}
+    same: dict[int, int] = {}
     for row, picture in zip(rows, ours, strict=True):
         apart = np.abs(theirs - picture).max(axis=1)
-        if len(apart) and apart.min() <= SAME_GREY and np.ptp(picture) > FLAT_GREY:
-            same[row] = places[int(apart.argmin())]
+        if len(apart) and np.ptp(picture) > FLAT_GREY:
+            alike = (places[number] for number in np.argsort(apart)
+                     if apart[number] <= SAME_GREY)
+            found = next((place for place in alike if not _elsewhere(train, place, val, row)), -1)
+            same |= {row: found} if found >= 0 else {}
     return same
+
+
+def _elsewhere(train: RawLabels, place: int, val: RawLabels, row: int) -> bool:
+    """Whether both images have people, and no box of one is a box of the other."""
+    (ours, theirs) = (labels.boxes[labels.placed & labels.boxed & (labels.image_rows == number)]
+                      / np.tile(labels.image_sizes[number], 2)
+                      for labels, number in ((val, row), (train, place)))
+    if not len(ours) or not len(theirs):
+        return False
+    apart = ours[:, None] - theirs
+    apart[..., 2:] += apart[..., :2]        # from sizes to far corners
+    return bool((np.abs(apart) > SAME_BOX * np.tile(ours[:, None, 2:], 2)).any(axis=2).all())
 
 
 def _thumbnails(labels: RawLabels) -> tuple[np.ndarray, list[int]]:
@@ -150,8 +176,8 @@ def _thumbnails(labels: RawLabels) -> tuple[np.ndarray, list[int]]:
     for row, path in enumerate(_paths(labels)):
         with suppress(ImageError):
             if path in there:
-                grey = cv2.cvtColor(read_image(path, look_for_cut=False), cv2.COLOR_RGB2GRAY)
-                small = cv2.resize(grey, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+                small = cv2.resize(read_small(path, LEAST), (THUMBNAIL, THUMBNAIL),
+                                   interpolation=cv2.INTER_AREA)
                 pictures.append(small.reshape(1, -1).astype(np.float32))
                 rows.append(row)
     return np.concatenate(pictures), rows

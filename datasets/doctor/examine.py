@@ -54,7 +54,10 @@ class Diagnosis:
 
     @property
     def sets(self) -> tuple[str, ...]:
-        return tuple(summary(labels) for labels in (*self.training, self.val))
+        return tuple(summary(labels) for labels in (*self.training, self.val)) + tuple(
+            f"{train.name} and {self.val.name}: too many pixels to compare all pictures; the same "
+            f"one is found by its file, its name or its labels only" for train in self.training
+            if check_images.too_many_pixels(train, self.val))
 
     @property
     def verdict(self) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from configs.schema import Config
+from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.doctor.examine import Diagnosis, examine
+from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.synthetic.data_set import write_synthetic
 
 COCO = load_skeleton("coco")
@@ -17,6 +19,12 @@ def draw(folder: Path, train: int, val: int) -> Path:
     for seed, (name, count) in enumerate({"train": train, "val": val}.items()):
         write_synthetic(folder / name, folder / f"{name}.json", count, seed)
     return folder
+
+
+def raw_set(folder: Path, content: dict, skeleton: Skeleton) -> RawLabels:
+    """A COCO file's content, as the doctor reads it."""
+    (folder / "set.json").write_text(json.dumps(content))
+    return read_raw(AnnotatedSet(folder / "set.json", folder, skeleton, "", "", ""), "set")
 
 
 @dataclass

@@ -6,13 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.skeleton import skeleton_from_dict
 from datasets.doctor.check_left_right import flip_pairs, mirrored_persons
 from datasets.doctor.mirror import Mirror
-from datasets.doctor.raw_labels import read_raw
 from tests.datasets.annotations.spellings import SPELLINGS, spelled
-from tests.datasets.doctor.sets import COCO, Sets, draw
+from tests.datasets.doctor.sets import COCO, Sets, draw, raw_set
 
 CORNERS = ("a", "b", "c", "d")      # top left, top right, bottom right, bottom left
 
@@ -34,13 +32,8 @@ def real(shared):
     return found
 
 
-def raw(folder, content, skeleton):
-    (folder / "set.json").write_text(json.dumps(content))
-    return read_raw(AnnotatedSet(folder / "set.json", folder, skeleton, "", "", ""), "set")
-
-
 def sentences(check, *args):
-    return [str(finding) for finding in check(raw(*args))]
+    return [str(finding) for finding in check(raw_set(*args))]
 
 
 def named(names, pairs=()):
