@@ -119,9 +119,10 @@ def test_what_lies_in_the_cache_is_checked(web, cache, row):
     assert not web.asked
 
 
-def test_a_row_of_this_project_lies_in_it(tmp_path, table, monkeypatch):
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_a_row_of_this_project_lies_in_it(tmp_path, table, monkeypatch, ending):
     """What will be shipped with the project: a place instead of an address."""
-    row = Published(name="demonstration", place="weights/demonstration.pth", licence="MIT", ap=0.3,
+    row = Published(name="demonstration", place=f"weights/d.{ending}", licence="MIT", ap=0.3,
                     protocol="none", sections={
                         "model": {"name": "resnet18", "width": 0.25},
                         "codec": {"input_size": [64, 96]}})
@@ -132,7 +133,10 @@ def test_a_row_of_this_project_lies_in_it(tmp_path, table, monkeypatch):
     config = row.config()
     net = build_net(config.model, input_size=config.codec.input_size)
     (tmp_path / "weights").mkdir()
-    torch.save(net.state_dict(), tmp_path / row.place)
+    if ending == "safetensors":
+        pytest.importorskip("safetensors.torch").save_file(net.state_dict(), tmp_path / row.place)
+    else:
+        torch.save(net.state_dict(), tmp_path / row.place)
     other = build_net(type="pose_resnet_duc", name="resnet18", width=0.25,
                       pretrained="demonstration")
     assert other.weights_report.source == "this_project"
