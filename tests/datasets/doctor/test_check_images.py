@@ -37,8 +37,9 @@ def test_a_camera_that_stands_still(tmp_path, at, labelled, scale, same):
 
 
 def test_pictures_that_are_not_compared_are_told(tmp_path, monkeypatch):
-    train, val = cage(tmp_path, "train", (300, 300)), cage(tmp_path, "val", (300, 300))
-    for pixels, told in ((2 * 1200 * 900 / 5, 0), (2 * 1200 * 900 / 9, 1)):     # JPEGs are fast
+    train, val = (cage(tmp_path, name, (300, 300), scale=scale)
+                  for name, scale in (("train", 1), ("val", 0.9)))
+    for pixels, told in ((1.8 * 1200 * 900 / 5, 0), (1.8 * 1200 * 900 / 9, 1)):     # JPEGs are fast
         monkeypatch.setattr(check_images, "MOST_PIXELS", pixels)
         diagnosis = Diagnosis((), (train,), val)
         assert str(diagnosis).count("too many pixels to compare all pictures") == told
