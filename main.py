@@ -107,11 +107,14 @@ def main(words: list[str]) -> int:
 
 
 def flush() -> None:
-    """What argparse has printed, or Python complains at its end that nobody takes it."""
+    """What argparse has printed, or Python complains at its end that nobody takes it. Raises
+    SystemExit where that was the only fault."""
     try:
         write_to_stdout(lambda: None)
     except OSError as error:
         print(f"error: {in_words(error)}", file=sys.stderr)
+        if isinstance(error.__context__, SystemExit) and not error.__context__.code:
+            raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

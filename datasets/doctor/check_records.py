@@ -39,7 +39,12 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
             continue
         other = [f"{names[place]} is {name} in the skeleton" for place, (name, found) in enumerate(
                  zip(ours, same_joints(names, ours), strict=False)) if found != place]
-        if other and len(names) == len(ours):
+        if len(names) != len(ours):
+            yield Finding(f"the file gives names to {len(names)} joints, and the skeleton "
+                          f"{skeleton.name} has {len(ours)}", "annotations with the numbers of all "
+                          "joints are used all the same, for their order is all that counts: make "
+                          "sure that it is the skeleton's", serious=False)
+        elif other:
             yield Finding(f"the file gives {len(other)} joints other names than the skeleton "
                           f"{skeleton.name}", "make sure that they are the same joints: order is "
                           "all that counts", len(other), examples_of(other), serious=False)

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from configs.loader import config_from_dict
-from configs.schema import MOST_EPOCHS, Config
+from configs.schema import MOST_EPOCHS, SCORES, Config
 from datasets.annotations.skeleton import skeleton_from_dict
 from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError
 
+SHARES = {score for metric, scores in SCORES.items() if metric not in ("epe", "nme")
+          for score in scores}
 SCALER = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 
 # fp16 ends here; and products with the scales of batch norm, squared by it, end in float32
@@ -113,7 +115,10 @@ def _is_scaler(value: Any) -> bool:
 def _is_best(value: Any) -> bool:
     return (isinstance(value, dict) and type(value.get("AP")) in (int, float)
             and math.isfinite(value["AP"])
-            and all(type(item) in (int, float, str, type(None)) for item in value.values()))
+            and all(type(item) in (int, float, str, type(None)) for item in value.values())
+            # with an AP of 7 no later epoch could be the best
+            and not any(isinstance(value[key], int | float) and abs(value[key]) > 1
+                        for key in SHARES & value.keys()))
 
 
 def _is_random_state(value: Any) -> bool:
@@ -133,7 +138,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps_per_epoch": (lambda value: _is_count(value) and value > 0, "a number of steps"),
     "evaluated": (_is_count, "a number of epochs"),
     "skipped": (_is_count, "a number of steps"),
-    "best": (_is_best, "numbers of an evaluation with a finite AP"),
+    "best": (_is_best, "numbers of an evaluation with a finite AP, up to 1"),
     "without_better": (_is_count, "a number of evaluations"),
     "random": (_is_random_state, "the state of a random generator"),
     "run": (lambda value: type(value) is str and len(value) < 100, "a name of a run"),

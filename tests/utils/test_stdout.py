@@ -33,7 +33,8 @@ def test_a_log_that_nobody_takes(tmp_path, redirected, status, said, to_the_end)
     ("info --keys", ">&-", 0, ""), ("info --keys", "2>&-", 0, ""),
     ("info --keys", "> /dev/full", 2, "error: stdout: No space left on device: make room"),
     ("info --keys", "| (exec <&-; sleep 1); exit ${PIPESTATUS[0]}", 141, ""),
-    ("--help", "> /dev/full", None, ""), ("--help", "| true", None, ""),
+    ("--help", "> /dev/full", 2, "error: stdout: No space left on device: make room"),
+    ("--help", "| true", None, ""),
     ("nowhere.yaml", "> /dev/full", 2, "error: configuration nowhere.yaml does not exist")])
 def test_a_command_whose_words_nobody_takes(tmp_path, words, redirected, status, said):
     done = run(f"{sys.executable} {ROOT}/main.py {words}", redirected, tmp_path)

@@ -272,6 +272,11 @@ def other_names(sets):
     return "joint_names", 1, "snout is nose"
 
 
+def fewer_names(sets):
+    sets.train["categories"][0]["keypoints"].pop()
+    return "joint_names", 1, "names to 16 joints, and the skeleton coco has 17"
+
+
 def short_row(sets):
     del sets.persons[-1]["keypoints"][-3:]
     return "joint_count", 1, "48 numbers"
@@ -305,6 +310,7 @@ FAULTS = [no_image, no_folder, image_id_twice, lost_annotation, file_twice, anno
           no_areas, areas_of_another_size, other_category, unknown_category, stray_category,
           same_photograph, same_person, same_set, invisible_joint, nobody_labelled,
           hidden_as_unlabelled, scores_as_visibility, lying_size, turned_images, cut_image,
-          person_twice, wrong_count, other_order, other_names, short_row, text_for_number,
+          person_twice, wrong_count, other_order, other_names, fewer_names, short_row,
+          text_for_number,
           row_without_image, text_for_crowd, other_num_joints]
-NOTES = {guessed_sigma, no_areas, other_names}
+NOTES = {guessed_sigma, no_areas, other_names, fewer_names}

@@ -68,6 +68,7 @@ def test_each_key_missing(key):
     ({"skeleton": "coco"}, "key skeleton"),
     ({"step": 19}, "does not follow"), ({"step": 31}, "does not follow"),
     ({"evaluated": 7}, "does not follow"), ({"steps_per_epoch": 0}, "steps_per_epoch"),
+    ({"best": {"AP": 7.0}}, "key best is .*up to 1"), ({"best": {"AP": 0.1, "PCK@0.2": 7}}, "best"),
     ({"best": {"AP": NAN}}, "best"), ({"best": {"AP": INF}}, "best"), ({"best": {}}, "best"),
     ({"best": {"AP": torch.ones(1)}}, "best"), ({"best": {"AP": 0.1, "x": [1]}}, "best"),
     ({"best": {"AP": torch.ones(1)}}, "best"), ({"best": {"AP": 0.1, "x": [1]}}, "best"),
