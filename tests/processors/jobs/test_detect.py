@@ -288,3 +288,11 @@ def test_the_published_network_on_the_val_images(shared, tmp_path, monkeypatch):
     assert len(found) == len(expected)
     assert np.array(found) == pytest.approx(np.array(expected), abs=0.005)
     assert len(read_detections(tmp_path / "x.json", path, load_skeleton("coco"))) == len(stored)
+
+
+def test_deep_images_are_read_by_the_bits_of_the_set(tmp_path):
+    (tmp_path / "deep").mkdir()
+    cv2.imwrite(str(tmp_path / "deep" / "1.png"), np.full((20, 30), 900, np.uint16))
+    for bits, grey in ((0, 900 >> 2), (12, 900 >> 4)):
+        (row,) = detect_images(tmp_path / "deep", tmp_path / f"{bits}.json", Brightest(), bits=bits)
+        assert row["score"] == pytest.approx(grey / 255, abs=1e-4)

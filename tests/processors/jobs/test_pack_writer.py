@@ -99,6 +99,8 @@ def test_an_index_of_a_deleted_pack_is_made_again(make_pack):
     ({"form": "raw"}, "data.pack_format jpeg instead of raw"),
     ({"augment": dataclasses.replace(AUGMENT, scale=0.2)}, "augment.scale 0.25 instead of 0.2"),
     ({"alignment": "dark"}, "codec.alignment hrnet instead of dark"),
+    ({"exif": "obey"}, "data.exif ignore instead of obey"),
+    ({"bits": 12}, "data.bits 0 instead of 12"),
     ({"debug": 5}, r"other annotations \(8 persons of .*, not the 5 of .*\)")])
 def test_a_pack_of_something_else_is_not_overwritten(make_pack, changes, words):
     path = make_pack()

@@ -122,7 +122,7 @@ def test_without_a_detector_a_picture_is_one_person(published, photo, capsys, mo
         PUBLISHED[FREE_DETECTOR], address=f"{NOWHERE}/x.pth"))
     status, said = predict(capsys, photo)
     assert status == 0 and "each picture is taken as one person" in said
-    assert "1 people in 1 images" in said and f"{NOWHERE}/x.pth" in said
+    assert "1 person in 1 image," in said and f"{NOWHERE}/x.pth" in said
 
 
 def test_the_weights_of_this_project_stand_in(published, files, photo, tmp_path, capsys,

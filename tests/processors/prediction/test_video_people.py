@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from datasets.annotations.skeleton import load_skeleton
+from processors.prediction.one_euro import OneEuroFilter
 from processors.prediction.person import Person
 from processors.prediction.video_people import VideoPeople
 
@@ -46,3 +47,14 @@ def test_smoothing_calms_the_joints_and_nothing_else():
     x = [np.std([p.keypoints[0, 0] for p in kept[10:]]) for kept in found]
     assert x[1] < 0.7 * x[0]
     assert found[1][-1].keypoints.dtype == np.float32
+
+
+@pytest.mark.parametrize("seconds", [(0, 0.04, 0.08, 0.12), (0, 0.033, 0.5, 0.9)])
+def test_joints_are_calmed_by_the_time_between_frames(seconds):
+    """Not by their number: after a pause more of a move is true."""
+    people, calm = VideoPeople(load_skeleton("coco"), smooth=True), OneEuroFilter()
+    for number, time in enumerate(seconds):
+        moved = person(100 + 3 * number)
+        found, = people.update([moved], time)
+        expected = calm(moved.keypoints, time, unit=float(np.sqrt(30 * 60)))
+        assert found.keypoints == pytest.approx(expected, abs=1e-4)
