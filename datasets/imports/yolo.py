@@ -25,7 +25,7 @@ from datasets.imports.write_coco import (
     Notes,
     empty_joints,
 )
-from datasets.imports.yolo_tree import DataYaml, LabelFile, data_yaml, label_files
+from datasets.imports.yolo_tree import DataYaml, LabelFile, data_yaml, label_files, unlabelled
 from utils.errors import UserError
 from utils.files import read_file
 
@@ -41,13 +41,15 @@ class _Form:
 
 def read_yolo(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
               ) -> tuple[list[ImportedImage], Path]:
-    """All images with a label file, and the folder that their names start from.
+    """All images, and the folder that their names start from. Those without a label file show
+    nobody: Ultralytics trains on them as such.
 
     source: the folder of labels, one above it or above those of train, valid and test, or
     data.yaml. root: of the images; without it "images" in place of "labels" in the path. Raises
     UserError.
     """
-    said, files = data_yaml(source), label_files(source)
+    said, files = data_yaml(source), label_files(source, notes)
+    files += unlabelled(files, root)
     form = _form(said, skeleton, notes)
     base = root or Path(os.path.commonpath([file.images for file in files]))
     return [*notes.usable(files, lambda file: _image(file, root, base, form, notes))], base
@@ -97,8 +99,10 @@ def _image(file: LabelFile, root: Path | None, base: Path, form: _Form, notes: N
         raise BadFile(f"{file.path} has no image {stems[0].with_suffix('.jpg')} (or another "
                       f"ending): add it, or give the folder of the images by --images")
     height, width = read_image(picture, exif="obey").shape[:2]     # as tools show it
+    there = file.path.exists()
+    notes.count("pictures without a label file taken as showing nobody", not there)
     try:
-        lines = read_file(file.path).decode("utf-8-sig").splitlines()
+        lines = read_file(file.path).decode("utf-8-sig").splitlines() if there else []
     except (OSError, ValueError) as error:
         raise BadFile(f"{file.path} cannot be read as text: write it again") from error
     persons = []
@@ -106,6 +110,9 @@ def _image(file: LabelFile, root: Path | None, base: Path, form: _Form, notes: N
         where = f"{file.path}, line {number},"
         if line.strip() and notes.takes(*_class(line, where, form)):
             persons.append(_person(line, where, width, height, form))
+            if form.lengths.get(len(line.split()) - 5) == 2 and len(form.lengths) > 1:
+                notes.remark("lines are taken as a box and x y of each joint, as no kpt_shape says "
+                             "otherwise: polygons and turned boxes of as many numbers look alike")
     return ImportedImage(Path(os.path.relpath(picture, base)).as_posix(), (width, height), persons,
                          split=file.split)
 

@@ -5,12 +5,15 @@ in capitals or not; where there is none, pictures lie beside their labels.
 """
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from configs.strict_yaml import read_yaml
+from datasets.crops.image_files import HEIF, SUFFIXES
+from datasets.imports.write_coco import Notes
 from utils.errors import UserError
 from utils.files import read_file
 from utils.shown import shown
@@ -26,6 +29,7 @@ class LabelFile:
     path: Path
     labels: Path        # the folder that names start from
     split: str          # train, val or test, "" if nothing says it
+    listed: bool = False    # in a list of pictures, which says what belongs to the split
 
     @property
     def name(self) -> Path:
@@ -54,10 +58,10 @@ def split_of(name: str) -> str:
     return SPLITS.get(name.casefold(), name)
 
 
-def label_files(source: Path) -> list[LabelFile]:
+def label_files(source: Path, notes: Notes) -> list[LabelFile]:
     """Those of a folder, or of the splits of a data.yaml. Raises UserError if there are none."""
     if source.is_file():
-        found = list(_of_yaml(source))
+        found = list(_of_yaml(source, notes))
     else:
         below = source.absolute()
         paths = [path for path in sorted(below.rglob("*.txt")) if path.name != NO_LABELS]
@@ -73,6 +77,20 @@ def label_files(source: Path) -> list[LabelFile]:
     return found
 
 
+def unlabelled(files: list[LabelFile], root: Path | None) -> Iterator[LabelFile]:
+    """The label files that pictures beside the labelled ones lack. root: of the images."""
+    known = {file.path.stem for file in files}
+    for folder, file in {file.path.parent: file for file in files if not file.listed}.items():
+        below = folder.relative_to(file.labels)
+        places = [file.images / below] if root is None else [
+            root / below, root / file.split / below, root / file.split / "images" / below]
+        place = next((place for place in places if place.is_dir()), folder)
+        for picture in sorted(place.iterdir()):
+            if picture.suffix.lower() in (*SUFFIXES, *HEIF) and picture.stem not in known:
+                known.add(picture.stem)
+                yield LabelFile(folder / f"{picture.stem}.txt", file.labels, file.split)
+
+
 def data_yaml(source: Path) -> DataYaml:
     """The data.yaml of a folder of labels, or their classes.txt; empty if there is none. Raises
     UserError."""
@@ -82,7 +100,8 @@ def data_yaml(source: Path) -> DataYaml:
         folders.append(folders[-1].parent)
     places = [source] if source.is_file() else [
         place / name for place in folders for name in YAMLS]
-    path = next((place for place in places if place.is_file()), None)
+    path = next((place for place in places if place.is_file()), None) or next(
+        filter(None, map(_only_yaml, folders)), None)
     if path is None:
         lines = next((place.read_text(encoding="utf-8-sig", errors="replace").splitlines()
                       for place in (folder / "classes.txt", folder / "labels" / "classes.txt")
@@ -108,6 +127,21 @@ def data_yaml(source: Path) -> DataYaml:
         if isinstance(found, list)}, path)
 
 
+def _only_yaml(folder: Path) -> Path | None:
+    """The file of a folder that describes labels under another name; UserError for several."""
+    found = []
+    for path in sorted(folder.glob("*.y*ml")):
+        with suppress(UserError):       # others may be of any kind
+            raw = read_yaml(path)
+            if isinstance(raw, dict) and raw.keys() & {"train", "val"} and (
+                    raw.keys() & {"names", "kpt_shape"}):
+                found.append(path)
+    if len(found) > 1:
+        raise UserError(f"{folder} has several descriptions of labels, "
+                        f"{', '.join(path.name for path in found)}: give one of them as the source")
+    return found[0] if found else None
+
+
 def _whole_numbers(values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is int for value in values)
 
@@ -120,27 +154,37 @@ def _numbered(values: Any) -> list[tuple[int, Any]]:
         isinstance(values, dict)) else []
 
 
-def _of_yaml(source: Path) -> Iterator[LabelFile]:
+def _of_yaml(source: Path, notes: Notes) -> Iterator[LabelFile]:
     """The label files of the pictures that train, val and test name; each only once."""
     raw = read_yaml(source)
+    raw = raw if isinstance(raw, dict) else {}
     seen: set[Path] = set()
-    for key in SPLITS:
-        entries = raw.get(key) if isinstance(raw, dict) else None
-        for entry in entries if isinstance(entries, list) else [entries] if entries else []:
-            place = _place(source, str(raw.get("path") or ""), str(entry))
-            if place.suffix == ".txt":
-                lines = read_file(place).decode("utf-8-sig", "replace").split("\n")
-                labels = [_swapped(_beside(place.parent, line.strip()), "images", "labels")
-                          for line in lines if line.strip()]
-                found = [(path.with_suffix(".txt"), path.parent) for path in labels]
-            else:
-                top = _swapped(place, "images", "labels")
-                found = [(path, top) for path in sorted(top.rglob("*.txt"))
-                         if path.name != NO_LABELS]
-            for path, top in found:
-                if path.is_file() and path not in seen:
-                    seen.add(path)
-                    yield LabelFile(path, top, split_of(key))
+    named = [(key, str(entry)) for key in SPLITS for value in [raw.get(key)]
+             for entry in (value if isinstance(value, list) else [value] if value else [])]
+    places = [(key, entry, _place(source, str(raw.get("path") or ""), entry))
+              for key, entry in named]
+    for key, entry, place in places:
+        if not place.exists():
+            sentence = (f"{source}: {key} is {entry}, and {place} does not exist: correct path, "
+                        f"train, val and test, or give the folder above the labels")
+            if not any(other.exists() for _, _, other in places):
+                raise FileNotFoundError(sentence)
+            notes.remark(sentence)
+            continue
+        listed = place.suffix == ".txt"
+        if listed:
+            lines = read_file(place).decode("utf-8-sig", "replace").split("\n")
+            labels = [_swapped(_beside(place.parent, line.strip()), "images", "labels")
+                      for line in lines if line.strip()]
+            found = [(path.with_suffix(".txt"), path.parent) for path in labels]
+        else:
+            top = _swapped(place, "images", "labels")
+            found = [(path, top) for path in sorted(top.rglob("*.txt"))
+                     if path.name != NO_LABELS]
+        for path, top in found:
+            if path not in seen:
+                seen.add(path)
+                yield LabelFile(path, top, split_of(key), listed)
 
 
 def _place(source: Path, base: str, entry: str) -> Path:
@@ -149,11 +193,7 @@ def _place(source: Path, base: str, entry: str) -> Path:
     here = source.absolute().parent
     entry, base = entry.replace("\\", "/"), base.replace("\\", "/")
     tries = [here / base / entry, here / entry.removeprefix("../")]
-    found = next((place for place in tries if place.exists()), None)
-    if found is None:
-        raise FileNotFoundError(f"{source}: {tries[0]} does not exist: correct path, train, val "
-                                f"and test, or give the folder above the labels")
-    return Path(os.path.normpath(found))
+    return Path(os.path.normpath(next((place for place in tries if place.exists()), tries[0])))
 
 
 def _beside(folder: Path, line: str) -> Path:

@@ -259,3 +259,66 @@ def test_flip_idx_that_contradicts_the_skeleton_is_said(tmp_path):
     assert "mirrors other joints than flip_pairs of the skeleton bird" in read(
         tmp_path)[2].remarks[0]
     assert load_skeleton("coco").flip_order[1] == 2
+
+
+# ---- what is not there -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("by", [".", "data.yaml", "train.txt"])
+def test_pictures_without_a_label_file_show_nobody_and_are_counted(tmp_path, by):
+    folder = ultralytics(tmp_path)
+    picture(folder / "images/train/empty.jpg")
+    if by == "train.txt":
+        names = ("0.png", "1.png", "empty.jpg")
+        (folder / by).write_text("".join(f"./images/train/{name}\n" for name in names))
+        (folder / "data.yaml").write_text("train: train.txt\nval: images/val\nkpt_shape: [3, 3]\n")
+    notes = Notes()
+    images, _ = read_yolo(folder / by.replace("train.txt", "data.yaml"), BIRD, None, notes)
+    assert [(image.split, len(image.persons)) for image in images
+            if image.name.endswith("empty.jpg")] == [("train", 0)]
+    assert len(images) == 4
+    assert notes.counts["pictures without a label file taken as showing nobody"] == 1
+
+
+def test_pictures_without_a_label_file_in_a_folder_of_their_own_are_taken_once(tmp_path):
+    folder = roboflow(tmp_path / "labels")
+    for split in ("train", "valid", "test"):
+        for path in (folder / split / "images").iterdir():
+            picture(tmp_path / "all" / path.name)
+            path.unlink()
+    picture(tmp_path / "all" / "empty.jpg")
+    images, _ = read_yolo(folder, BIRD, tmp_path / "all", Notes())
+    assert [image.name for image in images].count("empty.jpg") == 1 and len(images) == 5
+
+
+def test_a_description_of_another_name_is_read(tmp_path):
+    folder = roboflow(tmp_path)
+    said = YAML + "kpt_names:\n  0: [right_wing, left_wing, beak]\n"
+    (folder / "data.yaml").rename(folder / "pose-dataset.yaml").write_text(said)
+    (folder / "yolo11-pose.yaml").write_text("nc: 1\nkpt_shape: [17, 3]\nbackbone: []\n")
+    (folder / "odd.yaml").write_text("{")
+    images, _ = read_yolo(folder, BIRD, None, Notes())
+    assert images[0].persons[0].joints[:, 2].tolist() == [0, 1, 2]
+    (folder / "other.yml").write_text(YAML)
+    with pytest.raises(UserError, match="other.yml, pose-dataset.yaml: give one of them"):
+        read_yolo(folder, BIRD, None, Notes())
+
+
+def test_a_split_that_is_not_there_is_told_and_the_others_are_taken(tmp_path):
+    folder, notes = roboflow(tmp_path), Notes()
+    (folder / "test").rename(tmp_path / "elsewhere")
+    images, _ = read_yolo(folder / "data.yaml", BIRD, None, notes)
+    assert len(images) == 3 and "test is ../test/images, and " in notes.remarks[0]
+    for split in ("train", "valid"):
+        (folder / split).rename(tmp_path / f"no_{split}")
+    with pytest.raises(FileNotFoundError, match="train is ../train/images"):
+        read_yolo(folder / "data.yaml", BIRD, None, Notes())
+
+
+def test_what_may_as_well_be_polygons_is_told(tmp_path):
+    for shape, told in (("", True), ("kpt_shape: [3, 2]\n", False)):
+        folder, notes = ultralytics(tmp_path / f"told_{told}"), Notes()
+        (folder / "data.yaml").write_text("train: images/train\nnames: [bird]\n" + shape)
+        for path in (folder / "labels" / "train").iterdir():
+            path.write_text("0 0.5 0.5 0.5 0.5 0.25 0.25 0.5 0.5 0.3 0.3\n")
+        read_yolo(folder / "data.yaml", BIRD, None, notes)
+        assert any("polygons" in sentence for sentence in notes.remarks) == told
