@@ -115,6 +115,8 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
     item, given, many = kinds[0], value, kinds[-1] is Ellipsis
     if value is None:
         value = []
+    elif isinstance(value, str) and value.startswith("["):
+        raise ConfigError(f"{where}: {name} is {shown(given)}; write the list without quotes")
     elif isinstance(value, str):     # gpus: "4,5,6,7"
         value = [_number_or_text(part) for part in value.split(",") if part.strip()]
     elif not isinstance(value, (list, tuple)):

@@ -1,7 +1,6 @@
 """YAML of people, read strictly: what plain YAML passes over in silence is refused, and no file
 can eat the memory or the time of a machine."""
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +86,12 @@ def _mapping_without_doubles(loader: StrictYaml, node: yaml.MappingNode) -> dict
         raise ConfigError(f"{line} on has a key that is a list or a mapping; write a name")
     content = loader.construct_mapping(node, deep=True)
     if len(content) < len(node.value):
-        counts = Counter(loader.construct_object(key) for key, _ in node.value)
-        double = [str(key) for key, count in counts.items() if count > 1]
-        raise ConfigError(f"{line} on has the key {shortened(' and '.join(sorted(double)))} "
-                          f"twice; keep one of them")
+        lines: dict[Any, list[int]] = {}
+        for key, _ in node.value:
+            lines.setdefault(loader.construct_object(key), []).append(key.start_mark.line + 1)
+        name, (first, second, *_) = next(item for item in lines.items() if len(item[1]) > 1)
+        raise ConfigError(f"line {second} has the key {shortened(str(name))} twice, for it stands "
+                          f"in line {first} already; keep one of them")
     return content
 
 

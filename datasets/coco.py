@@ -23,7 +23,7 @@ from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
 from utils.errors import UserError
 from utils.geometry import CropGeometry, padded_area
-from utils.shown import shortened
+from utils.shown import counted, shortened
 
 MOST_TRIED = 100    # other persons in the place of one whose image is broken
 
@@ -295,7 +295,8 @@ class MSCOCO(Dataset):
             joints = (f" ({part.skeleton.name}, {shared} of {self.skeleton.num_joints} "
                       f"joints)" if part.skeleton.joint_names != self.skeleton.joint_names else "")
             parts.append(f"{part.ann_path if number else self.source}{joints}: "
-                         f"{mine[self.persons.image_rows].sum()} persons in {mine.sum()} images")
+                         f"{counted(mine[self.persons.image_rows].sum(), 'person')} in "
+                         f"{counted(mine.sum(), 'image')}")
         return " + ".join(parts) + notes + crops
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from utils.errors import UserError
 from utils.files import read_file
+from utils.shown import on_one_line
 
 
 @contextmanager
@@ -39,4 +40,5 @@ def read_json(path: str | Path, name: str = "") -> Any:
         raise UserError(f"{name} is nested too deeply to be read: download or write it again"
                         ) from None
     except ValueError as error:     # not JSON, or not text at all
-        raise UserError(f"{name} is not JSON ({error}): download or write it again") from error
+        raise UserError(f"{name} is not JSON ({on_one_line(error)}): download or write it again"
+                        ) from error

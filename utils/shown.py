@@ -44,7 +44,8 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
 def on_one_line(error: Exception, longest: int = 150) -> str:
     """The words of somebody's error, or its kind where it has none."""
-    return shortened(" ".join(str(error).split()) or type(error).__name__, longest)
+    text = str(error).partition("; use sys.")[0]        # what Python advises programmers
+    return shortened(" ".join(text.split()) or type(error).__name__, longest)
 
 
 def sentence(error: object) -> str:
@@ -61,6 +62,11 @@ def most_like(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]
     """At most three of the known words that may be meant, the likeliest first; in any capitals."""
     small = {name.lower(): name for name in known}
     return [small[name] for name in difflib.get_close_matches(word.lower(), small, cutoff=cutoff)]
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 epoch" or "2 epochs"."""
+    return f"{number} {noun}{'s' * bool(number != 1)}"
 
 
 def is_plain(text: str) -> bool:

@@ -66,12 +66,13 @@ def load_skeleton(name_or_path: str) -> Skeleton:
     Raises FileNotFoundError or UserError that name the file and the wrong entry.
     """
     path = Path(user_path(name_or_path))
-    if not path.suffix:
+    if path.name == name_or_path and not path.suffix:
         path = SKELETON_DIR / f"{name_or_path}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in SKELETON_DIR.glob("*.yaml")))
-        raise FileNotFoundError(f"skeleton file {path} does not exist: give a path to a YAML "
-                                f"or one of: {known}")
+        there = "is no file" if path.exists() else "does not exist"
+        raise FileNotFoundError(f"skeleton file {path} {there}: give a path to a YAML or one of: "
+                                f"{known}")
     return skeleton_from_dict(read_yaml(path), path, path.stem)
 
 

@@ -36,7 +36,8 @@ def ensure_synthetic(data: DataConfig, seed: int) -> None:
     mark_sets(sets)
     for one in sets:
         log.info("drawing %d synthetic images into %s", one.count, one.image_root)
-        write_synthetic(one.image_root, one.ann_path, one.count, one.seed, skeleton)
+        with one.named():
+            write_synthetic(one.image_root, one.ann_path, one.count, one.seed, skeleton)
 
 
 def write_synthetic(root_images: Path, ann_path: Path, num_images: int, seed: int,

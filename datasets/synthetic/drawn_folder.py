@@ -7,7 +7,8 @@ annotation file they are, so that the next start can finish what was killed.
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import methodcaller
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from configs.schema import DataConfig
 from utils.errors import UserError
 from utils.files import write_atomically
+from utils.outputs import cannot_write
 
 STREAMS = {"train": 0, "val": 1}    # so that the two sets of a seed differ
 MARK = "drawn_set.json"
@@ -39,6 +41,15 @@ class DrawnSet:
         beside = os.path.relpath(self.ann_path.resolve(), self.image_root.resolve())
         return {"what": "images drawn by SimplePose", "annotations": Path(beside).as_posix(),
                 "images": self.count, "seed": self.seed}
+
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Say in an OSError of writing the set which settings say where."""
+        try:
+            yield
+        except OSError as error:
+            keys = f"data.{self.name}_ann_path, data.{self.name}_img_root"
+            raise cannot_write(Path(error.filename or self.image_root), keys, error) from error
 
 
 def sets_to_draw(data: DataConfig, seed: int) -> list[DrawnSet]:
@@ -74,10 +85,11 @@ def sets_to_draw(data: DataConfig, seed: int) -> list[DrawnSet]:
 def mark_sets(sets: Iterable[DrawnSet]) -> None:
     """Make the folders of the images and say in each what it is for."""
     for one in sets:
-        one.image_root.mkdir(parents=True, exist_ok=True)
-        begun = _read_mark(one.image_root) or one.mark
-        mark = json.dumps(one.mark | {"images": max(one.count, begun["images"])}).encode()
-        write_atomically(one.image_root / MARK, methodcaller("write", mark))
+        with one.named():
+            one.image_root.mkdir(parents=True, exist_ok=True)
+            begun = _read_mark(one.image_root) or one.mark
+            mark = json.dumps(one.mark | {"images": max(one.count, begun["images"])}).encode()
+            write_atomically(one.image_root / MARK, methodcaller("write", mark))
 
 
 def _why_not(one: DrawnSet, sets: Iterable[DrawnSet]) -> str:

@@ -102,7 +102,7 @@ class Evaluation:
         """The numbers of each decoding, the same in all processes; its results are at its path."""
         first = self.parallel.rank == 0
         for path in paths.values() if first else ():
-            ensure_output(path, "keypoint results", "the results",
+            ensure_output(path, "keypoint results", "val.weight_path",
                           (self.config.val.boxes, self.config.data.val_ann_path))
         people = self._predict(net, decodings, dtype, stop)
         return self.parallel.broadcast(self._write_and_judge(people, paths) if first else None)

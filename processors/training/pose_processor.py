@@ -51,7 +51,7 @@ from processors.runtime.sync_bn import synchronise_batch_norm
 from processors.runtime.torch_errors import TRAIN_CURES, ensure_memory, torch_errors_named
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
-from processors.training.progress import Progress, counted, plan_in_words
+from processors.training.progress import Progress, plan_in_words
 from processors.training.rates import learning_rate, rates_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
@@ -61,6 +61,7 @@ from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, ensure_micro_batches
 from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
+from utils.shown import counted
 
 WEIGHTS = {"net": "raw", "ema": "averaged"}
 

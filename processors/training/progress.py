@@ -11,6 +11,7 @@ from processors.runtime.parallel import Parallel
 from processors.training.run_log import RunLog
 from processors.training.step_stats import StepStats
 from utils.log import bar, log, on_terminal
+from utils.shown import counted
 
 PRECISION = {None: "full precision", torch.bfloat16: "bf16", torch.float16: "fp16"}
 BAR = "{desc} {n_fmt}/{total_fmt}{postfix} |{bar}|"     # a narrow terminal cuts the bar first
@@ -27,11 +28,6 @@ def plan_in_words(optim: OptimConfig, sampler: TrainSampler, dtype: torch.dtype 
             + f", {optim.optimizer} lr {optim.lr:g} for the total batch, {PRECISION[dtype]}, on "
             + ", ".join(map(str, parallel.devices))
             + (f" x {processes} processes of {sampler.share} each" if processes > 1 else ""))
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 epoch" or "2 epochs"."""
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 class Progress:

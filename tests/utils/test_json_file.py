@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from utils.errors import UserError
 from utils.json_file import read_json
 
 
@@ -29,3 +30,10 @@ def test_what_is_no_file_is_said(tmp_path):
 def test_what_is_json_is_read(tmp_path):
     (tmp_path / "x.json").write_text('{"a": [1, NaN]}')
     assert str(read_json(tmp_path / "x.json")) == "{'a': [1, nan]}"
+
+
+def test_a_number_of_thousands_of_digits_is_told_without_advice_for_programmers(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("[" + "9" * 5000 + "]")
+    with pytest.raises(UserError, match=r"value has 5000 digits\): download or write it again$"):
+        read_json(path)

@@ -1,7 +1,7 @@
 """Whatever a file holds, a message shows a line of it."""
 import pytest
 
-from utils.shown import is_plain, lines, most_like, sentence, shortened, shown
+from utils.shown import counted, is_plain, lines, most_like, sentence, shortened, shown
 
 
 def doubled(depth: int) -> list:
@@ -41,6 +41,11 @@ def test_what_is_printed_has_no_codes_of_terminals_and_keeps_its_end():
     assert sentence(ValueError("\x1b[2J" + "x" * 10 ** 5 + ": mend it")).endswith(": mend it")
     assert len(sentence("\n" * 10 ** 5)) < 4000 and sentence("\n\x1b").isprintable()
     assert lines("a\nb\x1b[31m\rc") == "a\nb\\x1b[31m\\rc"
+
+
+@pytest.mark.parametrize("number, words", [(0, "0 steps"), (1, "1 step"), (2, "2 steps")])
+def test_one_of_a_kind_has_no_s(number, words):
+    assert counted(number, "step") == words
 
 
 @pytest.mark.parametrize("text, plain", [

@@ -163,3 +163,10 @@ def test_a_skeleton_in_the_home_folder(tmp_path, monkeypatch):
 def test_missing_skeleton_lists_the_known_ones():
     with pytest.raises(FileNotFoundError, match="coco"):
         load_skeleton("cocoa")
+
+
+def test_a_path_without_an_ending_is_no_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"^skeleton file {tmp_path} is no file: give"):
+        load_skeleton(str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=f"^skeleton file {tmp_path}/cow does not exist"):
+        load_skeleton(f"{tmp_path}/cow")

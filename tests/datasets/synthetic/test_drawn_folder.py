@@ -7,6 +7,7 @@ import pytest
 import datasets.synthetic.data_set as synthetic
 import main
 from configs.schema import DataConfig
+from datasets.synthetic import drawn_folder
 from datasets.synthetic.data_set import ensure_synthetic, write_synthetic
 from datasets.synthetic.drawn_folder import MARK
 from datasets.synthetic.scene import draw_scene
@@ -230,3 +231,14 @@ def test_a_run_may_write_its_weights_beside_the_sets_it_draws(tmp_path):
                   f"data.{name}_img_root={tmp_path}/all/{name}"]
     for _ in range(2):
         assert main.main(["train", *words]) == 0
+
+
+@pytest.mark.parametrize("module", [synthetic, drawn_folder])
+def test_a_place_that_cannot_be_written_is_told_with_its_settings(tmp_path, monkeypatch, module):
+    def refuse(path, _):
+        raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(module, "write_atomically", refuse)
+    with pytest.raises(PermissionError, match=(
+            f"^data.train_ann_path, data.train_img_root: {tmp_path}.* cannot be written "
+            ".Permission denied.: make room or permit it, or give another place")):
+        ensure_synthetic(data(tmp_path), 0)

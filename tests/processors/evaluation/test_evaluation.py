@@ -161,6 +161,12 @@ def test_results_take_the_place_of_results_only(folder, net, tmp_path, monkeypat
     assert (tmp_path / "mine.json").read_text() == '{"my": "own"}'
 
 
+def test_a_place_that_cannot_have_results_is_told_with_its_setting(folder, net, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="^val.weight_path: .*file is a file, and a folder is to be"):
+        of_one_process(settings(folder)).run(net, tmp_path / "file" / "r.json")
+
+
 def test_a_disk_that_fills_up_meanwhile_costs_the_file_only(
         folder, net, tmp_path, monkeypatch, caplog):
     def full(*_):
