@@ -147,6 +147,11 @@ def numbers(rows: Sequence[dict], field: str, width: int, optional: bool = False
     return Numbers(table, counts)
 
 
+def are_parts(values: np.ndarray) -> bool:
+    """Whether points or boxes (N, ...) are parts of the image's size, from 0 to 1, not pixels."""
+    return len(values) > 2 and bool((np.abs(values) <= 1.5).all() and (values % 1).any())
+
+
 def _flat(value: Any) -> np.ndarray | None:
     try:
         found = np.array(value, np.float64).reshape(-1)

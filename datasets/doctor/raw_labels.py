@@ -13,7 +13,7 @@ import numpy as np
 from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, read_coco
-from datasets.annotations.columns import ImageColumns, image_columns, numbers
+from datasets.annotations.columns import ImageColumns, are_parts, image_columns, numbers
 from datasets.annotations.readers import LARGEST
 from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
@@ -82,13 +82,13 @@ class RawLabels:
     def relative(self) -> bool:
         """Whether the joints are parts of the image's size, from 0 to 1, instead of pixels."""
         points = self.keypoints[..., :2][self.labelled]
-        return len(points) > 10 and bool((np.abs(points) <= 1.5).all()) and bool((points % 1).any())
+        return len(points) > 10 and are_parts(points)
 
     @cached_property
     def boxes_relative(self) -> bool:
         """Whether the boxes of the persons are parts of the image's size instead of pixels."""
         boxes = self.boxes[self.placed & np.isfinite(self.boxes).all(axis=1)]
-        return len(boxes) > 2 and bool((np.abs(boxes) <= 1.5).all()) and bool((boxes % 1).any())
+        return are_parts(boxes)
 
     def finding(self, sentence: str, cost: str, wrong: np.ndarray, total: int = 0,
                 serious: bool = True) -> Finding:

@@ -5,7 +5,7 @@ longer lists (Halpe's 136) and out of the fields that COCO-WholeBody keeps besid
 the skeleton hand21 its hands are persons. Boxes and areas that are missing or no use are made, and
 so is num_keypoints; lists in lists are taken as one; ids may be text.
 """
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from datasets.annotations.coco_file import CocoFile, read_coco
+from datasets.annotations.columns import are_parts
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.imports.joint_places import joint_places
 from datasets.imports.write_coco import (
@@ -58,6 +59,7 @@ def read_coco_labels(source: Path, skeleton: Skeleton, root: Path | None, notes:
         content.need("images", "annotations")
         below = path.parent.relative_to(source) if tree else Path()
         images += _images(_file(content, skeleton, notes), base, below)
+    _look_at_units(images, notes)
     ids = [image.id for image in images]
     if None in ids or len(set(ids)) < len(ids):
         notes.remark(f"{source}: ids of images that are text or stand twice are numbered anew, so "
@@ -87,10 +89,17 @@ def coco_files(source: Path) -> list[Path]:
 
 def kinds_of(content: CocoFile, wanted: str) -> dict[str, dict]:
     """The categories that are taken, by their id as text: the one that is asked for, else person,
-    else those with joints, else all. Raises UserError for one that is not there."""
+    else those with joints, else all. Raises UserError for one that is not there.
+
+    Boxes called person, in a file of Label Studio, do not hide joints of another category.
+    """
     rows = {str(row.get("id")): row for row in content.categories if isinstance(row, dict)}
-    posed = {key: row for key, row in rows.items() if row.get("keypoints")}
-    persons = {key: row for key, row in rows.items() if row.get("name") == "person"}
+    drawn = {str(row.get("category_id")) for row in content.annotations
+             if isinstance(row, dict) and row.get("keypoints")}
+    posed = {key: row for key, row in rows.items() if row.get("keypoints")} or {
+        key: row for key, row in rows.items() if key in drawn}
+    persons = {key: row for key, row in rows.items() if row.get("name") == "person"
+               and (key in drawn or not drawn & rows.keys())}
     if not wanted:
         return persons or posed or rows
     kinds = {key: row for key, row in rows.items() if wanted in (str(row.get("name")), key)}
@@ -137,6 +146,24 @@ def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:
                 sum(map(len, persons.values())))
 
 
+def _look_at_units(images: list[ImportedImage], notes: Notes) -> None:
+    """Remark on joints and boxes that are no pixels, by the rules of the doctor."""
+    people = [(person, image.size or (np.inf, np.inf)) for image in images
+              for person in image.persons]
+    joints = [person.joints[person.joints[:, 2] > 0, :2] for person, _ in people]
+    found = [(person.box, size) for person, size in people if person.box]
+    boxes, sizes = (np.array([row[place] for row in found]) for place in (0, 1))
+    for what, values in (("joints", np.concatenate([np.zeros((0, 2)), *joints])), ("boxes", boxes)):
+        if are_parts(values):
+            notes.remark(f"all {what} lie between 0 and 1, so they are parts of the image's size, "
+                         f"not pixels: multiply them by its width and height, and import again")
+    if found:
+        out = (boxes[:, :2] + boxes[:, 2:] > 1.05 * sizes).any(axis=1).mean()
+        if out > 0.3 and (boxes[:, 2:] > boxes[:, :2]).all():
+            notes.remark(f"{out:.0%} of the boxes reach out of their image, as corners x1, y1, x2, "
+                         f"y2 do in the place of x, y, width, height: see what check says of them")
+
+
 def _inside(text: str) -> PurePosixPath:
     """A file_name that stays inside the folder of images, if need be without its own folder."""
     name = PurePosixPath(text.replace("\\", "/"))
@@ -161,10 +188,14 @@ def _persons(file: _File) -> dict[str, list[ImportedPerson]]:
     file.notes.count("annotations that are no entries left out",
                      len(file.content.annotations) - len(rows))
     tables = [_table(row.get("keypoints"), file.notes) for row in rows]
-    usual = Counter(len(table) for table in tables if table is not None).most_common(1)
-    count = usual[0][0] if usual else 0
+    lengths: dict[str, Counter[int]] = defaultdict(Counter)     # of each category
+    for row, table in zip(rows, tables, strict=True):
+        if table is not None:
+            lengths[str(row.get("category_id")) if file.kinds else ""][len(table)] += 1
+    usual = {key: found.most_common(1)[0][0] for key, found in lengths.items()}
     for row, table in zip(rows, tables, strict=True):
         key = str(row.get("category_id"))
+        count = usual.get(key if file.kinds else "", 0)
         kind = str(file.kinds[key].get("name")) if key in file.kinds else ""
         people = found.setdefault(str(row.get("image_id")), [])
         if file.kinds and key not in file.kinds:
@@ -245,6 +276,11 @@ def _table(value: Any, notes: Notes) -> np.ndarray | None:
         return None
     try:
         table = np.array(value, np.float64)
+        if table.ndim == 2 and table.shape[0] in (2, 3) and table.shape[1] > 3:
+            table = table.T
+            notes.count("persons whose joints are lists of all x, all y and all v", 1)
+        if table.ndim > 1 and table.shape[0] > 1 and table.shape[-1] not in (2, 3):
+            raise ValueError
         if table.ndim > 1 and table.shape[-1] == 2:
             table = table.reshape(-1, 2)
             table = np.column_stack([table, VISIBLE * table.any(axis=1)])

@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets.annotations.joint_names import own_name
 from datasets.annotations.skeleton import Skeleton
+from datasets.crops.image_files import is_image
 from datasets.imports.joining import Drawing
 from datasets.imports.write_coco import (
     HIDDEN,
@@ -38,6 +39,10 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
     base = root or (source if source.is_dir() else source.parent)
     images = [*notes.usable(files, lambda path: _image(path, skeleton, root, base, notes))]
     notes.leave_out_strangers(skeleton)
+    known = {path.stem for path in files} | {Path(image.name).stem for image in images}
+    for folder in {(base / image.name).parent for image in images if source.is_dir()}:
+        notes.count("pictures without a JSON file left out", sum(
+            is_image(path) and path.stem not in known for path in folder.glob("*.*")))
     return images, base
 
 

@@ -269,3 +269,53 @@ def test_a_roboflow_tree_of_coco_files(tmp_path, capsys):
     for name, found in (("train", ["train/0.png", "train/1.png"]), ("val", ["valid/0.png"])):
         images = json.loads((tmp_path / f"{name}.json").read_text())["images"]
         assert [image["file_name"] for image in images] == found
+
+
+# ---- categories, shapes and units --------------------------------------------------------------
+
+def with_faces(rows: list) -> dict:
+    """More faces of three joints than people."""
+    file = content(rows + [{**ROW, "id": 90 + number, "category_id": 2, "keypoints": [1, 1, 2] * 3}
+                           for number in range(5)])
+    file["categories"] += [{"id": 2, "name": "face", "keypoints": ["x", "y", "z"]}]
+    return file
+
+
+@pytest.mark.parametrize("wanted", ["", "person"])
+def test_each_category_has_its_own_number_of_joints(tmp_path, wanted):
+    out, notes = mended(tmp_path, with_faces([ROW]), wanted=wanted)
+    assert [row["keypoints"] for row in out["annotations"]] == [JOINTS]
+    assert notes.counts["annotations of other categories left out (--class)"] == 5
+
+
+def test_boxes_called_person_do_not_hide_joints_of_another_category(tmp_path):
+    """As Label Studio exports them."""
+    file = content([{**ROW, "keypoints": None}, {**ROW, "id": 6, "category_id": 0}])
+    file["categories"] = [{"id": 0, "name": "default"}, {"id": 1, "name": "person"}]
+    out, _ = mended(tmp_path, file)
+    assert [row["keypoints"] for row in out["annotations"]] == [JOINTS]
+
+
+@pytest.mark.parametrize("rows, told", [
+    ([[10, 20, 30, 40], [5, 10, 15, 20], [2, 1, 2, 2]], "lists of all x, all y and all v"),
+    ([[10, 20, 30, 40], [5, 10, 15, 20]], "lists of all x, all y and all v")])
+def test_lists_of_all_x_and_all_y_are_turned(tmp_path, rows, told):
+    four = skeleton_from_dict({"name": "four", "joints": list("abcd")}, "four.yaml")
+    out, notes = mended(tmp_path, content([{**ROW, "keypoints": rows}], names="abcd"), four)
+    assert out["annotations"][0]["keypoints"][3:5] == [20, 10]
+    assert any(told in what for what in notes.counts)
+
+
+def test_lists_of_another_shape_are_left_out(tmp_path):
+    odd = {**ROW, "id": 6, "keypoints": np.ones((6, 5)).tolist()}
+    _, notes = mended(tmp_path, content([ROW, odd]))
+    assert notes.counts["keypoints that are no numbers, or not three for each joint, left out"] == 1
+
+
+@pytest.mark.parametrize("change, told", [
+    ({"keypoints": [0.1, 0.2, 2, 0.3, 0.4, 2]}, "all joints lie between 0 and 1"),
+    ({"bbox": [0.2, 0.2, 0.4, 0.4]}, "all boxes lie between 0 and 1"),
+    ({"bbox": [15, 8, 34, 19]}, "100% of the boxes reach out of their image"), ({}, "")])
+def test_units_other_than_pixels_are_told(tmp_path, change, told):
+    _, notes = mended(tmp_path, content([{**ROW, **change, "id": number} for number in range(4)]))
+    assert [sentence[:len(told)] for sentence in notes.remarks] == [told] * bool(told)
