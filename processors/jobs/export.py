@@ -27,8 +27,9 @@ PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OLDEST_OPSET = 16           # with GridSample and whatever else networks need
 TORCH_OPSET = 18            # the oldest that the exporter writes; onnx makes older ones of it
 OLD_IR = 8                  # the version of the file format that belongs to the older ones
-LIMIT = 1e-4                # largest difference in heatmaps (as a part of their largest value where
-                            # that is above 1), and in keypoints in heatmap pixels
+LIMIT = 1e-4                # largest difference in heatmaps, as a part of their largest value, and
+                            # in keypoints, in heatmap pixels
+SMALLEST = 1e-30            # largest value that heatmaps are taken to have, or they are all 0
 BATCHES = (1, 2, 5)         # that are tried
 
 
@@ -142,8 +143,9 @@ def _older(written: Any, opset: int) -> Any:
                 node.attribute.extend(kept)
         checker.check_model(older)      # there may be others
     except Exception as error:      # its C++ has errors of many classes
+        newer = f"try --opset {TORCH_OPSET - 1}, or " * (opset < TORCH_OPSET - 1)
         raise UserError(f"--opset {opset} cannot be had of this network, for the converter of onnx "
-                        f"fails ({first_line(error)}): write {TORCH_OPSET} or newer"
+                        f"fails ({first_line(error)}): {newer}write {TORCH_OPSET} or newer"
                         + ", or leave out --decode" * (len(written.graph.output) > 1)) from error
     return older
 
@@ -161,10 +163,10 @@ def _check_network(data: bytes, model: PoseModel) -> str:
         if not np.isfinite(wanted).all():
             raise UserError("the network's heatmaps hold NaN or infinite numbers, so nothing was "
                             "written: its weights are damaged, or too large; take other ones")
-        # an untrained network may give thousands, which float32 rounds to no better than that
-        worst = max(worst, _difference(found, wanted) / max(1.0, np.abs(wanted).max()))
-    _ensure_within(LIMIT, worst, "heatmaps are", "")
-    return f"heatmaps within {worst:.1e} of the network's"
+        # an untrained network may give thousands, or less than a thousand millionth
+        worst = max(worst, _difference(found, wanted) / max(SMALLEST, np.abs(wanted).max()))
+    _ensure_within(LIMIT, worst, "heatmaps are", " of their largest value")
+    return f"heatmaps within {worst:.1e} of the network's largest value"
 
 
 @torch.no_grad()
