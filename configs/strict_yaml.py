@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from utils.errors import UserError
-from utils.files import open_file
+from utils.files import naming, open_file
 from utils.shown import on_one_line, shortened
 
 MOST_BYTES = 1_000_000
@@ -110,7 +110,7 @@ def parse_yaml(text: str) -> Any:
 
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file. Raises ConfigError in one sentence, or OSError."""
-    with open_file(path) as file:
+    with naming(path), open_file(path) as file:
         raw = file.read(MOST_BYTES + 1)
     if len(raw) > MOST_BYTES:
         raise ConfigError(f"{path} has more than {MOST_BYTES // 1_000_000} MB, which is no file of "

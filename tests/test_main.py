@@ -127,10 +127,13 @@ def test_info_tells_the_network(recipe, monkeypatch, capsys):
     monkeypatch.setattr("processors.commands.arguments.QUICKSTART", recipe)
     monkeypatch.setattr("processors.commands.info.QUICKSTART", recipe)
     (recipe.parent / "mine.yaml").write_text("seed: [")
+    (recipe.parent / "gone.yaml").symlink_to("nowhere")
+    os.mkfifo(recipe.parent / "pipe.yaml")
     assert main.main(["info", str(recipe)]) == 0
     shown = capsys.readouterr().out
     assert shown.count("resnet18") == 2 and "left out: " in shown
     assert "mine.yaml is not valid YAML" in shown       # somebody else's; ours is told all the same
+    assert "gone.yaml does not exist" in shown and "pipe.yaml is no file" in shown
 
 
 EVERY = {

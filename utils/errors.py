@@ -9,6 +9,7 @@ CURES = {
     errno.EPERM: "permit it, or choose another place",
     errno.EMFILE: "allow this process more of them (ulimit -n 4096), or set fewer data.num_workers",
     errno.ENFILE: "close other programs",
+    errno.ENXIO: "name a file",
     errno.EISDIR: "it is a folder: move it away, or choose another name"}
 
 

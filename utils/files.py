@@ -42,12 +42,12 @@ def open_file(path: str | Path) -> BinaryIO:
     """Somebody's file, to be read. Raises OSError, also for a device, which is read for ever, and
     for a pipe, which is waited for."""
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(errno.EINVAL, "it is no file: name one", str(path))
+        raise OSError(errno.ENXIO, "it is no file", str(path))
     return open(path, "rb")
 
 
 def read_file(path: str | Path) -> bytes:
-    with open_file(path) as file:
+    with naming(Path(path)), open_file(path) as file:
         return file.read()
 
 

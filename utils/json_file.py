@@ -35,7 +35,7 @@ def read_json(path: str | Path, name: str = "") -> Any:
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} does not exist: correct the path") from None
     except OSError as error:
-        raise UserError(f"{name} cannot be read: {error.strerror}") from error
+        raise UserError(f"{name} cannot be read: {error.strerror}; give a JSON file") from error
     except RecursionError:
         raise UserError(f"{name} is nested too deeply to be read: download or write it again"
                         ) from None

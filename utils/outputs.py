@@ -25,7 +25,8 @@ KINDS = {               # what is written: how such a file of ours looks
     "COCO annotations": rb'\{"info": \{"description": "(\\.|[^"\\])*, imported by SimplePose"',
     "results in lines": (rb'\{ \t \t("image": "(\\.|[^"\\])*", "(people|error)"'
                          rb'|"frame": \d+, "seconds"): '),
-    "table of results": rb"image,frame,seconds,person,score,x,y,width,height,",
+    "table of results": (rb"image,frame,seconds,person,score,x,y,width,height"
+                         rb'(,[^\n]+?_x"?,[^\n]+?_y"?,[^\n]+?_score"?)+\r?\n'),
     "OpenPose file": rb'\{"version": 1\.3, "generator": "SimplePose"',
     "lock": rb'\{"program": "SimplePose", "pid": ',
     "metrics": rb'\{"run": "\d{4}-[^"]*", "model_name": "(\\.|[^"\\])*", "kind": "',

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
+from datasets.annotations.coco_file import read_coco
 from datasets.annotations.skeleton import DEFAULT_SIGMA, Skeleton, skeleton_to_dict
 from datasets.doctor.finding import examples_of
 from datasets.doctor.raw_labels import RawLabels, read_raw
@@ -61,9 +62,10 @@ def estimate_sigmas(sets: Sequence[RawLabels], path: Path) -> Repeated:
     """Compare the annotation file `path` with the persons of `sets` who are in images of the same
     file_name.
 
-    Raises UserError where it cannot be read, shows none of them, or is a copy.
+    Raises FileNotFoundError or UserError where it cannot be read, shows none of them, or is a copy.
     """
     part = sets[-1].part
+    _held = read_coco(path, "--repeated")       # so it is read only once
     again = read_raw(AnnotatedSet(path, part.img_root, part.skeleton, part.category,
                                   "--repeated", "--repeated"), "repeated labels")
     if again.faults:

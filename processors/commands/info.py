@@ -34,6 +34,6 @@ def load_recipes() -> tuple[dict[str, Config], list[str]]:
     for path in sorted(QUICKSTART.parent.glob("*.yaml")):
         try:
             recipes[path.stem] = load_config(path)
-        except UserError as error:
+        except (UserError, OSError) as error:       # OSError: a pipe, a link to nothing
             problems.append(str(error))
     return recipes, problems

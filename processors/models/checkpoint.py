@@ -99,14 +99,17 @@ def load_last(path: Path) -> dict[str, Any] | None:
             state = load_checkpoint(candidate)
             ensure_run(state, candidate)
         except UserError as error:
-            log.warning("%s", error)
             errors.append(str(error))
             continue
-        if errors:      # out of the way, or the next save would keep it as the one before
+        if errors:
+            log.warning("%s", errors[0])
+            # out of the way, or the next save would keep it as the one before
             set_aside("damaged", path)
             log.warning("going on from the one before it, %s", candidate)
         return state
     if errors:
+        for other in errors[1:]:
+            log.warning("%s", other)
         raise UserError(f"{errors[0]}, or start over with resume=false")
     return None
 

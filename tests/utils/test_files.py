@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from datasets.crops.crop_pack import index_path, read_index
 from datasets.crops.image_header import count_pictures, read_header
 from datasets.crops.images import read_image
 from datasets.imports.cvat import cvat_tree
-from utils.files import open_to_append, write_atomically
+from utils.files import open_to_append, read_file, write_atomically
 from utils.json_file import read_json
 
 
@@ -100,6 +101,14 @@ def test_nothing_is_written_through_a_link(path, tmp_path):
     write_atomically(path, lambda file: file.write(b"new"))
     assert victim.read_bytes() == b"precious"
     assert not path.is_symlink() and path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="reads of it fail")
+@pytest.mark.parametrize("read", [read_yaml, read_file])
+def test_a_read_that_fails_names_its_file(read):
+    with pytest.raises(OSError) as caught:
+        read(Path("/proc/self/mem"))
+    assert caught.value.filename == "/proc/self/mem"
 
 
 @pytest.mark.parametrize("read", [read_yaml, checksum, read_header, read_image, cvat_tree,

@@ -40,7 +40,10 @@ FOREIGN = {
                          b'{"info": {"description": "dogs for SimplePose"}, "images": []}'],
     "results in lines": [b'{"image": 3}\n', b'{"epoch": 1}\n', b'{"image": "SimplePose"}',
                          b'{"image": "a.jpg", "people": []}\n'],
-    "table of results": [b"image,x,y\n"], "OpenPose file": [b'{"version": 1.3, "people": []}'],
+    "table of results": [
+        b"image,x,y\n", b"image,frame,seconds,person,score,x,y,width,height,activity\nmine,1\n",
+        b"image,frame,seconds,person,score,x,y,width,height,nose_x\n"],
+    "OpenPose file": [b'{"version": 1.3, "people": []}'],
     "lock": [b"[[package]]", b'{"pid": 7, "host": "here", "app": "jupyter"}', b""],
     "metrics": [b'{"epoch": 1, "loss": 0.3}\n', b'{"run": "a", "loss": 0.3}\n'],
     "picture": [picture(".jpg"), picture(".png")],
@@ -59,7 +62,10 @@ OURS = {
     "results in lines": [marked_json(line).encode() for line in (
         '{"image": "a \\" b.jpg", "people": []}\n', '{"image": "", "error": ""}',
         '{"frame": 0, "seconds": 0.0, "people": []}\n')],
-    "table of results": [b"image,frame,seconds,person,score,x,y,width,height,nose_x\n"],
+    "table of results": [
+        b"image,frame,seconds,person,score,x,y,width,height,nose_x,nose_y,nose_score\n",
+        b"image,frame,seconds,person,score,x,y,width,height,1_x,1_y,1_score,e_x,e_y,e_score\r\na",
+        b'image,frame,seconds,person,score,x,y,width,height,"a,b_x","a,b_y","a,b_score"\na,1\n'],
     "OpenPose file": [b'{"version": 1.3, "generator": "SimplePose", "people": []}'],
     "lock": [b'{"program": "SimplePose", "pid": 7, "host": "here", "since": "now"}'],
     "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a", "kind": "val"}\n'],

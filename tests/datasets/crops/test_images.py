@@ -212,7 +212,7 @@ def test_an_end_put_behind_a_cut_file_is_looked_for_once_by_a_process(tmp_path, 
 @pytest.mark.parametrize("name", ["/dev/zero", "pipe", "."])
 def test_what_is_no_file_is_not_read(tmp_path, name):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ImageError, match="is no file: name one"):
+    with pytest.raises(ImageError, match="is no file"):
         read_image(tmp_path / name)
 
 

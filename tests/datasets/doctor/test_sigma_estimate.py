@@ -116,6 +116,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
     first = str(labels.write("first.json", labels.first))
     data = DataConfig(train_ann_path=first, train_img_root=str(tmp_path),
                       val_ann_path=first, val_img_root=str(tmp_path))
-    with pytest.raises(ValueError, match="none.json .*does not exist.*: correct --repeated"):
+    with pytest.raises(FileNotFoundError,
+                       match="none.json .--repeated. does not exist: correct the path$"):
         examine(Config(data=data), load_skeleton(str(tmp_path / "cat.yaml")),
                 tmp_path / "none.json")

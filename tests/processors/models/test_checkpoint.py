@@ -155,11 +155,17 @@ def test_a_pipe_in_the_place_of_a_checkpoint_is_told(last, place):
         load_last(last)
 
 
-def test_with_both_damaged_the_user_decides(last):
+def test_with_both_damaged_the_user_decides(last, said):
     save(last, 1, 2)
     last.write_bytes(b"x"), previous(last).write_bytes(b"x")
-    with pytest.raises(ValueError, match="cannot be read.*or start over with resume=false"):
+    with pytest.raises(ValueError, match=f"^{last} cannot.*or start over with resume=false"):
         load_last(last)
+    assert [record.message.split()[0] for record in said.records] == [str(previous(last))]
+    last.unlink()
+    said.clear()
+    with pytest.raises(ValueError, match=f"^{previous(last)} cannot be read"):
+        load_last(last)
+    assert not said.records     # what is wrong is said once
 
 
 class Evil:
