@@ -165,8 +165,8 @@ def index_path(path: Path) -> Path:
 def read_index(path: Path) -> tuple[dict[str, Any], np.ndarray]:
     """Header and records of a pack, finished or not; a record that was cut off is left out."""
     try:
-        line, _, rest = read_file(index_path(path)).partition(b"\n")
         open_file(path).close()
+        line, _, rest = read_file(index_path(path)).partition(b"\n")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"data.train_pack: {error.filename} does not exist; make the pack "
                                 f"with `python main.py pack`, or correct the path") from None

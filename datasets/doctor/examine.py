@@ -14,6 +14,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
 from datasets.annotations.coco_file import LISTS
 from datasets.annotations.joint_names import same_joints
 from datasets.annotations.skeleton import Skeleton, load_skeleton
+from datasets.crops.crop_pack import CropPack
 from datasets.doctor import (
     check_images,
     check_left_right,
@@ -25,6 +26,8 @@ from datasets.doctor.check_detections import detections
 from datasets.doctor.finding import Finding, examples_of, told
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
+from utils.errors import UserError
+from utils.shown import sentence
 
 # What is asked of each set. Reading itself finds two more: "file" and "category".
 CHECKS: dict[str, Callable[[RawLabels], Iterator[Finding]]] = {check.__name__: check for check in (
@@ -92,6 +95,7 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
             if not (name == "missing_images" and data.train_pack and labels is not val):
                 findings += told(name, labels.name, check(labels))
     findings += told("overlap", "", check_images.overlap(training, val))
+    findings += told("train_pack", "data.train_pack", pack(Path(data.train_pack)))
     if detected:
         findings += told("detections", "val.boxes",
                          detections(Path(config.val.boxes), val, config.val.box_score))
@@ -107,6 +111,15 @@ def merged(findings: list[Finding]) -> list[Finding]:
         places[finding.check, finding.sentence].append(finding)
     return [replace(same[0], where=" and ".join(finding.where for finding in same))
             for same in places.values()]
+
+
+def pack(path: Path) -> Iterator[Finding]:
+    """A crop pack that training cannot use; one that is still to be made is not looked for."""
+    if path.name and path.exists():
+        try:
+            CropPack(path)
+        except (UserError, OSError) as error:
+            yield Finding(sentence(error).removeprefix("data.train_pack: "), "training refuses it")
 
 
 def joints(num_joints: int, skeleton: Skeleton) -> Iterator[Finding]:

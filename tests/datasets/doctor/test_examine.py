@@ -1,6 +1,8 @@
 """The doctor: silent on clean data, and one planted fault at a time is the one that it names."""
 import copy
 import json
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -308,3 +310,14 @@ def test_the_same_fault_of_two_sets_is_said_once(sets):
     planted.eyes_with_ears(sets)
     assert [finding.where for finding in sets.diagnose().findings] == [
         "training set and validation set"]
+
+
+@pytest.mark.parametrize("make, words", [
+    (os.mkfifo, "^WRONG  data.train_pack: .*pack cannot be read: it is no file"),
+    (Path.touch, "^WRONG  data.train_pack: .*pack.index does not exist"), (str, "nothing wrong")])
+def test_a_pack_that_training_refuses_is_told(sets, tmp_path, make, words):
+    """One that is still to be made is not."""
+    make(tmp_path / "pack")
+    data = replace(sets.config.data, train_pack=str(tmp_path / "pack"))
+    sets.config = replace(sets.config, data=data)
+    assert re.search(words, str(sets.diagnose()), re.MULTILINE)
