@@ -72,7 +72,7 @@ def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
 @pytest.mark.parametrize("owner, name, left", [
     ("utils.files.os", "replace", []),          # of the index, before there is anything
     ("processors.jobs.pack_writer", "_append", []),
-    ("utils.outputs", "open_new", None)])       # before the work: not even the folder is left
+    ("utils.outputs", "try_to_write", None)])   # before the work: not even the folder is left
 def test_a_full_disk_is_told_with_its_cure_and_leaves_nothing(settings, tmp_path, monkeypatch,
                                                               capsys, owner, name, left):
     def full(*_):
