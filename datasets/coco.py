@@ -17,7 +17,7 @@ from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_gener
 from datasets.crops.colour_params import draw_colour_params
 from datasets.crops.crop_pack import CropPack, pack_settings
 from datasets.crops.image_files import missing_files, spelled_otherwise
-from datasets.crops.image_header import count_open
+from datasets.crops.image_header import count_open, how_read
 from datasets.crops.images import ImageError, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
@@ -78,7 +78,7 @@ class MSCOCO(Dataset):
             persons = self._with_crops(self.pack, persons)
         elif check_files:
             persons = self._with_files(persons)
-        self.persons = persons
+        self.persons, self._boxes_of = persons, dict(persons.boxes_of.tolist())
         if check_files and not pack:
             persons.notes.update(self._orientations(exif))
         if detections is None and not len(self.persons):
@@ -255,10 +255,16 @@ class MSCOCO(Dataset):
         if row != self._last_row:
             part, path = self.sets[self.persons.sets[row]], self.path(row)
             stated = self.stated_size(row)
-            image = read_image(path, stated=stated, bits=part.bits,
-                               exif=str(self.persons.exif[row]) or part.exif,
+            exif = str(self.persons.exif[row]) or part.exif
+            image = read_image(path, stated=stated, bits=part.bits, exif=exif,
                                look_for_cut=not self._looked_at[row])
             self._looked_at[row] = True
+            seen = self._boxes_of.get(int(self.persons.image_ids[row]))
+            if seen is not None and how_read(path, stated, exif) == ("obey", "ignore")[seen]:
+                names = ("stored", "upright")
+                raise ImageError(f"image {path} has its boxes in {self.source} in the "
+                                 f"{names[seen]} pixels, and the {names[1 - seen]} ones are read "
+                                 f"here: run detect with the annotation file and this data.exif")
             if image.shape[1::-1] != stated:
                 raise ImageError(f"image {path} has {image.shape[1]}x{image.shape[0]} pixels but "
                                  f"{part.ann_path} says {stated[0]}x{stated[1]}: its joints "

@@ -26,6 +26,9 @@ class PersonTable:
     notes: dict[str, int]      # what was left out or changed: how many
     named_images: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     #                            (I,) int64, ids of all images that a detections file names
+    boxes_of: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    #                            (O, 2) ids of images with an EXIF orientation, and 1 where `detect`
+    #                            read them upright, else 0
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -118,7 +118,11 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
                      visibility=np.zeros((len(boxes), skeleton.num_joints)),
                      keypoints=np.zeros((len(boxes), skeleton.num_joints, 2)))
     named = np.unique(np.array(images.ids, np.int64)[named_rows[named_rows >= 0]])
-    return replace(persons, named_images=named)
+    boxes_of = [(images.ids[number], row["exif"] == "obey")
+                for number, row in zip(image_rows.tolist(), rows.rows, strict=True)
+                if number >= 0 and row.get("exif") in ("obey", "ignore")]
+    return replace(persons, named_images=named,
+                   boxes_of=np.array(boxes_of, np.int64).reshape(-1, 2))
 
 
 def far_larger(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:

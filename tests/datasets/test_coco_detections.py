@@ -5,6 +5,8 @@ import pytest
 
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
+from datasets.crops.images import ImageError
+from tests.turned_pictures import store_turned
 from utils.errors import UserError
 
 COCO = load_skeleton("coco")
@@ -96,3 +98,21 @@ def test_a_detector_that_finds_nobody_is_no_error(coco_content, write_coco, tmp_
 def test_missing_detections_file(coco_content, write_coco, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no\.json \(val.boxes\) does not exist"):
         MSCOCO(*write_coco(coco_content), COCO, detections=tmp_path / "no.json")
+
+
+@pytest.mark.parametrize("of_boxes, setting, words", [
+    (None, "default", ""), ("ignore", "default", ""), ("obey", "obey", ""),
+    ("obey", "default", "in the upright pixels, and the stored ones are read here"),
+    ("ignore", "obey", "in the stored pixels, and the upright ones are read here")])
+def test_boxes_of_a_turned_picture_that_is_read_otherwise_are_refused(
+        coco_content, write_coco, tmp_path, of_boxes, setting, words):
+    files = write_coco(coco_content)
+    row = next(image for image in coco_content["images"] if image["id"] == 11)
+    store_turned(files[1] / row["file_name"], 3)
+    dataset = MSCOCO(*files, COCO, split="val", exif=setting, detections=write_detections(
+        tmp_path, [detection(**({"exif": of_boxes} if of_boxes else {}))]))
+    if not words:
+        assert dataset[0].crop.any()
+        return
+    with pytest.raises(ImageError, match=f"has its boxes in .*detections.json {words}"):
+        dataset[0]
