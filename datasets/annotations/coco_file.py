@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
+from datasets.annotations.other_tools import hint_at, hint_of
 from utils.errors import UserError
 from utils.json_file import gc_paused, read_json
 from utils.shown import shown
@@ -23,13 +24,14 @@ class CocoFile:
     annotations: list
     categories: list
     lacking: tuple[str, ...] = ()       # names of LISTS that it has not
+    hint: str = ""      # of which tool it looks like, if it lacks some
 
     def need(self, *lists: str) -> None:
         """Raise UserError for lists that must be there and are not."""
         lacking = [name for name in lists if name in self.lacking]
         if lacking:
-            raise UserError(f"{self.name} is not a COCO annotation file: it must hold the lists "
-                            f"{', '.join(lists)}, and has no {' and no '.join(lacking)}")
+            raise UserError(f"{self.name} is not a COCO annotation file: it has no list of "
+                            f"{' and none of '.join(lacking)}{self.hint}")
 
 
 # Files that somebody holds on to: the validation set is read once for its persons and for judging.
@@ -48,7 +50,13 @@ def read_coco(path: str | Path, key: str = "") -> CocoFile:
     file = _held.get(known)
     if file is None:
         with gc_paused():
-            file = _held[known] = coco_content(read_json(path, name), name)
+            try:
+                content = read_json(path, name)
+            except UserError as error:
+                if hint := hint_at(path, "COCO"):
+                    raise UserError(f"{name} is not a COCO annotation file{hint}") from error
+                raise
+            file = _held[known] = coco_content(content, name)
     return file
 
 
@@ -56,11 +64,12 @@ def coco_content(content: Any, name: str) -> CocoFile:
     """The lists of what was read already. Raises UserError."""
     if not isinstance(content, dict):
         raise UserError(f"{name} is not a COCO annotation file: it holds no images, annotations "
-                        f"and categories")
+                        f"and categories{hint_of(content, 'COCO')}")
     lists = {key: content[key] for key in LISTS if isinstance(content.get(key), list)}
     images, annotations, categories = (lists.get(key, []) for key in LISTS)
-    return CocoFile(name, images, annotations, categories,
-                    tuple(key for key in LISTS if key not in lists))
+    lacking = tuple(key for key in LISTS if key not in lists)
+    return CocoFile(name, images, annotations, categories, lacking,
+                    hint_of(content, "COCO") if lacking else "")
 
 
 def refuse_row(where: str, row: Any, number: int, what: str) -> NoReturn:

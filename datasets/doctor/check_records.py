@@ -2,11 +2,13 @@
 from collections import Counter
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 
 from datasets.annotations.joint_names import misplaced, same_joints
 from datasets.annotations.readers import LARGEST
 from datasets.annotations.skeleton import DEFAULT_SIGMA
+from datasets.crops.image_files import spread
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.oks import AREA_OF_BOX
@@ -15,6 +17,7 @@ from utils.oks import AREA_OF_BOX
 # part is 0.1 to 1, and up to 1.6 for people of a few pixels. Other units give such areas.
 AREA_RANGE = (0.01, 2.0)
 SMALL_AREA, ENOUGH = 0.2, 20    # parts of the box in the middle one of so many persons
+THIN, MOST_HULLS = 0.1, 500     # part of the box that the joints enclose; in people it is 0.35
 SAME_JOINTS = 5     # so many joints at the same places are no chance, whatever the box is
 SAME_OKS = 0.95     # nobody is so near to another one
 SLIPS, SHARE_OF_SLIPS = 2, 0.005    # labelled twice by chance; in COCO it is one of 850 persons
@@ -57,11 +60,13 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
     if wrong.any():
         found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
         has = "no keypoints" if found < 0 else f"{found} numbers in keypoints"
+        longer = ("; `import --from coco` takes joints out of longer lists"
+                  if found > 3 * joints else "")
         yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations have not the {3 * joints} "
                              f"numbers in keypoints that the {joints} joints of the skeleton "
                              f"{labels.part.skeleton.name} need, most of them {has}", "training "
                              "stops at them: set data.skeleton to the skeleton of the file, or "
-                             "correct the annotations", wrong)
+                             f"correct the annotations{longer}", wrong)
     broken = (labels.lengths == 3 * joints) & ~np.isfinite(labels.keypoints).all(axis=(1, 2))
     if broken.any():
         yield labels.finding(f"{broken.sum()} annotations have keypoints that are not numbers "
@@ -130,12 +135,18 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
                              "OKS measures errors against the area, so AP is far too high or too "
                              "low, and persons of area 0 are left out of training: compute the "
                              "areas anew, or leave them away", wrong, int(persons.sum()))
-    parts = (labels.areas / np.maximum(boxes, 1e-9))[persons & (boxes > 0) & (labels.areas > 0)]
-    if len(parts) >= ENOUGH and low < np.median(parts) < SMALL_AREA:
-        yield Finding(f"half of the persons have an area below {np.median(parts):.2f} of their "
-                      f"box, as only thin things aslant have; in COCO it is {AREA_OF_BOX}", "OKS "
-                      "measures errors against the area, so AP is too low: compute the areas in "
-                      "pixels of these images, or leave them away", int(persons.sum()))
+    rows = np.flatnonzero(persons & (boxes > 0) & (labels.areas > 0))
+    part = np.median(labels.areas[rows] / np.maximum(boxes[rows], 1e-9)) if len(rows) else 0
+    if len(rows) >= ENOUGH and low < part < SMALL_AREA:
+        some = spread(rows.tolist(), MOST_HULLS)
+        hulls = [cv2.contourArea(cv2.convexHull(labels.points[row][labels.seen[row]].astype(
+            np.float32))) if labels.seen[row].any() else 0 for row in some]
+        thin = bool(np.median(hulls / boxes[some]) < THIN)
+        yield Finding(f"half of the persons have an area below {part:.2f} of their box, as only "
+                      f"thin things aslant have{', and by their joints these are thin' * thin}; in "
+                      f"COCO it is {AREA_OF_BOX}", "OKS measures errors against the area, so AP is "
+                      "too low: compute the areas in pixels of these images, or leave them away"
+                      + ", unless they are right" * thin, int(persons.sum()), serious=not thin)
 
 
 def num_keypoints(labels: RawLabels) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets.annotations.joint_names import own_name
+from datasets.annotations.other_tools import hint_at
 from datasets.annotations.skeleton import Skeleton
 from datasets.imports.joining import Drawing, Point
 from datasets.imports.write_coco import (
@@ -61,6 +62,8 @@ def cvat_tree(source: Path) -> ET.Element:
     except BadFile as error:
         raise UserError(f"{source} {error}") from error
     except (ET.ParseError, ValueError, LookupError) as error:   # LookupError: strange encodings
+        if hint := hint_at(source, "CVAT"):
+            raise UserError(f"{source} is no XML{hint}") from error
         raise UserError(f"{source} is no XML ({error}): export it from CVAT again") from error
     if tree.tag != "annotations" or tree.find("track") is not None or tree.find("image") is None:
         raise UserError(f"{source} has no annotations of images: export it from CVAT as "

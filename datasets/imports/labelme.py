@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from datasets.annotations.joint_names import own_name
+from datasets.annotations.other_tools import hint_at
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.image_files import is_image
 from datasets.imports.joining import Drawing
@@ -56,8 +57,11 @@ def _image(path: Path, skeleton: Skeleton, root: Path | None, base: Path, notes:
         shapes = [(shape["label"], shape["shape_type"], shape["points"], shape.get("group_id"),
                    _hidden(shape)) for shape in content["shapes"]]
     except (OSError, UserError) as error:
-        raise BadFile(f"{path} is no file of labelme: {error}") from error
+        raise BadFile(f"{path} is no file of labelme"
+                      f"{hint_at(path, 'labelme') or f': {error}'}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        if hint := hint_at(path, "labelme"):
+            raise BadFile(f"{path} is no file of labelme{hint}") from error
         raise BadFile(f"{path} is no file of labelme: its imagePath, imageWidth, imageHeight or "
                       f"shapes are missing or of another kind; save it in labelme again, or move "
                       f"it away") from error

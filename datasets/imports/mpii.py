@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from datasets.annotations.other_tools import hint_at, hint_of
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.imports.write_coco import VISIBLE, BadFile, ImportedImage, ImportedPerson, Notes
 from utils.errors import UserError
@@ -33,11 +34,12 @@ def read_mpii(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes,
     try:
         rows = read_json(source)
     except (OSError, UserError) as error:
-        raise UserError(f"{source} is not JSON that can be read ({error}): give MPII's train.json "
-                         f"or mpii_annotations.json") from error
+        if hint := hint_at(source, "MPII"):
+            raise UserError(f"{source} is not read{hint}") from error
+        raise
     if not isinstance(rows, list) or not rows:
-        raise UserError(f"{source} is no list of persons: give MPII's train.json or "
-                         f"mpii_annotations.json")
+        hint = hint_of(rows, "MPII") or ": give MPII's train.json or mpii_annotations.json"
+        raise UserError(f"{source} is no list of persons{hint}")
     if skeleton.joint_names != load_skeleton("mpii").joint_names:
         raise UserError(f"MPII's lists hold their joints in an order of their own, and the "
                          f"skeleton {skeleton.name} has other joints or another order: write "

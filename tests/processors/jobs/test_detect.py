@@ -257,8 +257,8 @@ def test_what_cannot_be_looked_at(tmp_path, folder):
     for text, words in {
             "": "is not JSON .Expecting value", "\xff": "is not JSON .'utf-8' codec",
             "[]": "is not a COCO annotation file: it holds no images, annotations and categories$",
-            "{}": "is not a COCO annotation file: it must hold the lists images, and has no ima",
-            '{"images": 5}': "is not a COCO annotation file: it must hold the lists images, and",
+            "{}": "is not a COCO annotation file: it has no list of images",
+            '{"images": 5}': "is not a COCO annotation file: it has no list of images",
             '{"images": [{"id": 1}]}': ": the image in row 0 has no file_name; correct or remove",
             '{"images": []}': "lists no images: correct it$",
             '{"images": [{"id": "a", "file_name": "b"}]}':
