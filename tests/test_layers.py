@@ -38,6 +38,8 @@ USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crop
 USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
                                "nets", "processors.evaluation", "processors.models",
                                "processors.reports", "processors.runtime"}
+USES["processors.proposal"] = {"datasets.annotations", "datasets.doctor", "datasets.imports",
+                               "nets.files"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
 USES["processors.commands"] = set()

@@ -28,11 +28,8 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
     """Flip pairs that are not each other's mirror in the data or by their names."""
     skeleton = labels.part.skeleton
     names, order = skeleton.joint_names, list(skeleton.flip_order)
-    by_name = partners(names)
-    told = by_name != list(range(len(names)))
-    nothing = not told and not skeleton.flip_pairs
-    mended, level = mirror_of(labels, turning=nothing).better(
-        _named(order, by_name), [NAMES_DOUBTED] if told else [CERTAIN, POSSIBLE])
+    by_name, (mended, level) = partners(names), mended_order(labels)
+    nothing = by_name == list(range(len(names))) and not skeleton.flip_pairs
     wrong = {joint for joint in range(len(names)) if order[joint] != mended[joint]}
     if wrong:
         true_pairs = sorted({tuple(sorted((joint, mended[joint]))) for joint in wrong})
@@ -58,6 +55,18 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
                           "names as they are, but weights and data of others name them correctly: "
                           "exchange the two in the annotations", count,
                           (f"{1 - share:.0%} of {count} persons",))
+
+
+def mended_order(labels: RawLabels) -> tuple[list[int], float]:
+    """The flip order that names tell, or the skeleton, and that the people do not contradict; and
+    how surely they mend it, CERTAIN or POSSIBLE where names tell nothing."""
+    skeleton = labels.part.skeleton
+    by_name = partners(skeleton.joint_names)
+    told = by_name != list(range(skeleton.num_joints))
+    turning = not told and not skeleton.flip_pairs
+    return mirror_of(labels, turning).better(
+        _named(list(skeleton.flip_order), by_name),
+        [NAMES_DOUBTED] if told else [CERTAIN, POSSIBLE])
 
 
 def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """Own skeleton: the skeleton that labels bring along, as a YAML file that training takes.
 
 COCO's categories have keypoints and skeleton, data.yaml has kpt_shape, kpt_names and flip_idx, CVAT
-the parts and the drawing of its skeletons. What mirrors what is taken from flip_idx, otherwise from
-the names.
+the parts and the drawing of its skeletons, or at least the names of its points, as labelme has.
+What mirrors what is taken from flip_idx, otherwise from the names.
 """
 import json
 import re
@@ -19,9 +19,11 @@ from datasets.imports.cvat import cvat_tree
 from datasets.imports.yolo import numbers_of_class
 from datasets.imports.yolo_tree import data_yaml
 from utils.errors import UserError
+from utils.json_file import read_json
 from utils.log import log
 from utils.outputs import ensure_writable, write_output
 
+SELDOM = 20     # a name that comes so many times less often than another one is none of a joint
 Parts = tuple[str, Sequence[str], Sequence[tuple[int, int]], Sequence[int]]
 #        name, joints, limbs, and for each joint the one that it mirrors, none if that is not said
 
@@ -32,32 +34,43 @@ def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
     wanted: the class whose skeleton it is, "" for the only one. Raises UserError if the labels
     have none, or if something else lies there, such as one that was edited since.
     """
+    raw, mirrored = described_skeleton(form, source, wanted)
+    found = skeleton_from_dict(raw, source)
+    text = skeleton_yaml(raw).encode()
+    if out.exists() and not (out.is_file() and out.read_bytes() in (b"", text)):
+        raise UserError(f"--skeleton-out: {out} is there already with other content, so it stays "
+                        f"as it is: use it by --skeleton, or give another name")
+    ensure_writable(out, "--skeleton-out")
+    write_output(out, text, "--skeleton-out")
+    told = ", ".join("-".join(pair) for pair in raw["flip_pairs"]) or "none"
+    log.info("%s: %d joints (data.skeleton=%s model.num_joints=%d); flip_pairs %s: %s", out,
+             found.num_joints, out, found.num_joints, "as flip_idx says" if mirrored else
+             "guessed by the names, look at them", told)
+    return found
+
+
+def described_skeleton(form: str, source: Path, wanted: str) -> tuple[dict[str, Any], bool]:
+    """What `skeleton_from_dict` reads, and whether the labels themselves say what mirrors what.
+    Raises UserError if they have no joints."""
     if form not in OWN:
         raise UserError(f"the labels of {form} bring no skeleton along: write one and give it by "
                         f"--skeleton")
     name, joints, limbs, mirrored = OWN[form](source, wanted)
     pairs = [(place, other) for place, other in enumerate(mirrored or partners(joints))
              if place < other]
-    raw = {"name": name, "joints": list(joints),
-           "flip_pairs": [[joints[a], joints[b]] for a, b in pairs],
-           "limbs": [[joints[a], joints[b]] for a, b in limbs]}
-    found = skeleton_from_dict(raw, source)
+    return {"name": name, "joints": list(joints),
+            "flip_pairs": [[joints[a], joints[b]] for a, b in pairs],
+            "limbs": [[joints[a], joints[b]] for a, b in limbs]}, bool(mirrored)
+
+
+def skeleton_yaml(raw: dict[str, Any]) -> str:
+    """The text of a skeleton's file."""
     lines = ["# SimplePose made this from labels"]
     for key, value in raw.items():      # JSON is YAML, and quotes what needs it
         nested = isinstance(value, list) and value and isinstance(value[0], list)
         lines += [f"{key}:", *(f"  - {json.dumps(row, ensure_ascii=False)}" for row in value)] if (
             nested) else [f"{key}: {json.dumps(value, ensure_ascii=False)}"]
-    text = ("\n".join(lines) + "\n").encode()
-    if out.exists() and not (out.is_file() and out.read_bytes() in (b"", text)):
-        raise UserError(f"--skeleton-out: {out} is there already with other content, so it stays "
-                        f"as it is: use it by --skeleton, or give another name")
-    ensure_writable(out, "--skeleton-out")
-    write_output(out, text, "--skeleton-out")
-    told = ", ".join(f"{joints[a]}-{joints[b]}" for a, b in pairs) or "none"
-    log.info("%s: %d joints (data.skeleton=%s model.num_joints=%d); flip_pairs %s: %s", out,
-             len(joints), out, len(joints), "as flip_idx says" if mirrored else
-             "guessed by the names, look at them", told)
-    return found
+    return "\n".join(lines) + "\n"
 
 
 def _numbered(count: int) -> list[str]:
@@ -101,16 +114,24 @@ def _of_coco(source: Path, wanted: str) -> Parts:
 
 
 def _of_cvat(source: Path, wanted: str) -> Parts:
-    labels = [{part.tag: part.text or "" for part in label} for label in
-              cvat_tree(source).iter("label")]
+    tree = cvat_tree(source)
+    labels = [{part.tag: part.text or "" for part in label} for label in tree.iter("label")]
+    if not any(label.get("parent") for label in labels):    # an export without its labels
+        labels = [{"parent": skeleton.get("label", ""), "name": point.get("label", "")}
+                  for skeleton in tree.iter("skeleton") for point in skeleton.iter("points")]
     parents = dict.fromkeys(label["parent"] for label in labels if label.get("parent"))
+    points = _usual(Counter(point.get("label", "") for image in tree.iter("image")
+                            for point in image.findall("points")))
+    if not parents and points:
+        return wanted or "skeleton", points, [], ()
     if not parents or wanted and wanted not in parents:
         raise UserError(f"{source} describes no skeleton{f' of {wanted}' if wanted else ''}: write "
                         f"one and give it by --skeleton")
     if len(parents) > 1 and not wanted:
         raise UserError(f"{source} has the skeletons {', '.join(parents)}: take one by --class")
     name = wanted or next(iter(parents))
-    joints = [label.get("name", "") for label in labels if label.get("parent") == name]
+    joints = list(dict.fromkeys(label.get("name", "") for label in labels
+                                if label.get("parent") == name))
     drawing = next((label.get("svg", "") for label in labels
                     if label.get("name") == name and not label.get("parent")), "")
     nodes, limbs = {}, []
@@ -123,4 +144,23 @@ def _of_cvat(source: Path, wanted: str) -> Parts:
     return name, joints, [(nodes[a], nodes[b]) for a, b in limbs if a in nodes and b in nodes], ()
 
 
-OWN = {"yolo": _of_yolo, "coco": _of_coco, "cvat": _of_cvat}
+def _of_labelme(source: Path, wanted: str) -> Parts:
+    points, boxes = Counter[str](), Counter[str]()
+    for path in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
+        content = read_json(path)
+        shapes = content.get("shapes") if isinstance(content, dict) else None
+        for shape in shapes if isinstance(shapes, list) else []:
+            if isinstance(shape, dict) and isinstance(shape.get("label"), str):
+                (points if shape.get("shape_type") == "point" else boxes)[shape["label"]] += 1
+    if not points:
+        raise UserError(f"{source} has no points of labelme, which would be the joints: label some")
+    return wanted or max(boxes, key=boxes.__getitem__, default="skeleton"), _usual(points), [], ()
+
+
+def _usual(names: Counter[str]) -> list[str]:
+    """Names of points in the order in which they came, without those that are seldom: mistypings,
+    which an import counts and leaves out."""
+    return [name for name, count in names.items() if SELDOM * count >= max(names.values())]
+
+
+OWN = {"yolo": _of_yolo, "coco": _of_coco, "cvat": _of_cvat, "labelme": _of_labelme}

@@ -46,6 +46,18 @@ def yolo(folder, more="kpt_names: {0: [nose, LEye, REye]}"):
     return folder
 
 
+def labelme(folder):
+    (folder / "labels").mkdir()
+    shapes = [("point", "nose", [[3, 5]]), ("point", "LEye", [[5, 5]]), ("point", "REye", [[7, 5]]),
+              ("rectangle", "cat", [[1, 1], [9, 9]])]
+    for number in range(21):    # of which one has a mistyped name
+        rows = [{"shape_type": kind, "label": name if number or name != "nose" else "nos",
+                 "points": points, "group_id": 1} for kind, name, points in shapes]
+        (folder / "labels" / f"{number}.json").write_text(json.dumps(
+            {"imagePath": "../images/a.png", "shapes": rows}))
+    return folder / "labels"
+
+
 FORMS = {"cvat": (cvat, ((0, 1),)), "coco": (coco, ((0, 1), (0, 2))), "yolo": (yolo, ())}
 
 
@@ -87,7 +99,7 @@ def test_odd_names_come_through(tmp_path):
 
 
 @pytest.mark.parametrize("form, wanted, part", [
-    ("labelme", "", "bring no skeleton along"), ("mpii", "", "bring no skeleton along"),
+    ("labelme", "", "no points of labelme"), ("mpii", "", "bring no skeleton along"),
     ("cvat", "dog", "describes no skeleton of dog"), ("coco", "dog", "has no class dog")])
 def test_labels_that_bring_none_are_named(tmp_path, form, wanted, part):
     source = {"cvat": cvat, "coco": coco}.get(form, coco)(tmp_path)
@@ -107,3 +119,21 @@ def test_a_file_that_is_there_stays_and_one_of_the_two_is_needed(tmp_path, capsy
     assert (tmp_path / "s.yaml").read_text() == content
     with pytest.raises(SystemExit):
         main.main(words)
+
+
+def test_names_of_points_are_joints_but_seldom_ones_are_mistypings(tmp_path):
+    skeleton = own_skeleton("labelme", labelme(tmp_path), "", tmp_path / "cat.yaml")
+    assert (skeleton.name, skeleton.flip_pairs) == ("cat", ((0, 1),))
+    assert skeleton.joint_names == ("LEye", "REye", "nose")
+
+
+def test_cvats_exports_without_labels_bring_the_names_of_their_points(tmp_path):
+    path = cvat(tmp_path)
+    text = path.read_text()
+    path.write_text("<annotations>" + text[text.index("<image"):])
+    skeleton = own_skeleton("cvat", path, "", tmp_path / "a.yaml")
+    assert (skeleton.name, skeleton.joint_names) == ("cat", ("nose", "LEye", "REye"))
+    path.write_text(path.read_text().replace("<skeleton label='cat'>", "").replace(
+        "</skeleton>", ""))
+    skeleton = own_skeleton("cvat", path, "", tmp_path / "b.yaml")
+    assert (skeleton.name, skeleton.joint_names) == ("skeleton", ("nose", "LEye", "REye"))

@@ -1,0 +1,1 @@
+"""Proposal: from what labels show and the machine has to settings, each with its reason."""

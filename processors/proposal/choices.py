@@ -1,0 +1,165 @@
+"""Choices: each setting of a proposed YAML, with the reason for it. All rules of thumb stand here.
+
+A choice is (key, value, reason); what is not named keeps its default.
+"""
+import math
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from processors.proposal.facts import Facts
+from processors.proposal.joints import is_upright_body
+from processors.proposal.machine import Machine
+
+PADDED = 1.25               # the crop is so much larger than the box
+SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
+ENLARGED = 1.5              # people are not shown much larger than they were photographed
+WIDEST = 3.0                # width / height of the input, or height / width
+UPRIGHT = 45.0              # degrees of spread, above which there is no up and down
+GB_A_PERSON = 0.25          # of memory to train on 192x256 pixels; half of the memory is used
+STEPS = {"cpu": 1200, "gpu": 4000}      # of training on STEPS_FOR people; with the square root of
+STEPS_FOR = 200                         # their number for others
+MOST_BATCH = {"cpu": 16, "gpu": 64}
+STEPS_AN_EPOCH = 10         # at least, or batches are made smaller
+EPOCHS = (10, 300)
+EVALUATIONS = 20            # in a run
+RATE = {"new": 0.0015, "pretrained": 0.0007}    # for batches of 16, with the square root of others
+FEW = 2000                  # people; fewer have been seen in few lights
+
+
+@dataclass(frozen=True)
+class Choice:
+    key: str
+    value: Any
+    reason: str
+
+
+def choices(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
+    """All that depends on people and machine. pretrained: whether ImageNet's weights are there."""
+    kind = "gpu" if machine.gpu else "cpu"
+    size = input_size(facts, kind)
+    batch = batch_size(facts, machine, size)
+    steps = facts.persons // batch
+    epochs = epochs_of(facts, kind, steps)
+    return [
+        Choice("data.batch_size", batch,
+               f"people in a step: about {STEPS_AN_EPOCH} or more steps an epoch, and what "
+               f"{machine.memory:.0f} GB hold"),
+        Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
+               f"processes that read pictures, for {machine.cores} cores"),
+        *_network(facts, machine, pretrained), *_codec(facts, size), *_augment(facts),
+        *_optim(facts, batch, steps, epochs, pretrained),
+        Choice("val.interval", max(1, round(epochs / EVALUATIONS)),
+               f"epochs between evaluations, which makes some {EVALUATIONS} of them"),
+        Choice("val.metrics", ["coco", "pck"], "AP of COCO, and the share of joints that are found "
+                                              "within a part of the box's side"),
+        Choice("gpus", [0] if machine.gpu else [], machine.gpu or
+               "no GPU is here, so it runs on the processor; [0] is the first GPU")]
+
+
+def input_size(facts: Facts, kind: str) -> tuple[int, int]:
+    """Width and height, multiples of 32, of the boxes' shape and about the area of the largest side
+    that people have the pixels for."""
+    has = [side for side in SIDES[kind] if side <= ENLARGED * PADDED * facts.side]
+    side = max(has, default=SIDES[kind][0])
+    aspect = min(max(facts.aspect, 1 / WIDEST), WIDEST)
+
+    def misfit(size: tuple[int, int]) -> float:
+        width, height = size
+        return (abs(math.log(width / height / aspect))
+                + 0.5 * abs(math.log(width * height / side ** 2)))
+    multiples = range(64, 577, 32)
+    return min(product(multiples, multiples), key=misfit)
+
+
+def batch_size(facts: Facts, machine: Machine, size: tuple[int, int]) -> int:
+    """A power of two that fits into memory and makes enough steps; at least 2."""
+    a_person = GB_A_PERSON * size[0] * size[1] / (192 * 256)
+    most = min(MOST_BATCH["gpu" if machine.gpu else "cpu"], machine.memory / 2 / a_person,
+               max(facts.persons / STEPS_AN_EPOCH, 4), facts.persons)
+    return max(2 ** int(math.log2(max(most, 1))), min(2, facts.persons))
+
+
+def epochs_of(facts: Facts, kind: str, steps: int) -> int:
+    """So many that the number of steps is right. steps: in an epoch."""
+    wanted = STEPS[kind] * math.sqrt(facts.persons / STEPS_FOR)
+    return int(min(max(round(wanted / steps), EPOCHS[0]), EPOCHS[1]))
+
+
+def backbone(machine: Machine) -> str:
+    """The name of the network that the machine has the time for."""
+    return "resnet50" if machine.gpu else "resnet18"
+
+
+def _network(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
+    small = not machine.gpu and not pretrained
+    return [
+        Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share"),
+        Choice("model.name", backbone(machine), "its depth: " + (
+            "50 layers learn in hours on a GPU" if machine.gpu else "the least, for a processor")),
+        *([Choice("model.width", 0.375, "a part of its channels, so that a processor trains it in "
+                                        "minutes")] if small else []),
+        Choice("model.num_joints", facts.skeleton.num_joints, "joints of the skeleton"),
+        Choice("model.pretrained", pretrained,
+               "starts from weights that know photographs (ImageNet)" if pretrained else
+               "starts from nothing, as ImageNet's weights could not be had; a file of weights "
+               "may stand here")]
+
+
+def _codec(facts: Facts, size: tuple[int, int]) -> list[Choice]:
+    side = math.sqrt(size[0] * size[1])
+    sigma = 1.5 if side < 144 else 2 if side < 272 else 3
+    return [
+        Choice("codec.input_size", list(size),
+               f"width and height of what the network sees: boxes are {facts.aspect:.2f} times as "
+               f"wide as high and {facts.side:.0f} pixels in size (medians)"),
+        Choice("codec.sigma", sigma, "size of the spot that marks a joint, for this size"),
+        Choice("codec.alignment", "udp", "places joints between pixels, exactly in mirror images "
+                                         "too")]
+
+
+def _augment(facts: Facts) -> list[Choice]:
+    pairs = len(facts.skeleton.flip_pairs)
+    flip = (f"{pairs} pairs of joints change places" if pairs else
+            "no joint has a left and a right" if facts.symmetric else
+            "never: joints have no pairs, and go round one way only (or too few people tell)")
+    if math.isnan(facts.spread):
+        turn = [Choice("augment.rotation", 40, "degrees; the labels do not tell how people are "
+                                               "turned, so the usual")]
+    elif facts.spread > UPRIGHT:
+        turn = [Choice("augment.rotation", 90, f"degrees, up to twice as many: they are seen from "
+                                               f"any side (spread {facts.spread:.0f} degrees)"),
+                Choice("augment.rotation_prob", 1.0, "all are turned, as there is no up and down")]
+    else:
+        turn = [Choice("augment.rotation", 40 if facts.spread > 20 else 30,
+                       f"degrees: most are turned alike (spread {facts.spread:.0f} degrees)")]
+    return [
+        Choice("augment.flip", 0.5 if facts.symmetric else 0.0, f"share that is mirrored: {flip}"),
+        *turn,
+        Choice("augment.scale", 0.25, "sizes vary by a quarter, as boxes of a detector do"),
+        *([Choice("augment.half_body", 0.3, "share that shows the upper or the lower body only")]
+          if is_upright_body(facts.skeleton) else []),
+        *([Choice("augment.brightness", 0.3, "few pictures show few lights, so these vary, too"),
+           Choice("augment.contrast", 0.3, "the same")] if facts.persons < FEW else [])]
+
+
+def _optim(facts: Facts, batch: int, steps: int, epochs: int, pretrained: bool) -> list[Choice]:
+    rate = RATE["pretrained" if pretrained else "new"] * math.sqrt(batch / 16)
+    fine = [
+        Choice("optim.freeze_epochs", max(1, epochs // 20),
+               "the pretrained part stands still while the new one finds its feet"),
+        Choice("optim.backbone_lr", 0.3, "then it learns at a part of the rate"),
+        Choice("optim.patience", EVALUATIONS // 2,
+               "ends after so many evaluations without a better AP")] if pretrained else []
+    return [
+        Choice("optim.optimizer", "adamw", "forgives rates that are not quite right"),
+        Choice("optim.lr", float(f"{rate:.2g}"), f"learning rate for batches of {batch}"),
+        Choice("optim.weight_decay", 0.05, "keeps weights small, where people are few"),
+        Choice("optim.schedule", "cosine", "the rate falls to nothing until the end"),
+        Choice("optim.warmup_epochs", max(1, epochs // 20), "epochs in which the rate rises"),
+        Choice("optim.epochs", epochs, f"{epochs * steps} steps of training on {facts.persons} "
+                                       f"people, {steps} an epoch"),
+        Choice("optim.ema", round(1 - 20 / max(epochs * steps, 100), 4),
+               "judges weights averaged over a twentieth of the run, which are steadier"),
+        Choice("optim.amp", True, "half precision where the machine has it, which is faster"),
+        *fine]

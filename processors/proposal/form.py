@@ -1,0 +1,42 @@
+"""Form: which tool a folder or file of labels comes from, by how it looks."""
+from pathlib import Path
+
+from datasets.imports.coco import ROBOFLOW
+from datasets.imports.yolo_tree import YAMLS
+from utils.errors import UserError
+from utils.json_file import read_json
+
+
+def form_of(source: Path) -> str:
+    """The name of an importer. Raises FileNotFoundError or UserError if nothing tells."""
+    if not source.exists():
+        raise FileNotFoundError(f"{source} does not exist: give the labels")
+    found = _of_folder(source) if source.is_dir() else _of_file(source)
+    if not found:
+        raise UserError(f"nothing in {source} tells which tool its labels come from: give a COCO "
+                        f"file, a folder of labelme files, YOLO's data.yaml or an XML file of "
+                        f"CVAT, or say it by --from")
+    return found
+
+
+def _of_folder(source: Path) -> str:
+    if any((source / name).is_file() for name in YAMLS):
+        return "yolo"
+    if (source / "annotations.xml").is_file():
+        return "cvat"
+    if next(source.rglob(ROBOFLOW), None):
+        return "coco"
+    file = min(source.rglob("*.json"), default=None)
+    if file and _of_file(file) == "labelme":
+        return "labelme"
+    return "yolo" if next(source.rglob("*.txt"), None) else ""
+
+
+def _of_file(source: Path) -> str:
+    if source.suffix.lower() in (".xml", ".yaml", ".yml"):
+        return "cvat" if source.suffix.lower() == ".xml" else "yolo"
+    content = read_json(source)
+    if isinstance(content, dict):
+        return "labelme" if "shapes" in content else "coco"
+    return "mpii" if isinstance(content, list) and content and isinstance(content[0], dict) and (
+        "joints" in content[0]) else ""

@@ -1,0 +1,43 @@
+"""Machine: what training has to run on, and which weights can be had there."""
+import os
+from dataclasses import dataclass
+
+import torch
+
+from nets.files.torchvision_weights import imagenet_state
+from utils.errors import UserError
+from utils.log import log
+
+
+@dataclass(frozen=True)
+class Machine:
+    gpu: str            # the name of the first one, "": none
+    memory: float       # GB, of the GPU, or of the machine where there is none
+    cores: int
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return self.gpu or ("one processor core" if self.cores == 1 else
+                            f"{self.cores} processor cores") + " and no GPU"
+
+
+def this_machine() -> Machine:
+    """The one this runs on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (
+        os.cpu_count() or 1)
+    if torch.cuda.is_available():
+        about = torch.cuda.get_device_properties(0)
+        return Machine(about.name, about.total_memory / 1e9, cores)
+    return Machine("", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, cores)
+
+
+def imagenet_can_be_had(name: str) -> bool:
+    """Whether torchvision's ImageNet weights are in torch's cache, downloading them if need be."""
+    try:
+        imagenet_state(name)
+    except (UserError, OSError) as error:
+        log.warning("training is to start from nothing, of which few pictures make little: %s",
+                    error)
+        return False
+    return True
