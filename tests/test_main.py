@@ -143,7 +143,8 @@ EVERY = {
     "predict": ["predict", "a.jpg", "--weights", "w.pth", "--out", "b.jpg", "seed=1"],
     "export": ["export", "--weights", "w.pth", "--out", "b.onnx", "seed=1"],
     "import": ["import", "d", "--from", "yolo", "--skeleton", "coco", "--out", "b.json"],
-    "init": ["init", "d", "--out", "b.yaml"], "alone": ["predict", "a.jpg"], "weights": ["weights", "yolov5n"],
+    "init": ["init", "d", "--out", "b.yaml"],
+    "alone": ["predict", "a.jpg"], "weights": ["weights", "yolov5n"],
     "by name": ["evaluate", "--weights", "mmpose/vitpose_b", "seed=1"],
     "info": ["info", "run.yaml"], "info --keys": ["info", "--keys"],
     "ddp": ["train", "run.yaml", "processor=ddp"]}

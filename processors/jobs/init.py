@@ -26,6 +26,8 @@ from utils.errors import UserError
 from utils.log import log, show_log
 from utils.outputs import ensure_output, ensure_writable, write_output
 
+ROUGH = 30      # people, below which AP jumps
+
 
 @dataclass(frozen=True)
 class Files:
@@ -112,7 +114,7 @@ def _joints(form: str, source: Path, kind: str, given: str, files: Files) -> Joi
     if given or (known := known_skeleton(raw["joints"])):
         path = str(Path(given).resolve()) if Path(given).suffix else given
         return Joints(load_skeleton(given or known), path or known,
-                      "as given" if given else "which has the joints of the labels")
+                      "as given" if given else "a known one, with the joints of the labels")
     return Joints(skeleton_from_dict(raw, source), str(files.skeleton),
                   "the labels" if said else "names", raw)
 
@@ -123,8 +125,9 @@ def _finished(joints: Joints, train: RawLabels, source: Path) -> Joints:
     raw, sigmas = with_known_sigmas(raw)
     skeleton = skeleton_from_dict(raw, source)
     return Joints(skeleton, joints.place,
-                  f"{skeleton.num_joints} joints and {len(skeleton.flip_pairs)} pairs of left and "
-                  f"right, as {by} tell; how exactly joints are labelled: {sigmas}", raw)
+                  f"{skeleton.num_joints} joints with {len(skeleton.flip_pairs) or 'no'} pairs of "
+                  f"left and right, as {by} tell; how exactly joints are labelled (sigmas): "
+                  f"{sigmas}", raw)
 
 
 def _written(form: str, source: Path, images: Path | None, kind: str, joints: Joints, files: Files,
@@ -162,11 +165,12 @@ def _there(found: list[ImportedImage], root: Path, source: Path, notes: Notes,
 
 def _places(files: Files, root: Path, facts: Facts, how: str) -> list[Choice]:
     """Where everything is: whole paths, so that it does not matter where training is started."""
+    few = ", so few that AP is rough" if facts.val_persons < ROUGH else ""
     return [
         Choice("model_name", files.out.stem, "begins the names of the files of this run"),
         Choice("data.train_ann_path", str(files.train), f"{facts.persons} people to learn from"),
         Choice("data.val_ann_path", str(files.val),
-               f"{facts.val_persons} people to judge by: {how}"),
+               f"{facts.val_persons} people to judge by{few}: {how}"),
         Choice("data.train_img_root", str(root), "where the pictures lie"),
         Choice("data.val_img_root", str(root), "the same"),
         Choice("val.weight_path", str(files.out.parent / "weights"),

@@ -1,4 +1,5 @@
 """Joints: the skeleton of labels, from their names, from known skeletons and from the people."""
+import re
 from typing import Any
 
 from datasets.annotations.joint_names import partners, same_joints
@@ -35,22 +36,33 @@ def with_known_sigmas(raw: dict[str, Any]) -> tuple[dict[str, Any], str]:
               if place >= 0 else [name, None, 1.0, "neither"]
               for name, place in zip(names, places, strict=True)]
     found = [name for name, place in zip(names, places, strict=True) if place >= 0]
-    return {**raw, "joints": joints}, (
-        f"sigmas of {', '.join(found)} as in {known.name}" if found else "no joint is known") + (
-        f", {DEFAULT_SIGMA} for the other ones" if len(found) < len(names) else "")
+    if not found:
+        return {**raw, "joints": joints}, f"nobody knows, so {DEFAULT_SIGMA} is taken for all"
+    others = f", {DEFAULT_SIGMA} for the others" if len(found) < len(names) else ""
+    return {**raw, "joints": joints}, f"{', '.join(found)} as in {known.name}{others}"
 
 
 def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
                     ) -> tuple[dict[str, Any], str]:
     """The skeleton with the pairs that the people show, and with limbs if it has none; and in words
-    what tells its pairs. told: who tells those in `raw`."""
+    what tells its pairs. told: who tells those in `raw`.
+
+    Shapes alone would make a pair of the head and the tail of an eel, so where names have no sides
+    the people tell only of joints that are numbered, such as p1 and p2.
+    """
     names, before = labels.part.skeleton.joint_names, list(labels.part.skeleton.flip_order)
-    order = mended_order(labels)
-    by_name = partners(names)
+    by_name, order = partners(names), mended_order(labels)
+    if by_name == before == [*range(len(names))]:
+        order = [other if _letters(names[place]) == _letters(names[other]) else place
+                 for place, other in enumerate(order)]
     how = told if order == before else "names" if order == by_name else "the people's shapes"
     limbs = raw["limbs"] or [[names[a], names[b]] for a, b in spanning_tree(labels)]
     pairs = [[names[place], names[other]] for place, other in enumerate(order) if place < other]
     return {**raw, "limbs": limbs, "flip_pairs": pairs}, how
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"\d", "", name)
 
 
 def is_upright_body(skeleton: Skeleton) -> bool:

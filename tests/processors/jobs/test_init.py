@@ -1,0 +1,214 @@
+"""A YAML from labels: twelve sets of different kinds, and what is wrong with labels or words."""
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+import main
+from configs.loader import load_config
+from datasets.annotations.skeleton import load_skeleton
+from processors.jobs import init
+from processors.proposal.machine import Machine
+from tests.processors.jobs.label_files import KINDS, written
+
+PAIRS = {"animals": [(1, 2), (3, 4)], "cards": [(0, 1), (2, 3)], "faces": [(0, 1), (3, 4)],
+         "hands": [], "one joint": [], "film": [(1, 2), (3, 4)], "two folders": [],
+         "tall": [(1, 2)], "wide": [], "tiny": []}
+ROTATIONS = {"animals": 90, "cards": 90, "upside down": 90, "one joint": 40}
+UNMIRRORED = {"hands", "tiny"}      # go round one way, or are too few to tell
+SHORT = ["optim.epochs=1", "optim.warmup_epochs=0", "data.num_workers=0", "model.width=0.0625",
+         "data.debug=6"]
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    """Two cores, without a network to get weights by."""
+    monkeypatch.setattr(init, "this_machine", lambda: Machine("", 16, 2))
+    monkeypatch.setattr(init, "imagenet_can_be_had", lambda name: False)
+
+
+def made(folder, source, *words) -> int:
+    return main.main(["init", str(source), "--out", str(folder / "my.yaml"), *words])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_labels_makes_a_yaml_that_fits_them_and_says_why(tmp_path, name):
+    assert made(tmp_path, written(KINDS[name], tmp_path)) == 0
+    config = load_config(tmp_path / "my.yaml")
+    skeleton = load_skeleton(config.data.skeleton)
+    width, height = config.codec.input_size
+    assert skeleton.num_joints == config.model.num_joints == len(KINDS[name].shape)
+    pairs = PAIRS.get(name, load_skeleton("coco").flip_pairs)
+    assert [*map(tuple, skeleton.flip_pairs)] == [*pairs]
+    assert config.augment.rotation == ROTATIONS.get(name, 30)
+    assert config.augment.flip == (0 if name in UNMIRRORED else 0.5)
+    assert (config.augment.half_body > 0) == (name in ("people", "upside down"))
+    assert width > 2 * height if name == "wide" else height > 2 * width if name in (
+        "tall", "two folders") else max(width, height) <= 2 * min(width, height)
+    assert skeleton.limbs or name == "one joint"
+    ensure_each_line_says_why((tmp_path / "my.yaml").read_text().splitlines())
+
+
+def ensure_each_line_says_why(lines):
+    for before, line in zip(["", *lines], lines, strict=False):
+        if re.match(r" *\w+: *\S", line):
+            assert re.search(r" # \w", line) or before.lstrip().startswith("# "), line
+        assert len(line) <= 100 or "/" in line
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "film" else
+                                               pytest.mark.slow) for name in KINDS])
+def test_training_runs_at_once_and_from_another_folder(tmp_path, name, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    source = written(KINDS[name], tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main.main(["init", str(source.relative_to(tmp_path)), "--out", "my.yaml"]) == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main.main(["train", "../my.yaml", *SHORT]) == 0
+    assert (tmp_path / "weights" / "my_best.pth").is_file()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def names_in(path) -> set[str]:
+    return {image["file_name"] for image in json.loads(path.read_text())["images"]}
+
+
+def test_films_stay_together_and_the_labels_stay_as_they_are(tmp_path):
+    source = written(KINDS["film"], tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert made(tmp_path, source) == 0
+    films = [{name.split("_")[0] for name in names_in(tmp_path / f"my_{part}.json")}
+             for part in ("train", "val")]
+    assert len(films[0]) == 5 and len(films[1]) == 1 and not films[0] & films[1]
+    assert all(path.read_bytes() == content for path, content in before.items())
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} - {
+        path.name for path in before} == {"my.yaml", "my_train.json", "my_val.json",
+                                          "my_skeleton.yaml"}
+
+
+def test_known_joints_have_their_own_sigmas_and_others_are_said(tmp_path):
+    made(tmp_path, written(KINDS["faces"], tmp_path))
+    skeleton = load_skeleton(str(tmp_path / "my_skeleton.yaml"))
+    assert skeleton.sigmas[:3] == (0.025, 0.025, 0.026)
+    assert skeleton.guessed_sigmas == ("mouth_l", "mouth_r")
+    assert "0.067 for the others" in " ".join((tmp_path / "my.yaml").read_text().split())
+
+
+def test_pretrained_weights_are_frozen_at_first_and_a_gpu_makes_more_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(init, "this_machine", lambda: Machine("H200", 140, 16))
+    monkeypatch.setattr(init, "imagenet_can_be_had", lambda name: name == "resnet50")
+    assert made(tmp_path, written(KINDS["people"], tmp_path)) == 0
+    config = load_config(tmp_path / "my.yaml")
+    assert (config.model.name, config.model.pretrained, config.model.width) == ("resnet50", True, 1)
+    assert config.gpus == (0,) and config.codec.input_size == (64, 160)     # people are small
+    assert config.optim.freeze_epochs and config.optim.backbone_lr < 1 and config.optim.patience
+
+
+def test_what_is_there_is_not_replaced(tmp_path, capsys):
+    source = written(KINDS["film"], tmp_path)
+    for name, words in (("my.yaml", "my.yaml is there already"),
+                        ("my_skeleton.yaml", "may have been edited"),
+                        ("my_val.json", "is no file of this project")):
+        (tmp_path / name).write_text("mine")
+        assert made(tmp_path, source) == 2
+        assert words in capsys.readouterr().err and (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+    assert not (tmp_path / "my.yaml").exists() and not (tmp_path / "my_train.json").exists()
+    assert main.main(["init", str(source), "--out", str(tmp_path / "my.json")]) == 2
+    assert "ends in .yaml" in capsys.readouterr().err
+
+
+def spoilt(tmp_path, change):
+    path = written(KINDS["people"], tmp_path)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def without_people(content):
+    content["annotations"] = []
+
+
+def without_joints(content):
+    for row in content["annotations"]:
+        row["keypoints"] = []
+    del content["categories"][0]["keypoints"]
+
+
+def all_unlabelled(content):
+    for row in content["annotations"]:
+        row["keypoints"] = [0] * 51
+
+
+def one_image(content):
+    content["images"] = content["images"][:1]
+
+
+def elsewhere(content):
+    for row in content["images"]:
+        row["file_name"] = f"x{row['file_name']}"
+
+
+def two_categories(content):
+    content["categories"][0]["name"] = "cat"
+    content["categories"].append({**content["categories"][0], "id": 4, "name": "dog"})
+
+
+@pytest.mark.parametrize("change, words", [
+    (without_people, "fewer than two images"), (without_joints, "has no keypoints"),
+    (all_unlabelled, "fewer than two images"), (one_image, "fewer than two images"),
+    (elsewhere, "none of the 24 images"), (two_categories, "take one by --category")])
+def test_labels_of_no_use_are_one_sentence_and_leave_nothing(tmp_path, capsys, change, words):
+    assert made(tmp_path, spoilt(tmp_path, change)) == 2
+    assert words in capsys.readouterr().err and not list(tmp_path.glob("my*"))
+
+
+def without_boxes(content):
+    for row in content["annotations"]:
+        del row["bbox"]
+
+
+def negative(content):
+    for row in content["annotations"][:3]:
+        row["bbox"][2] *= -1
+
+
+def mixed_joints(content):
+    for row in content["annotations"][:3]:
+        row["keypoints"] = row["keypoints"][:-3]
+
+
+def images_missing(content):
+    for row in content["images"][:3]:
+        row["file_name"] = f"x{row['file_name']}"
+
+
+@pytest.mark.parametrize("change, words", [
+    (without_boxes, "boxes made around the joints"), (negative, "3 boxes made around the joints"),
+    (mixed_joints, "3 annotations with 16 joints in the place of 17 left out"),
+    (images_missing, "3 images that are not there left out")])
+def test_labels_with_faults_are_mended_or_left_out_and_counted(tmp_path, capsys, change, words):
+    assert made(tmp_path, spoilt(tmp_path, change)) == 0
+    assert words in capsys.readouterr().out
+    assert load_config(tmp_path / "my.yaml")
+
+
+def test_category_takes_one_and_unknown_labels_ask_for_the_tool(tmp_path, capsys):
+    assert made(tmp_path, spoilt(tmp_path, two_categories), "--category", "cat") == 0
+    (tmp_path / "empty").mkdir()
+    for words in ([tmp_path / "empty"], [tmp_path / "none.json"]):
+        assert main.main(["init", *map(str, words), "--out", str(tmp_path / "b.yaml")]) == 2
+    err = capsys.readouterr().err
+    assert "say it by --from" in err and "none.json does not exist" in err
+
+
+def test_a_broken_image_is_named(tmp_path, capsys):
+    source = written(KINDS["people"], tmp_path)
+    (tmp_path / "images" / "003.png").write_bytes(b"no image")
+    cv2.imwrite(str(tmp_path / "images" / "004.png"), np.zeros((9, 9, 3), np.uint8))
+    assert made(tmp_path, source) == 0
+    out = capsys.readouterr().out
+    assert "003.png" in out and "004.png has 9x9 pixels" in out
