@@ -10,6 +10,7 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from datasets.doctor.check_left_right import mended_order
+from datasets.doctor.mirror import POSSIBLE
 from datasets.doctor.raw_labels import RawLabels
 from processors.proposal.facts import spanning_tree
 
@@ -51,7 +52,9 @@ def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
     the people tell only of joints that are numbered, such as p1 and p2.
     """
     names, before = labels.part.skeleton.joint_names, list(labels.part.skeleton.flip_order)
-    by_name, order = partners(names), mended_order(labels)
+    by_name, (order, level) = partners(names), mended_order(labels)
+    if level == POSSIBLE:
+        order = before      # the doctor says it
     if by_name == before == [*range(len(names))]:
         order = [other if _letters(names[place]) == _letters(names[other]) else place
                  for place, other in enumerate(order)]
