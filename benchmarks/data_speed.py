@@ -25,8 +25,8 @@ from benchmarks.common import add_images, example_set, say
 from configs.schema import AugmentConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
+from datasets.pack_writer import write_pack
 from datasets.sample import Batch, collate
-from processors.jobs.pack_writer import write_pack
 from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
 from utils.heatmap_codec import HeatmapCodec

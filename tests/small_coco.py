@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.coco import MSCOCO
-from processors.jobs.pack_writer import write_pack
+from datasets.pack_writer import write_pack
 from tests.datasets.crops.crop_packs import AUGMENT, COCO, INPUT_SIZE
 
 PERSONS = (2, 1, 3, 0, 2)       # in each image

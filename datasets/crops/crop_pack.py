@@ -2,7 +2,7 @@
 
 PATH holds the pieces (datasets/crops/crop_bounds.py) one after the other, as JPEG or raw pixels.
 PATH.index holds a line of JSON, which tells what the pack was made for, and a record of fixed size
-for each piece. Both are only ever appended to (processors/jobs/pack_writer.py), so what an
+for each piece. Both are only ever appended to (datasets/pack_writer.py), so what an
 interruption leaves is the beginning of a pack. Reading is one `readinto`: nothing is mapped, so a
 full or failing disk is an error with a name, and memory does not grow.
 """

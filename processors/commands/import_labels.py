@@ -23,7 +23,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     skeleton.add_argument("--skeleton-out", type=Path, metavar="FILE",
                           help="instead: write the skeleton that the labels bring along to this "
                                "YAML (data.yaml's kpt_shape and flip_idx, a COCO category's "
-                               "keypoints, CVAT's skeletons), and use it")
+                               "keypoints, CVAT's skeletons, the names of labelme's points), and "
+                               "use it")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the COCO keypoints file to write")
     parser.add_argument("--val", type=Path, metavar="FILE",

@@ -7,8 +7,8 @@ from configs.checks import TRAIN_PATHS, ensure_set
 from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import train_set
+from datasets.pack_writer import write_pack
 from datasets.synthetic.data_set import ensure_synthetic
-from processors.jobs.pack_writer import write_pack
 from utils.files import naming
 from utils.log import log, show_log
 from utils.outputs import cannot_write, ensure_writable

@@ -14,8 +14,8 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.augment import View
 from datasets.crops.warp import view_matrix
+from datasets.pack_writer import write_pack
 from datasets.sample import collate
-from processors.jobs.pack_writer import write_pack
 from utils.geometry import CropGeometry
 from utils.heatmap_codec import HeatmapCodec
 

@@ -10,7 +10,7 @@ from configs.schema import AugmentConfig, ExtraSet
 from datasets.annotations import annotation_cache
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
-from processors.jobs.pack_writer import write_pack
+from datasets.pack_writer import write_pack
 
 COCO, MPII = load_skeleton("coco"), load_skeleton("mpii")
 

@@ -14,7 +14,7 @@ from datasets.coco import MSCOCO
 from datasets.crops.crop_pack import RECORD, index_path, person_keys
 from datasets.crops.images import ImageError
 from datasets.loaders import train_loader
-from processors.jobs.pack_writer import write_pack
+from datasets.pack_writer import write_pack
 from tests.datasets.crops.crop_packs import AUGMENT, COCO, INPUT_SIZE, packed
 from tests.turned_pictures import store_turned
 from utils.errors import UserError

@@ -71,7 +71,7 @@ def test_what_is_wrong_is_one_sentence(settings, capsys, change, words):
 
 @pytest.mark.parametrize("owner, name, left", [
     ("utils.files.os", "replace", []),          # of the index, before there is anything
-    ("processors.jobs.pack_writer", "_append", []),
+    ("datasets.pack_writer", "_append", []),
     ("utils.outputs", "try_to_write", None)])   # before the work: not even the folder is left
 def test_a_full_disk_is_told_with_its_cure_and_leaves_nothing(settings, tmp_path, monkeypatch,
                                                               capsys, owner, name, left):
@@ -89,7 +89,7 @@ def test_a_full_disk_is_told_with_its_cure_and_leaves_nothing(settings, tmp_path
 
 def test_a_dead_worker_is_one_sentence(settings, monkeypatch, capfd):
     with monkeypatch.context() as patch:
-        patch.setattr("processors.jobs.pack_writer.ImagePieces.__getitem__",
+        patch.setattr("datasets.pack_writer.ImagePieces.__getitem__",
                       lambda *_: os.kill(os.getpid(), signal.SIGKILL))
         assert main(["pack", CONFIG, *settings]) == 2
     last = capfd.readouterr().err.splitlines()[-1]

@@ -142,7 +142,7 @@ def test_mended_images_are_packed_when_it_is_made_again(make_pack, coco_files, c
 
 
 def test_one_process_packs_at_a_time(make_pack, monkeypatch):
-    monkeypatch.setattr("processors.jobs.pack_writer.PARENT_LOOK", 0.1)
+    monkeypatch.setattr("datasets.pack_writer.PARENT_LOOK", 0.1)
     path = make_pack()
     with open(path, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)        # as another process holds it
@@ -158,7 +158,7 @@ def test_a_pack_that_is_stopped_ends_workers_that_hang(make_pack, monkeypatch):
         for worker in multiprocessing.active_children():
             os.kill(worker.pid, signal.SIGSTOP)
         raise KeyboardInterrupt
-    monkeypatch.setattr("processors.jobs.pack_writer.bar", stopped)
+    monkeypatch.setattr("datasets.pack_writer.bar", stopped)
     monkeypatch.setattr("datasets.workers.END_WITHIN", 0.2)
     before = signal.getsignal(signal.SIGCHLD)
     try:
