@@ -18,6 +18,7 @@ from datasets.annotations.skeleton import Skeleton
 from datasets.imports.write_coco import ImportedPerson, Notes, empty_joints, place_joint
 
 MOST = 0.5      # more than this part of a person's joints are in its box
+BESIDE = 0.25   # of a box's size; a hidden joint may be so far outside of it
 Group = int | str | None
 Point = tuple[float, float]
 
@@ -35,9 +36,11 @@ class _Box:
     def xywh(self) -> list[float]:
         return [*self.low.tolist(), *(self.high - self.low).tolist()]
 
-    def share(self, points: np.ndarray) -> float:
-        """Of points (N, 2), how many are inside."""
-        return float(((points >= self.low) & (points <= self.high)).all(axis=1).mean())
+    def share(self, points: np.ndarray, around: float = 0.0) -> float:
+        """Of points (N, 2), how many are inside, or so much of its size around it."""
+        more = around * (self.high - self.low)
+        inside = (points >= self.low - more) & (points <= self.high + more)
+        return float(inside.all(axis=1).mean())
 
 
 @dataclass(eq=False)
@@ -137,6 +140,7 @@ class Drawing:
                 self._join(self.poses, self.boxes)
             return
         owners: dict[int, _Pose] = {}
+        given = []
         for name, found in by_name.items():
             inside = [{place for place, box in enumerate(free) if box.share(np.array([point]))}
                       for point, _ in found]
@@ -150,6 +154,12 @@ class Drawing:
                     owners[place] = self.poses[-1]
                     owners[place].take(free[place])
                 place_joint(owners[place].joints, self.skeleton, name, point, v, self.where)
+                given.append((self.skeleton.joint_names.index(name), point, place))
+        self.notes.count("joints without a group that may as well be of a box beside theirs, which "
+                         "lacks them (give them a group)", sum(any(
+                             other != place and not pose.joints[joint, 2]
+                             and free[other].share(np.array([point]), BESIDE)
+                             for other, pose in owners.items()) for joint, point, place in given))
 
 
 def _best(pose: _Pose, boxes: list[_Box], least: float) -> set[int]:

@@ -43,6 +43,16 @@ def test_loose_joints_go_to_the_box_that_they_are_in():
                             "unclear in which": 1}
 
 
+def test_joints_that_may_be_of_a_neighbour_are_counted():
+    right = (10, 0, 20, 10, "bird", None)
+    joints = [("top", 3, 3, None), ("end", 11, 5, None), ("top", 13, 3, None)]      # whose end?
+    for end, count in ((11, 1), (16, 0)):
+        notes, joints[1] = Notes(), ("end", end, 5, None)
+        assert drawn(joints, [LEFT, right], notes) == {(3,): 0, (13, end): 10}
+        assert notes.counts.total() == count
+    assert "may as well be of a box beside" not in str(notes.counts)
+
+
 def test_joints_where_two_boxes_overlap_go_where_they_are_lacking():
     right = (5, 0, 15, 10, "bird", None)
     joints = [("top", 2, 2, None), ("end", 2, 8, None), ("top", 7, 2, None), ("end", 12, 8, None)]

@@ -227,6 +227,7 @@ def test_names_of_classes_txt(tmp_path):
 
 @pytest.mark.parametrize("line, part", [
     ("kpt_shape: [2, 3]", "data.yaml has 2 joints and the skeleton bird 3"),
+    ("kpt_shape: [3, 4]", r"kpt_shape is \[3, 4\]"),
     ("kpt_shape: 3", "kpt_shape is 3"), ("kpt_shape: [3, 3]\nflip_idx: [0, 2]", "flip_idx is"),
     ("kpt_shape: [3, 3]\nflip_idx: [0, 0, 1]", "flip_idx is")])
 def test_a_yaml_that_does_not_fit_is_refused(tmp_path, line, part):
@@ -234,6 +235,21 @@ def test_a_yaml_that_does_not_fit_is_refused(tmp_path, line, part):
     (tmp_path / "data.yaml").write_text(f"names: [bird]\n{line}\n")
     with pytest.raises(UserError, match=part):
         read(tmp_path)
+
+
+def test_the_second_number_of_kpt_shape_is_how_many_a_joint_has(tmp_path):
+    """Six numbers may be three joints of two, or two of three."""
+    roboflow(tmp_path)
+    line = "0 0.5 0.5 0.5 0.5 0.25 0.25 0 0.5 0.5 0\n"
+    for path in tmp_path.rglob("labels/*.txt"):
+        path.write_text(line)
+    (tmp_path / "data.yaml").write_text("names: [bird]\nkpt_shape: [3, 2]\n")
+    joints = read(tmp_path)[0][0].persons[0].joints
+    assert joints[:, 2].tolist() == [2, 2, 2] and joints[1].tolist() == [0, 10, 2]
+    (tmp_path / "data.yaml").write_text("names: [bird]\nkpt_shape: [3, 3]\n")
+    notes = Notes()
+    assert not any(image.persons for image in read_yolo(tmp_path, BIRD, None, notes)[0])
+    assert len(notes.bad) == 4 and "needs 14" in notes.bad[0]
 
 
 def test_joints_with_names_are_taken_by_them(tmp_path):
