@@ -23,6 +23,7 @@ from processors.prediction.person import Person
 from processors.prediction.results import OpenPoseFiles, Results
 from processors.prediction.video_people import VideoPeople
 from processors.prediction.video_source import Video, is_address
+from processors.prediction.video_writer import VideoWriter
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named
@@ -92,7 +93,12 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
     for path, name in videos:       # one that cannot be read leaves the others alone
         try:
             frames = open_source(path, name=name)
-            predict_frames(frames, writers_for(frames, out, look), predictor, smooth, look)
+            writers = writers_for(frames, out, look)
+            predict_frames(frames, writers, predictor, smooth, look)
+            used = writers[0].codec if isinstance(writers[0], VideoWriter) else ""
+            if used and not look.codec:     # the others need neither trial nor note
+                look = replace(look, codec=used)
+                log.info("the other videos are coded as %s, too", used)
         except UserError as error:
             failed.append(str(error))
             log.warning("%s", error)

@@ -25,6 +25,9 @@ LOOKED_AT = 4 << 20     # bytes at both ends of a file in which its tracks are d
 AVI, MATROSKA = b"RIFF", b"\x1aE\xdf\xa3"
 SEGMENT = b"\x18\x53\x80\x67"       # of Matroska and WebM: the element that all frames are in
 
+# What is wrong with a file stands in our own sentences; -8 is ffmpeg's word for silence
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 
 class Video:
     """A video file, a stream by its address, or a camera by its number or device; read once, from
@@ -134,7 +137,7 @@ class Video:
         if not os.path.getsize(self.source):
             return f"{self.source} is empty: copy it again"
         return (f"{self.source} is no image ({', '.join(SUFFIXES)}) and no video that OpenCV can "
-                f"read, unless it is one of sound only: copy it again or convert it")
+                f"read, or has sound only: copy it again or convert it")
 
 
 def is_camera(source: str) -> bool:

@@ -91,6 +91,7 @@ class VideoWriter:
         if not writer.isOpened():
             raise OSError(f"the video {self.part} cannot be written by OpenCV "
                           f"({self.size[0]}x{self.size[1]} pixels, mp4v): give another --out")
+        self.codec = codec
         if codec != wanted:
             other = "" if wanted == "vp9" else ", and --codec vp9, which is slow, may do"
             self.notes.append(f"{self.path} is coded as mp4v, which browsers do not play: this "

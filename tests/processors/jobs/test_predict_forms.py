@@ -63,6 +63,7 @@ def test_a_folder_of_videos(predict, tmp_path):
     assert len(played(out / "b" / "c.mp4")) == 3
     assert any("bad.mov is no image" in line for line in predict.said)
     assert "skipped beside the videos: 1 .txt" in predict.said
+    assert sum("coded as mp4v" in line for line in predict.said) <= 1   # 0 if H.264 can be written
     assert predict(games, out="one.mp4")[0] == 2 and predict(games, "--fps", 3)[0] == 2
     (games / "a.mp4").unlink(), (games / "b" / "c.mkv").unlink()
     assert predict(games, out="none")[0] == 2

@@ -189,3 +189,12 @@ def test_an_empty_file_is_called_empty(tmp_path):
     (tmp_path / "a.mp4").touch()
     with pytest.raises(UserError, match="a.mp4 is empty: copy it again"):
         Video(str(tmp_path / "a.mp4"))
+
+
+def test_ffmpeg_says_nothing_of_a_file_that_it_cannot_read(tmp_path, capfd):
+    path = write_video(tmp_path / "a.mp4", 5)
+    data = path.read_bytes()
+    path.write_bytes(data[:data.index(b"moov") - 4])
+    with pytest.raises(UserError, match="no video that OpenCV can read, or has sound only"):
+        Video(str(path))
+    assert capfd.readouterr().err == ""
