@@ -29,12 +29,15 @@ COMMANDS = {    # what one types, and what it does
     "detect": "find the persons in images: boxes in COCO results form, which val.boxes takes",
     "predict": "draw the people of images, of a video or of a camera, and write where their joints "
                "are",
-    "export": "write the network of a checkpoint to an ONNX file, which predict takes in its place",
+    "export": "write the network of a checkpoint to an ONNX file, which predict takes in its "
+              "place, or its weights in the form of another project",
     "import": "turn annotations of another tool into a COCO keypoints file to train on",
     "weights": "list published weights, which have names here, or fetch some",
     "check": "say what is wrong with the data of a YAML file, and what it costs; status 1 if "
              "anything is",
     "info": "show the network of a YAML file: parts, parameters, compute and memory"}
+
+FILES = {"import": "import_labels", "pack": "train"}    # of processors/commands/, if another name
 
 
 def read(words: list[str]) -> Job:
@@ -48,8 +51,7 @@ def read(words: list[str]) -> Job:
     for name, about in COMMANDS.items():
         chosen = parsers.add_parser(name, help=about, description=about)
         if name == words[0]:
-            file = "import_labels" if name == "import" else name    # a word of Python
-            command = import_module(f"processors.commands.{file}")
+            command = import_module(f"processors.commands.{FILES.get(name, name)}")
             command.add_arguments(chosen)
     arguments, rest = parser.parse_known_args(words)
     if any(word.startswith("-") for word in rest):

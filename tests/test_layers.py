@@ -42,9 +42,11 @@ USES["processors.proposal"] = {"datasets.annotations", "datasets.doctor", "datas
                                "nets.files"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
+USES["processors.publishing"] = {"nets", "nets.files", "processors.models"}
 USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
-                                         "processors.training", "processors.commands"}
+                                         "processors.training", "processors.publishing",
+                                         "processors.commands"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",

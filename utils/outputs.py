@@ -34,7 +34,9 @@ KINDS = {               # what is written: how such a file of ours looks
     "video": rb"....ftyp.*freeSimplePose\Z",
     "ONNX file": rb"\x08.*\n\nsimplepose\x12",
     "page": rb'(?i)<!doctype html>.{0,99}<meta name="generator" content="SimplePose">',
-    "text": rb".*\nwritten by SimplePose\n\Z",
+    "JSON settings": rb"\{ \t \t\n",
+    "safetensors": rb'.{8}\{"__metadata__":\{.*"generator":"SimplePose"',
+    "text": rb".*\n(# )?written by SimplePose\n\Z",
     "checkpoint": rb"PK.*simplepose 1"}
 
 

@@ -1,4 +1,5 @@
-"""ViT keys: one network under the names of several code bases, brought to those of ViTPose.
+"""ViT keys: one network under the names of several code bases, brought to those of ViTPose and,
+of two of them, back.
 
 - the original, easy_ViTPose, and with experts for six data sets ViTPose+ (Xu et al. 2023)
 - mmpose 1.x, whose backbone is mmpretrain's
@@ -6,35 +7,39 @@
 - bare backbones that training starts from: MAE, timm, DeiT
 """
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
 from nets.files.state_dict_checks import by_new_names
 from utils.errors import UserError
 
-RENAMES = tuple((re.compile(old), new) for old, new in (
-    (r"^backbone\.embeddings\.position_embeddings$", "backbone.pos_embed"),     # Hugging Face
-    (r"^backbone\.embeddings\.patch_embeddings\.projection\.", "backbone.patch_embed.proj."),
-    (r"^backbone\.encoder\.layer\.(\d+)\.", r"backbone.blocks.\1."),
-    (r"^(backbone\.blocks\.\d+)\.layernorm_before\.", r"\1.norm1."),
-    (r"^(backbone\.blocks\.\d+)\.layernorm_after\.", r"\1.norm2."),
-    (r"^(backbone\.blocks\.\d+)\.attention\.attention\.", r"\1.attn."),
-    (r"^(backbone\.blocks\.\d+)\.attention\.output\.dense\.", r"\1.attn.proj."),
-    (r"^backbone\.layernorm\.", "backbone.last_norm."),
-    (r"^head\.deconv1\.", "head.upsample.0."),
-    (r"^head\.batchnorm1\.", "head.upsample.1."),
-    (r"^head\.deconv2\.", "head.upsample.3."),
-    (r"^head\.batchnorm2\.", "head.upsample.4."),
-    (r"^head\.conv\.", "head.output."),
-    (r"^backbone\.patch_embed\.projection\.", "backbone.patch_embed.proj."),    # mmpose 1.x
-    (r"^backbone\.layers\.(\d+)\.", r"backbone.blocks.\1."),
-    (r"^(backbone\.blocks\.\d+)\.ln([12])\.", r"\1.norm\2."),
-    (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.0\.0\.", r"\1.mlp.fc1."),
-    (r"^(backbone\.blocks\.\d+)\.ffn\.layers\.1\.", r"\1.mlp.fc2."),
-    (r"^backbone\.ln1\.", "backbone.last_norm."),
-    (r"^norm\.", "backbone.last_norm."),                                        # bare backbones
-))
+Rows = tuple[tuple[str, str], ...]
+# Beginning of a name there and in ours, # for the number of a block; the first row that fits counts
+HUGGING_FACE: Rows = (
+    ("backbone.embeddings.position_embeddings", "backbone.pos_embed"),
+    ("backbone.embeddings.patch_embeddings.projection.", "backbone.patch_embed.proj."),
+    ("backbone.encoder.layer.#.layernorm_before.", "backbone.blocks.#.norm1."),
+    ("backbone.encoder.layer.#.layernorm_after.", "backbone.blocks.#.norm2."),
+    ("backbone.encoder.layer.#.attention.output.dense.", "backbone.blocks.#.attn.proj."),
+    ("backbone.encoder.layer.#.attention.attention.", "backbone.blocks.#.attn."),
+    ("backbone.encoder.layer.#.", "backbone.blocks.#."),
+    ("backbone.layernorm.", "backbone.last_norm."),
+    ("head.deconv1.", "head.upsample.0."),
+    ("head.batchnorm1.", "head.upsample.1."),
+    ("head.deconv2.", "head.upsample.3."),
+    ("head.batchnorm2.", "head.upsample.4."),
+    ("head.conv.", "head.output."))
+MMPOSE: Rows = (        # 1.x; its heads have names of their own in nets/pretrained.py
+    ("backbone.patch_embed.projection.", "backbone.patch_embed.proj."),
+    ("backbone.layers.#.ln1.", "backbone.blocks.#.norm1."),
+    ("backbone.layers.#.ln2.", "backbone.blocks.#.norm2."),
+    ("backbone.layers.#.ffn.layers.0.0.", "backbone.blocks.#.mlp.fc1."),
+    ("backbone.layers.#.ffn.layers.1.", "backbone.blocks.#.mlp.fc2."),
+    ("backbone.layers.#.", "backbone.blocks.#."),
+    ("backbone.ln1.", "backbone.last_norm."))
+BARE: Rows = (("norm.", "backbone.last_norm."),)
+QKV = ("query", "key", "value")
 OTHER_DATA_SETS = re.compile(r"^associate_keypoint_heads\.|\.mlp\.experts\.")
 
 
@@ -45,10 +50,11 @@ def by_vitpose_names(state: Mapping[str, torch.Tensor], where: str,
     Query, key and value become one, and the expert for COCO of ViTPose+ joins the layer that all
     experts share. Raises UserError for parts that do not fit together.
     """
-    found, _ = by_new_names(state, _renamed, where)
+    rows = (*HUGGING_FACE, *MMPOSE, *BARE)
+    found, _ = by_new_names(state, lambda key: _renamed(key, rows), where)
     for block in sorted({key.partition(".attn.")[0] for key in found if ".attn.query." in key}):
         for kind in ("weight", "bias"):
-            names = [f"{block}.attn.{part}.{kind}" for part in ("query", "key", "value")]
+            names = [f"{block}.attn.{part}.{kind}" for part in QKV]
             _join(found, names, f"{block}.attn.qkv.{kind}", where)
     for block in sorted({key.partition(".mlp.")[0] for key in found if ".mlp.experts.0." in key}):
         for kind in ("weight", "bias"):     # expert 0 is COCO's
@@ -61,9 +67,28 @@ def by_vitpose_names(state: Mapping[str, torch.Tensor], where: str,
                    f"heads for other data sets were left out" if left_out else "")
 
 
-def _renamed(key: str) -> str:
-    for old, new in RENAMES:
-        key = old.sub(new, key)
+def by_hugging_face_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of our ViT by the names of transformers' ViTPose."""
+    divided: dict[str, torch.Tensor] = {}
+    for key, value in state.items():
+        parts = zip(QKV, value.chunk(3), strict=True) if ".attn.qkv." in key else [("qkv", value)]
+        divided |= {key.replace(".qkv.", f".{name}."): part for name, part in parts}
+    back = [(ours, theirs) for theirs, ours in HUGGING_FACE]
+    return {_renamed(key, back): value for key, value in divided.items()}
+
+
+def by_mmpose_names(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same by those of mmpose's backbone, which adds no first row to all positions."""
+    back = [(ours, theirs) for theirs, ours in MMPOSE]
+    found = {_renamed(key, back): value for key, value in state.items()}
+    places = found["backbone.pos_embed"]
+    return found | {"backbone.pos_embed": places[:, 1:] + places[:, :1]}
+
+
+def _renamed(key: str, rows: Iterable[tuple[str, str]]) -> str:
+    for old, new in rows:
+        if match := re.match(re.escape(old).replace(r"\#", r"(\d+)"), key):
+            return new.replace("#", "".join(match.groups())) + key[match.end():]
     return key
 
 

@@ -16,6 +16,7 @@ import torch
 
 from nets.files.pickle_checks import ensure_readable
 from nets.files.plain_values import StandIn, Unread, plain_values
+from nets.files.safetensors_file import read_safetensors
 from utils.errors import UserError
 
 # Training code stores these beside the weights, where nobody needs them: they are passed over.
@@ -28,7 +29,6 @@ PASSED_OVER = (
 HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")   # the weights in a folder from there
 PICKLES_OF_OLD = 5                      # in a file from before PyTorch 1.6, before the numbers
 LARGEST_PICKLE = 100 * 2 ** 20          # bytes; the networks here have under one million
-LARGEST_TABLE = 10 * 2 ** 20            # bytes of a safetensors file's table of tensors
 YOLO = ("ultralytics.", "models.yolo.", "models.common.")   # where YOLO's classes live
 
 
@@ -45,7 +45,7 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
     path = next(in_folder, path)
     ensure_file(path, "weights/pose_best.pth")
     if path.suffix == ".safetensors":
-        return _read_safetensors(path)
+        return read_safetensors(path)
     known: list = [(Unread, name) for name in PASSED_OVER]
     known += [(StandIn, name) for name in modules]
     try:
@@ -128,22 +128,3 @@ def _ensure_sound(path: Path) -> None:
                     raise UserError(f"its pickle has {member.file_size >> 20} MB beside the "
                                     f"numbers, as no network has; take another file")
                 ensure_readable(archive.read(member))
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise UserError(f"{path} needs the package safetensors: pip install safetensors, or give "
-                        f"a .pth file") from error
-    with path.open("rb") as file:
-        table = int.from_bytes(file.read(8), "little")
-    if LARGEST_TABLE < table <= path.stat().st_size:    # otherwise its reader finds it damaged
-        raise UserError(f"{path} cannot be read as weights: its table of tensors has "
-                        f"{table >> 20} MB, as that of no network; take another file")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} cannot be read as a safetensors file ({error}): it is cut short, "
-                        f"damaged or of another kind; get it again") from error

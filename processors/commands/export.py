@@ -3,6 +3,9 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from processors.commands.arguments import WEIGHTS, Job, add_settings, options
+from utils.errors import UserError
+
+FORMS = ("hrnet", "simplebaselines", "mmpose", "vitpose_hf")    # of nets/official_forms.py
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -12,7 +15,11 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="a checkpoint of this project, a name that the command weights lists, "
                              "or another project's checkpoint with --config")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx",
-                        help="the file to write, after a check with onnxruntime")
+                        help="the file to write, after a check with onnxruntime; with --form a "
+                             ".pth file or a folder")
+    parser.add_argument("--form", choices=FORMS,
+                        help="write the weights for another project's code instead: HRNet's, "
+                             "SimpleBaselines', mmpose 1.x, or a folder for transformers' ViTPose")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",
                         help="the network's YAML, where the weights do not say what they are")
     parser.add_argument("--decode", action="store_true",
@@ -24,4 +31,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def job(words: Namespace) -> Job:
-    return Job("processors.jobs.export:export", {"overrides": words.settings, **options(words)})
+    said = {"overrides": words.settings, **options(words)}
+    if said.pop("form") is None:
+        return Job("processors.jobs.export:export", said)
+    if said.pop("decode") or said.pop("opset") is not None:
+        raise UserError("--decode and --opset are of ONNX files, and --form writes another: leave "
+                        "them out")
+    return Job("processors.publishing.official_form:export_form", said | {"form": words.form})

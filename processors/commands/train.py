@@ -1,4 +1,4 @@
-"""`python main.py train`: the words, and the job they name."""
+"""`python main.py train` and `pack`: the words, and the job they name."""
 from argparse import Namespace
 
 from configs.loader import load_config
@@ -11,5 +11,7 @@ SOLVERS = {"dp": "processors.dp_pose_resnet_solver:train",
 
 def job(words: Namespace) -> Job:
     path, overrides = split(words.settings)
-    return Job(SOLVERS[load_config(path, overrides).processor],
-               {"cfg_path": path, "overrides": overrides})
+    config = load_config(path, overrides)
+    if words.command == "pack":
+        return Job("processors.jobs.pack:make_pack", {"config": config})
+    return Job(SOLVERS[config.processor], {"cfg_path": path, "overrides": overrides})

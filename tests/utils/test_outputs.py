@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from nets.files.safetensors_file import safetensors_bytes
 from utils.errors import UserError
 from utils.outputs import (
     KINDS,
@@ -50,6 +52,8 @@ FOREIGN = {
     "video": [b"\0\0\0\x20ftypisom mdat"],
     "ONNX file": [b"\x08\x08pytorch", b"\x08\x08/home/simplepose"],
     "page": [b"<!doctype html><p>my page on SimplePose"], "text": [b"my notes on SimplePose\n"],
+    "JSON settings": [b'{\n  "architectures": []\n}'],
+    "safetensors": [b'\xd0\0\0\0\0\0\0\0{"__metadata__":{"format":"pt"},"SimplePose":{}}'],
     "checkpoint": [b"PK\3\4a model of others", b"SimplePose"]}
 OURS = {
     "detections": [
@@ -71,7 +75,10 @@ OURS = {
     "metrics": [b'{"run": "2026-01-01 00:00:00", "model_name": "a", "kind": "val"}\n'],
     "picture": [marked(picture(".jpg")), marked(picture(".png"))],
     "page": [b'<!DOCTYPE html>\n<meta name="generator" content="SimplePose">'],
-    "text": [marked_text("words"), marked_text("")],
+    "text": [marked_text("words"), marked_text(""), b"a: 1\n# written by SimplePose\n"],
+    "JSON settings": [marked_json('{\n  "a": 1\n}').encode()],
+    "safetensors": [safetensors_bytes({"a": torch.zeros(1)}),
+                    safetensors_bytes({"a": torch.zeros(1)}, {"b": 1})],
     "checkpoint": [b"PK\3\4archive/data.pkl simplepose 1"],
     "ONNX file": [b"\x08\x08pytorch" + bytes(90_000) + b"\n\nsimplepose\x12"]}
 
