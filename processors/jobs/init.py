@@ -68,8 +68,9 @@ def propose(source: Path, out: Path, images: Path | None = None, kind: str = "",
     facts = facts_of(train, joints.skeleton, int(val.persons.sum()))
     machine = this_machine()
     text = yaml_text(
-        [f"Made by SimplePose from {source}", f"for {machine.name}. Every setting and all others:",
-         "docs/configuration.md. To train: python main.py train THIS_FILE"],
+        [f"Made by SimplePose for {machine.name}, from", str(source),
+         f"To train: python main.py train {files.out}",
+         "All settings, also those that are not here: docs/configuration.md."],
         [*_places(files, train.part.img_root, facts, how),
          Choice("data.skeleton", joints.place, joints.reason),
          *choices(facts, machine, imagenet_can_be_had(backbone(machine)))])

@@ -6,6 +6,8 @@ from datasets.imports.yolo_tree import YAMLS
 from utils.errors import UserError
 from utils.json_file import read_json
 
+LOOKED_AT = 9       # files of a folder
+
 
 def form_of(source: Path) -> str:
     """The name of an importer. Raises FileNotFoundError or UserError if nothing tells."""
@@ -26,8 +28,7 @@ def _of_folder(source: Path) -> str:
         return "cvat"
     if next(source.rglob(ROBOFLOW), None):
         return "coco"
-    file = min(source.rglob("*.json"), default=None)
-    if file and _of_file(file) == "labelme":
+    if any(_of_file(path) == "labelme" for path in sorted(source.rglob("*.json"))[:LOOKED_AT]):
         return "labelme"
     return "yolo" if next(source.rglob("*.txt"), None) else ""
 

@@ -26,12 +26,13 @@ def divide(images: Images, source: str) -> tuple[Images, Images, str]:
 
     Raises UserError if there are too few to keep some.
     """
-    train, val = ([image for image in images if split_of(image.split) == name]
-                  for name in ("train", "val"))
+    train, val, test = ([image for image in images if split_of(image.split) == name]
+                        for name in ("train", "val", "test"))
     if people(train) and people(val):
-        left = len(images) - len(train) - len(val)
-        return train, val, "as the labels divide them" + (
-            f"; {left} images of other parts, such as test, are in neither file" if left else "")
+        return train, val, f"as the labels divide them{_aside(len(images) - len(train + val))}"
+    if len(test) < len(images):     # what is to test at the end is kept for it
+        images = [image for image in images if split_of(image.split) != "test"]
+    aside = _aside(len(test) * (split_of(images[0].split) != "test")) if images else ""
     if sum(people([image]) > 0 for image in images) < 2:
         raise UserError(f"{source} shows people with joints in fewer than two images, and one is "
                         f"needed to learn from and another one to judge by: label more, or say by "
@@ -44,7 +45,8 @@ def divide(images: Images, source: str) -> tuple[Images, Images, str]:
         train = [image for film in films.keys() - chosen for image in films[film]]
         words = (f"{len(chosen)} of {len(films)} films or folders" if len(films) < len(images) else
                  f"{len(chosen)} of {len(films)} pictures")
-        return train, [image for film in chosen for image in films[film]], f"{words}, drawn by lot"
+        val = [image for film in chosen for image in films[film]]
+        return train, val, f"{words}, drawn by lot{aside}"
     train, val = [], []
     for some in films.values():
         kept = _cut(some)
@@ -55,7 +57,11 @@ def divide(images: Images, source: str) -> tuple[Images, Images, str]:
         kept = _cut(some)
         train, val, where = some[:kept], some[kept:], "the last ones by their names"
     return train, val, (f"{where}; a film or a day of its own, in another folder, would judge more "
-                        f"strictly")
+                        f"strictly{aside}")
+
+
+def _aside(count: int) -> str:
+    return f"; {count} images of other parts, such as test, are in neither file" if count else ""
 
 
 def people(images: Images) -> int:

@@ -3,8 +3,9 @@ import os
 from dataclasses import dataclass
 
 import torch
+from torchvision.models import get_model_weights
 
-from nets.files.torchvision_weights import imagenet_state
+from nets.files.torchvision_weights import published_state
 from utils.errors import UserError
 from utils.log import log
 
@@ -35,9 +36,9 @@ def this_machine() -> Machine:
 def imagenet_can_be_had(name: str) -> bool:
     """Whether torchvision's ImageNet weights are in torch's cache, downloading them if need be."""
     try:
-        imagenet_state(name)
+        published_state(get_model_weights(name)["IMAGENET1K_V1"],
+                        f"ImageNet's weights of {name}", "be content with less")
     except (UserError, OSError) as error:
-        log.warning("training is to start from nothing, of which few pictures make little: %s",
-                    error)
+        log.warning("training starts from nothing, of which few pictures make little: %s", error)
         return False
     return True

@@ -1,0 +1,73 @@
+"""Whatever labels and machines are like, the proposed settings can be trained with."""
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from configs.convert import fill
+from configs.loader import with_overrides
+from configs.schema import Config
+from configs.strict_yaml import parse_yaml
+from datasets.annotations.skeleton import load_skeleton
+from processors.proposal.choices import choices, input_size
+from processors.proposal.facts import Facts, turned
+from processors.proposal.machine import Machine
+from processors.proposal.yaml_text import yaml_text
+
+FACTS = Facts(load_skeleton("coco"), 200, 30, 100, 0.5, 150.0, 20.0, True)
+CPU, GPU = Machine("", 16, 4), Machine("A100", 40, 16)
+
+
+def config_of(facts, machine=CPU, pretrained=False) -> Config:
+    text = yaml_text([], choices(facts, machine, pretrained))
+    return with_overrides(fill(Config(), parse_yaml(text), "here"), (), "here")
+
+
+@pytest.mark.parametrize("persons, machine, pretrained", [*product(
+    (1, 2, 12, 60, 5000, 150_000), (CPU, GPU, Machine("", 0.5, 1)), (False, True))])
+def test_any_labels_on_any_machine_make_settings_without_a_contradiction(persons, machine,
+                                                                         pretrained):
+    for aspect, side, spread in ((0.01, 3.0, float("nan")), (1.0, 200.0, 0.0), (90.0, 3e3, 180.0)):
+        config = config_of(replace(FACTS, persons=persons, aspect=aspect, side=side, spread=spread),
+                           machine, pretrained)
+        assert config.data.batch_size <= persons
+        assert 64 <= min(config.codec.input_size) and max(config.codec.input_size) <= 576
+        assert bool(config.optim.patience) == pretrained
+
+
+@pytest.mark.parametrize("aspect", [0.3, 0.5, 0.75, 1, 1.6, 3])
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_the_input_has_the_shape_of_the_boxes_and_more_pixels_where_they_have(aspect, kind):
+    sizes = [input_size(replace(FACTS, aspect=aspect, side=side), kind) for side in (30, 100, 400)]
+    for width, height in sizes[1:]:
+        assert 0.6 < width / height / aspect < 1.6
+    areas = [width * height for width, height in sizes]
+    assert areas == sorted(areas) and (areas[0] < areas[2] or kind == "cpu")
+
+
+def test_steps_grow_with_the_square_root_of_people_and_memory_bounds_the_batch():
+    def steps(persons):
+        config = config_of(replace(FACTS, persons=persons))
+        return persons // config.data.batch_size * config.optim.epochs
+    assert steps(800) == pytest.approx(2 * steps(200), rel=0.1)
+    assert config_of(FACTS, Machine("tiny", 1, 2)).data.batch_size < (
+        config_of(FACTS, GPU).data.batch_size)
+
+
+@pytest.mark.parametrize("degrees", [5, 20, 35, 60])
+def test_the_spread_is_that_of_the_directions(degrees):
+    rng = np.random.default_rng(0)
+    angles = np.radians(rng.normal(0, degrees, 2000))
+    ways = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.stack([np.zeros_like(ways), ways], axis=1)
+    assert turned(points, np.ones((2000, 2), bool)) == pytest.approx(degrees, rel=0.1)
+
+
+def test_chance_is_no_direction_and_few_or_lone_joints_tell_nothing():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(30, 6, 2))
+    assert turned(points, np.ones((30, 6), bool)) > 90
+    assert np.isnan(turned(points[:4], np.ones((4, 6), bool)))
+    assert np.isnan(turned(points[:, :1], np.ones((30, 1), bool)))
+    assert np.isnan(turned(np.zeros((9, 2, 2)), np.ones((9, 2), bool)))
