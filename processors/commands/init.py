@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
                              "where the joints are of no known skeleton, FILE_skeleton.yaml")
     parser.add_argument("--images", type=Path, metavar="DIR",
                         help="the folder of the images, if they do not lie beside the labels")
-    parser.add_argument("--category", dest="kind", default="", metavar="NAME",
+    parser.add_argument("--category", "--class", dest="kind", default="", metavar="NAME",
                         help="what to train on, where the labels have several classes")
     parser.add_argument("--from", dest="form", default="", choices=FORMS,
                         help="the tool that the labels come from, if their files do not tell")

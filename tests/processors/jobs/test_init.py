@@ -212,3 +212,43 @@ def test_a_broken_image_is_named(tmp_path, capsys):
     assert made(tmp_path, source) == 0
     out = capsys.readouterr().out
     assert "003.png" in out and "004.png has 9x9 pixels" in out
+
+
+def test_a_skeleton_may_be_given_where_the_labels_bring_none(tmp_path, capsys, monkeypatch):
+    written(KINDS["cards"], tmp_path).unlink()
+    monkeypatch.chdir(tmp_path)
+    assert made(tmp_path, "labels") == 2
+    assert "give it by --skeleton" in capsys.readouterr().err
+    (tmp_path / "card.yaml").write_text("joints: [a, b, c, d]\nflip_pairs: [[a, b], [c, d]]\n")
+    assert made(tmp_path, "labels", "--skeleton", "card.yaml") == 0
+    assert load_config("my.yaml").data.skeleton == str(tmp_path / "card.yaml")
+    assert not (tmp_path / "my_skeleton.yaml").exists()
+
+
+def in_another_order(content):
+    names = content["categories"][0]["keypoints"]
+    names[:] = names[::-1]
+    for row in content["annotations"]:
+        row["keypoints"] = np.reshape(row["keypoints"], (-1, 3))[::-1].ravel().tolist()
+
+
+def exchanged_names(content):       # what is called the left hip is the left ankle, in everybody
+    names = content["categories"][0]["keypoints"]
+    names[11], names[15] = names[15], names[11]
+
+
+def test_known_joints_in_another_order_have_a_skeleton_of_their_own(tmp_path):
+    assert made(tmp_path, spoilt(tmp_path, in_another_order)) == 0
+    skeleton, coco = load_skeleton(str(tmp_path / "my_skeleton.yaml")), load_skeleton("coco")
+    assert skeleton.sigmas == coco.sigmas[::-1]
+    assert {frozenset(16 - joint for joint in pair) for pair in skeleton.flip_pairs} == {
+        *map(frozenset, coco.flip_pairs)}
+    assert len(skeleton.upper_body) == len(coco.upper_body) and (
+        load_config(tmp_path / "my.yaml").augment.half_body)
+
+
+def test_pairs_of_names_that_the_people_contradict_are_mended_and_said(tmp_path):
+    assert made(tmp_path, spoilt(tmp_path, exchanged_names)) == 0
+    skeleton = load_skeleton(str(tmp_path / "my_skeleton.yaml"))
+    assert {(11, 12), (15, 16)} <= {*skeleton.flip_pairs}
+    assert "the people's shapes" in " ".join((tmp_path / "my.yaml").read_text().split())
