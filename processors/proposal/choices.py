@@ -59,10 +59,11 @@ def choices(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
 
 def input_size(facts: Facts, kind: str) -> tuple[int, int]:
     """Width and height, multiples of 32, of the boxes' shape and about the area of the largest side
-    that people have the pixels for."""
+    that people have the pixels for. Square for those that are turned any way: else their ends
+    would be turned out of it."""
     has = [side for side in SIDES[kind] if side <= ENLARGED * PADDED * facts.side]
     side = max(has, default=SIDES[kind][0])
-    aspect = min(max(facts.aspect, 1 / WIDEST), WIDEST)
+    aspect = 1 if facts.spread > UPRIGHT else min(max(facts.aspect, 1 / WIDEST), WIDEST)
 
     def misfit(size: tuple[int, int]) -> float:
         width, height = size
@@ -95,8 +96,8 @@ def _network(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
     small = not machine.gpu and not pretrained
     return [
         Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share"),
-        Choice("model.name", backbone(machine), "its depth: " + (
-            "50 layers learn in hours on a GPU" if machine.gpu else "the least, for a processor")),
+        Choice("model.name", backbone(machine), "50 layers, which a GPU trains in hours"
+               if machine.gpu else "18 layers, the least there are, for a processor"),
         *([Choice("model.width", 0.375, "a part of its channels, so that a processor trains it in "
                                         "minutes")] if small else []),
         Choice("model.num_joints", facts.skeleton.num_joints, "joints of the skeleton"),
@@ -112,7 +113,8 @@ def _codec(facts: Facts, size: tuple[int, int]) -> list[Choice]:
     return [
         Choice("codec.input_size", list(size),
                f"width and height of what the network sees: boxes are {facts.aspect:.2f} times as "
-               f"wide as high and {facts.side:.0f} pixels in size (medians)"),
+               f"wide as high and {facts.side:.0f} pixels in size (medians)" + (
+                   "; square, as they are turned any way" if facts.spread > UPRIGHT else "")),
         Choice("codec.sigma", sigma, "size of the spot that marks a joint, for this size"),
         Choice("codec.alignment", "udp", "places joints between pixels, exactly in mirror images "
                                          "too")]
@@ -147,7 +149,7 @@ def _optim(facts: Facts, batch: int, steps: int, epochs: int, pretrained: bool) 
     rate = RATE["pretrained" if pretrained else "new"] * math.sqrt(batch / 16)
     fine = [
         Choice("optim.freeze_epochs", max(1, epochs // 20),
-               "the pretrained part stands still while the new one finds its feet"),
+               "epochs in which the pretrained part stands still while the new one finds its feet"),
         Choice("optim.backbone_lr", 0.3, "then it learns at a part of the rate"),
         Choice("optim.patience", EVALUATIONS // 2,
                "ends after so many evaluations without a better AP")] if pretrained else []

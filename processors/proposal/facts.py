@@ -54,7 +54,7 @@ def turned(points: np.ndarray, seen: np.ndarray) -> float:
     if not steady:
         return float("nan")
     resultant = min(max(float(np.quantile(steady, 0.8)), 1e-3), 1.0)
-    return float(np.degrees(np.sqrt(-2 * np.log(resultant))))
+    return min(float(np.degrees(np.sqrt(-2 * np.log(resultant)))), 180.0)
 
 
 def is_symmetric(labels: RawLabels) -> bool:

@@ -47,6 +47,7 @@ def test_every_kind_of_labels_makes_a_yaml_that_fits_them_and_says_why(tmp_path,
     assert (config.augment.half_body > 0) == (name in ("people", "upside down"))
     assert width > 2 * height if name == "wide" else height > 2 * width if name in (
         "tall", "two folders") else max(width, height) <= 2 * min(width, height)
+    assert (width == height) == (name in ("animals", "cards", "upside down", "one joint"))
     assert skeleton.limbs or name == "one joint"
     ensure_each_line_says_why((tmp_path / "my.yaml").read_text().splitlines())
 
