@@ -180,7 +180,7 @@ def test_where_there_are_no_locks_each_process_has_its_own_file(web, address, pa
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", none)
-    web.cuts["/net.pth"] = [1_000_000, 1_000_000]
+    web.cuts["/net.pth"] = [1_000_000, 2_000_000]
     processes = [start(address, path) for _ in range(3)]
     for process in processes:
         process.join(30)
