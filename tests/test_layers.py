@@ -54,7 +54,8 @@ PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solv
             "utils.oks", "utils.geometry", "nets.pretrained"}      # their places are not ours
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
 # extras, which may wait in a function
-OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "pillow_heif", "safetensors"}
+OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "pillow_heif", "safetensors",
+            "huggingface_hub"}
 FILES = [file for name in USES if "." not in name
          for file in (*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):

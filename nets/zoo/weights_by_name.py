@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 
 from nets.zoo.fetch import ensure_hash, fetch
+from nets.zoo.hub import hub_file, is_hub
 from nets.zoo.published import PUBLISHED, Published
 from utils.errors import UserError
 from utils.files import ROOT
@@ -29,12 +30,15 @@ class FoundWeights:
 
 def find_weights(given: str | Path, kind: str = "pose network") -> FoundWeights:
     """The file of a path, or of a name in the table of `published.py`, which is fetched into the
-    cache of torch.hub unless it is there. A path that exists is no name.
+    cache of torch.hub unless it is there. A path that exists is no name. hf://org/name is a file of
+    the Hugging Face Hub, see `hub.py`.
 
     A path at which nothing lies comes back as it is, for its reader to complain about. Raises
     FileNotFoundError for a name that is almost one of the table, and UserError or OSError for
     one of the other kind and a file that cannot be had or is another than was published.
     """
+    if is_hub(given):
+        return FoundWeights(hub_file(given), str(given))
     row = find_row(given, kind)
     return FoundWeights(local_file(row) if row else Path(given), str(given), row)
 
