@@ -31,6 +31,8 @@ COMMANDS = {    # what one types, and what it does
                "are",
     "export": "write the network of a checkpoint to an ONNX file, which predict takes in its "
               "place, or its weights in the form of another project",
+    "publish": "put a checkpoint of this project on the Hugging Face Hub, with a card that says "
+               "what it is",
     "import": "turn annotations of another tool into a COCO keypoints file to train on",
     "weights": "list published weights, which have names here, or fetch some",
     "check": "say what is wrong with the data of a YAML file, and what it costs; status 1 if "

@@ -42,7 +42,8 @@ USES["processors.proposal"] = {"datasets.annotations", "datasets.doctor", "datas
                                "nets.files"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
-USES["processors.publishing"] = {"nets", "nets.files", "processors.models"}
+USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "nets.zoo",
+                                 "processors.evaluation", "processors.models"}
 USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.publishing",

@@ -9,7 +9,8 @@ import pytest
 
 import main
 from nets.files.sources import SOURCES
-from processors.commands import evaluate, import_labels
+from nets.official_forms import FORMS
+from processors.commands import evaluate, export, import_labels
 from processors.jobs.import_labels import IMPORTERS
 from utils.errors import UserError
 from utils.files import ROOT
@@ -142,9 +143,11 @@ EVERY = {
     "detect": ["detect", "run.yaml", "--images", "d", "--out", "b.json"],
     "predict": ["predict", "a.jpg", "--weights", "w.pth", "--out", "b.jpg", "seed=1"],
     "export": ["export", "--weights", "w.pth", "--out", "b.onnx", "seed=1"],
+    "export form": ["export", "--weights", "w.pth", "--out", "b.pth", "--form", "hrnet"],
     "import": ["import", "d", "--from", "yolo", "--skeleton", "coco", "--out", "b.json"],
     "init": ["init", "d", "--out", "b.yaml"],
     "alone": ["predict", "a.jpg"], "weights": ["weights", "yolov5n"],
+    "publish": ["publish", "--weights", "w.pth", "--to", "a/b", "--license", "mit"],
     "by name": ["evaluate", "--weights", "mmpose/vitpose_b", "seed=1"],
     "info": ["info", "run.yaml"], "info --keys": ["info", "--keys"],
     "ddp": ["train", "run.yaml", "processor=ddp"]}
@@ -162,6 +165,7 @@ def test_every_command_names_a_function_and_its_arguments(recipe, words):
 def test_names_that_the_words_know_without_torch_are_those_of_the_work():
     assert set(import_labels.FORMS) == set(IMPORTERS)
     assert set(evaluate.SOURCES) == set(SOURCES)
+    assert set(export.FORMS) == set(FORMS)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["trian"], ["--epochs=3"], ["run.yaml", "sed=1"],

@@ -149,7 +149,7 @@ def hub_errors(repository: str) -> Iterator[None]:
                      "by: hf auth login")
         elif "RevisionNotFoundError" in kinds:
             words = "has no such revision: see its page, or leave @revision out"
-        elif "RepositoryNotFoundError" in kinds or status in (401, 403):
+        elif status in (401, 403) or kinds & {"RepositoryNotFoundError", "LocalTokenNotFoundError"}:
             words = ("is not there, or not for you: correct the name, or log in by: hf auth "
                      "login")
         elif "LocalEntryNotFoundError" in kinds or status is None and not isinstance(

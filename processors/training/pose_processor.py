@@ -297,7 +297,7 @@ class PoseProcessor:
             state.without_better = 0
             state.best = scores[better] | {"epoch": epoch, "weights": better}
             self.folder.save_best({"ema": nets[better].state_dict(), "best": state.best,
-                                   "step": state.step, **state.about})
+                                   "step": state.step, "run": state.run_id, **state.about})
         elif epoch > self.config.optim.freeze_epochs:   # before, there is more to come
             state.without_better += 1
 

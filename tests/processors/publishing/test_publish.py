@@ -1,0 +1,183 @@
+"""publish: what leaves the machine, what does not, and that it comes back the same by hf://."""
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+
+from configs.loader import config_to_dict, load_config
+from configs.schema import Config, ExtraSet
+from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
+from main import main
+from nets.files.weights_file import read_weights_file
+from processors.models.checkpoint import load_checkpoint, save_checkpoint
+from processors.models.load_pose_model import load_pose_model
+from processors.publishing import publish as module
+from processors.publishing.publish import FILES, publish
+from tests.processors.pose_checkpoints import small_config, write_checkpoint
+from utils.errors import UserError
+
+hub = pytest.importorskip("huggingface_hub")
+BEST = {"AP": 0.7123, "AP50": 0.9, "epoch": 3, "weights": "ema"}
+SECRET = "/home/ann/secret"
+
+
+@pytest.fixture(scope="module")
+def config():
+    plain = small_config(boxes=f"{SECRET}/boxes.json", weight_path=f"{SECRET}/weights",
+                         joint_score=0.3)
+    return replace(
+        plain, gpus=(3,), processor="ddp", model_name="dogs",
+        model=replace(plain.model, input_format="rgb_half", pretrained=f"{SECRET}/first.pth"),
+        codec=replace(plain.codec, alignment="udp"),
+        detector=replace(plain.detector, weights=f"{SECRET}/yolo.pt"),
+        data=replace(plain.data, train_ann_path=f"{SECRET}/train.json",
+                     val_ann_path=f"{SECRET}/val.json", skeleton=f"{SECRET}/dogs.yaml",
+                     extra_sets=(ExtraSet(ann_path=f"{SECRET}/more.json", img_root=SECRET),)))
+
+
+@pytest.fixture(scope="module")
+def best(tmp_path_factory, config):
+    skeleton = skeleton_to_dict(replace(load_skeleton("coco"), name="dogs"))
+    path = write_checkpoint(tmp_path_factory.mktemp("run") / "best.pth", small_config(), best=BEST,
+                            step=9, run="2026-11-29 10:00:00", skeleton=skeleton)
+    save_checkpoint(load_checkpoint(path) | {"config": config_to_dict(config)}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def written(best, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "dry"
+    for _ in range(2):      # what is ours is replaced
+        assert main(["publish", "--weights", str(best), "--to", "ann/dogs", "--license",
+                     "apache-2.0", "--dry-run", str(out)]) == 0
+    return out
+
+
+def test_what_was_published_is_the_same_model(best, written):
+    first, second = load_pose_model(best, overrides=["data.skeleton=coco"]), load_pose_model(
+        written / "model.safetensors")
+    assert second.input_format == "rgb_half" and second.codec.input_size == (64, 96)
+    assert second.config.codec == first.config.codec and second.skeleton.name == "dogs"
+    images = torch.rand(1, 3, 96, 64)
+    with torch.no_grad():
+        assert (first.network(images) - second.network(images)).abs().max() <= 1e-6
+    wanted, found = first.network.state_dict(), second.network.state_dict()
+    assert all(torch.equal(wanted[key], found[key]) for key in wanted)
+    assert load_pose_model(written).codec.input_size == (64, 96)        # the folder
+
+
+def test_nothing_of_this_machine_leaves_it(written):
+    assert {path.name for path in written.iterdir()} == FILES.keys()
+    for path in written.iterdir():
+        assert b"/home" not in path.read_bytes() and b"secret" not in path.read_bytes()
+    content = read_weights_file(written / "model.safetensors")
+    assert content["config"]["gpus"] == [] and content["config"]["processor"] == "dp"
+    assert content["config"]["val"]["joint_score"] == 0.3
+
+
+def test_the_yaml_and_the_skeleton_are_read_by_this_project(written, monkeypatch, config):
+    monkeypatch.chdir(written)
+    loaded = load_config("config.yaml")
+    assert loaded.codec == config.codec and loaded.val.joint_score == 0.3
+    assert load_skeleton(loaded.data.skeleton).joint_names == load_skeleton("coco").joint_names
+
+
+def test_the_card_says_where_ap_comes_from(written):
+    card = (written / "README.md").read_text()
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["library_name"] == "simplepose" and head["license"] == "apache-2.0"
+    assert head["pipeline_tag"] == "keypoint-detection"
+    for words in ("| AP | AP50 |", "| 0.7123 | 0.9000 |", "after epoch 3, of the run begun on "
+                  "2026-11-29", "annotations: val.json", "detections of boxes.json", "udp",
+                  "trained on: train.json, more.json", "licence may count",
+                  "--weights hf://ann/dogs"):
+        assert words in card
+
+
+@pytest.mark.parametrize("other", [{"optimizer": {}, "best": BEST}, {"best": {"AP": -1.0}}, {}])
+def test_no_ap_is_stated_where_none_is_known(other, tmp_path):
+    weights = write_checkpoint(tmp_path / "last.pth", small_config(), **other)
+    publish(weights, "ann/dogs", "mit", tmp_path / "dry")
+    card = (tmp_path / "dry" / "README.md").read_text()
+    assert "No AP of these weights is known" in card and "0.7123" not in card
+    assert "trained from: random weights" in card and "trained on: drawn people" in card
+
+
+@pytest.mark.parametrize("words, sentence", [
+    ({"to": "dogs"}, "write the repository as org/name"),
+    ({"license": None}, "publish needs --license"), ({"license": "My own"}, "needs --license"),
+    ({"weights": "plain.pth"}, "is no checkpoint of this project"),
+    ({"weights": "net.onnx"}, "is an ONNX file")])
+def test_what_cannot_be_published_is_refused(words, sentence, best, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(read_weights_file(best)["ema"], "plain.pth")
+    said = {"weights": best, "to": "ann/dogs", "license": "mit", "dry_run": Path("dry")} | words
+    with pytest.raises(UserError, match=sentence):
+        publish(**said)
+    assert not Path("dry").exists()
+
+
+def test_a_word_too_much_is_refused(capsys):
+    assert main(["publish", "--weights", "w", "--to", "a/b", "optim.lr=1"]) == 2
+    assert "publish takes no optim.lr=1" in capsys.readouterr().err
+
+
+def test_files_of_others_stay(best, tmp_path):
+    (tmp_path / "README.md").write_text("my page\n")
+    with pytest.raises(UserError, match="README.md is there already"):
+        publish(best, "ann/dogs", "mit", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+
+
+@pytest.fixture
+def repositories(monkeypatch, tmp_path):
+    """What a Hub has, in folders: a stand-in for the calls that send, which talk to several
+    services by several protocols."""
+    root = tmp_path / "hub"
+
+    def files(name):
+        return [path.name for path in (root / name).iterdir()]
+
+    monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(
+        repo_exists=lambda name: (root / name).is_dir(), list_repo_files=files,
+        create_repo=lambda name, exist_ok: (root / name).mkdir(parents=True, exist_ok=exist_ok),
+        hf_hub_download=lambda name, file: str(root / name / file),
+        upload_folder=lambda repo_id, folder_path, commit_message: shutil.copytree(
+            folder_path, root / repo_id, dirs_exist_ok=True)))
+    return root
+
+
+def test_a_repository_of_ours_is_made_and_changed_and_that_of_others_stays(best, repositories):
+    for _ in range(2):
+        publish(best, "ann/dogs", "mit")
+    assert {path.name for path in (repositories / "ann/dogs").iterdir()} == FILES.keys()
+    (repositories / "ann/empty").mkdir()
+    (repositories / "ann/empty/.gitattributes").touch()
+    publish(best, "ann/empty", "mit")
+    for card in ("", "library_name: timm\n", "no library_name: simplepose\n"):
+        folder = repositories / "ann/other"
+        folder.mkdir(exist_ok=True)
+        (folder / "README.md").write_text(card)
+        with pytest.raises(UserError, match="hf://ann/other is there already"):
+            publish(best, "ann/other", "mit")
+        assert [path.name for path in folder.iterdir()] == ["README.md"]
+
+
+def test_who_has_not_logged_in_is_told_so(best, monkeypatch):
+    def refuse(*_, **__):
+        raise hub.errors.LocalTokenNotFoundError("Token is required")
+    monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(
+        repo_exists=lambda _: False, create_repo=refuse))
+    with pytest.raises(UserError, match="hf://ann/dogs .*hf auth login"):
+        publish(best, "ann/dogs", "mit")
+
+
+def test_every_setting_that_is_a_path_goes(config):
+    """Also one that comes later: the schema says which are paths."""
+    assert "secret" not in json.dumps(config_to_dict(module._without_machine(config)))
+    assert module._differing(Config()).keys() == {"model", "codec"}
