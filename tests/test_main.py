@@ -162,6 +162,12 @@ def test_every_command_names_a_function_and_its_arguments(recipe, words):
     assert {name.split()[0] for name in EVERY} >= main.COMMANDS.keys()
 
 
+@pytest.mark.parametrize("weights, path", [
+    ("hf://org/name", main.QUICKSTART), ("mmpose/vitpose_b", None)])
+def test_weights_of_the_hub_are_judged_as_a_file_is(weights, path):
+    assert main.read(["evaluate", "--weights", weights]).arguments["cfg_path"] == path
+
+
 def test_names_that_the_words_know_without_torch_are_those_of_the_work():
     assert set(import_labels.FORMS) == set(IMPORTERS)
     assert set(evaluate.SOURCES) == set(SOURCES)

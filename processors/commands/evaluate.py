@@ -29,7 +29,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def job(words: Namespace) -> Job:
     path: Path | None
     path, overrides = split(words.settings)
-    if overrides == words.settings and words.weights and not Path(words.weights).exists():
+    if overrides == words.settings and words.weights and not (
+            words.weights.startswith("hf://") or Path(words.weights).exists()):
         path = None     # a name, which brings its settings
     # a wrong setting is said before torch is imported
     load_config(path, overrides) if path else with_overrides(Config(), overrides, "")

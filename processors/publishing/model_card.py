@@ -6,6 +6,7 @@ from typing import Any
 
 from configs.schema import SCORES, Config, ModelConfig
 from datasets.annotations.skeleton import Skeleton
+from nets.zoo.hub import is_hub
 from nets.zoo.published import PUBLISHED
 from processors.evaluation.protocol import protocol
 
@@ -45,9 +46,9 @@ people. No file holds code.
 
 def _training_data(config: Config) -> str:
     data = config.data
-    names = [_name(path) for path in (data.train_ann_path or data.train_pack,
-                                      *(one.ann_path for one in data.extra_sets)) if path]
-    return ", ".join(names) or "drawn people"
+    first = _name(data.train_ann_path or data.train_pack, data.synthetic_train)
+    return ", ".join(filter(None, (first, *(_name(one.ann_path) for one in data.extra_sets)))
+                     ) or "drawn people"
 
 
 def _origin(model: ModelConfig) -> str:
@@ -57,6 +58,8 @@ def _origin(model: ModelConfig) -> str:
     if model.pretrained is True:
         return (f"{'timm' if model.type == 'pose_timm' else 'torchvision'}'s weights of the "
                 f"backbone {model.name}")
+    if is_hub(model.pretrained):
+        return f"{model.pretrained}, whose licence may count for these, too"
     row = PUBLISHED.get(model.pretrained)
     if row is None:
         return "weights of another file, whose licence may count for these, too"
@@ -80,16 +83,23 @@ def _scores(checkpoint: Mapping[str, Any], config: Config) -> str:
         return "No AP of these weights is known: they are not the best ones of a run.\n"
     known = [score for score in best if score != "epoch"]
     data, val = config.data, config.val
-    config = replace(config, data=replace(data, val_ann_path=_name(data.val_ann_path)),
+    annotations = _name(data.val_ann_path, data.synthetic_val)
+    config = replace(config, data=replace(data, val_ann_path=annotations),
                      val=replace(val, boxes=_name(val.boxes)))
     run = checkpoint.get("run")
     when = f", of the run begun on {run[:10]}" if type(run) is str else ""
     table = "\n".join((f"| {' | '.join(known)} |", "|---" * len(known) + "|",
-                       f"| {' | '.join(f'{best[score]:.4f}' for score in known)} |"))
+                       f"| {' | '.join(_number(best[score]) for score in known)} |"))
     return (f"## Accuracy\n\nMeasured in training after epoch {best['epoch']}{when}, as "
             f"follows; the best of its epochs was chosen on these data:\n\n{table}\n\n```\n"
             f"{protocol(config, 'these')}\n```\n")
 
 
-def _name(path: str) -> str:
-    return Path(path).name
+def _number(score: float) -> str:
+    return f"{score:.4f}" if score >= 0 else "-"        # below 0: of nobody, as COCO says it
+
+
+def _name(path: str, drawn: int = 0) -> str:
+    """A file without its folder. drawn: images that are drawn where it is missing."""
+    return Path(path).name + (" (drawn people, unless that file was there before)"
+                              if path and drawn else "")

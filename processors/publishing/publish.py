@@ -66,7 +66,8 @@ def _ensure_ours(repository: str) -> None:
         api = hub_package().HfApi()
         if not api.repo_exists(repository):
             return
-        names = set(api.list_repo_files(repository)) - {".gitattributes"}
+        files = api.model_info(repository).siblings or ()
+        names = {one.rfilename for one in files} - {".gitattributes"}
         card = (Path(api.hf_hub_download(repository, CARD)).read_bytes() if CARD in names else b"")
     if names and LIBRARY.encode() not in card.splitlines():
         raise UserError(f"--to: {PREFIX}{repository} is there already, and its card does not say "

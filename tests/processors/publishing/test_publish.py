@@ -10,19 +10,20 @@ import torch
 import yaml
 
 from configs.loader import config_to_dict, load_config
-from configs.schema import Config, ExtraSet
+from configs.schema import Config, ExtraSet, ModelConfig
 from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from main import main
 from nets.files.weights_file import read_weights_file
 from processors.models.checkpoint import load_checkpoint, save_checkpoint
 from processors.models.load_pose_model import load_pose_model
 from processors.publishing import publish as module
+from processors.publishing.model_card import _origin
 from processors.publishing.publish import FILES, publish
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from utils.errors import UserError
 
 hub = pytest.importorskip("huggingface_hub")
-BEST = {"AP": 0.7123, "AP50": 0.9, "epoch": 3, "weights": "ema"}
+BEST = {"AP": 0.7123, "AP50": 0.9, "AP(L)": -1.0, "epoch": 3, "weights": "ema"}
 SECRET = "/home/ann/secret"
 
 
@@ -92,8 +93,8 @@ def test_the_card_says_where_ap_comes_from(written):
     head = yaml.safe_load(card.split("---")[1])
     assert head["library_name"] == "simplepose" and head["license"] == "apache-2.0"
     assert head["pipeline_tag"] == "keypoint-detection"
-    for words in ("| AP | AP50 |", "| 0.7123 | 0.9000 |", "after epoch 3, of the run begun on "
-                  "2026-11-29", "annotations: val.json", "detections of boxes.json", "udp",
+    for words in ("| AP | AP50 | AP(L) |", "| 0.7123 | 0.9000 | - |",
+                  "after epoch 3, of the run begun on 2026-11-29", "annotations: val.json", "detections of boxes.json", "udp",
                   "trained on: train.json, more.json", "licence may count",
                   "--weights hf://ann/dogs"):
         assert words in card
@@ -106,6 +107,25 @@ def test_no_ap_is_stated_where_none_is_known(other, tmp_path):
     card = (tmp_path / "dry" / "README.md").read_text()
     assert "No AP of these weights is known" in card and "0.7123" not in card
     assert "trained from: random weights" in card and "trained on: drawn people" in card
+
+
+@pytest.mark.parametrize("pretrained, words", [
+    (True, "torchvision's weights of the backbone resnet18"), ("hf://org/net@v1", "hf://org/net@v1"),
+    ("mmpose/vitpose_b", "mmpose/vitpose_b (Apache-2.0; trained on from MAE")])
+def test_what_training_started_from_is_told_with_its_licence(pretrained, words):
+    assert _origin(ModelConfig(name="resnet18", pretrained=pretrained)).startswith(words)
+
+
+def test_drawn_people_are_called_so(tmp_path):
+    config = small_config()
+    config = replace(config, data=replace(config.data, train_ann_path="d/train.json",
+                                          val_ann_path="d/val.json", synthetic_train=5,
+                                          synthetic_val=5))
+    publish(write_checkpoint(tmp_path / "best.pth", config, best=BEST), "ann/dogs", "mit",
+            tmp_path / "dry")
+    card = (tmp_path / "dry" / "README.md").read_text()
+    assert "trained on: train.json (drawn people, unless" in card
+    assert "annotations: val.json (drawn people, unless" in card
 
 
 @pytest.mark.parametrize("words, sentence", [
@@ -140,11 +160,12 @@ def repositories(monkeypatch, tmp_path):
     services by several protocols."""
     root = tmp_path / "hub"
 
-    def files(name):
-        return [path.name for path in (root / name).iterdir()]
+    def info(name):
+        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=path.name)
+                                         for path in (root / name).iterdir()])
 
     monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(
-        repo_exists=lambda name: (root / name).is_dir(), list_repo_files=files,
+        repo_exists=lambda name: (root / name).is_dir(), model_info=info,
         create_repo=lambda name, exist_ok: (root / name).mkdir(parents=True, exist_ok=exist_ok),
         hf_hub_download=lambda name, file: str(root / name / file),
         upload_folder=lambda repo_id, folder_path, commit_message: shutil.copytree(
