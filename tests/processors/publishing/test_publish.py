@@ -94,7 +94,8 @@ def test_the_card_says_where_ap_comes_from(written):
     assert head["library_name"] == "simplepose" and head["license"] == "apache-2.0"
     assert head["pipeline_tag"] == "keypoint-detection"
     for words in ("| AP | AP50 | AP(L) |", "| 0.7123 | 0.9000 | - |",
-                  "after epoch 3, of the run begun on 2026-11-29", "annotations: val.json", "detections of boxes.json", "udp",
+                  "after epoch 3, of the run begun on 2026-11-29", "annotations: val.json",
+                  "detections of boxes.json", "udp",
                   "trained on: train.json, more.json", "licence may count",
                   "--weights hf://ann/dogs"):
         assert words in card
