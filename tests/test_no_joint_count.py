@@ -15,10 +15,11 @@ FILES = [ROOT / "main.py", ROOT / "hubconf.py", *(
     for path in sorted(ROOT.glob(f"{name}/**/*.py")))]
 COUNTS = {"configs/schema.py": 1,       # the default of model.num_joints, as COCO's the default
           "hubconf.py": 5,              # and of its functions
+          "processors/prediction/video_source.py": 1,      # a place in the header of an MP4
           "utils/decoders.py": 1,       # a pixel of a patch
           "utils/oks.py": 1}            # a power of 2
 NAMES = {"datasets/doctor/check_left_right.py":     # if they are there
-             {"nose", "left_eye", "right_eye"},
+             {"nose", "left_eye", "right_eye", "left_shoulder", "right_shoulder"},
          "processors/evaluation/joint_metrics.py":
              {"left_shoulder", "right_shoulder", "left_hip", "right_hip"}}
 DRAWS_PEOPLE = ROOT / "datasets" / "synthetic" / "body.py"      # and so has to name their joints

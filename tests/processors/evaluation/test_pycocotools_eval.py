@@ -191,7 +191,7 @@ def test_a_coco_object_is_not_changed():
 
 @pytest.mark.parametrize("content, words", [
     (None, r"\(data.val_ann_path\) does not exist"), ("{", "is not JSON"),
-    ("[]", "not a COCO annotation file"), ('{"annotations": []}', "has no images")])
+    ("[]", "not a COCO annotation file"), ('{"annotations": []}', "has no list of images")])
 def test_files_that_are_no_ground_truth(tmp_path, content, words):
     path = tmp_path / "truth.json"
     if content is not None:
