@@ -138,25 +138,31 @@ def _equal_counts(counts: np.ndarray, num_joints: int) -> Iterator[tuple[np.ndar
 def _suppress(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
               sigmas: Sequence[float], threshold: float, visible_above: float | None) -> np.ndarray:
     """OKS-NMS. -1 may also stand between kept positions."""
-    alike = oks_matrix(keypoints, keypoints, areas, areas, sigmas, visible_above) > threshold
+    images, poses, joints = keypoints.shape[:3]
     kept = np.ones(scores.shape, bool)
-    for better in range(scores.shape[1] - 1):
-        kept[:, better + 1:] &= ~(kept[:, better, None] & alike[:, better, better + 1:])
-    return np.where(kept, np.arange(scores.shape[1]), -1)
+    rows = max(1, ELEMENTS_AT_ONCE // (images * poses * joints))    # all, unless poses are many
+    for first in range(0, poses, rows):
+        part = slice(first, first + rows)
+        alike = oks_matrix(keypoints[:, part], keypoints, areas[:, part], areas, sigmas,
+                           visible_above) > threshold
+        for better in range(first, min(first + rows, poses - 1)):
+            kept[:, better + 1:] &= ~(kept[:, better, None] & alike[:, better - first, better + 1:])
+    return np.where(kept, np.arange(poses), -1)
 
 
 def _suppress_softly(keypoints: np.ndarray, scores: np.ndarray, areas: np.ndarray,
                      sigmas: Sequence[float], threshold: float, visible_above: float | None,
                      ) -> np.ndarray:
     """Soft OKS-NMS."""
-    alike = oks_matrix(keypoints, keypoints, areas, areas, sigmas, visible_above)
-    left, images = scores.copy(), np.arange(len(scores))
+    left, images = scores.copy(), np.arange(len(scores))[:, None]
     taken, free = np.full(scores.shape, -1), np.ones(scores.shape, bool)
     for turn in range(min(scores.shape[1], MAX_SOFT_KEPT)):
-        best = np.where(free, left, -np.inf).argmax(axis=1)
-        taken[:, turn] = best
+        best = np.where(free, left, -np.inf).argmax(axis=1)[:, None]
+        taken[:, turn] = best[:, 0]
         free[images, best] = False
-        left *= np.exp(-alike[images, best] ** 2 / threshold)
+        alike = oks_matrix(keypoints[images, best], keypoints, areas[images, best], areas, sigmas,
+                           visible_above)[:, 0]
+        left *= np.exp(-alike ** 2 / threshold)
     return taken
 
 

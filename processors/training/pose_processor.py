@@ -45,6 +45,7 @@ from processors.reports.curves import draw_curves
 from processors.reports.val_pictures import draw_results
 from processors.runtime.device_batches import device_batches
 from processors.runtime.launch import TRAIN_ON
+from processors.runtime.memory_order import channels_last
 from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.sync_bn import synchronise_batch_norm
@@ -154,7 +155,7 @@ class PoseProcessor:
         optim = self.config.optim
         self.net = self._new_net(stored_step is None).to(self.device)
         if optim.channels_last:
-            self.net = self.net.to(memory_format=torch.channels_last)
+            self.net = channels_last(self.net, self.config.codec.input_size, self.device)
         if optim.sync_bn:
             self.net = synchronise_batch_norm(self.net, self.device)
         self.averaged = ModelEma(self.net, optim.ema) if optim.ema else None

@@ -1,4 +1,6 @@
 """OKS and its suppressions, against the official keep lists and against loops pair by pair."""
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from benchmarks.oks_speed import (
     textbook_soft_nms,
 )
 from datasets.annotations.skeleton import load_skeleton
+from utils import oks
 from utils.oks import nms_per_image, oks_matrix, oks_nms, rescore, soft_oks_nms
 
 SIGMAS = load_skeleton("coco").sigmas
@@ -163,3 +166,26 @@ def test_no_poses_keep_none(kind):
     kept = nms_per_image(np.zeros(0, int), np.zeros((0, 17, 2)), np.zeros(0), np.zeros(0), SIGMAS,
                          kind=kind)
     assert kept.shape == (0,) and kept.dtype == np.int64
+
+
+@pytest.mark.parametrize("kind", ["oks", "soft_oks"])
+def test_many_poses_of_one_image_are_compared_in_parts(kind, monkeypatch):
+    rng = np.random.default_rng(0)
+    poses = np.repeat(rng.uniform(0, 400, (40, 17, 2)), 3, axis=0) + rng.normal(0, 2, (120, 17, 2))
+    arguments = (np.zeros(120, int), poses, rng.uniform(0, 1, 120), np.full(120, 9000.0),
+                 np.full(17, 0.08), 0.5, kind)
+    whole = nms_per_image(*arguments)
+    monkeypatch.setattr(oks, "ELEMENTS_AT_ONCE", 7 * 120 * 17)
+    assert 15 < len(whole) < 60
+    np.testing.assert_array_equal(nms_per_image(*arguments), whole)
+
+
+@pytest.mark.parametrize("kind", ["oks", "soft_oks"])
+def test_thousands_of_poses_need_no_memory_for_their_pairs(kind):
+    poses = np.random.default_rng(0).uniform(0, 4000, (1000, 17, 2))
+    tracemalloc.start()
+    nms_per_image(np.zeros(1000, int), poses, np.linspace(1, 0, 1000), np.full(1000, 9000.0),
+                  np.full(17, 0.08), 0.9, kind)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6      # 400e6 with all pairs of joints at once
