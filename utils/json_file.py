@@ -1,4 +1,4 @@
-"""Reading a JSON file that somebody else wrote."""
+"""Reading JSON that somebody else wrote."""
 import gc
 import json
 from collections.abc import Iterator
@@ -24,6 +24,14 @@ def gc_paused() -> Iterator[None]:
             gc.enable()
 
 
+def parse_json(text: str | bytes) -> Any:
+    """`json.loads`, which raises ValueError alone: also for what is nested too deeply."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error
+
+
 def read_json(path: str | Path, name: str = "") -> Any:
     """Its content. name: what messages call it, the path if not given.
 
@@ -31,14 +39,12 @@ def read_json(path: str | Path, name: str = "") -> Any:
     """
     path, name = Path(path), name or str(path)
     try:
-        return json.loads(read_file(path))
+        return parse_json(read_file(path))
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} does not exist: correct the path") from None
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}; give a JSON file") from error
-    except RecursionError:
-        raise UserError(f"{name} is nested too deeply to be read: download or write it again"
-                        ) from None
     except ValueError as error:     # not JSON, or not text at all
-        raise UserError(f"{name} is not JSON ({on_one_line(error)}): download or write it again"
-                        ) from error
+        what = ("nested too deeply to be read" if isinstance(error.__cause__, RecursionError)
+                else f"not JSON ({on_one_line(error)})")
+        raise UserError(f"{name} is {what}: download or write it again") from error

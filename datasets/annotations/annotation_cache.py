@@ -18,6 +18,7 @@ from datasets.annotations.persons import PersonTable
 from datasets.annotations.readers import read_persons
 from datasets.annotations.skeleton import Skeleton
 from utils.files import open_file, write_atomically
+from utils.json_file import parse_json
 from utils.log import log
 
 VERSION = 6
@@ -73,9 +74,10 @@ def _load(place: Path, made_from: str) -> PersonTable | None:
             if str(arrays["made_from"]) != made_from:
                 return None
             columns = {field.name: arrays[field.name] for field in fields(PersonTable)}
+            columns["notes"] = parse_json(str(columns["notes"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None     # not there, not readable, or cut short: it is made again
-    return PersonTable(**columns | {"notes": json.loads(str(columns["notes"]))})
+    return PersonTable(**columns)
 
 
 def _save(place: Path, persons: PersonTable, made_from: str) -> bool:

@@ -1,10 +1,10 @@
 """Files of other tools: what they are told by, so that a refusal names the tool and the way."""
-import json
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from utils.files import read_file
+from utils.json_file import parse_json
 
 EXPORT = "export it there as COCO keypoints or as YOLO pose, and import that"
 # Keys that a file has, or its first entry: what it is, and what to do.
@@ -39,8 +39,8 @@ def hint_at(path: Path, wanted: str) -> str:
             if data.startswith(start):
                 return _hint(*found, wanted)
         for text in (data, data.partition(b"\n")[0]):       # one JSON, or one in each line
-            with suppress(ValueError, RecursionError):
-                return hint_of(json.loads(text), wanted)
+            with suppress(ValueError):
+                return hint_of(parse_json(text), wanted)
     return ""
 
 

@@ -24,6 +24,7 @@ from datasets.crops.images import ImageError, decode
 from utils.errors import UserError
 from utils.files import open_file, read_file
 from utils.geometry import CropGeometry
+from utils.json_file import parse_json
 
 VERSION = 3
 PIECE = [
@@ -190,7 +191,7 @@ def header_line(header: dict[str, Any]) -> bytes:
 def _parse_header(line: bytes) -> dict[str, Any] | None:
     """The header in a line of `header_line`, or None if it is none of this version."""
     try:
-        header = json.loads(line)
+        header = parse_json(line)
     except ValueError:
         return None
     if not isinstance(header, dict) or header.get("version") != VERSION:

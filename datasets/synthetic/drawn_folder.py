@@ -16,6 +16,7 @@ from pathlib import Path
 from configs.schema import DataConfig
 from utils.errors import UserError
 from utils.files import write_atomically
+from utils.json_file import parse_json
 from utils.outputs import cannot_write
 
 STREAMS = {"train": 0, "val": 1}    # so that the two sets of a seed differ
@@ -156,7 +157,7 @@ def _read_mark(folder: Path) -> dict:
     if not path.is_file() or path.is_symlink():
         return {}
     try:
-        mark = json.loads(path.read_bytes())
+        mark = parse_json(path.read_bytes())
     except ValueError:
         return {}
     kinds = {"what": str, "annotations": str, "images": int, "seed": int}

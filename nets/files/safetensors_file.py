@@ -11,6 +11,7 @@ import torch
 
 from nets.files.plain_values import plain_values
 from utils.errors import UserError
+from utils.json_file import parse_json
 
 LARGEST_TABLE = 10 * 2 ** 20            # bytes of a file's table of tensors, with its texts
 OURS = "simplepose"                     # the text that holds what a checkpoint of ours has besides
@@ -43,8 +44,8 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 
 def _content(text: str, path: Path) -> dict[str, Any]:
     try:
-        content = plain_values(json.loads(text))
-    except (ValueError, RecursionError):    # UserError is a ValueError
+        content = plain_values(parse_json(text))
+    except ValueError:      # UserError is one, too
         content = None
     if not isinstance(content, dict):
         raise UserError(f"{path}: the settings in it are no JSON of this project: the file is "

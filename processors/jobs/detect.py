@@ -26,6 +26,7 @@ from processors.runtime.stop import StopRequest
 from processors.runtime.torch_errors import USE_CURES, torch_errors_named
 from utils.errors import UserError
 from utils.files import open_to_append
+from utils.json_file import parse_json
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 from utils.outputs import cannot_write, ensure_output, marked_json, write_output
 
@@ -110,7 +111,7 @@ class Part:
                              f"detector: run that one to its end, or remove the file")
         try:
             for line in lines[1:]:
-                self.found += json.loads(line)
+                self.found += parse_json(line)
         except (ValueError, TypeError) as error:
             raise UserError(f"{path} is damaged ({error}): remove it to start over") from error
         write_output(path, b"".join(lines) or header, "--out")

@@ -28,6 +28,7 @@ from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_to_evaluate
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
+from utils.json_file import parse_json
 
 METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"
@@ -149,7 +150,7 @@ def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
     if METADATA not in metadata:
         return None
     try:
-        content = json.loads(metadata[METADATA])
+        content = parse_json(metadata[METADATA])
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("format") != FORMAT or not isinstance(

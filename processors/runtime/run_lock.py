@@ -16,6 +16,7 @@ from typing import IO
 
 from utils.errors import UserError
 from utils.files import temporary
+from utils.json_file import parse_json
 from utils.log import log
 from utils.outputs import ensure_no_link, ensure_replaceable
 
@@ -90,7 +91,7 @@ class RunLock:
         """Who holds it, in words."""
         run = f"{self.path.stem} in {self.path.parent}"
         try:
-            who = json.loads(self.path.read_text(encoding="utf-8"))
+            who = parse_json(self.path.read_bytes())
             return (f"{run} is being trained by process {who['pid']} on {who['host']} since "
                     f"{who['since']}")
         except (OSError, ValueError, LookupError, TypeError):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.files import naming, open_to_append
+from utils.json_file import parse_json
 from utils.log import log
 
 
@@ -86,8 +87,8 @@ class MetricsFile:
             content = self.path.read_bytes()
         for text in content.splitlines():
             try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):    # RecursionError: nested thousands deep
+                line = parse_json(text)
+            except ValueError:
                 line = None
             if not isinstance(line, dict):
                 foreign += bool(text.strip())

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from utils.errors import UserError
-from utils.json_file import read_json
+from utils.json_file import parse_json, read_json
 
 
 @pytest.mark.parametrize("content, words", [
@@ -16,6 +16,12 @@ def test_what_is_no_json_is_said(tmp_path, content, words):
     with pytest.raises(ValueError, match=rf"^the labels {words}.*again$") as caught:
         read_json(path, "the labels")
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["{", "", "[" * 10 ** 5, b'{"a":' * 10 ** 5, b"\xff"])
+def test_a_text_that_is_no_json_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        parse_json(text)
 
 
 def test_what_is_no_file_is_said(tmp_path):

@@ -90,6 +90,16 @@ def test_a_damaged_cache_is_made_again(path, reads, content):
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("notes", ["[" * 10 ** 5, "{", ""])
+def test_a_cache_whose_notes_cannot_be_read_is_made_again(path, reads, notes):
+    good = load(path)
+    place = cache_paths(path, COCO, "hrnet")[0]
+    with np.load(place) as arrays:
+        np.savez(place, **{**arrays, "notes": np.array(notes)})
+    assert_same(load(path), good)
+    assert len(reads) == 2
+
+
 def test_a_flipped_bit_in_the_cache_is_noticed(path, reads):
     good = load(path)
     place = cache_paths(path, COCO, "hrnet")[0]

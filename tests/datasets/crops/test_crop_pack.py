@@ -243,6 +243,13 @@ def test_a_damaged_header_is_noticed(coco_files, make_pack, old, new):
         packed(coco_files, path)
 
 
+def test_a_header_that_is_nested_too_deeply_is_noticed(coco_files, make_pack):
+    path = make_pack()
+    index_path(path).write_bytes(b'{"version": ' * 10 ** 5 + b"\n")
+    with pytest.raises(UserError, match="pack.index .* is no index of .*, or is damaged: pack ag"):
+        packed(coco_files, path)
+
+
 def test_a_file_that_becomes_shorter_while_it_is_used(coco_files, make_pack):
     path = make_pack()
     dataset = packed(coco_files, path)

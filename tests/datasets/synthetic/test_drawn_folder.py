@@ -60,6 +60,15 @@ def test_annotations_are_not_written_beside_a_users_files(tmp_path, name):
             + name.split("/")[0], train_ann_path=str(tmp_path / "labels" / "typo.json"))
 
 
+@pytest.mark.parametrize("mark", ["[" * 10 ** 5, '{"what": ' * 10 ** 5, "{", "[1]"])
+def test_a_mark_that_is_none_of_ours_is_a_users_file(tmp_path, mark):
+    folder = tmp_path / "set" / "train"
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text(mark)
+    (folder / "000000000001.jpg").write_bytes(b"of the user")
+    refused(tmp_path, "train")
+
+
 def test_a_link_to_a_users_folder_is_refused_and_one_to_an_empty_folder_is_not(tmp_path):
     for name in ("full", "empty"):
         (tmp_path / name).mkdir()

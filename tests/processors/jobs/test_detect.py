@@ -174,7 +174,7 @@ def test_a_damaged_part_is_said(tmp_path, folder):
     with pytest.raises(KeyboardInterrupt):
         detect_images(folder, out, Brightest(fail_at=8))
     lines = part.read_bytes().splitlines(keepends=True)
-    for middle in (b"rubbish\n", b"5\n", b"\xff\n"):
+    for middle in (b"rubbish\n", b"5\n", b"\xff\n", b"[" * 10 ** 5 + b"\n"):
         part.write_bytes(lines[0] + middle + lines[2])
         with pytest.raises(ValueError, match="x.json.part is damaged .* remove it"):
             detect_images(folder, out, Brightest())

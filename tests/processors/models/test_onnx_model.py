@@ -123,6 +123,13 @@ def test_hostile_metadata_are_only_read(tmp_path):
         load_onnx_model(path)
 
 
+@pytest.mark.parametrize("content", ["[" * 10 ** 5, '{"format": ' * 10 ** 5, "", "5"])
+def test_metadata_that_are_none_are_one_sentence(tmp_path, content):
+    path = write_net(tmp_path / "net.onnx", metadata={METADATA: content})
+    with pytest.raises(ValueError, match="net.onnx are not those of .*: export the network again"):
+        load_onnx_model(path)
+
+
 def decoded_net(path):
     """(B, 17, 3), in two outputs, as a file of ours that decodes by itself."""
     config = Config(model=ModelConfig(), codec=CodecConfig(input_size=(64, 96)))

@@ -74,7 +74,7 @@ def test_one_that_ends_soon_is_waited_for(tmp_path, other, monkeypatch, caplog):
     assert f"process {other.pid} on" in caplog.text and caplog.text.count("waiting up to") == 1
 
 
-@pytest.mark.parametrize("host", ["x", "x" * 200])
+@pytest.mark.parametrize("host", ["x", "x" * 200, '", "since": ' + "[" * 10 ** 5])
 def test_what_a_dead_process_left_holds_nobody(tmp_path, host):
     """Also where a living process has its pid by now: here the first of all."""
     (tmp_path / "pose.lock").write_text(
