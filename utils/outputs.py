@@ -6,13 +6,21 @@ holds and whether the place can be written. What is ours is told by how the file
 """
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from utils.errors import UserError
-from utils.files import naming, read_ends, remove_leftovers, try_to_write, write_atomically
+from utils.files import (
+    naming,
+    open_to_append,
+    read_ends,
+    remove_leftovers,
+    try_to_write,
+    write_atomically,
+)
 
 MARK = b"SimplePose"
 SPAN = 1 << 16          # bytes of the beginning and of the end that are looked at
@@ -72,9 +80,27 @@ def ensure_no_link(path: Path, option: str) -> None:
                         f"it, or choose another name")
 
 
+def ensure_not_kept(path: Path, option: str) -> None:
+    """Raise UserError for a file of another user in a folder with the sticky bit, such as /tmp:
+    there only its owner may replace it."""
+    if os.path.lexists(path) and path.parent.stat().st_mode & stat.S_ISVTX and os.geteuid() not in (
+            0, path.parent.stat().st_uid, path.lstat().st_uid):
+        raise UserError(f"{option}: {path} is another user's, and its folder lets nobody else "
+                        f"replace it (sticky bit): choose another folder or name")
+
+
+def ensure_appendable(path: Path, option: str) -> None:
+    """Raise OSError, with place and cure, where no lines can be added to a file that is there."""
+    try:
+        open_to_append(path).close()
+    except OSError as error:
+        raise cannot_write(path, option, error) from error
+
+
 def ensure_output(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = ()) -> None:
     """`ensure_replaceable` and `ensure_writable`, asked before the work."""
     ensure_replaceable(path, kind, option, inputs)
+    ensure_not_kept(path, option)
     ensure_writable(path, option)
 
 

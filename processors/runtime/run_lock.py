@@ -64,11 +64,12 @@ class RunLock:
                 folder.rmdir()
 
     def ensure_held(self) -> None:
-        """Hold it again where somebody has removed its file. Raises UserError where another process
-        has taken the run since."""
+        """Hold it again where somebody has removed its file. Raises UserError where the folder has
+        gone, or another process has taken the run since."""
         file = self.held.get(self.path)
         if file is None or _is_at(self.path, file):
             return
+        self.ensure_folder()
         self.held.pop(self.path).close()
         if not self._taken():
             raise UserError(f"{self.holder()}, too, since {self.path} was removed while this "
@@ -76,6 +77,14 @@ class RunLock:
                             f"other one goes on")
         log.warning("%s was removed while the run goes on, and is there again: it keeps a second "
                     "run of this name out", self.path)
+
+    def ensure_folder(self) -> None:
+        """Raise UserError where it has gone: nothing of the run is to be begun in another one."""
+        if not self.path.parent.is_dir():
+            raise UserError(f"val.weight_path: the folder {self.path.parent} was moved or removed "
+                            f"while {self.path.stem} was being trained in it, which ends with "
+                            f"that: bring it back, and the same command goes on from the last "
+                            f"checkpoint in it")
 
     def is_held_by_another(self) -> bool:
         """Whether a run is going on in another process."""
@@ -145,6 +154,7 @@ class RunLock:
         try:
             file.write(_mark())
             file.flush()
+            os.fsync(file.fileno())     # a power cut, too, leaves it whole under its name or not
             try:
                 os.link(new, self.path)
             except FileExistsError:
@@ -213,5 +223,5 @@ def _is_at(path: Path, file: IO[str]) -> bool:
     so may people who tidy up."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(file.fileno()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False

@@ -180,8 +180,7 @@ class PoseProcessor:
         """Train to the last epoch, evaluating on the way; returns the best metrics."""
         self.broken, self.saved_at = set(), time.monotonic()
         self.step_stats = StepStatsQueue(self.parallel)
-        self.folder.hold()
-        try:
+        with self.folder.held():
             self.folder.keep_older(*self.older)     # now that all that the run needs is there
             self.run_log = RunLog(
                 self.folder.path, run=self.state.run_id, step=self.state.step,
@@ -190,8 +189,6 @@ class PoseProcessor:
             with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
                 self._run_epochs()
             self.say_the_end()
-        finally:
-            self.folder.release()
         return self.state.best
 
     def _run_epochs(self) -> None:

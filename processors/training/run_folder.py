@@ -1,6 +1,7 @@
 """RunFolder: the files of a run, which lie in `val.weight_path` and are named after it."""
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from processors.models.checkpoint import (
 )
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError
-from utils.outputs import ensure_no_link, ensure_replaceable
+from utils.outputs import (
+    ensure_appendable,
+    ensure_no_link,
+    ensure_not_kept,
+    ensure_replaceable,
+)
 
 
 class RunFolder:
@@ -40,19 +46,37 @@ class RunFolder:
             self._ensure_ours()
             self.lock = prepare_folder(self.path, self.model_name)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """`hold` it, and `release` it at the end. Raises UserError, too, where the folder is moved
+        or removed meanwhile, which shows at whatever is written next."""
+        self.hold()
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            if self.lock:
+                self.lock.ensure_folder()
+            raise
+        finally:
+            self.release()
+
     def _ensure_ours(self) -> None:
-        """Raise UserError where something of others, or a link, lies under a name of the run. What
-        is left of `last` may be damaged: `load` sees to it."""
-        option = "val.weight_path and model_name"
+        """Raise UserError where something of others, or a link, lies under a name of the run, and
+        OSError where what is there could not be written at its time. What is left of `last` may be
+        damaged: `load` sees to it."""
+        option, metrics = "val.weight_path and model_name", self.path / "metrics.jsonl"
         kinds = {self.best: "checkpoint", previous(self.last): "checkpoint",
                  self.results: "keypoint results", self.curves: "picture",
-                 self.pictures: "picture", self.path / "metrics.jsonl": "metrics"}
+                 self.pictures: "picture", metrics: "metrics"}
         for path in (*kinds, self.last):
             ensure_no_link(path, option)
+            ensure_not_kept(path, option)
         for path, kind in kinds.items():
             ensure_replaceable(path, kind, option, self.inputs)
         if self.last.is_dir():
             ensure_replaceable(self.last, "checkpoint", option)
+        if metrics.exists():
+            ensure_appendable(metrics, option)
 
     def ensure_no_input(self, pretrained: str | bool) -> None:
         """Raise UserError where a new run would overwrite the weights that it begins with."""

@@ -2,12 +2,34 @@
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from utils.files import naming, open_to_append
 from utils.json_file import parse_json
 from utils.log import log
+
+LARGEST = 1e15      # of numbers that a picture can show
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or type(value) in (int, float) and abs(value) < LARGEST
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
+
+NEEDED: dict[str, dict[str, Callable[[Any], bool]]] = {     # of a kind of line
+    "train": {"step": _is_count, "loss": _is_number, "lr": _is_number},
+    "val": {"epoch": _is_count, "AP": _is_number, "weights": lambda name: type(name) is str}}
+
+
+def _is_whole(line: dict[str, Any]) -> bool:
+    kind = line.get("kind")
+    return type(kind) is str and all(key in line and fits(line[key])
+                                     for key, fits in NEEDED.get(kind, {}).items())
 
 
 class RunLog:
@@ -41,8 +63,8 @@ class RunLog:
             log.info(text, *values)
 
     def read(self) -> list[dict]:
-        """All lines of this run."""
-        return self.metrics.read()
+        """All whole lines of this run."""
+        return self.metrics.read(_is_whole)
 
 
 def open_tensorboard(folder: Path, step: int) -> Any:
@@ -77,9 +99,10 @@ class MetricsFile:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self) -> list[dict]:
+    def read(self, is_whole: Callable[[dict], bool] = lambda line: True) -> list[dict]:
         """All lines that carry this object's common values. Other programs may write here, too:
-        what is no JSON object, such as a line cut off by a kill, is left out and counted once."""
+        what is no JSON object, such as a line cut off by a kill, or is not whole, is left out and
+        counted once."""
         if not self.path.is_file():
             return []
         lines, foreign = [], 0
@@ -93,9 +116,12 @@ class MetricsFile:
             if not isinstance(line, dict):
                 foreign += bool(text.strip())
             elif all(line.get(key) == value for key, value in self.common.items()):
-                lines.append(line)
+                if is_whole(line):
+                    lines.append(line)
+                else:
+                    foreign += 1
         if foreign > self.foreign:
-            log.warning("%s: %d lines are no JSON objects, as after a kill, and are left out",
-                        self.path, foreign)
+            log.warning("%s: %d lines are no JSON objects, as after a kill, or lack what their "
+                        "kind has, and are left out", self.path, foreign)
         self.foreign = foreign
         return lines

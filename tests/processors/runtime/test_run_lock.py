@@ -3,6 +3,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -240,6 +241,44 @@ def test_it_is_never_empty_whenever_its_process_is_killed(tmp_path, monkeypatch,
     lock.take()
     assert json.loads(lock.path.read_text())["pid"] == os.getpid()
     assert [path.name for path in tmp_path.iterdir()] == ["pose.lock"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_power_cut_leaves_none_that_is_empty(tmp_path, monkeypatch, links):
+    """As of a file that got its name before the disk had its content."""
+    synced = []
+    really = {name: getattr(run_lock.os, name) for name in ("link", "replace", "fsync")}
+
+    def named(how):
+        def named(new, path):
+            assert os.stat(new).st_ino in synced and os.stat(new).st_size
+            if how == "link" and not links:
+                raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+            really[how](new, path)
+        return named
+    for how in ("link", "replace"):
+        monkeypatch.setattr(run_lock.os, how, named(how))
+    monkeypatch.setattr(run_lock.os, "fsync", lambda file: (
+        synced.append(os.fstat(file).st_ino), really["fsync"](file)))
+    RunLock(tmp_path, "pose").take()
+    assert synced and (tmp_path / "pose.lock").exists()
+
+
+@pytest.mark.parametrize("gone", ["moved", "removed", "a file"])
+def test_a_folder_that_has_gone_is_said(tmp_path, gone):
+    lock, folder = RunLock(tmp_path / "run", "pose"), tmp_path / "run"
+    lock.take()
+    if gone == "moved":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        shutil.rmtree(folder)
+    if gone == "a file":
+        folder.write_text("")
+    with pytest.raises(UserError, match=f"^val.weight_path: the folder {folder} was moved or remo"):
+        lock.ensure_held()
+    lock.release()
+    assert (tmp_path / "elsewhere").exists() == (gone == "moved")
+    assert folder.exists() == (gone == "a file")
 
 
 def test_without_locks_it_says_so_and_goes_on(tmp_path, monkeypatch, caplog):

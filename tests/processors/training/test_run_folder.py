@@ -1,6 +1,8 @@
 """Whose the files of a run are, which of them are kept, and which are named at the end."""
 import dataclasses
+import os
 import re
+import shutil
 
 import pytest
 
@@ -8,6 +10,7 @@ from processors.models.checkpoint import load_checkpoint
 from processors.runtime import run_lock
 from processors.training.run_folder import RunFolder
 from tests.processors.training.written import equal, lines, weights
+from utils import outputs
 from utils.errors import UserError
 from utils.outputs import marked_json
 
@@ -191,3 +194,42 @@ def test_boxes_that_the_run_would_overwrite_are_told_before_the_work(tiny, tmp_p
     path.write_text(marked_json('[{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2]}]'))
     with pytest.raises(UserError, match="quickstart_results.json would be overwritten, which the"):
         tiny(**{"val.boxes": path})
+
+
+def test_a_file_that_takes_no_more_lines_is_told_before_the_work(tmp_path, monkeypatch):
+    """As one of another user's run in a shared folder."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"run": "2026-01-01", "model_name": "other", "kind": "train"}\n')
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(outputs, "open_to_append", refuse)
+    with pytest.raises(PermissionError, match=f"{path} cannot be written .* or give another place"):
+        RunFolder(str(tmp_path), "tiny", 0).hold()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["tiny_last.pth", "tiny_best.pth", "tiny_curves.png"])
+def test_what_another_user_keeps_is_told_before_the_work(tmp_path, monkeypatch, name):
+    (tmp_path / name).write_bytes(b"")
+    tmp_path.chmod(0o1777)
+    monkeypatch.setattr(outputs.os, "geteuid", lambda: os.getuid() + 4711)
+    with pytest.raises(UserError, match=f"{name} is another user's, .* choose another folder or"):
+        RunFolder(str(tmp_path), "tiny", 0).hold()
+    tmp_path.chmod(0o777)
+    folder = RunFolder(str(tmp_path), "tiny", 0)
+    folder.hold(), folder.release()
+
+
+@pytest.mark.parametrize("when", ["_save", "say_the_end", "_run_epochs"])
+def test_a_folder_that_is_moved_while_it_trains_is_said(tiny, tmp_path, when):
+    processor, folder = tiny(**{"optim.epochs": 1}), tmp_path / "weights"
+    really = getattr(processor, when)
+
+    def moved(*rest):
+        shutil.move(folder, tmp_path / "elsewhere")
+        really(*rest)
+    setattr(processor, when, moved)
+    with pytest.raises(UserError, match=f"^val.weight_path: the folder {folder} was moved or remo"):
+        processor.run()
+    assert not folder.exists()

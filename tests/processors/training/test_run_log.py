@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from processors.training.run_log import MetricsFile
+from processors.reports.curves import draw_curves
+from processors.training.run_log import MetricsFile, RunLog
 
 
 @pytest.fixture
@@ -63,3 +64,23 @@ def test_foreign_lines_are_left_out_and_counted_once(metrics, line, caplog):
     for _ in range(2):      # it is read after every epoch
         assert [row["step"] for row in metrics.read()] == [1, 2]
     assert caplog.text.count(f"{metrics.path}: 2 lines are no JSON objects") == 1
+
+
+TRAIN = {"kind": "train", "step": 3, "epoch": 1, "loss": 0.5, "lr": 0.1}
+VAL = {"kind": "val", "step": 3, "epoch": 1, "AP": 0.5, "weights": "net"}
+
+
+@pytest.mark.parametrize("whole, key, values", [
+    (TRAIN, "kind", [["train"], 3]), (TRAIN, "step", ["3", None, -1, 10 ** 400]),
+    (TRAIN, "loss", ["a", [1], True, 1e300]), (TRAIN, "lr", [{}]), (VAL, "kind", [None]),
+    (VAL, "weights", [["net"]]), (VAL, "epoch", [{}, 1.5]), (VAL, "AP", ["0.5", [0.5]])])
+def test_lines_that_lack_what_their_kind_has_are_left_out_and_counted(tmp_path, caplog, whole, key,
+                                                                      values):
+    log = RunLog(tmp_path, run="a", model_name="pose", step=0, rank=0, tensorboard=False)
+    odd = [{name: value for name, value in whole.items() if name != key},
+           *(whole | {key: value} for value in values)]
+    for line in [TRAIN, *odd, VAL, VAL | {"AP": None}, {"kind": "note", "step": 1}]:
+        log.metrics.add(**line)
+    draw_curves(log.read(), tmp_path / "curves.png")
+    assert [line["kind"] for line in log.read()] == ["train", "val", "val", "note"]
+    assert caplog.text.count(f"{len(odd)} lines are no JSON objects, as after a kill, or lack") == 1
