@@ -86,7 +86,10 @@ def call(job: Job) -> object:
 
 def with_command(words: list[str]) -> list[str]:
     """The words with the command before them that was left out. Raises UserError for a word that
-    looks like a mistyped command."""
+    looks like a mistyped command, and for an empty one, which would be taken for a folder."""
+    if "" in words:
+        raise UserError("the command line has an empty word, as of a variable of the shell that is "
+                        "not set: give its value, or leave it out")
     if words and words[0] in (*COMMANDS, "-h", "--help"):
         return words
     near = most_like(words[0], COMMANDS) if words else []

@@ -63,6 +63,8 @@ def test_a_wrong_yaml_is_one_sentence(recipe, capsys, wrong, words):
     (["other.txt"], "other.txt does not exist: give the path"),
     (["rum.yaml"], "did you mean run.yaml?"),
     (["trian"], "no command or YAML file trian: did you mean train?"),
+    ([""], "the command line has an empty word, as of a variable of the shell that is not set"),
+    (["evaluate", "run.yaml", "--weights", ""], "the command line has an empty word"),
     (["run.yaml", "other.yaml"], "the command line has 'other.yaml'"),
     (["run.yaml", "optim.lr=fast"], "the command line: optim.lr is 'fast'"),
     (["run.yaml", "model.num_joints=16"], "data.skeleton 'coco' has 17 joints"),

@@ -18,6 +18,7 @@ from nets.files.pickle_checks import ensure_readable
 from nets.files.plain_values import StandIn, Unread, plain_values
 from nets.files.safetensors_file import read_safetensors
 from utils.errors import UserError
+from utils.shown import shown
 
 # Training code stores these beside the weights, where nobody needs them: they are passed over.
 PASSED_OVER = (
@@ -27,6 +28,7 @@ PASSED_OVER = (
     "pathlib._local.PosixPath", "pathlib._local.WindowsPath", "datetime.datetime",
     "datetime.date", "argparse.Namespace")
 HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")   # the weights in a folder from there
+FORMAT = "simplepose 1"                 # of our own checkpoints
 PICKLES_OF_OLD = 5                      # in a file from before PyTorch 1.6, before the numbers
 LARGEST_PICKLE = 100 * 2 ** 20          # bytes; the networks here have under one million
 YOLO = ("ultralytics.", "models.yolo.", "models.common.")   # where YOLO's classes live
@@ -45,14 +47,14 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
     path = next(in_folder, path)
     ensure_file(path, "weights/pose_best.pth")
     if path.suffix == ".safetensors":
-        return read_safetensors(path)
+        return _of_known_format(read_safetensors(path), path)
     known: list = [(Unread, name) for name in PASSED_OVER]
     known += [(StandIn, name) for name in modules]
     try:
         with torch.serialization.safe_globals(known), warnings.catch_warnings():
             warnings.simplefilter("ignore")    # on odd pickles, which fail right after
             _ensure_sound(path)
-            return plain_values(torch.load(path, map_location="cpu", weights_only=True))
+            content = plain_values(torch.load(path, map_location="cpu", weights_only=True))
     except PermissionError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror}; change its rights or give "
                         f"another file") from error
@@ -68,6 +70,17 @@ def read_weights_file(path: str | Path, modules: Collection[str] = ()) -> Any:
         raise UserError(f"{path} cannot be read as a PyTorch checkpoint ({reason}): it is cut "
                         f"short, damaged or was not written by torch.save; get it again"
                         ) from error
+    return _of_known_format(content, path)
+
+
+def _of_known_format(content: Any, path: Path) -> Any:
+    """The content; or UserError if it is ours, but of a version that is not known here: what its
+    settings mean would be guessed."""
+    found = content.get("format") if isinstance(content, dict) else None
+    if isinstance(found, str) and found.startswith("simplepose ") and found != FORMAT:
+        raise UserError(f"{path} is of the format {shown(found)}, and this version of the project "
+                        f"reads {FORMAT!r}: update the project, or take another file")
+    return content
 
 
 def ensure_file(path: Path, example: str) -> None:

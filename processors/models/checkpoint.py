@@ -11,15 +11,13 @@ from typing import Any
 
 import torch
 
-from nets.files.weights_file import read_weights_file
+from nets.files.weights_file import FORMAT, read_weights_file
 from processors.models.stored_run import ensure_run
 from processors.runtime.run_lock import RunLock
 from utils.errors import UserError, first_line
 from utils.files import remove_leftovers, temporary, try_to_write, write_atomically
 from utils.log import log
 from utils.outputs import ensure_folder
-
-FORMAT = "simplepose 1"
 
 
 def prepare_folder(folder: Path, model_name: str) -> RunLock:
@@ -61,8 +59,9 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = Fal
             raise
         # torch turns the disk's error into a RuntimeError about file positions
         reason = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise OSError(f"the checkpoint {path} could not be written ({first_line(reason)}); the "
-                      f"one before it is untouched; make room or set val.weight_path") from error
+        before = "the one before it is untouched; " if path.exists() else ""
+        raise OSError(f"the checkpoint {path} could not be written ({first_line(reason)}); "
+                      f"{before}make room or set val.weight_path") from error
 
 
 def _keep_as_previous(path: Path) -> None:

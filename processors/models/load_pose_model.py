@@ -10,10 +10,9 @@ from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from nets import PoseNet, build_net
 from nets.files.load_report import LoadReport
-from nets.files.weights_file import read_weights_file
+from nets.files.weights_file import FORMAT, read_weights_file
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
-from processors.models.checkpoint import FORMAT
 from processors.models.onnx_model import load_onnx_model
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.stored_run import stored_config

@@ -17,6 +17,7 @@ from datasets.annotations.skeleton import skeleton_from_dict
 from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError
+from utils.shown import shown
 
 SHARES = {score for metric, scores in SCORES.items() if metric not in ("epe", "nme")
           for score in scores}
@@ -57,7 +58,8 @@ def ensure_run(state: Mapping[str, Any], path: Path) -> None:
     state = {"without_better": 0, **state}       # old files do not count
     for key, (fits, words) in KINDS.items():
         if key not in state or not fits(state[key]):
-            found = _kind(state[key]) if key in state else "missing"
+            found = "missing" if key not in state else (
+                key == "best" and _odd_score(state[key]) or _kind(state[key]))
             raise UserError(f"{path} is no state of a run: its key {key} is {found} and not "
                             f"{words}; take another file")
     step, steps, evaluated = state["step"], state["steps_per_epoch"], state["evaluated"]
@@ -112,13 +114,17 @@ def _is_scaler(value: Any) -> bool:
         type(number) in (int, float) and 0 <= number < math.inf for number in value.values()))
 
 
-def _is_best(value: Any) -> bool:
-    return (isinstance(value, dict) and type(value.get("AP")) in (int, float)
-            and math.isfinite(value["AP"])
-            and all(type(item) in (int, float, str, type(None)) for item in value.values())
-            # with an AP of 7 no later epoch could be the best
-            and not any(isinstance(value[key], int | float) and abs(value[key]) > 1
-                        for key in SHARES & value.keys()))
+def _odd_score(best: Any) -> str:
+    """Which number of an evaluation cannot be, in words; "" if none is."""
+    if not isinstance(best, dict):
+        return ""
+    if type(best.get("AP")) not in (int, float) or not abs(best["AP"]) <= 1:
+        return f"one with AP {_kind(best['AP'])}" if "AP" in best else "one without AP"
+    for key, value in best.items():     # with an AP of 7 no later epoch could be the best
+        if type(value) not in (int, float, str, type(None)) or (
+                key in SHARES and isinstance(value, int | float) and abs(value) > 1):
+            return f"one with {shown(key)} {_kind(value)}"
+    return ""
 
 
 def _is_random_state(value: Any) -> bool:
@@ -138,7 +144,8 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "steps_per_epoch": (lambda value: _is_count(value) and value > 0, "a number of steps"),
     "evaluated": (_is_count, "a number of epochs"),
     "skipped": (_is_count, "a number of steps"),
-    "best": (_is_best, "numbers of an evaluation with a finite AP, up to 1"),
+    "best": (lambda value: isinstance(value, dict) and not _odd_score(value),
+             "numbers of an evaluation with a finite AP, up to 1"),
     "without_better": (_is_count, "a number of evaluations"),
     "random": (_is_random_state, "the state of a random generator"),
     "run": (lambda value: type(value) is str and len(value) < 100, "a name of a run"),

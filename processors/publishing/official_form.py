@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from nets.files.safetensors_file import safetensors_bytes
-from nets.files.weights_file import HUGGING_FACE
+from nets.files.weights_file import FORMAT, HUGGING_FACE
 from nets.official_forms import FORMS, assumed_otherwise, ensure_expressible, in_form
-from processors.models.checkpoint import FORMAT
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
 from utils.errors import UserError

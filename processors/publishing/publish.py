@@ -12,9 +12,9 @@ from configs.loader import config_to_dict
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.skeleton import skeleton_to_dict
 from nets.files.safetensors_file import safetensors_bytes
+from nets.files.weights_file import FORMAT
 from nets.zoo.hub import PREFIX, WHOLE, hub_errors, hub_package
 from nets.zoo.weights_by_name import find_weights
-from processors.models.checkpoint import FORMAT
 from processors.models.load_pose_model import load_network, read_checkpoint
 from processors.publishing.model_card import LIBRARY, best_of, model_card
 from utils.errors import UserError

@@ -9,9 +9,14 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nets.files.plain_values import plain_values
+from nets.files.safetensors_file import safetensors_bytes
 from nets.files.weights_file import read_weights_file
+from nets.pretrained import load_weights
+from processors.models.checkpoint import load_checkpoint
+from processors.models.load_pose_model import load_pose_model
 
 
 class Command:
@@ -183,3 +188,25 @@ def test_a_folder_from_hugging_face_is_read(tmp_path, name):
     else:
         pytest.importorskip("safetensors.torch").save_file(state, tmp_path / name)
     assert torch.equal(read_weights_file(tmp_path)["head.conv.bias"], torch.ones(2))
+
+
+@pytest.mark.parametrize("found", ["simplepose 9", "simplepose 10", "simplepose next"])
+def test_our_own_format_of_another_version_is_refused_by_all_that_read_weights(tmp_path, found):
+    """What its settings mean would be guessed."""
+    path = tmp_path / "new.pth"
+    torch.save({"format": found, "ema": {"weight": torch.ones(1)}}, path)
+    words = f"new.* is of the format '{found}', and .* reads 'simplepose 1': update the project"
+    refused(path, words)
+    for read in (load_checkpoint, lambda path: load_pose_model(path, device="cpu"),
+                 lambda path: load_weights(nn.Linear(1, 1), path)):
+        with pytest.raises(ValueError, match=words):
+            read(path)
+    path = tmp_path / "new.safetensors"
+    path.write_bytes(safetensors_bytes({"weight": torch.ones(1)}, {"format": found}))
+    refused(path, words)
+
+
+@pytest.mark.parametrize("found", ["simplepose 1", "other 9", 9, None])
+def test_other_words_under_format_mean_nothing(tmp_path, found):
+    torch.save({"format": found}, tmp_path / "x.pth")
+    assert read_weights_file(tmp_path / "x.pth") == {"format": found}

@@ -18,10 +18,10 @@ from configs.loader import config_to_dict, load_config
 from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from datasets.synthetic.data_set import ensure_synthetic
 from nets import build_net
+from nets.files.weights_file import FORMAT
 from processors.evaluation.coco_metrics import COCO_METRICS
 from processors.jobs import evaluate as module
 from processors.jobs.evaluate import evaluate, evaluate_weights
-from processors.models.checkpoint import FORMAT
 from processors.models.load_pose_model import load_pose_model
 from processors.models.weights_against_config import config_for_weights
 from processors.runtime.run_lock import RunLock

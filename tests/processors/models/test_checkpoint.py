@@ -324,3 +324,17 @@ def test_every_older_run_is_kept_and_its_files_have_one_number(last):
         "best.old.4")}
     assert [load_checkpoint(last.with_suffix(f".old{n}.pth"))["step"]
             for n in ("", ".2", ".3")] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_the_one_before_is_named_where_there_is_one(last, monkeypatch, there):
+    if there:
+        save(last, 1)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(checkpoint.torch, "save", full)
+    with pytest.raises(OSError, match="could not be written .No space left on device.; ") as caught:
+        save(last, 2)
+    assert ("the one before it is untouched" in str(caught.value)) == there
+    assert "make room" in str(caught.value)

@@ -7,7 +7,8 @@ from torch import nn
 
 from configs.loader import config_to_dict
 from configs.schema import Config
-from processors.models.checkpoint import FORMAT, load_last, previous, save_checkpoint
+from nets.files.weights_file import FORMAT
+from processors.models.checkpoint import load_last, previous, save_checkpoint
 from processors.models.stored_run import KINDS, ensure_run, load_network, stored_config
 from utils.errors import UserError
 
@@ -69,7 +70,9 @@ def test_each_key_missing(key):
     ({"step": 19}, "does not follow"), ({"step": 31}, "does not follow"),
     ({"evaluated": 7}, "does not follow"), ({"steps_per_epoch": 0}, "steps_per_epoch"),
     ({"best": {"AP": 7.0}}, "key best is .*up to 1"), ({"best": {"AP": 0.1, "PCK@0.2": 7}}, "best"),
-    ({"best": {"AP": NAN}}, "best"), ({"best": {"AP": INF}}, "best"), ({"best": {}}, "best"),
+    ({"best": {"AP": NAN}}, "best is one with AP nan"), ({"best": {}}, "best is one without AP"),
+    ({"best": {"AP": INF}}, "best is one with AP inf"), ({"best": {"AP": 10 ** 400}}, "with AP of"),
+    ({"best": {"AP": 0.5, "AR": 7.5}}, "best is one with 'AR' 7.5 and not numbers of an"),
     ({"best": {"AP": torch.ones(1)}}, "best"), ({"best": {"AP": 0.1, "x": [1]}}, "best"),
     ({"best": {"AP": torch.ones(1)}}, "best"), ({"best": {"AP": 0.1, "x": [1]}}, "best"),
     ({"scaler": {"scale": 1.0}}, "scaler"), ({"random": torch.zeros(5056).byte()}, "random"),
