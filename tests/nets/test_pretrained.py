@@ -201,6 +201,7 @@ def test_head_with_another_number_of_joints_is_reinitialised_and_said_so():
 REFUSED = {
     "another depth": (lambda: make(name="resnet34").state_dict(), "in the file only"),
     "another block": (lambda: make(name="resnet50").state_dict(), "of another shape"),
+    "another width": (lambda: make(width=0.5).state_dict(), "of another shape: .*model.width"),
     "another head": (lambda: make("pose_resnet_dconv").state_dict(), "not in the file"),
     "SE too much": (lambda: make(reduction=True).state_dict(), "in the file only.*se.fc"),
     "a hole": (lambda: {key: value for key, value in make().state_dict().items()
