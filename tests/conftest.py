@@ -1,4 +1,5 @@
 """Fixtures for all tests."""
+import errno
 import logging
 import os
 from pathlib import Path
@@ -31,6 +32,19 @@ def fresh_log():
     log.propagate = True
     log.setLevel(logging.NOTSET)
     return log
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Call it with a folder that may not be listed from now on, as one of others with mode 700."""
+    def close(folder):
+        def scandir(path="."):
+            if os.fspath(path) == str(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return real(path)
+        real = os.scandir
+        monkeypatch.setattr(os, "scandir", scandir)
+    return close
 
 
 @pytest.fixture

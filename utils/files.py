@@ -1,6 +1,7 @@
 """Files: where the project lies, writing so that a kill, a full disk or a power cut leaves the old
 file whole, and stdout, which may be closed, full, or a pipe whose reader has gone."""
 import errno
+import fnmatch
 import os
 import re
 import signal
@@ -66,6 +67,18 @@ def open_to_append(path: Path) -> IO[bytes]:
         raise OSError(f"{path} is a link, and nothing is written through links: remove it, or give "
                       f"another place")
     return open(path, "ab+")
+
+
+def files_below(folder: Path, pattern: str = "*") -> Iterator[Path]:
+    """What a folder and the folders in it hold, but folders, by its name; nothing where there is
+    no folder. Links to folders are not followed. Raises OSError for a folder that cannot be
+    listed, which Path.rglob passes over."""
+    def refuse(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in fnmatch.filter(names, pattern))
 
 
 def remove_leftovers(path: Path) -> None:

@@ -56,8 +56,8 @@ def is_ours(path: Path, kind: str) -> bool:
 def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = (),
                        ) -> None:
     """Raise UserError where something lies at `path` that is not to be lost: a folder, one of the
-    inputs of the command, or a file that is not of this kind and ours. An empty file is free,
-    but for a lock: those of other programs are empty while they hold them.
+    inputs of the command, a link, or a file that is not of this kind and ours. An empty file is
+    free, but for a lock: those of other programs are empty while they hold them.
 
     option: what names the path, for messages.
     """
@@ -67,6 +67,7 @@ def ensure_replaceable(path: Path, kind: str, option: str, inputs: Iterable[str 
     if any(real == os.path.realpath(one) for one in inputs):
         raise UserError(f"{option}: {path} would be overwritten, which the command reads: give "
                         f"another name")
+    ensure_no_link(path, option)
     if path.exists() and not (path.is_file() and (
             kind != "lock" and not path.stat().st_size or is_ours(path, kind))):
         raise UserError(f"{option}: {path} is there already, and is no file of this project "
@@ -97,6 +98,15 @@ def ensure_appendable(path: Path, option: str) -> None:
         raise cannot_write(path, option, error) from error
 
 
+def ensure_apart(paths: Mapping[str, Path]) -> None:
+    """Raise UserError where two options, the keys, name one file, in whatever spelling."""
+    first: dict[str, str] = {}
+    for option, path in paths.items():
+        other = first.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UserError(f"{other} and {option} are both {path}: name two files")
+
+
 def ensure_output(path: Path, kind: str, option: str, inputs: Iterable[str | Path] = ()) -> None:
     """`ensure_replaceable` and `ensure_writable`, asked before the work."""
     ensure_replaceable(path, kind, option, inputs)
@@ -111,11 +121,13 @@ def ensure_outputs(folder: Path, files: Mapping[str, str], option: str) -> None:
 
 
 def ensure_writable(path: Path, option: str) -> None:
-    """Raise OSError, with place and cure, where a file cannot be written at `path`.
+    """Raise OSError, with place and cure, where a file cannot be written at `path`; UserError for
+    a link.
 
     Removes what killed processes left of this output, and tries to write. A folder that is not
     there is made only for that: who writes makes it, and a command that fails leaves none.
     """
+    ensure_no_link(path, option)
     made = [folder for folder in path.parents if not folder.exists()]
     ensure_folder(path.parent, option)
     try:

@@ -28,6 +28,7 @@ from datasets.imports.write_coco import (
 )
 from datasets.imports.yolo_tree import split_in
 from utils.errors import UserError
+from utils.files import files_below
 
 LARGEST = 1e12      # pixels squared
 ROBOFLOW = "_annotations.coco.json"     # in the folder of each split
@@ -81,7 +82,7 @@ def _root_of(source: Path, content: CocoFile) -> Path:
 
 def coco_files(source: Path) -> list[Path]:
     """A file, or those of a Roboflow tree. Raises UserError if there are none."""
-    files = sorted(source.rglob(ROBOFLOW)) if source.is_dir() else [source]
+    files = sorted(files_below(source, ROBOFLOW)) if source.is_dir() else [source]
     if not files:
         raise UserError(f"the folder {source} holds no {ROBOFLOW}: give a COCO file")
     return files

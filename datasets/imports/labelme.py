@@ -11,7 +11,7 @@ from typing import Any
 from datasets.annotations.joint_names import own_name
 from datasets.annotations.other_tools import hint_at
 from datasets.annotations.skeleton import Skeleton
-from datasets.crops.image_files import is_image
+from datasets.crops.image_files import entries_of, is_image
 from datasets.imports.joining import Drawing
 from datasets.imports.write_coco import (
     HIDDEN,
@@ -22,6 +22,7 @@ from datasets.imports.write_coco import (
     is_inside,
 )
 from utils.errors import UserError
+from utils.files import files_below
 from utils.json_file import read_json
 
 OUTLINES = ("polygon", "mask")      # shapes of which the box around their points is taken
@@ -34,7 +35,7 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
 
     root: of the images, if they do not lie where the files say. Raises UserError.
     """
-    files = sorted(source.rglob("*.json")) if source.is_dir() else [source]
+    files = sorted(files_below(source, "*.json")) if source.is_dir() else [source]
     if not files:
         raise UserError(f"the folder {source} holds no JSON files of labelme: give another one")
     base = root or (source if source.is_dir() else source.parent)
@@ -43,7 +44,8 @@ def read_labelme(source: Path, skeleton: Skeleton, root: Path | None, notes: Not
     known = {path.stem for path in files} | {Path(image.name).stem for image in images}
     for folder in {(base / image.name).parent for image in images if source.is_dir()}:
         notes.count("pictures without a JSON file left out", sum(
-            is_image(path) and path.stem not in known for path in folder.glob("*.*")))
+            is_image(path) and path.stem not in known
+            for path in map(folder.joinpath, entries_of(str(folder)))))
     return images, base
 
 

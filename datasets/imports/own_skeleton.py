@@ -19,6 +19,7 @@ from datasets.imports.cvat import cvat_tree
 from datasets.imports.yolo import numbers_of_class
 from datasets.imports.yolo_tree import data_yaml
 from utils.errors import UserError
+from utils.files import files_below
 from utils.json_file import read_json
 from utils.log import log
 from utils.outputs import ensure_writable, write_output
@@ -146,7 +147,7 @@ def _of_cvat(source: Path, wanted: str) -> Parts:
 
 def _of_labelme(source: Path, wanted: str) -> Parts:
     points, boxes = Counter[str](), Counter[str]()
-    for path in sorted(source.rglob("*.json")) if source.is_dir() else [source]:
+    for path in sorted(files_below(source, "*.json")) if source.is_dir() else [source]:
         content = read_json(path)
         shapes = content.get("shapes") if isinstance(content, dict) else None
         for shape in shapes if isinstance(shapes, list) else []:

@@ -15,7 +15,7 @@ from configs.strict_yaml import read_yaml
 from datasets.crops.image_files import HEIF, SUFFIXES
 from datasets.imports.write_coco import Notes
 from utils.errors import UserError
-from utils.files import read_file
+from utils.files import files_below, read_file
 from utils.shown import shown
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
@@ -64,7 +64,7 @@ def label_files(source: Path, notes: Notes) -> list[LabelFile]:
         found = list(_of_yaml(source, notes))
     else:
         below = source.absolute()
-        paths = [path for path in sorted(below.rglob("*.txt")) if path.name != NO_LABELS]
+        paths = [path for path in sorted(files_below(below, "*.txt")) if path.name != NO_LABELS]
         tops = [next((top for top in path.parents if top.name.casefold() == "labels"
                       and below in top.parents), below) for path in paths]
         in_labels = any(top != below for top in tops)
@@ -179,7 +179,7 @@ def _of_yaml(source: Path, notes: Notes) -> Iterator[LabelFile]:
             found = [(path.with_suffix(".txt"), path.parent) for path in labels]
         else:
             top = _swapped(place, "images", "labels")
-            found = [(path, top) for path in sorted(top.rglob("*.txt"))
+            found = [(path, top) for path in sorted(files_below(top, "*.txt"))
                      if path.name != NO_LABELS]
         for path, top in found:
             if path not in seen:

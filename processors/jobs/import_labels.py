@@ -14,7 +14,7 @@ from datasets.imports.yolo import read_yolo
 from datasets.imports.yolo_tree import split_of
 from utils.errors import UserError
 from utils.log import log, show_log
-from utils.outputs import ensure_output
+from utils.outputs import ensure_apart, ensure_output
 
 VAL_PART = 5        # with --val one image in so many is kept for validation
 IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpii": read_mpii,
@@ -37,16 +37,16 @@ def import_annotations(form: str, source: str | Path, skeleton: str, out: str | 
     """
     show_log()
     source, root = Path(source), Path(images) if images else None
-    outs = [Path(out), Path(val)] if val else [Path(out)]
+    outs = [Path(path) for path in (out, val) if path]
     if not source.exists():
         raise FileNotFoundError(f"{source} does not exist: give the annotations of {form}")
     if root and not root.is_dir():
         raise FileNotFoundError(f"the folder of images {root} does not exist: correct --images")
     inputs = coco_files(source) if form == "coco" else [source]
-    for option, path in zip(("--out", "--val"), outs, strict=False):
+    options = {"--out": out, "--val": val, "--skeleton-out": skeleton_out}
+    ensure_apart({option: Path(path) for option, path in options.items() if path})
+    for option, path in zip(options, outs, strict=False):
         ensure_output(path, "COCO annotations", option, inputs)
-    if val and outs[0].resolve() == outs[1].resolve():
-        raise UserError(f"--out and --val are both {val}: name two files")
     if skeleton_out:
         joints = own_skeleton(form, source, kind, Path(skeleton_out))
     else:

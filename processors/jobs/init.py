@@ -88,8 +88,9 @@ def _free_files(out: Path, inputs: list[Path]) -> Files:
     if out.suffix not in (".yaml", ".yml"):
         raise UserError(f"--out: {out} is to be a YAML: give a name that ends in .yaml")
     with_overrides(Config(model_name=out.stem), (), "--out")
-    stem = out.resolve().with_suffix("")
-    files = Files(out.resolve(), *(stem.with_name(stem.name + end) for end in (
+    out = out.parent.resolve() / out.name       # not where a link of this name points
+    stem = out.with_suffix("")
+    files = Files(out, *(stem.with_name(stem.name + end) for end in (
         "_train.json", "_val.json", "_skeleton.yaml")))
     for path in (files.out, files.skeleton):
         if path.exists() and (not path.is_file() or path.stat().st_size):

@@ -17,6 +17,7 @@ from processors.prediction.frame import Frame
 from processors.prediction.image_lists import image_numbers, list_images
 from processors.prediction.video_source import Video, is_address, is_camera
 from utils.errors import UserError
+from utils.files import files_below
 from utils.shown import shortened
 
 SEVERAL = (".webp", ".png", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif")   # maybe pictures
@@ -99,7 +100,7 @@ def open_source(source: str, fps: float = 0.0, name: str = "") -> ImageFiles | V
         raise UserError(f"{source} is a pipe or a device that gives no pictures: give an image, a "
                         f"folder, a video, an address such as rtsp://..., or /dev/video0")
     if glob.has_magic(source):
-        found, skipped = images_among(map(Path, glob.glob(source, recursive=True)))
+        found, skipped = images_among(_fitting(source))
         if not found:
             only = f", only {skipped}" if skipped else ""
             raise FileNotFoundError(f"no image file fits {source}{only}: correct the pattern (and "
@@ -117,9 +118,9 @@ def find_videos(source: str) -> tuple[list[tuple[str, str]], str]:
     of what is made of it, none for other sources; and what else is there, see `files_among`."""
     path = Path(source)
     if path.is_dir():
-        found = list(path.rglob("*"))
+        found = list(files_below(path))
     elif glob.has_magic(source) and not path.exists() and not is_address(source):
-        found = [Path(name) for name in glob.glob(source, recursive=True)]
+        found = _fitting(source)
     else:
         return [], ""
     videos, skipped = files_among(found, lambda file: file.suffix.lower() in VIDEO_SUFFIXES)
@@ -130,6 +131,18 @@ def find_videos(source: str) -> tuple[list[tuple[str, str]], str]:
     count = Counter(name.with_suffix("") for name in names)
     return [(str(file), str(name.with_suffix("") if count[name.with_suffix("")] == 1 else name))
             for file, name in zip(videos, names, strict=True)], skipped
+
+
+def _fitting(pattern: str) -> list[Path]:
+    """What fits a pattern. Raises OSError for a folder that cannot be listed to look for it, which
+    glob passes over."""
+    for part in (Path(pattern), *Path(pattern).parents):
+        if glob.has_magic(part.name):
+            above = part if part.name == "**" else part.parent
+            for folder in glob.glob(str(above), recursive=True):
+                if os.path.isdir(folder):
+                    os.scandir(folder).close()
+    return [Path(name) for name in glob.glob(pattern, recursive=True)]
 
 
 def _images(root: Path, names: list[str], skipped: str, fps: float) -> ImageFiles:

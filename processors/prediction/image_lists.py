@@ -17,6 +17,7 @@ from datasets.crops.image_files import (
 from datasets.crops.image_header import Size, count_open, how_read
 from datasets.crops.images import read_image
 from utils.errors import UserError
+from utils.files import files_below
 from utils.shown import shortened
 
 PERSON = 1              # category id in COCO
@@ -76,7 +77,7 @@ def list_images(images: Path, img_root: Path | None = None, category: str | int 
 
 
 def _in_folder(folder: Path) -> Images:
-    files, skipped = images_among(folder.rglob("*"))
+    files, skipped = images_among(files_below(folder))
     names = [file.relative_to(folder).as_posix() for file in files]
     if not names:
         only = f", only {skipped}" if skipped else ""

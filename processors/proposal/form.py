@@ -4,6 +4,7 @@ from pathlib import Path
 from datasets.imports.coco import ROBOFLOW
 from datasets.imports.yolo_tree import YAMLS
 from utils.errors import UserError
+from utils.files import files_below
 from utils.json_file import read_json
 
 LOOKED_AT = 9       # files of a folder
@@ -26,11 +27,12 @@ def _of_folder(source: Path) -> str:
         return "yolo"
     if (source / "annotations.xml").is_file():
         return "cvat"
-    if next(source.rglob(ROBOFLOW), None):
+    if next(files_below(source, ROBOFLOW), None):
         return "coco"
-    if any(_of_file(path) == "labelme" for path in sorted(source.rglob("*.json"))[:LOOKED_AT]):
+    if any(_of_file(path) == "labelme"
+           for path in sorted(files_below(source, "*.json"))[:LOOKED_AT]):
         return "labelme"
-    return "yolo" if next(source.rglob("*.txt"), None) else ""
+    return "yolo" if next(files_below(source, "*.txt"), None) else ""
 
 
 def _of_file(source: Path) -> str:

@@ -18,7 +18,7 @@ from utils.errors import UserError
 from utils.files import temporary
 from utils.json_file import parse_json
 from utils.log import log
-from utils.outputs import ensure_no_link, ensure_replaceable
+from utils.outputs import ensure_replaceable
 
 WAIT_FOR_HOLDER = 10.0  # seconds: a job that was told to end may still be saving by then
 LOOK = 0.2          # seconds between looks
@@ -194,7 +194,6 @@ class RunLock:
         """Raise UserError where something of others has this name. Not for a lock that this process
         holds: to look into the file would end it."""
         option = "val.weight_path and model_name"
-        ensure_no_link(self.path, option)
         ensure_replaceable(self.path, "lock", option)
 
 

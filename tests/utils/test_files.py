@@ -10,7 +10,7 @@ from datasets.crops.crop_pack import index_path, read_index
 from datasets.crops.image_header import count_pictures, read_header
 from datasets.crops.images import read_image
 from datasets.imports.cvat import cvat_tree
-from utils.files import open_to_append, read_file, write_atomically
+from utils.files import files_below, open_to_append, read_file, write_atomically
 from utils.json_file import read_json
 
 
@@ -121,3 +121,18 @@ def test_a_device_or_a_pipe_is_not_even_opened(tmp_path, read):
     with pytest.raises((OSError, ValueError), match="is no file"):
         read(place)
     assert not count_pictures(place)
+
+
+def test_what_a_folder_holds_is_listed_and_what_may_not_be_listed_is_refused(tmp_path, closed):
+    for name in ("a.txt", "b/c.txt", "b/.d/e.txt", "b/f.json", "no.txt/g"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "b")
+    (tmp_path / "gone.txt").symlink_to("nowhere")
+    found = {str(path.relative_to(tmp_path)) for path in files_below(tmp_path, "*.txt")}
+    assert found == {"a.txt", "b/c.txt", "b/.d/e.txt", "gone.txt"}
+    assert len(list(files_below(tmp_path))) == 6
+    assert not [*files_below(tmp_path / "no"), *files_below(tmp_path / "a.txt")]
+    closed(tmp_path / "b" / ".d")
+    with pytest.raises(PermissionError, match="Permission denied.*/b/.d"):
+        list(files_below(tmp_path, "*.txt"))

@@ -15,6 +15,7 @@ from utils.errors import UserError
 from utils.outputs import (
     KINDS,
     ensure_output,
+    ensure_replaceable,
     ensure_writable,
     is_ours,
     mark_video,
@@ -139,6 +140,18 @@ def test_an_input_and_a_folder_are_never_replaced(tmp_path):
             ensure_output(tmp_path / name, "detections", "--out", ["no.json", path])
     with pytest.raises(UserError, match="is a folder; give the path of a file"):
         ensure_output(tmp_path, "detections", "--out")
+
+
+@pytest.mark.parametrize("ensure", [lambda path: ensure_replaceable(path, "detections", "--out"),
+                                    lambda path: ensure_writable(path, "--out")])
+@pytest.mark.parametrize("content", [None, b"", OURS["detections"][0], b"of others"])
+def test_a_link_is_refused_whatever_it_points_at(tmp_path, ensure, content):
+    if content is not None:
+        (tmp_path / "b.json").write_bytes(content)
+    (tmp_path / "link.json").symlink_to("b.json")
+    with pytest.raises(UserError, match="^--out: .*/link.json is a link, and nothing is written"):
+        ensure(tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0 and not sys.platform == "linux",

@@ -3,6 +3,7 @@ import json
 
 import cv2
 import numpy as np
+import pytest
 
 from datasets.annotations.skeleton import skeleton_from_dict
 from datasets.imports.labelme import read_labelme
@@ -23,3 +24,18 @@ def test_pictures_without_a_file_are_counted(tmp_path):
     images, _ = read_labelme(tmp_path, STICK, None, notes)
     assert [image.name for image in images] == ["a.png"] and len(notes.bad) == 1
     assert notes.counts == {"pictures without a JSON file left out": 1}
+
+
+@pytest.mark.parametrize("folder", ["labels", "", "pictures"])
+def test_a_folder_that_may_not_be_listed_stops_an_import(folder, tmp_path, closed):
+    """Half of the labels would be missing without a word."""
+    shape = {"label": "top", "points": [[5, 5]], "shape_type": "point"}
+    for name in ("labels/a.json", "b.json"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"imagePath": str(tmp_path / "pictures" / "a.png"),
+                                    "imageWidth": 40, "imageHeight": 20, "shapes": [shape]}))
+    (tmp_path / "pictures").mkdir()
+    closed(tmp_path / folder)
+    with pytest.raises(PermissionError, match=f"Permission denied: '{tmp_path / folder}'"):
+        read_labelme(tmp_path, STICK, None, Notes())

@@ -338,3 +338,13 @@ def test_what_may_as_well_be_polygons_is_told(tmp_path):
             path.write_text("0 0.5 0.5 0.5 0.5 0.25 0.25 0.5 0.5 0.3 0.3\n")
         read_yolo(folder / "data.yaml", BIRD, None, notes)
         assert any("polygons" in sentence for sentence in notes.remarks) == told
+
+
+@pytest.mark.parametrize("form", ["", "data.yaml"])
+@pytest.mark.parametrize("folder", ["labels/train", "labels/train/sub"])
+def test_labels_that_may_not_be_listed_stop_an_import(form, folder, tmp_path, closed):
+    source = ultralytics(tmp_path / "bird-pose")
+    (source / folder).mkdir(exist_ok=True)
+    closed(source / folder)
+    with pytest.raises(PermissionError, match=f"Permission denied: .*/{folder}'"):
+        read(source / form)

@@ -232,14 +232,30 @@ def test_a_file_that_is_read_in_a_folder_is_not_replaced(folder, capsys, option)
     assert path.read_bytes() == before and not (folder / "kites.json").exists()
 
 
-def test_a_link_is_replaced_and_what_it_points_at_is_not(folder):
+@pytest.mark.parametrize("option", ["--out", "--val"])
+@pytest.mark.parametrize("target", ["elsewhere.json", "nowhere.json"])
+def test_a_link_is_neither_replaced_nor_written_through(folder, capsys, option, target):
     words = labelme(folder)
     assert run_import(folder, "labelme", words) == 0
-    good = (folder / "kites.json").read_bytes()
-    (folder / "elsewhere.json").write_bytes(good + b"\n")
-    (folder / "kites.json").unlink()
-    (folder / "kites.json").symlink_to(folder / "elsewhere.json")
-    assert run_import(folder, "labelme", words) == 0
-    assert not (folder / "kites.json").is_symlink()
-    assert (folder / "kites.json").read_bytes() == good
-    assert (folder / "elsewhere.json").read_bytes() == good + b"\n"
+    (folder / "kites.json").rename(folder / "elsewhere.json")
+    before = (folder / "elsewhere.json").read_bytes()
+    (folder / "link.json").symlink_to(target)
+    assert run_import(folder, "labelme", words, option, str(folder / "link.json")) == 2
+    assert f"{option}: {folder / 'link.json'} is a link, and nothing" in capsys.readouterr().err
+    assert (folder / "link.json").is_symlink() and not (folder / "nowhere.json").exists()
+    assert (folder / "elsewhere.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("one, other", [("--out", "--val"), ("--out", "--skeleton-out"),
+                                        ("--val", "--skeleton-out")])
+@pytest.mark.parametrize("spelling", ["{}/same", "{}/images/../same", "{}/way/same", "{}/link"])
+def test_two_outputs_of_one_name_are_refused(folder, capsys, one, other, spelling):
+    (folder / "way").symlink_to(folder)
+    (folder / "link").symlink_to("same")
+    before = {*folder.rglob("*")}
+    outputs = {"--out": f"{folder}/a", one: f"{folder}/same", other: spelling.format(folder)}
+    skeleton = [] if "--skeleton-out" in outputs else ["--skeleton", str(folder / "kite.yaml")]
+    assert main.main(["import", "--from", "labelme", *labelme(folder), *skeleton, *(
+        word for pair in outputs.items() for word in pair)]) == 2
+    assert f"{one} and {other} are both" in capsys.readouterr().err
+    assert {*folder.rglob("*")} - before <= {*(folder / "images").rglob("*")}

@@ -20,6 +20,7 @@ from processors.prediction.frame_writers import Output, writers_for
 from processors.prediction.person import Person
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import FPS, HEIGHT, WIDTH, played, write_video
+from utils.errors import UserError
 
 
 class Walker:
@@ -272,6 +273,10 @@ def test_nothing_is_written_through_links(video, model, tmp_path):
     for name in ("walk.jsonl", "walk.mp4", f"walk.mp4.{os.getpid()}.simplepose.tmp.mp4"):
         (out / name).symlink_to(victim)
     frames = open_source(str(video))
+    for name in ("walk.mp4", "walk.jsonl"):
+        with pytest.raises(UserError, match=f"--out: .*/{name} is a link, and nothing is written"):
+            writers_for(frames, out)
+        (out / name).unlink()
     predictor = PosePredictor(model, Walker(), flip_test=False)
     predict_frames(frames, writers_for(frames, out), predictor)
     assert victim.read_bytes() == b""

@@ -114,3 +114,17 @@ def test_pictures_of_which_only_the_first_page_is_used_are_counted(tmp_path, nam
     note, = open_source(str(tmp_path)).notes()
     assert note == ("1 of the images have more frames or pages than the first one, which alone is "
                     f"used: {name}")
+
+
+@pytest.mark.parametrize("pattern, folder", [
+    ("", ""), ("", "in/b"), ("/*.jpg", ""), ("/in/*/*.jpg", "in/b"), ("/**/*.jpg", "in/b"),
+    ("/*.mp4", ""), ("/**", "in")])
+def test_a_folder_that_may_not_be_listed_is_no_empty_folder(pattern, folder, tmp_path, closed):
+    for name in ("in/a", "in/b"):
+        (tmp_path / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / name / "1.jpg"), np.zeros((20, 40, 3), np.uint8))
+    closed(tmp_path / folder)
+    with pytest.raises(PermissionError, match=f"Permission denied: '{tmp_path / folder}'"):
+        find_videos(f"{tmp_path}{pattern}")
+    with pytest.raises(PermissionError, match=f"Permission denied: '{tmp_path / folder}'"):
+        open_source(f"{tmp_path}{pattern}")
