@@ -10,6 +10,9 @@ from utils.errors import UserError
 from utils.files import read_file
 from utils.shown import on_one_line
 
+# how packed files begin
+PACKED = {b"\x1f\x8b": "gzip", b"PK\3\4": "zip", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
+
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
@@ -38,13 +41,17 @@ def read_json(path: str | Path, name: str = "") -> Any:
     Raises FileNotFoundError or UserError, one sentence.
     """
     path, name = Path(path), name or str(path)
+    data = b""
     try:
-        return parse_json(read_file(path))
+        data = read_file(path)
+        return parse_json(data)
     except FileNotFoundError:
         raise FileNotFoundError(f"{name} does not exist: correct the path") from None
     except OSError as error:
         raise UserError(f"{name} cannot be read: {error.strerror}; give a JSON file") from error
     except ValueError as error:     # not JSON, or not text at all
-        what = ("nested too deeply to be read" if isinstance(error.__cause__, RecursionError)
-                else f"not JSON ({on_one_line(error)})")
-        raise UserError(f"{name} is {what}: download or write it again") from error
+        for start, tool in PACKED.items():
+            if data.startswith(start):
+                raise UserError(f"{name} is not JSON, but packed by {tool}: unpack it") from error
+        raise UserError(f"{name} is not JSON ({on_one_line(error)}): download or write it again"
+                        ) from error

@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets.annotations.coco_file import CocoFile, refuse_row
 from utils.errors import UserError
-from utils.shown import shown
+from utils.shown import counted, shown
 
 IMAGE_FIELDS = ("id", "file_name", "width", "height")
 NO_NUMBERS = -1             # in the place of a count
@@ -75,9 +75,9 @@ def whole_images(file: CocoFile, fields: Sequence[str] = IMAGE_FIELDS) -> ImageC
     if images.faults:
         raise UserError(f"{file.name}: {images.faults[0]}; correct or remove it")
     if images.ambiguous:
-        raise UserError(f"{file.name}: {len(images.ambiguous)} image ids stand for more than one "
-                        f"image, first {images.ambiguous[0]}, and whose persons are meant is not "
-                        f"said: give every image its own id")
+        raise UserError(f"{file.name}: {counted(len(images.ambiguous), 'image id')} used for more "
+                        f"than one image, first {images.ambiguous[0]}, and whose persons are meant "
+                        f"is not said: give every image its own id")
     return images
 
 
@@ -236,11 +236,11 @@ class Rows:
 
 def _misfit(row: dict, field: str, width: int, meaning: str) -> str:
     """Why a field does not hold `width` numbers."""
-    if field not in row:
+    if row.get(field) is None:
         return f"has no {field}"
     found = _flat(row[field])
     if found is None or len(found) == width:
         return f"has something else than numbers in {field}, or numbers without end"
     longer = field == "keypoints" and len(found) > width
-    return f"has {len(found)} numbers in {field} instead of {width}, {meaning}" + (
+    return f"has {counted(len(found), 'number')} in {field} instead of {width}, {meaning}" + (
         ", which `import --from coco` takes out of longer lists" if longer else "")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.files import read_file
-from utils.json_file import parse_json
+from utils.json_file import PACKED, parse_json
 
 EXPORT = "export it there as COCO keypoints or as YOLO pose, and import that"
 # Keys that a file has, or its first entry: what it is, and what to do.
@@ -28,7 +28,8 @@ KEYS: dict[tuple[str, ...], tuple[str, str]] = {
 STARTS = {b"\x89HDF": ("SLEAP or DeepLabCut (HDF5)", EXPORT),
           b"scorer,": ("DeepLabCut (CSV)", EXPORT), b"<?xml": ("CVAT", "use import --from cvat"),
           b"MATLAB": ("Matlab", "give MPII's train.json of HRNet or mpii_annotations.json, which "
-                      "are made from it, by --from mpii")}
+                      "are made from it, by --from mpii"),
+          **{start: (tool, "unpack it") for start, tool in PACKED.items()}}
 
 
 def hint_at(path: Path, wanted: str) -> str:

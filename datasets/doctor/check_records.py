@@ -12,6 +12,7 @@ from datasets.crops.image_files import spread
 from datasets.doctor.finding import Finding, examples_of
 from datasets.doctor.raw_labels import RawLabels
 from utils.oks import AREA_OF_BOX
+from utils.shown import counted
 
 # Persons with an area above twice their box or under a hundredth of it do not exist: in COCO the
 # part is 0.1 to 1, and up to 1.6 for people of a few pixels. Other units give such areas.
@@ -59,14 +60,14 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
     wrong = (labels.lengths != 3 * joints) & ~labels.crowd
     if wrong.any():
         found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
-        has = "no keypoints" if found < 0 else f"{found} numbers in keypoints"
+        has = "no keypoints" if found < 0 else f"{counted(found, 'number')} in keypoints"
         longer = ("; `import --from coco` takes joints out of longer lists"
                   if found > 3 * joints else "")
-        yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations have not the {3 * joints} "
+        yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations without the {3 * joints} "
                              f"numbers in keypoints that the {joints} joints of the skeleton "
-                             f"{labels.part.skeleton.name} need, most of them {has}", "training "
-                             "stops at them: set data.skeleton to the skeleton of the file, or "
-                             f"correct the annotations{longer}", wrong)
+                             f"{labels.part.skeleton.name} need, most of them with {has}",
+                             "training stops at them: set data.skeleton to the skeleton of the "
+                             f"file, or correct the annotations{longer}", wrong)
     broken = (labels.lengths == 3 * joints) & ~np.isfinite(labels.keypoints).all(axis=(1, 2))
     if broken.any():
         yield labels.finding(f"{broken.sum()} annotations have keypoints that are not numbers "
@@ -77,9 +78,9 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
 def image_ids(labels: RawLabels) -> Iterator[Finding]:
     """Two images with one id, one file under two ids, annotations of images not listed."""
     if twice := labels.images.ambiguous:
-        yield Finding(f"{len(twice)} image ids stand for more than one image", "training and "
-                      "evaluation refuse the file, for whose persons are meant is not said: give "
-                      "every image its own id", len(twice), examples_of(twice, "image"))
+        yield Finding(f"{counted(len(twice), 'image id')} used for more than one image",
+                      "training and evaluation refuse the file, for whose persons are meant is not "
+                      "said: give every image its own id", len(twice), examples_of(twice, "image"))
     files = dict.fromkeys(zip(labels.file_names.tolist(), labels.images.ids, strict=True))
     again = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if again:

@@ -199,4 +199,14 @@ def _of_category(part: AnnotatedSet, categories: list, rows: list[dict], fault,
               f"the file does not list; {has}", f"they are left out: {cure}",
               count=len(strangers),
               examples=examples_of((row.get("id") for row in strangers), "annotation"))
+    named = [row.get("name") for row in categories if isinstance(row, dict)
+             and row.get("id") in chosen]
+    alike = [row for row in rows if row["category_id"] not in chosen and any(
+        row["category_id"] == one.get("id") and one.get("name") in named
+        for one in categories if isinstance(one, dict))]
+    if alike:
+        fault("category", f"a second category is called {shown(named[0])}, too, besides "
+              f"{shown(chosen[0])}, and has {len(alike)} of {len(rows)} annotations; {has}",
+              "they are left out: give one category_id to both", count=len(alike),
+              examples=examples_of((row.get("id") for row in alike), "annotation"))
     return chosen, mine

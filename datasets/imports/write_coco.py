@@ -20,6 +20,7 @@ from utils.errors import UserError
 from utils.log import bar, log
 from utils.oks import AREA_OF_BOX
 from utils.outputs import write_output
+from utils.shown import counted
 
 PADDING = 0.1       # around the joints of a person without a box, part of their longer side
 SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
@@ -235,8 +236,8 @@ def box_of_joints(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def say(content: dict[str, Any], out: Path, notes: Notes) -> None:
     """The summary of an import."""
     posed = sum(row["num_keypoints"] > 0 for row in content["annotations"])
-    log.info("%s: %d persons with joints in %d images%s", out, posed, len(content["images"]),
-             _counted(notes))
+    log.info("%s: %s with joints in %s%s", out, counted(posed, "person"),
+             counted(len(content["images"]), "image"), _counted(notes))
     kinds = [f"{kind or 'none'} ({count})" for kind, count in notes.classes.most_common()]
     if len(notes.classes.keys() - {""}) > 1:
         log.warning("%d classes are mixed, all as %s: %s; take one by --class NAME", len(kinds),

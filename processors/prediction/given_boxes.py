@@ -93,14 +93,18 @@ def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int
     used = rows.used
     return _told(GivenBoxes(found[used].astype(np.float32),
                             None if scores is None else scores[used].astype(np.float32),
-                            frames[used], stated), source, name)
+                            frames[used], stated), rows.notes, source, name)
 
 
-def _told(given: GivenBoxes, source: ImageFiles | Video, name: str) -> GivenBoxes:
-    """The boxes, if there are any, counted."""
+def _told(given: GivenBoxes, notes: Counter[str], source: ImageFiles | Video, name: str,
+          ) -> GivenBoxes:
+    """The boxes, if there are any, counted. notes: on what is left out."""
     if not len(given.boxes):
-        raise UserError(f"{name} has no box for what is to be looked at: give the file of these "
-                        f"images, or set data.category or detector.confidence")
+        lost = ", ".join(f"{count} {what.removesuffix(' left out')}"
+                         for what, count in notes.items() if count)
+        raise UserError(f"{name} has no box for what is to be looked at"
+                        f"{f'; left out are {lost}' * bool(lost)}: give the file of these images, "
+                        f"correct category_id, or set data.category or detector.confidence")
     log.info("%s: %d boxes in %d%s %s", name, len(given.boxes), len(np.unique(given.frames)),
              f" of {len(source)}" * bool(len(source)),
              "images" if isinstance(source, ImageFiles) else "frames")

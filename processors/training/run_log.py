@@ -9,6 +9,7 @@ from typing import Any
 from utils.files import naming, open_to_append
 from utils.json_file import parse_json
 from utils.log import log
+from utils.shown import counted
 
 LARGEST = 1e15      # of numbers that a picture can show
 
@@ -121,7 +122,7 @@ class MetricsFile:
                 else:
                     foreign += 1
         if foreign > self.foreign:
-            log.warning("%s: %d lines are no JSON objects, as after a kill, or lack what their "
-                        "kind has, and are left out", self.path, foreign)
+            log.warning("%s: %s left out, of no JSON object, as after a kill, or without what the "
+                        "kind has", self.path, counted(foreign, "line"))
         self.foreign = foreign
         return lines

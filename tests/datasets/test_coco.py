@@ -117,7 +117,8 @@ def test_missing_field_names_the_annotation(coco_content, write_coco, field):
 @pytest.mark.parametrize("field, value, words", [
     ("keypoints", [1, 2, 2] * 14, "42 numbers in keypoints instead of 51.*skeleton coco"),
     ("keypoints", ["x"] * 51, "something else than numbers in keypoints"),
-    ("bbox", [1, 2, 3], "3 numbers in bbox instead of 4"), ("bbox", None, "numbers in bbox"),
+    ("bbox", [1, 2, 3], "3 numbers in bbox instead of 4"), ("bbox", None, "no bbox"),
+    ("bbox", 5, "1 number in bbox instead of 4"),
     ("bbox", [1, 2, [3], 4], "something else than numbers in bbox"),
     ("area", "big", "something else than numbers in area"),
     ("keypoints", [10 ** 400] * 51, "numbers in keypoints, or numbers without end"),

@@ -1,8 +1,12 @@
 """What is wrong with a JSON file is one sentence that names it."""
+import bz2
+import gzip
+import lzma
 import os
 
 import pytest
 
+from datasets.annotations.coco_file import read_coco
 from utils.errors import UserError
 from utils.json_file import parse_json, read_json
 
@@ -43,3 +47,14 @@ def test_a_number_of_thousands_of_digits_is_told_without_advice_for_programmers(
     path.write_text("[" + "9" * 5000 + "]")
     with pytest.raises(UserError, match=r"value has 5000 digits\): download or write it again$"):
         read_json(path)
+
+
+@pytest.mark.parametrize("pack, tool", [(gzip.compress, "gzip"), (bz2.compress, "bzip2"),
+                                        (lzma.compress, "xz")])
+def test_a_packed_file_is_to_be_unpacked(tmp_path, pack, tool):
+    path = tmp_path / "a.json.gz"
+    path.write_bytes(pack(b"{}"))
+    with pytest.raises(UserError, match=f"gz is not JSON, but packed by {tool}: unpack it$"):
+        read_json(path)
+    with pytest.raises(UserError, match=f"a file of {tool}: unpack it$"):
+        read_coco(path)

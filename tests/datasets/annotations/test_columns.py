@@ -57,7 +57,7 @@ def test_two_images_with_one_id_are_refused_by_every_reader(tmp_path, change):
     content["images"][1] = content["images"][0] | change
     path.write_text(json.dumps(content))
     for read in readers:
-        with pytest.raises(ValueError, match=r"1 image ids? .*more than one image, first 1, "):
+        with pytest.raises(ValueError, match=r"1 image id used for more than one image, first 1, "):
             read()
     assert "more than one" in next(image_ids(read_raw(part, "training set"))).sentence
 

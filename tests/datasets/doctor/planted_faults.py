@@ -180,6 +180,12 @@ def stray_category(sets):
     return "category", 1, "does not list"
 
 
+def second_category(sets):
+    sets.train["categories"].append({**sets.train["categories"][0], "id": 2})
+    sets.train["annotations"][0]["category_id"] = 2
+    return "category", 1, "a second category is called 'person'"
+
+
 def same_photograph(sets):
     name = sets.val["images"][4]["file_name"]
     target = sets.own_images() / "other_name.jpg"
@@ -308,6 +314,7 @@ FAULTS = [no_image, no_folder, image_id_twice, lost_annotation, file_twice, anno
           nameless_eyes_with_ears, forgotten_pair, forgotten_pairs, exchanged_wrists,
           mirrored_people, guessed_sigma,
           no_areas, areas_of_another_size, other_category, unknown_category, stray_category,
+          second_category,
           same_photograph, same_person, same_set, invisible_joint, nobody_labelled,
           hidden_as_unlabelled, scores_as_visibility, lying_size, turned_images, cut_image,
           person_twice, wrong_count, other_order, other_names, fewer_names, short_row,

@@ -264,7 +264,7 @@ def test_what_cannot_be_looked_at(tmp_path, folder):
             '{"images": [{"id": "a", "file_name": "b"}]}':
             ": the image in row 0 has the id 'a', which is no whole number; correct or remove it$",
             '{"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}':
-            ": 1 image ids stand for more than one image, first 1, .*: give every image its own id$"
+            ": 1 image id used for more than one image, first 1, .*: give every image its own id$"
             }.items():
         broken.write_bytes(text.encode("latin1"))
         with pytest.raises(ValueError, match=f"^{broken} ?{words}"):

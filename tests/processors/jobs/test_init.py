@@ -116,6 +116,10 @@ def test_what_is_there_is_not_replaced(tmp_path, capsys):
         assert made(tmp_path, source) == 2
         assert words in capsys.readouterr().err and (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
+    (tmp_path / "my.yaml").symlink_to("elsewhere.yaml")
+    assert made(tmp_path, source) == 2 and "my.yaml is a link" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere.yaml").exists()
+    (tmp_path / "my.yaml").unlink()
     assert not (tmp_path / "my.yaml").exists() and not (tmp_path / "my_train.json").exists()
     assert main.main(["init", str(source), "--out", str(tmp_path / "my.json")]) == 2
     assert "ends in .yaml" in capsys.readouterr().err

@@ -133,14 +133,17 @@ def test_a_picture_of_another_size_than_that_of_the_boxes_is_refused(tmp_path):
 
 @pytest.mark.parametrize("rows, category, words", [
     ([row(1, category_id=3), row(1, category_id=4)], "", "has the categories .3, 4. and not 1"),
-    ([row(1)], 7, "has no box for what is to be looked at"), ([], "", "has no box"),
+    ([row(1)], 7, r"has no box .*; left out are 1 detections of other categories .1: 1.: give"),
+    ([row(1, category_id="person")], "", "left out are 1 .* .'person': 1.: .* category_id"),
+    ([row(1, 0.1), row(2)], "", r"left out are 1 boxes with a score below 0.2 .*, 1 boxes of oth"),
+    ([], "", "has no box for what is to be looked at: give"),
     ([{**row(1), "bbox": [1, 2]}], "", "has 2 numbers in bbox instead of 4"),
     ([{"image_id": 1, "category_id": 1, "bbox": BOX}], "", "has no score"),
     ({"shapes": []}, "", "is not a COCO annotation file"), ("text", "", "not a COCO annotation")])
 def test_files_that_cannot_be_meant(tmp_path, rows, category, words):
     images = ImageFiles(tmp_path, ["1.jpg"])
     with pytest.raises(UserError, match=words) as caught:
-        read_boxes(save(tmp_path / "det.json", rows), images, category)
+        read_boxes(save(tmp_path / "det.json", rows), images, category, min_score=0.2)
     assert "det.json (--boxes)" in str(caught.value)
 
 

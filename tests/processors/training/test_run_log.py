@@ -63,7 +63,7 @@ def test_foreign_lines_are_left_out_and_counted_once(metrics, line, caplog):
     metrics.add(step=2)
     for _ in range(2):      # it is read after every epoch
         assert [row["step"] for row in metrics.read()] == [1, 2]
-    assert caplog.text.count(f"{metrics.path}: 2 lines are no JSON objects") == 1
+    assert caplog.text.count(f"{metrics.path}: 2 lines left out, of no JSON object") == 1
 
 
 TRAIN = {"kind": "train", "step": 3, "epoch": 1, "loss": 0.5, "lr": 0.1}
@@ -83,4 +83,4 @@ def test_lines_that_lack_what_their_kind_has_are_left_out_and_counted(tmp_path, 
         log.metrics.add(**line)
     draw_curves(log.read(), tmp_path / "curves.png")
     assert [line["kind"] for line in log.read()] == ["train", "val", "val", "note"]
-    assert caplog.text.count(f"{len(odd)} lines are no JSON objects, as after a kill, or lack") == 1
+    assert caplog.text.count(f": {len(odd)} lines left out, of no JSON object, as after a k") == 1
