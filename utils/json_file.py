@@ -53,5 +53,6 @@ def read_json(path: str | Path, name: str = "") -> Any:
         for start, tool in PACKED.items():
             if data.startswith(start):
                 raise UserError(f"{name} is not JSON, but packed by {tool}: unpack it") from error
-        raise UserError(f"{name} is not JSON ({on_one_line(error)}): download or write it again"
-                        ) from error
+        what = ("nested too deeply to be read" if isinstance(error.__cause__, RecursionError)
+                else f"not JSON ({on_one_line(error)})")
+        raise UserError(f"{name} is {what}: download or write it again") from error
