@@ -75,7 +75,7 @@ class RunFolder:
             ensure_replaceable(path, kind, option, self.inputs)
         if self.last.is_dir():
             ensure_replaceable(self.last, "checkpoint", option)
-        if metrics.exists():
+        if metrics.exists() and os.access(self.path, os.W_OK):      # else the folder is told
             ensure_appendable(metrics, option)
 
     def ensure_no_input(self, pretrained: str | bool) -> None:
