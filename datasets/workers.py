@@ -198,3 +198,10 @@ def leave_if_imported_by_a_worker() -> None:
     3.14. The main process says so when they are gone."""
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         sys.exit(1)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

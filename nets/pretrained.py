@@ -14,7 +14,7 @@ from torch import nn
 from configs.schema import MOST_SIDE
 from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
 from nets.files.load_report import LoadReport
-from nets.files.sources import SOURCES, first_few, is_vit, recognise
+from nets.files.sources import SOURCES, is_vit, recognise
 from nets.files.state_dict_checks import (
     COUNTERS,
     LAST_LAYER,
@@ -30,6 +30,7 @@ from nets.pose.vit_positions import fit_positions, kept_places
 from utils.alignment import ALIGNMENTS
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
+from utils.shown import first_few
 
 # Beginning of a key in the file -> in our nets; the first row that fits counts.
 RENAMES = (

@@ -38,8 +38,9 @@ USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crop
 USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
                                "nets", "processors.evaluation", "processors.models",
                                "processors.reports", "processors.runtime"}
-USES["processors.proposal"] = {"datasets.annotations", "datasets.doctor", "datasets.imports",
-                               "nets.files"}
+USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
+                               "datasets.doctor", "datasets.imports", "nets.files",
+                               "processors.runtime"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
 USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "nets.zoo",

@@ -42,6 +42,13 @@ def shortened(text: str, longest: int = LONGEST) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
+def first_few(names: Iterable[str], count: int = 2) -> str:
+    """The first names, which may be a stranger's, and how many more there are."""
+    names = list(names)
+    return (", ".join(shortened(name) or "''" for name in names[:count])
+            + (f" and {len(names) - count} more" if len(names) > count else ""))
+
+
 def on_one_line(error: Exception, longest: int = 150) -> str:
     """The words of somebody's error, or its kind where it has none."""
     text = str(error).partition("; use sys.")[0]        # what Python advises programmers

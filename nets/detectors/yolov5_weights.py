@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from nets.detectors.yolov5 import SIZES, YOLOv5, multiple_of_8
-from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from nets.files.weights_file import ensure_file, read_weights_file
 from utils.errors import UserError
+from utils.shown import first_few
 
 LONGEST_NAME = 1000     # letters; names grow with the depth, and a file may make them of any length
 MOST_CLASSES = 10_000   # in a file; one that claims more is damaged or wants to fill the memory

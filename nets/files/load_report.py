@@ -1,7 +1,7 @@
 """LoadReport: what was taken from a weights file, and what was not."""
 from dataclasses import dataclass
 
-from nets.files.sources import first_few
+from utils.shown import first_few
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ Where a file comes from shows in its keys, and decides how the network wants its
 - The caller knows best: `load_weights(net, path, source="darkpose_hrnet")`.
 """
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from utils.errors import UserError
-from utils.shown import shortened
+from utils.shown import first_few
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,3 @@ def _likeliest(kind: str, file_name: str, under_ema: bool) -> tuple[str, str]:
     others = ", ".join(choice for choice in choices if choice != source)
     return source, (f"assumed to be of {source}, since {reason} and several projects share these "
                     f"keys; if it is not, say source=... (--source ...) with one of: {others}")
-
-
-def first_few(names: Iterable[str]) -> str:
-    """The first names, which may be a stranger's, and how many more there are."""
-    names = list(names)
-    return (", ".join(shortened(name) or "''" for name in names[:2])
-            + (f" and {len(names) - 2} more" if len(names) > 2 else ""))

@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
-from nets.files.sources import first_few
 from utils.errors import UserError
-from utils.shown import shortened
+from utils.shown import first_few, shortened
 
 WRAPPERS = ("ema", "state_dict", "model", "net")   # where a checkpoint keeps its weights
 PREFIXES = ("module.", "_orig_mod.", "model.")     # from DataParallel, torch.compile, a wrapper

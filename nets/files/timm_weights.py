@@ -7,12 +7,11 @@ from torch import nn
 
 from configs.schema import ModelConfig
 from nets.files.load_report import LoadReport
-from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers, find_state
 from nets.files.weights_file import read_weights_file
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
-from utils.shown import most_like
+from utils.shown import first_few, most_like
 
 NO_WEIGHTS = ("attn_mask", "relative_position_index")    # of swin, which older files have
 Weights = bool | Mapping[str, torch.Tensor]     # whether timm's own, or the tensors of a file

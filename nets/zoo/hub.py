@@ -12,7 +12,7 @@ from types import ModuleType
 
 from utils.errors import UserError, first_line
 from utils.log import log
-from utils.shown import most_like, shortened
+from utils.shown import first_few, most_like, shortened
 
 PREFIX = "hf://"
 ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+)(?:@([\w.-]+(?:/pr/\d+|/convert/\w+)?))?"
@@ -32,7 +32,7 @@ class Address:
 
 
 def is_hub(given: str | Path) -> bool:
-    return str(given).startswith(("hf://", "hf:/"))
+    return str(given).startswith("hf:/")
 
 
 def parse(given: str | Path) -> Address:
@@ -78,7 +78,7 @@ def _choose(names: Sequence[str], address: Address) -> str:
         near = most_like(address.file, names)
         raise UserError(f"{PREFIX}{address.repository} has no file {shortened(address.file)}"
                         + (f": did you mean {shortened(near[0])}?" if near else
-                           f"; it has {_few(names)}: name one of them"))
+                           f"; it has {first_few(names, 4)}: name one of them"))
     if WHOLE in names:
         return WHOLE
     for ending in ENDINGS:
@@ -87,15 +87,10 @@ def _choose(names: Sequence[str], address: Address) -> str:
             return found[0]
         if found:
             raise UserError(f"{PREFIX}{address.repository} has several files of weights "
-                            f"({_few(found)}): name the one that you want, as in "
+                            f"({first_few(found, 4)}): name the one that you want, as in "
                             f"{PREFIX}{address.repository}/{shortened(found[0])}")
     raise UserError(f"{PREFIX}{address.repository} has no file of weights "
-                    f"({', '.join(ENDINGS)}): it has {_few(names) or 'no files'}")
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(map(shortened, names[:4])) + (f" and {len(names) - 4} more"
-                                                   if len(names) > 4 else "")
+                    f"({', '.join(ENDINGS)}): it has {first_few(names, 4) or 'no files'}")
 
 
 def _say_licence(repository: str, licence: object) -> None:

@@ -1,5 +1,4 @@
 """Crop packing: `python main.py pack CONFIG`, from a Config to the crop pack it names."""
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import train_set
 from datasets.pack_writer import write_pack
 from datasets.synthetic.data_set import ensure_synthetic
+from datasets.workers import cores
 from utils.files import naming
 from utils.log import log, show_log
 from utils.outputs import cannot_write, ensure_writable
@@ -42,10 +42,3 @@ def make_pack(config: Config) -> None:
         log.info("stopped; the same command goes on with %s", path)
         raise SystemExit(130) from None
     log.info("complete: %s", pack.summary())
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from configs.loader import config_from_dict
 from configs.schema import MOST_EPOCHS, SCORES, Config
 from datasets.annotations.skeleton import skeleton_from_dict
-from nets.files.sources import first_few
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError
-from utils.shown import shown
+from utils.shown import first_few, shown
 
 SHARES = {score for metric, scores in SCORES.items() if metric not in ("epe", "nme")
           for score in scores}

@@ -1,11 +1,11 @@
 """Facts: what labels show of people and pictures, as far as settings depend on it."""
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
+from datasets.crops.image_files import spread
 from datasets.doctor.mirror import mirror_of
 from datasets.doctor.raw_labels import RawLabels
 
@@ -44,7 +44,7 @@ def turned(points: np.ndarray, seen: np.ndarray) -> float:
     points (N, K, 2), seen (N, K). NaN if no two joints are seen in some persons.
     """
     steady = []
-    for a, b in combinations(_some(points.shape[1], MOST_JOINTS), 2):
+    for a, b in combinations(spread(range(points.shape[1]), MOST_JOINTS), 2):
         way = (points[:, b] - points[:, a])[seen[:, a] & seen[:, b]]
         length = np.hypot(*way.T)
         way = way[length > 0] / length[length > 0, None]
@@ -88,7 +88,3 @@ def spanning_tree(labels: RawLabels) -> list[tuple[int, int]]:
             limbs.append((min(a, b), max(a, b)))
         reached.add(b)
     return limbs
-
-
-def _some(count: int, most: int) -> Sequence[int]:
-    return range(0, count, -(-count // most))

@@ -1,11 +1,12 @@
 """Machine: what training has to run on, and which weights can be had there."""
-import os
 from dataclasses import dataclass
 
 import torch
 from torchvision.models import get_model_weights
 
+from datasets.workers import cores
 from nets.files.torchvision_weights import published_state
+from processors.runtime.torch_errors import machine_memory
 from utils.errors import UserError
 from utils.log import log
 
@@ -13,7 +14,7 @@ from utils.log import log
 @dataclass(frozen=True)
 class Machine:
     gpu: str            # the name of the first one, "": none
-    memory: float       # GB, of the GPU, or of the machine where there is none
+    memory: float       # GB, of the GPU, or of the machine or container where there is none
     cores: int
 
     @property
@@ -25,12 +26,10 @@ class Machine:
 
 def this_machine() -> Machine:
     """The one this runs on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (
-        os.cpu_count() or 1)
     if torch.cuda.is_available():
         about = torch.cuda.get_device_properties(0)
-        return Machine(about.name, about.total_memory / 1e9, cores)
-    return Machine("", os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, cores)
+        return Machine(about.name, about.total_memory / 1e9, cores())
+    return Machine("", machine_memory() / 1e9, cores())
 
 
 def imagenet_can_be_had(name: str) -> bool:

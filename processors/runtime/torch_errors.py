@@ -46,14 +46,14 @@ def ensure_memory(persons: int, codec: HeatmapCodec, num_joints: int, device: to
     a word. The network comes on top. persons: in all processes of the machine."""
     (width, height), (w, h) = codec.input_size, codec.heatmap_size
     on_cpu = 4 * (3 * width * height + 2 * num_joints * w * h) if device.type == "cpu" else 0
-    needed, there = persons * (3 * width * height + on_cpu), _memory()
+    needed, there = persons * (3 * width * height + on_cpu), machine_memory()
     if needed > there:
         raise UserError(f"{persons} persons at once take more than {needed / 1e9:.1f} GB of memory "
                         f"(codec.input_size {width}x{height}, {num_joints} heatmaps of {w}x{h}), "
                         f"and this machine has {there / 1e9:.1f} GB: {cures}")
 
 
-def _memory() -> float:
+def machine_memory() -> float:
     """Bytes that this machine, or its container, has."""
     limits = [float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))]
     for file in ("memory.max", "memory/memory.limit_in_bytes"):     # of cgroups, new and old

@@ -45,7 +45,7 @@ def test_a_cpu_out_of_memory():
 def test_settings_beyond_all_memory_are_told_at_the_start(monkeypatch, device, side, persons,
                                                           joints, words):
     """Each of them is in its range, and the system would kill the run without a word."""
-    monkeypatch.setattr(torch_errors, "_memory", lambda: 16e9)
+    monkeypatch.setattr(torch_errors, "machine_memory", lambda: 16e9)
     codec = HeatmapCodec((side, side))
     if not words:
         return ensure_memory(persons, codec, joints, torch.device(device), "CURE")
@@ -54,7 +54,7 @@ def test_settings_beyond_all_memory_are_told_at_the_start(monkeypatch, device, s
 
 
 def test_no_recipe_is_beyond_a_small_machine(monkeypatch):
-    monkeypatch.setattr(torch_errors, "_memory", lambda: 8e9)
+    monkeypatch.setattr(torch_errors, "machine_memory", lambda: 8e9)
     recipes = [load_config(path) for path in (ROOT / "configs").glob("*.yaml")]
     assert recipes
     for recipe in recipes:
@@ -65,9 +65,9 @@ def test_no_recipe_is_beyond_a_small_machine(monkeypatch):
 def test_the_memory_of_a_container_counts(monkeypatch, tmp_path):
     (tmp_path / "memory.max").write_text("max\n")
     monkeypatch.setattr(torch_errors, "CGROUP", tmp_path)
-    assert 1e8 < torch_errors._memory() < 1e14
+    assert 1e8 < torch_errors.machine_memory() < 1e14
     (tmp_path / "memory.max").write_text("123456\n")
-    assert torch_errors._memory() == 123456
+    assert torch_errors.machine_memory() == 123456
 
 
 def test_one_value_per_channel():
