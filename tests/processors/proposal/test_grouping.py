@@ -54,6 +54,9 @@ def test_the_parts_of_the_labels_count_and_a_test_set_stays_aside():
     test = images("t1.png", "t2.png", split="test")
     train, val, how = sides(images("a.png", split="train") + images("b.png", split="valid") + test)
     assert (train, val) == ({"a.png"}, {"b.png"}) and "2 images of other parts" in how
+    train, val, how = sides(images("y.png", "z.png", split="train")      # not as by lot or by order
+                            + images("a.png", "b.png", "c.png", split="valid"))
+    assert (train, val) == ({"y.png", "z.png"}, {"a.png", "b.png", "c.png"})
     train, val, how = sides(images("a.png", "b.png", "c.png", split="train") + test)
     assert train | val == {"a.png", "b.png", "c.png"} and "2 images of other parts" in how
 
