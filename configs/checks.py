@@ -87,8 +87,9 @@ def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "model.head", (f"is {shown(model.head)}, but {model.type} has "
                              + (f"{' and '.join(network.heads)}; write one of them"
                                 if network.heads else "one head, that of its name; write default"))
-    if model.level != -1 and not network.has_levels:
-        yield "model.level", f"is {model.level}, but {model.type} has one; write -1"
+    if network.levels and model.level not in network.levels:
+        yield "model.level", (f"is {model.level}, but {model.type} has "
+                              f"{', '.join(map(str, network.levels))}; write -1 for the last")
     if model.drop_path and not network.has_drop_path:
         yield "model.drop_path", (f"is {model.drop_path}, but {model.type} has no layers that can "
                                   f"be gone past; write 0")

@@ -17,7 +17,7 @@ class Network:
     has_widths: bool = False        # whether model.width may be another than 1
     heads: tuple[str, ...] = ()     # what model.head may be, the default first; else it has one
     has_drop_path: bool = False     # whether model.drop_path may be above 0
-    has_levels: bool = False        # whether model.level may be another than -1
+    levels: tuple[int, ...] = (-1,)     # what model.level may be; (): its builder knows
     takes_size: bool = False        # whether it is built for an input size and keeps to it
     imagenet_file: str = ""         # what its ImageNet weights are called, if not torchvision's
     multiple: int = 32              # the sides of the input are multiples of it, in pixels
@@ -25,14 +25,14 @@ class Network:
 
 NETWORKS = {
     "pose_resnet_duc": Network("nets.pose.resnet:pose_resnet_duc", RESNETS,
-                               has_se=True, has_widths=True),
+                               has_se=True, has_widths=True, levels=(-3, -2, -1)),
     "pose_resnet_dconv": Network("nets.pose.resnet:pose_resnet_dconv", RESNETS,
-                                 has_se=True, has_widths=True),
+                                 has_se=True, has_widths=True, levels=(-3, -2, -1)),
     "pose_hrnet": Network("nets.pose.hrnet:pose_hrnet", ("w32", "w48"),
                           imagenet_file="hrnet_w32-36af842e.pth"),
     "pose_vit": Network("nets.pose.vit:pose_vit", ("s", "b", "l", "h"), has_drop_path=True,
                         heads=("classic", "simple"), takes_size=True, multiple=16,
                         imagenet_file="mae_pretrain_vit_base.pth"),
     "pose_timm": Network("nets.pose.timm_backbone:pose_timm", (), has_drop_path=True,
-                         heads=("dconv", "duc", "simple"), takes_size=True, has_levels=True),
+                         heads=("dconv", "duc", "simple"), takes_size=True, levels=()),
 }

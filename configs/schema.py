@@ -79,7 +79,8 @@ class ModelConfig:
         "default", "pose_vit: classic (the default) has two transposed convolutions, simple "
                    "interpolates; pose_timm: dconv (the default), duc or simple")
     level: int = setting(
-        -1, "of pose_timm: which of the network's features go to the head, -1: the last",
+        -1, "of ResNets and pose_timm: which of the network's features go to the head, -1: the "
+            "last; a ResNet ends there: -2 does without its fourth stage, -3 without the third",
         low=-16, high=16)
     drop_path: float = setting(
         0.0, "of pose_vit and pose_timm: share of persons that go past its last layers in "
@@ -100,6 +101,7 @@ class ModelConfig:
         return (f"{self.type} {self.name}"
                 + (f" with head {self.head}" if self.head != "default" else "")
                 + (" with SE" if self.reduction else "")
+                + (f" to level {self.level}" if self.level != -1 else "")
                 + (f" at {self.width:g} of its width" if self.width != 1 else ""))
 
 

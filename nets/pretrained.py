@@ -58,6 +58,8 @@ IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incr
                  "backbone.downsamp_modules.", "backbone.stage4.2.fuse_layers.",
                  "backbone.cls_token", "backbone.fc_norm.", "backbone.mask_token",
                  "backbone.decoder_")
+# Of a ResNet, which model.level can do without.
+LAST_STAGES = ("backbone.layer3.", "backbone.layer4.")
 
 
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
@@ -184,7 +186,10 @@ class _Match:
         if is_imagenet:
             missed = [key for key in missed if ".se." not in key
                       and not key.startswith(("head.", "backbone.last_norm."))]
-            left = [key for key in left if not key.startswith(IMAGENET_ONLY)]
+            ours = (*self.fitting, *self.missed)
+            unbuilt = tuple(stage for stage in LAST_STAGES
+                            if not any(key.startswith(stage) for key in ours))
+            left = [key for key in left if not key.startswith((*IMAGENET_ONLY, *unbuilt))]
         faults = {"of another shape": self.wrong_shape, "not in the file": missed,
                   "in the file only": [file_names[key] for key in left]}
         return ", ".join(f"{what}: {first_few(keys)}"

@@ -50,15 +50,16 @@ RESNETS: dict[str, tuple[Block, Block, list[int]]] = {
 
 
 class ResNetBackbone(nn.Module):
-    """Images (B, 3, H, W) -> features (B, out_channels, H/32, W/32).
+    """Images (B, 3, H, W) -> features (B, out_channels, H/stride, W/stride).
 
     `reduction` puts an SE layer in the block that opens a stage and has a downsample. That is
     every stage, but for the first one of resnet18 and resnet34, whose first block has none.
-    `width`: channels of all layers as a part of the original's.
+    `width`: channels of all layers as a part of the original's. `level`: the stage that gives the
+    features, -1 for the last (stride 32), -2 for the third (16), -3 for the second (8); those
+    behind it are not built.
     """
-    stride = 32
 
-    def __init__(self, name: str, reduction: bool = False, width: float = 1.0):
+    def __init__(self, name: str, reduction: bool = False, width: float = 1.0, level: int = -1):
         super().__init__()
         block, se_block, depths = RESNETS[name]
         block = se_block if reduction else block
@@ -70,16 +71,19 @@ class ResNetBackbone(nn.Module):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.layer1 = stage(block, c1, c1, depths[0], stride=1)
         self.layer2 = stage(block, c1 * more, c2, depths[1], stride=2)
-        self.layer3 = stage(block, c2 * more, c3, depths[2], stride=2)
-        self.layer4 = stage(block, c3 * more, c4, depths[3], stride=2)
-        self.out_channels = c4 * more
+        self.layer3 = stage(block, c2 * more, c3, depths[2], stride=2) if level > -3 else None
+        self.layer4 = stage(block, c3 * more, c4, depths[3], stride=2) if level > -2 else None
+        self.stride = {-1: 32, -2: 16, -3: 8}[level]
+        self.out_channels = {-1: c4, -2: c3, -3: c2}[level] * more
         for layer in self.modules():        # as torchvision: He et al., "Delving Deep"
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        x = self.layer2(self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x))))))
+        for layer in filter(None, (self.layer3, self.layer4)):
+            x = layer(x)
+        return x
 
 
 def stage(block: Block, in_channels: int, planes: int, depth: int,
@@ -95,13 +99,15 @@ def stage(block: Block, in_channels: int, planes: int, depth: int,
 
 def pose_resnet_duc(config: ModelConfig) -> PoseNet:
     """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
-    backbone = ResNetBackbone(config.name, config.reduction, config.width)
-    return PoseNet(backbone, duc_head(backbone.out_channels, config.num_joints, config.width))
+    backbone = ResNetBackbone(config.name, config.reduction, config.width, config.level)
+    return PoseNet(backbone, duc_head(backbone.out_channels, config.num_joints, config.width,
+                                      stages=4 + config.level))
 
 
 def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
     """ResNet and transposed convolutions: SimpleBaselines' pose_resnet, AlphaPose's SimplePose."""
-    backbone = ResNetBackbone(config.name, config.reduction, config.width)
+    backbone = ResNetBackbone(config.name, config.reduction, config.width, config.level)
     if not config.pretrained:
         init_small(backbone)   # as the official code without ImageNet weights
-    return PoseNet(backbone, dconv_head(backbone.out_channels, config.num_joints, config.width))
+    return PoseNet(backbone, dconv_head(backbone.out_channels, config.num_joints, config.width,
+                                        layers=4 + config.level))

@@ -1,10 +1,13 @@
 """ResNet backbones: where SE layers sit and what they do."""
 import pytest
 import torch
+import torchvision
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from nets import build_net
 from nets.pose.layers import SE
 from nets.pose.resnet import ResNetBackbone, SEBasicBlock, SEBottleneck
+from nets.pretrained import load_weights
 
 
 @pytest.mark.parametrize("name, stages", [("resnet18", "234"), ("resnet34", "234"),
@@ -46,3 +49,50 @@ def test_se_gates_by_the_channel_means():
                       for p in se.parameters())
     gate = torch.sigmoid((x.mean((2, 3)) @ w0.T + b0).relu() @ w1.T + b1)
     torch.testing.assert_close(se(x), x * gate[..., None, None])
+
+
+@pytest.mark.parametrize("kind", ["pose_resnet_duc", "pose_resnet_dconv"])
+@pytest.mark.parametrize("level, stride, stages", [(-1, 32, "1234"), (-2, 16, "123"),
+                                                   (-3, 8, "12")])
+@pytest.mark.parametrize("name, channels", [("resnet18", 64), ("resnet50", 256)])
+def test_it_ends_at_a_level_and_the_heatmaps_are_as_large(kind, level, stride, stages, name,
+                                                          channels):
+    with torch.device("meta"):
+        net = build_net(type=kind, name=name, level=level, num_joints=5)
+        assert net(torch.empty(1, 3, 64, 96)).shape == (1, 5, 16, 24)
+        whole = build_net(type=kind, name=name, num_joints=5)
+    backbone = net.backbone
+    assert (backbone.stride, backbone.out_channels) == (stride, channels * 2 ** (len(stages) - 1))
+    of_stages = [key[5] for key, _ in backbone.named_children() if key.startswith("layer")]
+    assert "".join(of_stages) == stages
+    assert [key for key in whole.backbone.state_dict() if key.startswith(("conv1", "bn1"))
+            or key[5] in stages] == list(backbone.state_dict())
+
+
+def test_the_features_are_those_of_the_stage():
+    torch.manual_seed(0)
+    whole, cut = ResNetBackbone("resnet18", width=0.125).eval(), ResNetBackbone(
+        "resnet18", width=0.125, level=-2).eval()
+    cut.load_state_dict(whole.state_dict(), strict=False)
+    images, seen = torch.randn(2, 3, 64, 64), []
+    whole.layer3.register_forward_hook(lambda _module, _args, out: seen.append(out))
+    whole(images)
+    assert torch.equal(cut(images), seen[0])
+
+
+def test_imagenet_weights_of_the_whole_one_fit():
+    whole = torchvision.models.resnet18()
+    net = build_net(name="resnet18", level=-2)
+    report = load_weights(net, whole.state_dict())
+    assert torch.equal(net.backbone.layer3[1].conv2.weight, whole.layer3[1].conv2.weight)
+    assert {key.split(".")[0] for key in report.left} == {"layer4", "fc"}
+    state = {key: value for key, value in whole.state_dict().items() if "layer3.1" not in key}
+    with pytest.raises(ValueError, match="not in the file: backbone.layer3.1"):
+        load_weights(net, state)
+    with pytest.raises(ValueError, match=r"in the file only: layer3.2.conv1.weight"):
+        load_weights(net, whole.state_dict() | {"layer3.2.conv1.weight": torch.ones(1)})
+
+
+def test_a_level_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="model.level is -4, but pose_resnet_duc has -3, -2, -1"):
+        build_net(name="resnet18", level=-4)

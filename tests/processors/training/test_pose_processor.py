@@ -116,7 +116,7 @@ def test_pieces_that_a_small_data_set_cannot_fill_are_refused(tiny):
 
 
 def test_batches_beyond_the_memory_are_refused(tiny, monkeypatch):
-    monkeypatch.setattr("processors.runtime.torch_errors._memory", lambda: 1e4)
+    monkeypatch.setattr("processors.runtime.torch_errors.machine_memory", lambda: 1e4)
     with pytest.raises(ValueError, match=r"4 persons at once take more than 0.0 GB .*batch_size"):
         tiny()
 
