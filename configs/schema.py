@@ -167,6 +167,10 @@ class OptimConfig:
     freeze_epochs: int = setting(
         0, "first epochs in which the backbone stands still, in evaluation mode: weights, batch "
            "norm statistics, no drop path", low=0, high=MOST_EPOCHS)
+    freeze_stages: int = setting(
+        0, "first stages of the backbone that stand still in the whole run, with what comes before "
+           "them: 1: to layer1 of a ResNet; a step on a CPU is then 1.5 times as fast",
+        low=0, high=100)
     backbone_lr: float = setting(1.0, "factor of lr for the backbone", above=0, high=1)
     layer_decay: float = setting(
         1.0, "factor of lr from each stage of the backbone (of a ViT each block) to the one before "

@@ -327,9 +327,10 @@ class PoseProcessor:
                                      self.parallel))
         if words := rates_in_words(self.train_step.optimizer, config.optim):
             log.info("%s", words)
-        if config.optim.freeze_epochs and not config.model.pretrained and self.state.step == 0:
-            log.warning("optim.freeze_epochs: the backbone stands still with random weights, as "
-                        "model.pretrained is false; name weights, or set it to 0")
+        for key in ("freeze_epochs", "freeze_stages"):
+            if getattr(config.optim, key) and not config.model.pretrained and self.state.step == 0:
+                log.warning("optim.%s: the backbone stands still with random weights, as "
+                            "model.pretrained is false; name weights, or set it to 0", key)
 
     def say_the_end(self) -> None:
         """The last words, with pictures of the last evaluation."""

@@ -100,17 +100,38 @@ def backbone_levels(names: list[str]) -> dict[str, int]:
     return levels
 
 
-class Freeze:
-    """The backbone in the first epochs of a run, `epochs` of them: its weights get no gradients, so
-    that no optimizer touches them, and it is in evaluation mode. So statistics of batch norms stand
-    still, too, and nothing is dropped: the head learns on the features that it is judged on."""
+def first_stages(net: nn.Module, count: int) -> tuple[list[nn.Module], list[nn.Parameter]]:
+    """The modules of the first `count` stages of the backbone, with what comes before them, and
+    their parameters. Raises UserError where the backbone has not so many numbered stages."""
+    if not count:
+        return [], []
+    levels = backbone_levels([name for name, _ in net.named_parameters()])
+    stages = max(levels.values(), default=0)
+    if count > stages:
+        raise UserError(f"optim.freeze_stages is {count}, but this network's backbone has {stages} "
+                        f"numbered stages; write at most that")
+    still = {name for name, level in levels.items() if level <= count}
+    modules = [module for prefix, module in net.named_modules()
+               if (names := [f"{prefix}.{name}" for name, _ in module.named_parameters()])
+               and still.issuperset(names)]
+    return modules, [p for name, p in net.named_parameters() if name in still]
 
-    def __init__(self, net: nn.Module, epochs: int):
-        self.net, self.epochs = net, epochs
+
+class Freeze:
+    """The backbone in the first epochs of a run, `freeze_epochs` of them, and its first stages in
+    all of it: their weights get no gradients, so that no optimizer touches them, and they are in
+    evaluation mode. So statistics of batch norms stand still, too, and nothing is dropped: the head
+    learns on the features that it is judged on."""
+
+    def __init__(self, net: nn.Module, optim: OptimConfig):
+        self.net, self.epochs = net, optim.freeze_epochs
         self.frozen: bool | None = None
+        self.stages, self.always = first_stages(net, optim.freeze_stages)
+        for parameter in self.always:
+            parameter.requires_grad_(False)
         # timm has position embeddings that never learn
         self.parameters = ([p for p in net.get_submodule("backbone").parameters()
-                            if p.requires_grad] if epochs else [])
+                            if p.requires_grad] if self.epochs else [])
 
     def start_epoch(self, epoch: int) -> bool:
         """Training mode for all that learns. Returns whether what learns has changed."""
@@ -118,6 +139,8 @@ class Freeze:
         self.net.train()
         if frozen:
             self.net.get_submodule("backbone").eval()
+        for module in self.stages:
+            module.eval()
         if frozen == self.frozen:
             return False
         for parameter in self.parameters:
@@ -134,6 +157,8 @@ def rates_in_words(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> str:
     words = []
     if optim.freeze_epochs:
         words.append(f"stands still to the end of epoch {optim.freeze_epochs}, its batch norms too")
+    if optim.freeze_stages:
+        words.append(f"stands still in its first {optim.freeze_stages} stages to the end")
     if len(factors) > 1:
         words.append(f"learns at {factors[0]:.3g} (first layers) to {factors[-1]:.3g} (last stage) "
                      f"of lr, on {len(factors)} levels")

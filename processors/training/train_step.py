@@ -37,7 +37,7 @@ class TrainStep:
         self.images: Tensor | None = None
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
-        self.freeze = Freeze(net, config.optim.freeze_epochs)
+        self.freeze = Freeze(net, config.optim)
         self.model: Callable[[Tensor], Tensor]
         self.start_epoch(epoch)
 
@@ -56,7 +56,8 @@ class TrainStep:
         """Go on from what a checkpoint has; raises UserError for what does not fit."""
         frozen = state["config"]["optim"].get("freeze_epochs", 0)   # old files do not know it
         still = frozen and state["step"] <= frozen * state["steps_per_epoch"]
-        unmoved = self.freeze.net.get_submodule("backbone").parameters() if still else ()
+        unmoved = (self.freeze.net.get_submodule("backbone").parameters() if still
+                   else self.freeze.always)
         load_optimizer_state(self.optimizer, state["optimizer"], where, unmoved)
         if state["scaler"]:     # empty unless the run was in fp16
             self.scaler.load_state_dict(state["scaler"])

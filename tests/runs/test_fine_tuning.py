@@ -26,6 +26,7 @@ WAYS = {
     "pieces": {"optim.accumulate": 2}, "fp16": {"optim.amp": "fp16"}, "bf16": {"optim.amp": "bf16"},
     "patience": {"optim.patience": 1, "val.interval": 1, "optim.epochs": 9},
     "compiled": {"optim.compile": True},
+    "stages": VIT | {"optim.freeze_stages": 1},
 }
 KINDS = ("net", "ema", "optimizer")
 

@@ -232,7 +232,7 @@ def test_a_frozen_backbone_does_not_move_and_then_does(name):
 
     everything = {"0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var",
                   "1.num_batches_tracked"}
-    freeze = Freeze(net, 2)
+    freeze = Freeze(net, OptimConfig(freeze_epochs=2))
     net.train()
     step()
     assert freeze.start_epoch(0)
@@ -253,13 +253,45 @@ def test_a_frozen_backbone_does_not_move_and_then_does(name):
 
 def test_nothing_is_frozen_unless_it_is_asked_for():
     net = nn.Sequential(nn.Linear(2, 2))    # without a backbone
-    freeze = Freeze(net.eval(), 0)
+    freeze = Freeze(net.eval(), OptimConfig())
     assert freeze.start_epoch(0) and not freeze.start_epoch(1)
     assert net.training and net[0].weight.requires_grad
 
 
+@pytest.mark.parametrize("network, count", [("pose_resnet_duc resnet18", 1),
+                                            ("pose_resnet_dconv resnet50", 3),
+                                            ("pose_hrnet w32", 2), ("pose_vit s", 12),
+                                            ("pose_timm test_efficientnet", 2)])
+def test_the_first_stages_stand_still_in_the_whole_run(network, count):
+    kind, name = network.split()
+    if kind == "pose_timm":
+        pytest.importorskip("timm")
+    net = build_net(type=kind, name=name)
+    freeze = Freeze(net, OptimConfig(freeze_stages=count, freeze_epochs=1))
+    still = tuple(f"backbone.{start}" for starts in LEVELS[network][:count + 1]
+                  for start in starts.split())
+    for epoch, changes in enumerate([True, True, False]):
+        assert freeze.start_epoch(epoch) == changes
+        for key, parameter in net.named_parameters():
+            rests = key.startswith(still) or not epoch and key.startswith("backbone.")
+            assert parameter.requires_grad != rests, key
+        for key, module in net.named_modules():
+            if isinstance(module, nn.BatchNorm2d | nn.LayerNorm | nn.Dropout):
+                rests = key.startswith(still) or not epoch and key.startswith("backbone.")
+                assert module.training != rests, key
+
+
+def test_more_stages_than_there_are_cannot_stand_still():
+    net = build_net(name="resnet18", width=0.1, level=-2)
+    Freeze(net, OptimConfig(freeze_stages=3))
+    with pytest.raises(UserError, match="optim.freeze_stages is 4, but this network's backbone has "
+                                        "3 numbered stages; write at most that"):
+        Freeze(net, OptimConfig(freeze_stages=4))
+
+
 @pytest.mark.parametrize("settings, words", [
-    ({}, ""), ({"backbone_lr": 0.1}, "the backbone learns at 0.1 of lr"),
+    ({}, ""), ({"freeze_stages": 2}, "the backbone stands still in its first 2 stages to the end"),
+    ({"backbone_lr": 0.1}, "the backbone learns at 0.1 of lr"),
     ({"layer_decay": 0.5}, "the backbone learns at 0.125 (first layers) to 0.5 (last stage) of lr, "
                            "on 3 levels"),
     ({"freeze_epochs": 3, "backbone_lr": 0.5}, "the backbone stands still to the end of epoch 3, "
