@@ -86,6 +86,8 @@ def _convert(value: Any, kind: Any, name: str, where: str, more: str = "") -> An
             more = " that is not so large"
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
+    if kind is str and value is None and where == COMMAND_LINE:
+        return ""       # data.train_pack= takes back what the YAML has
     if kind is str and isinstance(value, int | float | date) and not isinstance(value, bool):
         quoted = f'"{shortened(str(value))}"'
         more = f", here {quoted}" if where != COMMAND_LINE else f", here '{quoted}'"

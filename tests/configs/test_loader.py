@@ -131,6 +131,13 @@ def test_a_wrong_override_is_blamed_on_the_command_line(write, override, words):
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_an_empty_override_takes_text_back_and_an_empty_line_of_a_file_does_not(write):
+    path = write("data: {train_pack: crops.pack}")
+    assert load_config(path, ["data.train_pack="]).data.train_pack == ""
+    with pytest.raises(ConfigError, match="data.train_pack is empty; write text"):
+        load_config(write("data: {train_pack: }"))
+
+
 def test_a_wrong_file_is_not_blamed_on_the_command_line(write):
     path = write("optim: {lr: 0}")
     with pytest.raises(ConfigError, match=f"^{path}: optim.lr"):
