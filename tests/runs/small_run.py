@@ -94,6 +94,9 @@ def serve() -> int:
 def run(words: list[str], log: str, hit: list | None, calls_to: str | None, limit: int | None,
         ) -> None:
     os.setsid()
+    # torch gives a forked process a new pool of threads at the first call, and two calls at once
+    # abort it ("Invalid thread pool!"); a compiled network's first backward has eight, without GPU
+    torch.set_num_threads(1)
     for number in stop.SIGNALS:     # ignored where the tests themselves run in the background
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
