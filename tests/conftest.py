@@ -9,7 +9,7 @@ import torch
 
 from utils.log import log
 
-pytest_plugins = ["tests.small_coco", "tests.file_server"]
+pytest_plugins = ["tests.small_coco", "tests.file_server", "tests.fake_hub"]
 
 ROOT = Path(__file__).resolve().parent.parent
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))

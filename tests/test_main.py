@@ -173,7 +173,7 @@ def test_weights_of_the_hub_are_judged_as_a_file_is(weights, path):
 def test_names_that_the_words_know_without_torch_are_those_of_the_work():
     assert set(import_labels.FORMS) == set(IMPORTERS)
     assert set(evaluate.SOURCES) == set(SOURCES)
-    assert set(export.FORMS) == set(FORMS)
+    assert set(export.OTHERS) == set(FORMS)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["trian"], ["--epochs=3"], ["run.yaml", "sed=1"],

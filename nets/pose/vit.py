@@ -106,7 +106,8 @@ class ViTBackbone(nn.Module):
         places: torch.Tensor = self.pos_embed
         if (rows, columns) != self.grid:
             places = resized_positions(places, self.grid, (rows, columns))
-        x = patches.flatten(2).transpose(1, 2) + places[:, 1:] + places[:, :1]
+        # summed first, as a form of others stores them: the same to the last bit from its file
+        x = patches.flatten(2).transpose(1, 2) + (places[:, 1:] + places[:, :1])
         x = self.last_norm(self.blocks(x))
         return x.transpose(1, 2).unflatten(2, (rows, columns))
 

@@ -60,14 +60,13 @@ def fetch(address: str, path: Path, sha256: str = "") -> None:
                 folder.rmdir()
 
 
-def ensure_hash(path: Path, sha256: str) -> None:
-    """Raise UserError for a file whose sha256 does not begin so."""
+def ensure_hash(path: Path, sha256: str, cure: str) -> None:
+    """Raise UserError, with the cure, for a file whose sha256 does not begin so."""
     with open(path, "rb") as file:
         found = _hash(file)
     if not found.startswith(sha256):
         raise UserError(f"{path} is damaged or another file than was published, for its sha256 "
-                        f"begins with {found[:len(sha256)]} and not with {sha256}: remove it, and "
-                        f"it will be fetched again")
+                        f"begins with {found[:len(sha256)]} and not with {sha256}: {cure}")
 
 
 def _hash(file: IO[bytes]) -> str:

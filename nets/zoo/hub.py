@@ -5,9 +5,10 @@ is only fetched here; it is read as all weights are, and nothing in it runs.
 """
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType
 
 from utils.errors import UserError, first_line
@@ -21,6 +22,7 @@ EXAMPLE = "hf://org/name, hf://org/name@revision or hf://org/name/file.safetenso
 WHOLE = "model.safetensors"             # what transformers and this project call theirs
 ENDINGS = (".safetensors", ".pth", ".pt", ".bin", ".onnx")      # of weights, the best first
 FREE = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "unlicense")
+LONGEST_REASON = 200                    # characters
 PACKAGES = ("huggingface_hub", "httpx", "httpcore", "requests", "urllib3", "hf_xet")
 
 
@@ -55,8 +57,12 @@ def hub_file(given: str | Path) -> Path:
         except Exception as error:
             if not _is_unreachable(error):
                 raise
-            folder = Path(api.snapshot_download(address.repository, revision=address.revision,
-                                                local_files_only=True))
+            folder = None
+            with suppress(hub.errors.LocalEntryNotFoundError):
+                folder = Path(api.snapshot_download(
+                    address.repository, revision=address.revision, local_files_only=True))
+            if folder is None:
+                raise
             log.warning("%s is taken from the cache, for the Hub cannot be reached (%s)",
                         address.repository, first_line(error))
             return folder / _choose([path.relative_to(folder).as_posix()
@@ -112,7 +118,7 @@ def hub_package() -> ModuleType:
     return huggingface_hub
 
 
-def _is_unreachable(error: Exception) -> bool:
+def _is_unreachable(error: BaseException) -> bool:
     """Whether there was no answer, or it was that the server has no time."""
     response = getattr(error, "response", None)
     if response is not None:
@@ -120,37 +126,71 @@ def _is_unreachable(error: Exception) -> bool:
     return _is_of_the_hub(error) and not isinstance(error, ValueError)
 
 
-def _is_of_the_hub(error: Exception) -> bool:
+def _is_of_the_hub(error: BaseException) -> bool:
+    """Whether it is one of the package's own errors, or of its client's."""
     return any(kind.__module__.partition(".")[0].startswith(PACKAGES)
                for kind in type(error).__mro__)
 
 
+def _came_out_of_it(error: Exception) -> bool:
+    """Whether it was raised below a call of the package, which also raises Python's own kinds."""
+    return any(frame.f_globals.get("__name__", "").startswith(PACKAGES)
+               for frame, _ in walk_tb(error.__traceback__))
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
 @contextmanager
-def hub_errors(repository: str) -> Iterator[None]:
+def hub_errors(repository: str, sending: bool = False) -> Iterator[None]:
     """What the package raises over a repository becomes one sentence, a UserError. Its kinds are
-    known by their names, for they differ between versions, and so does its client of HTTP."""
-    where = f"{PREFIX}{repository}"
+    known by their names, for they differ between versions, and so does its client of HTTP. Errors
+    of the disk stay as they are. sending: files to it, and not from it."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        kinds = {kind.__name__ for kind in type(error).__mro__}
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if not _is_of_the_hub(error):
+        # of an upload that fails another error tells, whose cause says why
+        known = next(filter(_is_of_the_hub, _with_causes(error)), None)
+        is_of_disk = isinstance(error, OSError) and error.errno
+        if known is None and (is_of_disk or not _came_out_of_it(error)):
             raise
-        if "GatedRepoError" in kinds:
-            words = ("lets only those in who have asked: accept its terms on its page, then log in "
-                     "by: hf auth login")
-        elif "RevisionNotFoundError" in kinds:
-            words = "has no such revision: see its page, or leave @revision out"
-        elif status in (401, 403) or kinds & {"RepositoryNotFoundError", "LocalTokenNotFoundError"}:
-            words = ("is not there, or not for you: correct the name, or log in by: hf auth "
-                     "login")
-        elif "LocalEntryNotFoundError" in kinds or status is None and not isinstance(
-                error, ValueError):
-            words = ("cannot be reached, and is not in the cache: fetch it where there is a "
-                     "network (hf download), or give the path of a file")
-        else:
-            words = f"cannot be had ({first_line(error)}): correct it, or try again"
-        raise UserError(f"{where} {words}") from error
+        words = _words(known or error, sending)
+        raise UserError(f"{PREFIX}{repository} {words}") from error
+
+
+def _words(error: BaseException, sending: bool) -> str:
+    """What is wrong with a repository, and the cure."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if "GatedRepoError" in kinds:
+        return ("lets only those in who have asked: accept its terms on its page, then log in by: "
+                "hf auth login")
+    if "RevisionNotFoundError" in kinds:
+        return "has no such revision: see its page, or leave @revision out"
+    if status in (401, 403) or kinds & {"RepositoryNotFoundError", "LocalTokenNotFoundError"}:
+        return ("is not there, or not for you: correct the name, or log in by: hf auth login"
+                + ", with a token that may write" * sending)
+    if sending:
+        return (f"was not published ({_reason(error)}): try again, or write --dry-run FOLDER and "
+                f"upload that")
+    if "LocalEntryNotFoundError" in kinds or _is_unreachable(error):
+        return (f"cannot be reached ({_reason(_deepest(error))}), and is not in the cache: try "
+                f"again, fetch it where there is a network (hf download), or give the path of a "
+                f"file")
+    return f"cannot be had ({_reason(error)}): correct it, or try again"
+
+
+def _deepest(error: BaseException) -> BaseException:
+    """What was at the root of an error, which its client wraps several times."""
+    while inner := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        error = inner
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    return shortened(" ".join(str(error).split()) or type(error).__name__, LONGEST_REASON)

@@ -31,7 +31,9 @@ class Published:
     """A row. Of `address` and `place` one is given."""
     name: str
     address: str = ""           # where the file is fetched
-    place: str = ""             # or where it lies in this project, relative to main.py
+    place: str = ""             # or where a checkpoint lies in this project, relative to main.py;
+    #                             its settings are in it
+    digits: str = ""            # of the sha256, the first eight, where the address has none
     licence: str
     terms: str = ""             # where the licence does not allow every use: what to know
     ap: float | None = None     # as its authors state it, of keypoints or of a detector's boxes
@@ -44,7 +46,12 @@ class Published:
     def sha256(self) -> str:
         """The first eight hex digits, or "" where nobody states them."""
         found = SHA256.search(self.address)
-        return found[1] if found else ""
+        return found[1] if found else self.digits
+
+    @property
+    def shown_ap(self) -> str:
+        """AP with what it stands on, "" where it is not known."""
+        return "" if self.ap is None else f"AP {self.ap:.3f} on {self.protocol}"
 
     @property
     def kind(self) -> str:

@@ -70,12 +70,14 @@ def place_of(row: Published) -> Path:
 def local_file(row: Published) -> Path:
     """The file of a row, fetched unless it is there, and checked. Raises as `find_weights`."""
     path = place_of(row)
+    again = "get it again, for it comes with this project"
     if path.is_file():
         if row.sha256:
-            ensure_hash(path, row.sha256)
+            ensure_hash(path, row.sha256, again if row.place else "remove it, and it will be "
+                                                                  "fetched again")
         return path
     if row.place:
-        raise UserError(f"{row.name} comes with this project and is not there: get {path} again")
+        raise UserError(f"{row.name} is not at {path}: {again}")
     words = f"{row.name} is under {row.licence}"
     if row.terms:
         log.warning("%s: %s (docs/licences.md)", words, row.terms)

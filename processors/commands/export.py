@@ -5,7 +5,8 @@ from pathlib import Path
 from processors.commands.arguments import WEIGHTS, Job, add_settings, options
 from utils.errors import UserError
 
-FORMS = ("hrnet", "simplebaselines", "mmpose", "vitpose_hf")    # of nets/official_forms.py
+OTHERS = ("hrnet", "simplebaselines", "mmpose", "vitpose_hf")   # of nets/official_forms.py
+OURS = "simplepose"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -17,9 +18,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.onnx",
                         help="the file to write, after a check with onnxruntime; with --form a "
                              ".pth file or a folder")
-    parser.add_argument("--form", choices=FORMS,
+    parser.add_argument("--form", choices=(*OTHERS, OURS),
                         help="write the weights for another project's code instead: HRNet's, "
-                             "SimpleBaselines', mmpose 1.x, or a folder for transformers' ViTPose")
+                             "SimpleBaselines', mmpose 1.x, or a folder for transformers' "
+                             "ViTPose; simplepose: for this one, at half the size, without the run")
     parser.add_argument("--config", type=Path, metavar="CONFIG.yaml",
                         help="the network's YAML, where the weights do not say what they are")
     parser.add_argument("--decode", action="store_true",
@@ -32,9 +34,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def job(words: Namespace) -> Job:
     said = {"overrides": words.settings, **options(words)}
-    if said.pop("form") is None:
+    form = said.pop("form")
+    if form is None:
         return Job("processors.jobs.export:export", said)
     if said.pop("decode") or said.pop("opset") is not None:
         raise UserError("--decode and --opset are of ONNX files, and --form writes another: leave "
                         "them out")
-    return Job("processors.publishing.official_form:export_form", said | {"form": words.form})
+    if form == OURS:
+        return Job("processors.publishing.half_precision:export_half", said)
+    return Job("processors.publishing.official_form:export_form", said | {"form": form})

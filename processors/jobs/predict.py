@@ -120,15 +120,17 @@ def _ensure_for_videos(source: str, count: int, out: str | Path, fps: float,
 
 def _free_pose() -> str:
     row = free_pose()
-    log.info("no --weights are given: %s, under %s, finds the joints", row.name, row.licence)
+    log.info("no --weights are given: %s, under %s, finds the joints (%s)", row.name, row.licence,
+             row.shown_ap)
     return row.name
 
 
 def _free_detector() -> DetectorConfig:
     if row := free_detector():
-        log.info("no detector is given: %s, under %s, finds the people", row.name, row.licence)
+        log.info("no detector is given: %s, under %s, finds the people (%s)", row.name,
+                 row.licence, row.shown_ap)
         return DetectorConfig(weights=row.name)
-    log.warning("each picture is taken as one person")
+    log.warning("each picture is taken as one person, its whole area as the box")
     return DetectorConfig()
 
 

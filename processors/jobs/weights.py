@@ -40,5 +40,6 @@ def _table(rows: list[Published]) -> str:
                 f"{f'{size:.1f} MB' if size else 'unknown':>10}",
                 f"{'yes' if is_there else 'no':7}", row.licence + terms.get(row.terms, ""))))
     lines += [f"{number.strip()} {text}" for text, number in terms.items()]
-    return "\n".join([*lines, f"Fetched files lie in {place_of(rows[0]).parent}; docs/weights.md "
+    fetched = next(row for row in rows if row.address)
+    return "\n".join([*lines, f"Fetched files lie in {place_of(fetched).parent}; docs/weights.md "
                               f"says more."])

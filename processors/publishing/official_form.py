@@ -2,16 +2,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from nets.files.safetensors_file import safetensors_bytes
-from nets.files.weights_file import FORMAT, HUGGING_FACE
+from nets.files.weights_file import HUGGING_FACE
 from nets.official_forms import FORMS, assumed_otherwise, ensure_expressible, in_form
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
+from processors.publishing.portable import pth_bytes
 from utils.errors import UserError
 from utils.input_format import INPUT_FORMATS
 from utils.log import log, show_log
@@ -56,7 +54,7 @@ def export_form(weights: str | Path, out: Path, form: str, config: str | Path | 
             write_output(out / name, data, "--out")
     else:
         content = {"meta": {}, "state_dict": state} if form == "mmpose" else state
-        write_output(out, _pth_bytes(content), "--out")
+        write_output(out, pth_bytes(content), "--out")
     codec = model.config.codec
     log.info("%s: %d tensors for %s; its settings are an input of %dx%d, pixels %s, alignment %s, "
              "sigma %g, %d joints", out, len(state), FORMS[form].about, *codec.input_size,
@@ -65,14 +63,6 @@ def export_form(weights: str | Path, out: Path, form: str, config: str | Path | 
                                   pixels_are_said=form == FOLDER):
         log.warning("these weights want %s: set it there, or keypoints are off",
                     " and ".join(words))
-
-
-def _pth_bytes(content: dict[str, Any]) -> bytes:
-    """A file of torch.save, in which the name that it had says who wrote it."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder, f"{FORMAT}.pth")
-        torch.save(content, path)
-        return path.read_bytes()
 
 
 def _network_of(model: PoseModel) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`python main.py publish`: weights of this project as a repository of the Hugging Face Hub."""
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,23 +8,20 @@ from typing import Any
 import yaml
 
 from configs.loader import config_to_dict
-from configs.schema import Config, DetectorConfig
+from configs.schema import Config
 from datasets.annotations.skeleton import skeleton_to_dict
 from nets.files.safetensors_file import safetensors_bytes
-from nets.files.weights_file import FORMAT
 from nets.zoo.hub import PREFIX, WHOLE, hub_errors, hub_package
-from nets.zoo.weights_by_name import find_weights
-from processors.models.load_pose_model import load_network, read_checkpoint
-from processors.publishing.model_card import LIBRARY, best_of, model_card
+from processors.models.load_pose_model import load_network
+from processors.publishing.model_card import LIBRARY, model_card
+from processors.publishing.portable import SKELETON, portable, read_own
 from utils.errors import UserError
 from utils.log import log, show_log
 from utils.outputs import ensure_outputs, marked_text, write_output
 
-CARD, SETTINGS, SKELETON = "README.md", "config.yaml", "skeleton.yaml"
+CARD, SETTINGS = "README.md", "config.yaml"
 FILES = {CARD: "text", SETTINGS: "text", SKELETON: "text", WHOLE: "safetensors"}
-LONGEST_RUN = 19                    # characters: a date with its time
 ALWAYS = ("model", "codec")         # sections that are written whole
-THIS_MACHINE = ("processor", "processes", "gpus", "resume")
 
 
 def publish(weights: str | Path, to: str, license: str | None = None,
@@ -41,18 +37,19 @@ def publish(weights: str | Path, to: str, license: str | None = None,
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", to, re.ASCII):
         raise UserError(f"--to is {to}: write the repository as org/name or user/name")
     if license is None or not re.fullmatch(r"[a-z0-9.+-]+", license):
-        raise UserError("publish needs --license, under which others may use these weights, as the "
-                        "Hub spells it: apache-2.0, mit, cc-by-nc-4.0, other or so; see "
-                        "docs/licences.md on what they were trained from")
+        raise UserError(f"publish needs --license{f' ({license} is none)' * (license is not None)}"
+                        f", under which others may use these weights, as the Hub spells it: "
+                        f"apache-2.0, mit, cc-by-nc-4.0, other or so; see docs/licences.md on what "
+                        f"they were trained from")
     if dry_run:
         ensure_outputs(dry_run, FILES, "--dry-run")
         _write(_contents(weights, to, license), dry_run)
         log.info("%s has what would go to %s%s", dry_run, PREFIX, to)
         return
-    _ensure_ours(to)
     with TemporaryDirectory() as folder:
         _write(_contents(weights, to, license), Path(folder))
-        with hub_errors(to):
+        _ensure_ours(to)
+        with hub_errors(to, sending=True):
             api = hub_package().HfApi()
             api.create_repo(to, exist_ok=True)
             api.upload_folder(repo_id=to, folder_path=folder,
@@ -62,7 +59,7 @@ def publish(weights: str | Path, to: str, license: str | None = None,
 
 def _ensure_ours(repository: str) -> None:
     """Raise UserError for a repository that is there and has files of others."""
-    with hub_errors(repository):
+    with hub_errors(repository, sending=True):
         api = hub_package().HfApi()
         if not api.repo_exists(repository):
             return
@@ -77,21 +74,12 @@ def _ensure_ours(repository: str) -> None:
 
 def _contents(weights: str | Path, to: str, licence: str) -> dict[str, bytes]:
     """The files of the repository, by their names."""
-    found = find_weights(weights)
-    if found.path.suffix.lower() == ".onnx":
-        raise UserError(f"{weights} is an ONNX file: give the checkpoint it was made of")
-    checkpoint, stored = read_checkpoint(found)
-    if stored is None or found.published:
-        raise UserError(f"{weights} is no checkpoint of this project, and only those are published "
-                        f"here: for the weights of others see whose they are")
+    found, checkpoint, stored = read_own(weights)
     net, skeleton, _ = load_network(checkpoint, found.given, stored, stored)
-    config = _without_machine(stored)
-    about = {"format": FORMAT, "config": config_to_dict(config),
-             "skeleton": skeleton_to_dict(skeleton),
-             "best": best_of(checkpoint), "run": str(checkpoint.get("run", ""))[:LONGEST_RUN]}
+    about = portable(checkpoint, stored, skeleton)
     parameters = sum(one.numel() for one in net.parameters())
     card = model_card(checkpoint, stored, skeleton, to, licence, parameters)
-    return {CARD: marked_text(card), SETTINGS: _yaml(_differing(config)),
+    return {CARD: marked_text(card), SETTINGS: _yaml(_differing(about["config"])),
             SKELETON: _yaml(skeleton_to_dict(skeleton)),
             WHOLE: safetensors_bytes(net.state_dict(), about)}
 
@@ -101,24 +89,10 @@ def _write(contents: Mapping[str, bytes], folder: Path) -> None:
         write_output(folder / name, data, "--dry-run")
 
 
-def _without_machine(config: Config) -> Config:
-    """The settings without paths, devices and detector; a skeleton of the user's own is that which
-    lies beside them."""
-    changed: dict[str, Any] = {name: getattr(Config(), name) for name in THIS_MACHINE}
-    for one in fields(config):
-        section = getattr(config, one.name)
-        if is_dataclass(section) and not isinstance(section, type):
-            changed[one.name] = replace(section, **{
-                part.name: part.default for part in fields(section) if part.metadata["path"]})
-    skeleton = SKELETON if Path(config.data.skeleton).suffix else config.data.skeleton
-    changed["data"] = replace(changed["data"], extra_sets=(), skeleton=skeleton)
-    return replace(config, **changed | {"detector": DetectorConfig()})
-
-
-def _differing(config: Config) -> dict[str, Any]:
+def _differing(settings: Mapping[str, Any]) -> dict[str, Any]:
     """What a YAML must say: the network whole, and what is not as by default."""
     usual, said = config_to_dict(Config()), {}
-    for key, value in config_to_dict(config).items():
+    for key, value in settings.items():
         if isinstance(value, dict) and key not in ALWAYS:
             value = {name: one for name, one in value.items() if one != usual[key][name]}
         if key in ALWAYS or value not in (usual[key], {}):

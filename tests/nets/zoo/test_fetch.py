@@ -249,6 +249,6 @@ def test_nothing_is_written_through_a_link(address, path, tmp_path):
 
 def test_a_damaged_file_is_told(tmp_path):
     (tmp_path / "net.pth").write_bytes(DATA)
-    ensure_hash(tmp_path / "net.pth", DIGITS)
+    ensure_hash(tmp_path / "net.pth", DIGITS, "remove it")
     with pytest.raises(UserError, match=f"begins with {DIGITS} and not with {WRONG}: remove it"):
-        ensure_hash(tmp_path / "net.pth", WRONG)
+        ensure_hash(tmp_path / "net.pth", WRONG, "remove it")

@@ -11,11 +11,14 @@ from configs.loader import load_config
 from nets import build_net
 from nets.detectors.yolov5 import SIZES
 from nets.files.sources import SOURCES, recognise
+from nets.files.weights_file import FORMAT, read_weights_file
 from nets.pretrained import load_weights
 from nets.zoo.published import FREE_DETECTOR, FREE_POSE, PUBLISHED
+from nets.zoo.weights_by_name import local_file
 from utils.files import ROOT
 
-POSE = [row for row in PUBLISHED.values() if row.kind == "pose network"]
+SHIPPED = [row for row in PUBLISHED.values() if row.place]     # with this project
+POSE = [row for row in PUBLISHED.values() if row.kind == "pose network" and row.address]
 DETECTORS = [row for row in PUBLISHED.values() if row.kind == "detector"]
 MMPOSE = (("backbone.", "backbone."), ("head.upsample.", "head.deconv_layers."),
           ("head.output.", "head.final_layer."))
@@ -46,6 +49,7 @@ def by_mmpose(config):
 
 
 NETWORKS = {str((row.sections["model"], row.source)): row for row in reversed(POSE)}.values()
+MOST_BYTES = 30_000_000     # of a file that comes with the project
 SMALL = "w32", "resnet50", "s"      # the others take seconds or gigabytes
 
 
@@ -93,10 +97,21 @@ def test_every_row_is_whole():
     assert all(places) and len(set(places)) == len(places)
     for name, row in PUBLISHED.items():
         assert name == row.name and row.licence and row.protocol and 0 < row.ap < 1
-        assert not list(problems(row.config()))
-        assert row.address.startswith("https://") and bool(row.sha256) == ("yolov5" not in name)
-        assert row.source is None if row.kind == "detector" else row.source in SOURCES
+        assert not list(problems(row.config())) and bool(row.address) != bool(row.place)
+        assert bool(row.sha256) == ("yolov5" not in name)
+        assert row.place or row.address.startswith("https://")
+        assert row.source is None if row.place or row.kind == "detector" else row.source in SOURCES
         assert not Path(name).exists()
+
+
+def test_what_comes_with_the_project_is_there_and_says_what_it_is():
+    for row in SHIPPED:
+        path = local_file(row)      # its hash is right
+        checkpoint = read_weights_file(path)
+        assert path.parent == ROOT / "weights" and path.stat().st_size < MOST_BYTES
+        assert checkpoint["format"] == FORMAT and not row.sections.keys() & {"model", "codec"}
+        assert round(checkpoint["best"]["AP"], 3) == row.ap and not row.terms
+        assert f"`{row.place}`" in (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("row", POSE, ids=lambda row: row.name)

@@ -121,14 +121,14 @@ def test_what_lies_in_the_cache_is_checked(web, cache, row):
 
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
 def test_a_row_of_this_project_lies_in_it(tmp_path, table, monkeypatch, ending):
-    """What will be shipped with the project: a place instead of an address."""
+    """A place instead of an address. How such files are made: publishing/test_half_precision.py."""
     row = Published(name="demonstration", place=f"weights/d.{ending}", licence="MIT", ap=0.3,
                     protocol="none", sections={
                         "model": {"name": "resnet18", "width": 0.25},
                         "codec": {"input_size": [64, 96]}})
     table[row.name] = row
     monkeypatch.setattr(weights_by_name, "ROOT", tmp_path)
-    with pytest.raises(UserError, match="demonstration comes with this project and is not there"):
+    with pytest.raises(UserError, match="demonstration is not at .*: get it again, for"):
         local_file(row)
     config = row.config()
     net = build_net(config.model, input_size=config.codec.input_size)

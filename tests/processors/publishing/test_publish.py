@@ -1,9 +1,7 @@
 """publish: what leaves the machine, what does not, and that it comes back the same by hf://."""
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,9 +14,9 @@ from main import main
 from nets.files.weights_file import read_weights_file
 from processors.models.checkpoint import load_checkpoint, save_checkpoint
 from processors.models.load_pose_model import load_pose_model
-from processors.publishing import publish as module
 from processors.publishing.model_card import _origin
-from processors.publishing.publish import FILES, publish
+from processors.publishing.portable import without_machine
+from processors.publishing.publish import FILES, _differing, publish
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from utils.errors import UserError
 
@@ -27,9 +25,15 @@ BEST = {"AP": 0.7123, "AP50": 0.9, "AP(L)": -1.0, "epoch": 3, "weights": "ema"}
 SECRET = "/home/ann/secret"
 
 
+def narrow_config(**val):
+    """Small, for its weights are sent and read many times."""
+    plain = small_config(**val)
+    return replace(plain, model=replace(plain.model, width=0.25))
+
+
 @pytest.fixture(scope="module")
 def config():
-    plain = small_config(boxes=f"{SECRET}/boxes.json", weight_path=f"{SECRET}/weights",
+    plain = narrow_config(boxes=f"{SECRET}/boxes.json", weight_path=f"{SECRET}/weights",
                          joint_score=0.3)
     return replace(
         plain, gpus=(3,), processor="ddp", model_name="dogs",
@@ -44,7 +48,7 @@ def config():
 @pytest.fixture(scope="module")
 def best(tmp_path_factory, config):
     skeleton = skeleton_to_dict(replace(load_skeleton("coco"), name="dogs"))
-    path = write_checkpoint(tmp_path_factory.mktemp("run") / "best.pth", small_config(), best=BEST,
+    path = write_checkpoint(tmp_path_factory.mktemp("run") / "best.pth", narrow_config(), best=BEST,
                             step=9, run="2026-11-29 10:00:00", skeleton=skeleton)
     save_checkpoint(load_checkpoint(path) | {"config": config_to_dict(config)}, path)
     return path
@@ -103,7 +107,7 @@ def test_the_card_says_where_ap_comes_from(written):
 
 @pytest.mark.parametrize("other", [{"optimizer": {}, "best": BEST}, {"best": {"AP": -1.0}}, {}])
 def test_no_ap_is_stated_where_none_is_known(other, tmp_path):
-    weights = write_checkpoint(tmp_path / "last.pth", small_config(), **other)
+    weights = write_checkpoint(tmp_path / "last.pth", narrow_config(), **other)
     publish(weights, "ann/dogs", "mit", tmp_path / "dry")
     card = (tmp_path / "dry" / "README.md").read_text()
     assert "No AP of these weights is known" in card and "0.7123" not in card
@@ -118,7 +122,7 @@ def test_what_training_started_from_is_told_with_its_licence(pretrained, words):
 
 
 def test_drawn_people_are_called_so(tmp_path):
-    config = small_config()
+    config = narrow_config()
     config = replace(config, data=replace(config.data, train_ann_path="d/train.json",
                                           val_ann_path="d/val.json", synthetic_train=5,
                                           synthetic_val=5))
@@ -131,7 +135,8 @@ def test_drawn_people_are_called_so(tmp_path):
 
 @pytest.mark.parametrize("words, sentence", [
     ({"to": "dogs"}, "write the repository as org/name"),
-    ({"license": None}, "publish needs --license"), ({"license": "My own"}, "needs --license"),
+    ({"license": None}, "publish needs --license, under"),
+    ({"license": "My own"}, "needs --license .My own is none., under"),
     ({"weights": "plain.pth"}, "is no checkpoint of this project"),
     ({"weights": "net.onnx"}, "is an ONNX file")])
 def test_what_cannot_be_published_is_refused(words, sentence, best, tmp_path, monkeypatch):
@@ -155,51 +160,63 @@ def test_files_of_others_stay(best, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
-@pytest.fixture
-def repositories(monkeypatch, tmp_path):
-    """What a Hub has, in folders: a stand-in for the calls that send, which talk to several
-    services by several protocols."""
-    root = tmp_path / "hub"
-
-    def info(name):
-        return SimpleNamespace(siblings=[SimpleNamespace(rfilename=path.name)
-                                         for path in (root / name).iterdir()])
-
-    monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(
-        repo_exists=lambda name: (root / name).is_dir(), model_info=info,
-        create_repo=lambda name, exist_ok: (root / name).mkdir(parents=True, exist_ok=exist_ok),
-        hf_hub_download=lambda name, file: str(root / name / file),
-        upload_folder=lambda repo_id, folder_path, commit_message: shutil.copytree(
-            folder_path, root / repo_id, dirs_exist_ok=True)))
-    return root
+@torch.no_grad()
+def test_what_was_published_is_loaded_again_by_its_address(best, fake, capsys):
+    """All by HTTP: making the repository, both ways to send files, and fetching them."""
+    publish(best, "ann/dogs", "mit")
+    assert "published: --weights hf://ann/dogs" in capsys.readouterr().out
+    assert fake.files["ann/dogs"].keys() == {".gitattributes", *FILES}
+    [large] = fake.large.values()
+    assert fake.files["ann/dogs"]["model.safetensors"] == large
+    first = load_pose_model(best, overrides=["data.skeleton=coco"])
+    second = load_pose_model("hf://ann/dogs")
+    assert fake.fetched[-1] == "model.safetensors" and "is under mit" in capsys.readouterr().out
+    assert second.config.codec == first.config.codec and second.skeleton.name == "dogs"
+    images = torch.rand(1, 3, 96, 64)
+    wanted, found = first.network(images), second.network(images)
+    assert (wanted - found).abs().max() <= 1e-6 * wanted.abs().max()
 
 
-def test_a_repository_of_ours_is_made_and_changed_and_that_of_others_stays(best, repositories):
-    for _ in range(2):
-        publish(best, "ann/dogs", "mit")
-    assert {path.name for path in (repositories / "ann/dogs").iterdir()} == FILES.keys()
-    (repositories / "ann/empty").mkdir()
-    (repositories / "ann/empty/.gitattributes").touch()
-    publish(best, "ann/empty", "mit")
-    for card in ("", "library_name: timm\n", "no library_name: simplepose\n"):
-        folder = repositories / "ann/other"
-        folder.mkdir(exist_ok=True)
-        (folder / "README.md").write_text(card)
+def test_what_is_ours_is_changed_and_what_is_of_others_stays(best, fake):
+    for licence in ("mit", "apache-2.0"):
+        publish(best, "ann/dogs", licence)
+    assert fake.messages == ["Weights, settings and card by SimplePose"] * 2
+    assert b"license: apache-2.0" in fake.files["ann/dogs"]["README.md"]
+    for card in (b"", b"library_name: timm\n", b"no library_name: simplepose\n"):
+        fake.files["ann/other"] = {"README.md": card}
         with pytest.raises(UserError, match="hf://ann/other is there already"):
             publish(best, "ann/other", "mit")
-        assert [path.name for path in folder.iterdir()] == ["README.md"]
+        assert fake.files["ann/other"] == {"README.md": card}
+    fake.files["ann/other"] = {"x.bin": b"1"}       # without a card
+    with pytest.raises(UserError, match="hf://ann/other is there already"):
+        publish(best, "ann/other", "mit")
 
 
-def test_who_has_not_logged_in_is_told_so(best, monkeypatch):
-    def refuse(*_, **__):
-        raise hub.errors.LocalTokenNotFoundError("Token is required")
-    monkeypatch.setattr(hub, "HfApi", lambda: SimpleNamespace(
-        repo_exists=lambda _: False, create_repo=refuse))
-    with pytest.raises(UserError, match="hf://ann/dogs .*hf auth login"):
-        publish(best, "ann/dogs", "mit")
+@pytest.mark.parametrize("wrong, sentence", [
+    ("token", "not for you: .*hf auth login, with a token that may write"),
+    ("repos/create", "not for you"), ("/commit/", "was not published .*500"),
+    ("/lfs/", "was not published .*500"), ("preupload", "was not published .*500"),
+    ("licence", 'was not published .*"license" must be one of'),
+    ("port", "was not published .*write --dry-run FOLDER"),
+    ("offline", "was not published .*offline")])
+def test_what_fails_on_the_way_is_one_sentence(best, fake, monkeypatch, wrong, sentence):
+    if wrong == "token":
+        monkeypatch.setenv("HF_TOKEN", "hf_of_another")
+    elif wrong == "port":
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    elif wrong == "offline":
+        if hub.__version__ < "1":
+            pytest.skip("its sessions know from their start whether they are offline")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    elif wrong != "licence":
+        fake.failing = {wrong: 403 if "create" in wrong else 500}
+    with pytest.raises(UserError, match=f"hf://ann/dogs .*{sentence}") as error:
+        publish(best, "ann/dogs", "my-own" if wrong == "licence" else "mit")
+    assert "\n" not in str(error.value)
+    assert fake.files.get("ann/dogs", {}).keys() <= {".gitattributes"}      # nothing, or all
 
 
 def test_every_setting_that_is_a_path_goes(config):
     """Also one that comes later: the schema says which are paths."""
-    assert "secret" not in json.dumps(config_to_dict(module._without_machine(config)))
-    assert module._differing(Config()).keys() == {"model", "codec"}
+    assert "secret" not in json.dumps(config_to_dict(without_machine(config)))
+    assert _differing(config_to_dict(Config())).keys() == {"model", "codec"}
