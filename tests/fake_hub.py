@@ -28,7 +28,7 @@ class FakeHub:
         self.revisions = {"main": COMMIT, "v1": "b" * 40, COMMIT: COMMIT, "b" * 40: "b" * 40}
         self.card = {}          # what the cards say, where no README.md does
         self.refused = {}       # repository: (status, X-Error-Code)
-        self.failing = {}       # a part of a path: status of the answers to what is sent there
+        self.failing = {}       # a part of METHOD /path: status of the answer to what is sent
         self.cuts = []          # after how many bytes the next downloads break off
         self.is_silent = False  # downloads are never answered
         self.large = {}         # sha256: content of what came by LFS
@@ -188,7 +188,8 @@ class Request(BaseHTTPRequestHandler):
         return b"".join(chunks)
 
     def fails(self):
-        status = next((status for part, status in self.hub.failing.items() if part in self.path), 0)
+        asked = f"{self.command} {self.path}"
+        status = next((status for part, status in self.hub.failing.items() if part in asked), 0)
         if status:
             self.answer(status)
         return bool(status)

@@ -194,8 +194,9 @@ def test_what_is_ours_is_changed_and_what_is_of_others_stays(best, fake):
 
 @pytest.mark.parametrize("wrong, sentence", [
     ("token", "not for you: .*hf auth login, with a token that may write"),
-    ("repos/create", "not for you"), ("/commit/", "was not published .*500"),
-    ("/lfs/", "was not published .*500"), ("preupload", "was not published .*500"),
+    ("repos/create", "not for you"),
+    *((step, "was not published .*500") for step in (
+        "preupload", "/lfs/objects/batch", "PUT /lfs/", "/commit/")),
     ("licence", 'was not published .*"license" must be one of'),
     ("port", "was not published .*write --dry-run FOLDER"),
     ("offline", "was not published .*offline")])
