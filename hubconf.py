@@ -58,6 +58,15 @@ def pose_vit(name: str = "b", num_joints: int = 17, weights: str | bool = False,
                      drop_path=drop_path, input_size=input_size, pretrained=weights)
 
 
+def pose_cspnext(name: str = "m", num_joints: int = 17, weights: str | bool = False,
+                 head: str = "rtmcc", input_size: tuple[int, int] = (192, 256), split: int = 2,
+                 ) -> PoseNet:
+    """RTMPose t, s, m or l: vectors (B, K, split * width + split * height), x before y; with
+    head="dconv" heatmaps. See pose_vit."""
+    return build_net(type="pose_cspnext", name=name, num_joints=num_joints, head=head,
+                     input_size=input_size, split=split, pretrained=weights)
+
+
 def pose_timm(name: str, num_joints: int = 17, weights: str | bool = False, head: str = "dconv",
               level: int = -1, input_size: tuple[int, int] = (192, 256)) -> PoseNet:
     """Any network of the package timm that gives features; see pose_vit. `weights=True`: timm's;

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
-from configs.networks import NETWORKS
+from configs.networks import NETWORKS, VECTOR_HEADS
 from configs.schema import SCORES, Config, DataConfig, ModelConfig, ValConfig
 from utils.errors import UserError
 from utils.shown import is_plain, shown
@@ -85,8 +85,7 @@ def network_problems(model: ModelConfig) -> Iterator[tuple[str, str]]:
         yield "model.width", f"is {model.width}, but only ResNets have other widths; write 1"
     if model.head not in ("default", *network.heads):
         yield "model.head", (f"is {shown(model.head)}, but {model.type} has "
-                             + (f"{' and '.join(network.heads)}; write one of them"
-                                if network.heads else "one head, that of its name; write default"))
+                             f"{' and '.join(network.heads)}; write one of them")
     if network.levels and model.level not in network.levels:
         yield "model.level", (f"is {model.level}, but {model.type} has "
                               f"{', '.join(map(str, network.levels))}; write -1 for the last")
@@ -128,6 +127,7 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if any(side % multiple for side in codec.input_size):
         yield "codec.input_size", (f"is {list(codec.input_size)}; width and height must be "
                                    f"multiples of {multiple}, such as [192, 256]")
+    yield from _kind_problems(config)
     if codec.blur_kernel and (codec.blur_kernel % 2 == 0 or codec.blur_kernel < 3):
         yield "codec.blur_kernel", (f"is {codec.blur_kernel}; it must be odd and at least 3, or 0 "
                                     f"to take it from codec.sigma")
@@ -150,6 +150,19 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                       f"{optim.epochs}; there cannot be more of them")
     if len(set(config.gpus)) != len(config.gpus):
         yield "gpus", f"is {shown(list(config.gpus))}; name each device once by its number"
+
+
+def _kind_problems(config: Config) -> Iterator[tuple[str, str]]:
+    """What codec.kind and the head disagree about, and what SimCC has not."""
+    codec, head = config.codec, config.model.head
+    if (codec.kind == "simcc") != (head in VECTOR_HEADS):
+        yield "codec.kind", (f"is {codec.kind}, but model.head {head} gives "
+                             + ("heatmaps; write model.head: simcc, or codec.kind: heatmap"
+                                if codec.kind == "simcc" else "two vectors a joint; write simcc"))
+    for key in ("encoding", "decoder"):
+        if codec.kind == "simcc" and getattr(codec, key) != "default":
+            yield f"codec.{key}", (f"is {getattr(codec, key)}, but codec.kind simcc has one of its "
+                                   f"own; write default")
 
 
 def _sharing(config: Config) -> Iterator[tuple[str, str]]:

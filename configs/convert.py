@@ -126,10 +126,10 @@ def _convert_tuple(value: Any, kinds: tuple, name: str, where: str) -> tuple:
     if len(value) > MOST_VALUES:
         raise ConfigError(f"{where}: {name} has {len(value)} values; write at most {MOST_VALUES}")
     if not many and len(value) != len(kinds):
-        count, example = len(kinds), [192, 256][:len(kinds)]
+        count, example = len(kinds), ([192, 256] if item is int else [4.9, 5.66])[:len(kinds)]
         if isinstance(given, str):      # 192x256
-            raise ConfigError(f"{where}: {name} is {shown(given)}; write {COUNTS[count]} whole "
-                              f"numbers, such as {example}")
+            raise ConfigError(f"{where}: {name} is {shown(given)}; write {COUNTS[count]} "
+                              f"{'whole ' * (item is int)}numbers, such as {example}")
         raise ConfigError(f"{where}: {name} has {len(value)} values; write {count} of them, "
                           f"such as {example}")
     more = " or a list of them, [] for none" if many else f", {COUNTS[len(kinds)]} in all"

@@ -6,6 +6,7 @@ by its name. A new network has a file of its own in nets/ and a line here.
 from dataclasses import dataclass
 
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+VECTOR_HEADS = ("simcc", "rtmcc")   # of model.head: two vectors for a joint, no heatmap
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Network:
     names: tuple[str, ...]          # what model.name may be; (): its builder knows
     has_se: bool = False            # whether model.reduction may be true
     has_widths: bool = False        # whether model.width may be another than 1
-    heads: tuple[str, ...] = ()     # what model.head may be, the default first; else it has one
+    heads: tuple[str, ...] = ("default", "simcc")   # what model.head may be, the default first
     has_drop_path: bool = False     # whether model.drop_path may be above 0
     levels: tuple[int, ...] = (-1,)     # what model.level may be; (): its builder knows
     takes_size: bool = False        # whether it is built for an input size and keeps to it
@@ -31,8 +32,16 @@ NETWORKS = {
     "pose_hrnet": Network("nets.pose.hrnet:pose_hrnet", ("w32", "w48"),
                           imagenet_file="hrnet_w32-36af842e.pth"),
     "pose_vit": Network("nets.pose.vit:pose_vit", ("s", "b", "l", "h"), has_drop_path=True,
-                        heads=("classic", "simple"), takes_size=True, multiple=16,
+                        heads=("classic", "simple", "simcc"), takes_size=True, multiple=16,
                         imagenet_file="mae_pretrain_vit_base.pth"),
     "pose_timm": Network("nets.pose.timm_backbone:pose_timm", (), has_drop_path=True,
-                         heads=("dconv", "duc", "simple"), takes_size=True, levels=()),
+                         heads=("dconv", "duc", "simple", "simcc"), takes_size=True, levels=()),
+    "pose_cspnext": Network("nets.pose.cspnext:pose_cspnext", ("t", "s", "m", "l"),
+                            heads=("dconv", "simcc", "rtmcc"),
+                            imagenet_file="cspnext-m_8xb256-rsb-a1-600e_in1k-ecb3bbd9.pth"),
 }
+
+
+def keeps_to_size(kind: str, head: str) -> bool:
+    """Whether the network of this model.type and model.head is for one input size."""
+    return NETWORKS[kind].takes_size or head in VECTOR_HEADS

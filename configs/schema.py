@@ -72,12 +72,14 @@ class ModelConfig:
     """The network, and the weights it starts from."""
     type: str = setting("pose_resnet_duc", "backbone and head", choices=tuple(NETWORKS))
     name: str = setting("resnet50", "resnet18, 34, 50, 101 or 152; of pose_hrnet w32 or w48, of "
-                                    "pose_vit s, b, l or h, of pose_timm a name that timm knows")
+                                    "pose_vit s, b, l or h, of pose_cspnext t, s, m or l, of "
+                                    "pose_timm a name that timm knows")
     width: float = setting(1.0, "channels of a ResNet and its head as a part of the original's: "
                                "half the width is a quarter of the compute", above=0, high=4)
-    head: Literal["default", "classic", "simple", "dconv", "duc"] = setting(
+    head: Literal["default", "classic", "simple", "dconv", "duc", "simcc", "rtmcc"] = setting(
         "default", "pose_vit: classic (the default) has two transposed convolutions, simple "
-                   "interpolates; pose_timm: dconv (the default), duc or simple")
+                   "interpolates; pose_timm: dconv (the default), duc or simple; all: simcc, two "
+                   "vectors a joint; pose_cspnext: rtmcc, RTMPose's, or dconv (the default)")
     level: int = setting(
         -1, "of ResNets and pose_timm: which of the network's features go to the head, -1: the "
             "last; a ResNet ends there: -2 does without its fourth stage, -3 without the third",
@@ -107,8 +109,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """How joints become heatmaps and heatmaps joints; training, evaluation and prediction share
-    it."""
+    """How joints become heatmaps, or vectors, and these joints; training, evaluation and prediction
+    share it."""
+    kind: Literal["heatmap", "simcc"] = setting(
+        "heatmap", "what the network gives: heatmaps, or with model.head simcc or rtmcc two "
+                   "vectors of bins for each joint")
     input_size: tuple[int, int] = setting(
         (192, 256), "network input, (width, height) in pixels", low=32, high=MOST_SIDE)
     sigma: float = setting(
@@ -122,6 +127,12 @@ class CodecConfig:
     blur_kernel: int = setting(
         0, "side of the Gaussian that gauss_taylor and vitpose blur with, odd pixels; 0: from "
            "sigma, 11 for 2", low=0, high=199)
+    split: int = setting(2, "simcc: bins in an input pixel", low=1, high=8)
+    bin_sigma: tuple[float, float] = setting(
+        (6.0, 6.0), "simcc: standard deviation of the target Gaussians in x and in y, bins",
+        low=0.1, high=100)
+    normalize: bool = setting(
+        True, "simcc: target Gaussians of sum 1, SimCC's; false: of height 1, RTMPose's")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +186,9 @@ class OptimConfig:
     layer_decay: float = setting(
         1.0, "factor of lr from each stage of the backbone (of a ViT each block) to the one before "
              "it, the last one's from the head's; 1: one rate for all", above=0, high=1)
-    schedule: Literal["multistep", "cosine"] = setting("multistep", "course of lr after warm-up")
+    schedule: Literal["multistep", "cosine", "flat_cosine"] = setting(
+        "multistep", "course of lr after warm-up; flat_cosine, RTMPose's, keeps it for half of the "
+                     "epochs and then falls to a twentieth")
     milestones: tuple[int, ...] = setting(
         (120, 160), "epochs after which lr is multiplied by gamma", low=1, high=MOST_EPOCHS)
     gamma: float = setting(0.1, "factor of a learning rate step", above=0, high=1000)
@@ -184,7 +197,9 @@ class OptimConfig:
            "backbone learns; 0: goes on to the end", low=0, high=MOST_EPOCHS)
     warmup_epochs: float = setting(
         0.0, "epochs in which lr rises linearly from 0", low=0, high=MOST_EPOCHS)
-    loss: Literal["mse", "ohkm", "adaptive_wing"] = setting("mse", "see losses/heatmap.py")
+    loss: Literal["mse", "ohkm", "adaptive_wing", "simcc_kl", "rtmpose_kl"] = setting(
+        "mse", "see losses/heatmap.py; for codec.kind simcc: simcc_kl or rtmpose_kl, see "
+               "losses/simcc.py")
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")

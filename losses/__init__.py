@@ -1,1 +1,2 @@
-"""Losses of what a head gives. Targets are painted by utils.heatmap_codec."""
+"""Losses of what a head gives, and its accuracy. Targets are encoded by utils.heatmap_codec and
+utils.simcc_codec."""

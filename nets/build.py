@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from configs.checks import ensure_ranges, network_problems
-from configs.networks import NETWORKS
+from configs.networks import NETWORKS, keeps_to_size
 from configs.schema import ModelConfig
 from nets.files.torchvision_weights import imagenet_state
 from nets.pose.pose_net import PoseNet
+from nets.pose.simcc import VECTOR_HEADS, SimCCHead
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
 from utils.errors import UserError
@@ -16,12 +17,14 @@ from utils.errors import UserError
 
 def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] = (),
               known_joints: Mapping[int, Sequence[str]] | None = None,
-              input_size: tuple[int, int] = (192, 256), **settings) -> PoseNet:
+              input_size: tuple[int, int] = (192, 256), split: int = 2,
+              **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
     pretrained: the path of a file or the name of published weights (nets/zoo/published.py).
 
-    input_size: (width, height) in pixels, which pose_vit and pose_timm are built for.
+    input_size: (width, height) in pixels, which pose_vit, pose_timm and the heads simcc and rtmcc
+    are built for. split: bins in a pixel of these heads.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
     Raises UserError for impossible settings and for weights that cannot be had or do not fit;
     FileNotFoundError for a missing file.
@@ -34,12 +37,17 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         found = _find_pretrained(config.pretrained)
         config = replace(config, pretrained=str(found.path))
     network = NETWORKS[config.type]
-    if network.takes_size and any(type(side) is not int or side < 1 or side % network.multiple
-                                  for side in input_size):
+    if keeps_to_size(config.type, config.head) and any(
+            type(side) is not int or side < 1 or side % network.multiple for side in input_size):
         raise UserError(f"input_size is {input_size}, but the sides of what {config.type} sees are "
                         f"multiples of {network.multiple}: write such as (192, 256)")
     build = pkgutil.resolve_name(network.builder)
     net: PoseNet = build(config, input_size) if network.takes_size else build(config)
+    if config.head in VECTOR_HEADS:
+        assert not isinstance(net.head, SimCCHead)
+        width, height = input_size
+        net.head = VECTOR_HEADS[config.head](
+            net.head, (width // net.stride, height // net.stride), (split * width, split * height))
     if net.weights_report is not None:
         return net          # timm has brought its own
     if config.pretrained is True:
@@ -49,7 +57,8 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     elif found:
         try:
             net.weights_report = load_weights(net, found.path, source=found.source,
-                                              joint_names=joint_names, known_joints=known_joints)
+                                              joint_names=joint_names, known_joints=known_joints,
+                                              new_head=True)
         except (FileNotFoundError, UserError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
     return net

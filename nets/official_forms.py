@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from configs.networks import NETWORKS
+from configs.networks import NETWORKS, VECTOR_HEADS
 from configs.schema import ModelConfig
 from nets.files.sources import SOURCES
 from nets.files.vit_keys import by_hugging_face_names, by_mmpose_names
@@ -41,13 +41,16 @@ def ensure_expressible(model: ModelConfig, form: str) -> None:
     problem = ""
     if model.type not in there.types:
         problem = f"model.type {model.type} (it has {', '.join(there.types)})"
+    elif model.head in VECTOR_HEADS:
+        problem = f"model.head {model.head}"
     elif model.reduction:
         problem = "SE layers (model.reduction)"
     elif NETWORKS[model.type].has_widths and model.width != 1:
         problem = f"model.width {model.width:g}"
     if problem:
         others = [name for name, other in FORMS.items() if name != form
-                  and model.type in other.types and not model.reduction and model.width == 1]
+                  and model.type in other.types and not model.reduction and model.width == 1
+                  and model.head not in VECTOR_HEADS]
         raise UserError(f"--form {form}, which is {there.about}, has no place for {problem}: "
                         + (f"give --form {' or '.join(others)}" if others
                            else "leave --form out, and ONNX is written, which has every network"))

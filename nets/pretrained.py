@@ -40,6 +40,16 @@ RENAMES = (
     ("conv_out.", "head.output."),
     ("keypoint_head.deconv_layers.", "head.upsample."),     # mmpose 0.x
     ("keypoint_head.final_layer.", "head.output."),
+    ("head.deconv_head.deconv_layers.", "head.upsample."),  # mmpose 1.x: SimCC, RTMPose
+    ("head.deconv_head.final_layer.", "head.output."),
+    ("head.mlp_head_x.", "head.x."),
+    ("head.mlp_head_y.", "head.y."),
+    ("head.mlp.0.", "head.tokens.norm."),
+    ("head.mlp.1.", "head.tokens.linear."),
+    ("head.gau.res_scale.scale", "head.tokens.gau.res_scale"),
+    ("head.gau.", "head.tokens.gau."),
+    ("head.cls_x.", "head.x."),
+    ("head.cls_y.", "head.y."),
     ("head.deconv_layers.", "head.upsample."),              # mmpose 1.x
     ("head.final_layer.", "head.output."),
     ("duc_layers.", "head.upsample."),                      # the original SimplePose
@@ -51,7 +61,7 @@ RENAMES = (
     ("", "backbone."),                                      # bare backbone names
 )
 
-
+VECTORS = "head.x.weight"       # of heads that give vectors (nets/pose/simcc.py)
 # What an ImageNet backbone may have that a pose network has no use for: the classifier, HRNet's
 # outputs of the coarse branches, a ViT's class token and MAE's decoder.
 IMAGENET_ONLY = ("head.", "backbone.fc.", "backbone.classifier.", "backbone.incre_modules.",
@@ -65,7 +75,8 @@ LAST_STAGES = ("backbone.layer3.", "backbone.layer4.")
 def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
                  source: str | None = None, allow_partial: bool = False,
                  path: str | Path | None = None, joint_names: Sequence[str] = (),
-                 known_joints: Mapping[int, Sequence[str]] | None = None) -> LoadReport:
+                 known_joints: Mapping[int, Sequence[str]] | None = None,
+                 new_head: bool = False) -> LoadReport:
     """Fill `net` (of `nets.build_net`) from a file or a state_dict, and say what came of it.
 
     `source`: a name in SOURCES, where keys alone do not tell (`nets/files/sources.py`). A file that
@@ -75,7 +86,8 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     `path`: of the file that a given state_dict was read from. `joint_names`: of the net; joints
     that a file for another skeleton has, too, keep their part of the last layer, and the others
     keep the net's. `known_joints`: the names by their number, for the files of other projects,
-    which do not say them. Raises FileNotFoundError or UserError.
+    which do not say them. `new_head`: a net that gives vectors takes of one that gives heatmaps the
+    backbone, as RTMPose begins. Raises FileNotFoundError or UserError.
     """
     checkpoint: Any = weights
     if isinstance(weights, str | Path):
@@ -93,18 +105,16 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
         alignment = _setting(checkpoint, "codec", "alignment", ALIGNMENTS, where)
     size = _stored_size(checkpoint, where) if source == "this_project" else None
     state, file_names, changed = _brought_to(net, state, source, where, size, allow_partial)
+    backbone_only = SOURCES[source].backbone_only
+    if new_head and not backbone_only and VECTORS in net.state_dict().keys() - state.keys():
+        state, changed, backbone_only = _without_head(state, changed)
 
-    ours, theirs = tuple(joint_names), stored_joint_names(checkpoint)
+    theirs = stored_joint_names(checkpoint)
     if source != "this_project":
         theirs = tuple((known_joints or {}).get(number_of_joints(state), ()))
-    other_skeleton = (bool(ours and theirs and ours != theirs)
-                      and number_of_joints(state) == len(theirs))
-    if other_skeleton:
-        state = rows_by_name(state, net.state_dict(), theirs, ours)
-    else:
-        ours = ()
+    state, ours = _by_joint_names(net, state, theirs, tuple(joint_names))
     match = _match(net.state_dict(), state)
-    problem = match.problem(file_names, is_imagenet=SOURCES[source].backbone_only,
+    problem = match.problem(file_names, is_imagenet=backbone_only,
                             allow_partial=allow_partial)
     if problem:
         if size and match.wrong_shape:
@@ -137,6 +147,23 @@ def _brought_to(net: nn.Module, state: dict[str, torch.Tensor], source: str, whe
     if source == "this_project":
         state, guessed = _of_one_size(net, state, where, size, allow_partial)
     return state, file_names, "; ".join(filter(None, (left_out, resized, guessed)))
+
+
+def _by_joint_names(net: nn.Module, state: dict[str, torch.Tensor], theirs: tuple[str, ...],
+                    ours: tuple[str, ...]) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """The tensors with a last layer for our joints, and these; () where the file's are the same or
+    not known."""
+    if not (ours and theirs and ours != theirs) or number_of_joints(state) != len(theirs):
+        return state, ()
+    return rows_by_name(state, net.state_dict(), theirs, ours), ours
+
+
+def _without_head(state: dict[str, torch.Tensor], changed: str,
+                  ) -> tuple[dict[str, torch.Tensor], str, bool]:
+    """Of a network of heatmaps the backbone, and what is said of it."""
+    backbone = {key: value for key, value in state.items() if key.startswith("backbone.")}
+    said = "; ".join(filter(None, (changed, "its head, which gives heatmaps, was left out")))
+    return backbone, said, True
 
 
 def _of_one_size(net: nn.Module, state: dict[str, torch.Tensor], where: str,

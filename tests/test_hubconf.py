@@ -15,6 +15,7 @@ ROOT = str(Path(__file__).resolve().parent.parent)
     ("pose_resnet_dconv", {"name": "resnet18"}),
     ("pose_hrnet", {"name": "w32", "num_joints": 5}),
     ("pose_vit", {"name": "s", "num_joints": 5, "head": "simple", "input_size": (64, 48)}),
+    ("pose_cspnext", {"name": "t", "num_joints": 5, "input_size": (64, 96)}),
     pytest.param("pose_timm", {"name": "mobilenetv4_conv_small", "head": "duc"},
                  marks=pytest.mark.skipif(not find_spec("timm"), reason="timm is not installed")),
 ])

@@ -45,6 +45,7 @@ class HeatmapCodec:
         self.geometry = CropGeometry(input_size, alignment)     # of the crops it is for
         self.alignment, self.input_size = self.geometry.rules, self.geometry.input_size
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
+        self.output_shape = self.heatmap_size[::-1]     # of one joint, as the network gives it
         self.sigma = sigma
         self.blur_kernel = blur_kernel or kernel_for(sigma)
         self.flip_shift = self.alignment.flip_shift
@@ -67,6 +68,11 @@ class HeatmapCodec:
                           f"are off by a part of a heatmap pixel", stacklevel=3)
         return value
 
+    @property
+    def output(self) -> str:
+        """What the network gives for a joint, in words."""
+        return f"heatmaps of {self.heatmap_size[0]}x{self.heatmap_size[1]}"
+
     def encode(self, keypoints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
         """Paint the target heatmaps; `decode` reads them.
 
@@ -75,13 +81,7 @@ class HeatmapCodec:
         or 0 where the whole Gaussian (3 sigma) is outside the map. Maps are empty where the
         weight is not above 0.5. Raises UserError for other shapes, and for what is no tensor.
         """
-        if not (isinstance(keypoints, Tensor) and isinstance(visibility, Tensor)):
-            raise UserError(f"encode takes tensors, not {type(keypoints).__name__} and "
-                            f"{type(visibility).__name__}: use torch.from_numpy")
-        if keypoints.ndim != 3 or keypoints.shape != (*visibility.shape, 2):
-            raise UserError(f"encode got joints of shape {tuple(keypoints.shape)} and visibilities "
-                            f"of {tuple(visibility.shape)}: give (B, K, 2) and (B, K), for one "
-                            f"person joints[None]")
+        ensure_joints(keypoints, visibility)
         keypoints = keypoints.to(torch.promote_types(keypoints.dtype, torch.float32))
         x, y = self.input_to_heatmap(keypoints).unbind(-1)
         columns, in_width = ENCODERS[self.encoding](x, self.heatmap_size[0], self.sigma)
@@ -132,6 +132,17 @@ class HeatmapCodec:
         columns = torch.cat([columns[:self.flip_shift], columns[:width - self.flip_shift]])
         joints = torch.tensor(list(flip_order), device=heatmaps.device)
         return heatmaps.index_select(1, joints).index_select(-1, columns)
+
+
+def ensure_joints(keypoints: Tensor, visibility: Tensor) -> None:
+    """Raise UserError unless they are tensors (B, K, 2) and (B, K)."""
+    if not (isinstance(keypoints, Tensor) and isinstance(visibility, Tensor)):
+        raise UserError(f"encode takes tensors, not {type(keypoints).__name__} and "
+                        f"{type(visibility).__name__}: use torch.from_numpy")
+    if keypoints.ndim != 3 or keypoints.shape != (*visibility.shape, 2):
+        raise UserError(f"encode got joints of shape {tuple(keypoints.shape)} and visibilities "
+                        f"of {tuple(visibility.shape)}: give (B, K, 2) and (B, K), for one "
+                        f"person joints[None]")
 
 
 def exact_profile(center: Tensor, length: int, sigma: float) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ SOURCES = {
     "alphapose": Source("alphapose", "hrnet"),
     "mmpose": Source("rgb_mean_std", "hrnet"),
     "mmpose_udp": Source("rgb_mean_std", "udp"),
+    "rtmpose": Source("rgb_mean_std", "hrnet"),     # which rtmlib gives BGR all the same
     "vitpose": Source("rgb_mean_std", "udp"),
     "imagenet": Source("rgb_mean_std", None, backbone_only=True),
     "mae": Source("rgb_mean_std", None, backbone_only=True),
@@ -62,6 +63,10 @@ def recognise(state: Mapping[str, Any], file_name: str, under_ema: bool, where: 
         return "this_project", ""
     if is_vit(state):
         return _vit(state)
+    if has("head.cls_x."):
+        return "rtmpose", ""
+    if has("head.mlp_head_x."):     # of SimCC, which is never of UDP
+        return "mmpose", ""
     if has("preact."):
         return "alphapose", ""
     if has("keypoint_head.", "head.final_layer.", "head.deconv_layers."):

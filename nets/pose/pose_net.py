@@ -6,6 +6,7 @@ from torch import nn
 
 from nets.files.load_report import LoadReport
 from nets.pose.heads import Head
+from nets.pose.simcc import SimCCHead
 from utils.errors import UserError
 
 
@@ -17,25 +18,27 @@ class Backbone(Protocol):
 
 
 class PoseNet(nn.Module):
-    """Images (B, 3, H, W), normalised, sides multiples of 32 (ViT 16) -> heatmaps (B, K, H/4, W/4).
+    """Images (B, 3, H, W), normalised, sides multiples of 32 (ViT 16) -> heatmaps (B, K, H/4, W/4),
+    or with a SimCCHead vectors (B, K, bins of x + bins of y).
 
-    `stride`: input pixels in one heatmap pixel. `weights_report`: what `build_net` loaded, or
-    None for a net that starts from nothing. Raises UserError for sides that are no such multiples,
-    whose last pixels would be left out, or more of them found than there are.
+    `stride`: input pixels in one pixel of the head's maps. `weights_report`: what `build_net`
+    loaded, or None for a net that starts from nothing. Raises UserError for sides that are no such
+    multiples, whose last pixels would be left out, or more of them found than there are.
     """
 
     def __init__(self, backbone: Backbone, head: Head):
         super().__init__()
         self.backbone = backbone
-        self.head = head
+        self.head: Head | SimCCHead = head
         self.stride = backbone.stride // head.upsampling
         self.weights_report: LoadReport | None = None
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        heatmaps: torch.Tensor = self.head(self.backbone(images))
-        rows, columns = heatmaps.shape[2:]
-        if (rows * self.stride, columns * self.stride) != tuple(images.shape[2:]):
+        features = self.backbone(images)
+        rows, columns = (side * self.backbone.stride for side in features.shape[2:])
+        if (rows, columns) != tuple(images.shape[2:]):
             raise UserError(f"images of {images.shape[3]}x{images.shape[2]} pixels (width x "
                             f"height) are none for this network: give sides that are multiples of "
                             f"{self.backbone.stride}")
-        return heatmaps
+        found: torch.Tensor = self.head(features)
+        return found

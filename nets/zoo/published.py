@@ -2,9 +2,8 @@
 
 mmpose's rows are of its model index (open-mmlab/mmpose, commit 759b39c): AP is its authors', and
 eight hex digits in the name of a file, before its date, are the beginning of its sha256. Left out
-is what no network here can load: RTMPose, SimCC, CSPNeXt, mmpose's SE-ResNets (another SE), UDP by
-regression, the net of 19 joints (aic "combine"); and ResNet-101 at 384x288, whose entry has the
-address of another file.
+is what no network here can load: mmpose's SE-ResNets (another SE), UDP by regression, the net of 19
+joints (aic "combine"); and ResNet-101 at 384x288, whose entry has the address of another file.
 """
 import re
 from collections.abc import Mapping
@@ -135,6 +134,47 @@ HEATMAP_NETS = (    # name behind mmpose/, AP, model, codec, file
      f"{COCO}res152_dark-8xb32-210e_coco-256x192-f754df5f_20221031.pth"),
     ("resnet152_dark_384x288", .757, R152, DARK | LARGE,
      f"{COCO}res152_dark-8xb32-210e_coco-384x288-329f8454_20221031.pth"))
+RTM = "v1/projects/rtmposev1/"
+SIMCC = {"kind": "simcc", "input_size": [192, 256], "split": 2, "alignment": "hrnet"}
+RTMPOSE = SIMCC | {"bin_sigma": [4.9, 5.66], "normalize": False}
+RTMPOSE_LARGE = RTMPOSE | {"input_size": [288, 384], "bin_sigma": [6, 6.93]}
+SIMCC_R50 = R50 | {"head": "simcc"}
+VECTOR_NETS = (     # name behind mmpose/, AP, size of CSPNeXt, codec, file behind rtmpose-
+    ("rtmpose_t_256x192", .682, "t", RTMPOSE,
+     "tiny_simcc-coco_pt-aic-coco_420e-256x192-e613ba3f_20230127.pth"),
+    ("rtmpose_s_256x192", .716, "s", RTMPOSE,
+     "s_simcc-coco_pt-aic-coco_420e-256x192-8edcf0d7_20230127.pth"),
+    ("rtmpose_m_256x192", .746, "m", RTMPOSE,
+     "m_simcc-coco_pt-aic-coco_420e-256x192-d8dd5ca4_20230127.pth"),
+    ("rtmpose_l_256x192", .758, "l", RTMPOSE,
+     "l_simcc-coco_pt-aic-coco_420e-256x192-1352a4d2_20230127.pth"),
+    ("rtmpose_t_aic_256x192", .685, "t", RTMPOSE,
+     "tiny_simcc-aic-coco_pt-aic-coco_420e-256x192-cfc8f33d_20230126.pth"),
+    ("rtmpose_s_aic_256x192", .722, "s", RTMPOSE,
+     "s_simcc-aic-coco_pt-aic-coco_420e-256x192-fcb2599b_20230126.pth"),
+    ("rtmpose_m_aic_256x192", .758, "m", RTMPOSE,
+     "m_simcc-aic-coco_pt-aic-coco_420e-256x192-63eb25f7_20230126.pth"),
+    ("rtmpose_l_aic_256x192", .765, "l", RTMPOSE,
+     "l_simcc-aic-coco_pt-aic-coco_420e-256x192-f016ffe0_20230126.pth"),
+    ("rtmpose_m_aic_384x288", .770, "m", RTMPOSE_LARGE,
+     "m_simcc-aic-coco_pt-aic-coco_420e-384x288-a62a0b32_20230228.pth"),
+    ("rtmpose_l_aic_384x288", .773, "l", RTMPOSE_LARGE,
+     "l_simcc-aic-coco_pt-aic-coco_420e-384x288-97d6cb0f_20230228.pth"))
+SIMCC_RESNETS = (   # name behind mmpose/, AP, codec, file behind simcc_res50_
+    ("simcc_resnet50_256x192", .721, SIMCC, "8xb64-210e_coco-256x192-8e0f5b59_20220919.pth"),
+    ("simcc_resnet50_384x288", .735, SIMCC | {"input_size": [288, 384]},
+     "8xb32-140e_coco-384x288-45c3ba34_20220913.pth"))
+CSPNEXTS = (        # name behind mmpose/, AP, size, file behind cspnext-: RTMPose's beginnings
+    ("cspnext_t_udp_256x192", .665, "t",
+     "tiny_udp-coco_pt-in1k_210e-256x192-0908dd2d_20230123.pth"),
+    ("cspnext_s_udp_256x192", .697, "s", "s_udp-coco_pt-in1k_210e-256x192-92dbfc1d_20230123.pth"),
+    ("cspnext_m_udp_256x192", .732, "m", "m_udp-coco_pt-in1k_210e-256x192-95f5967e_20230123.pth"),
+    ("cspnext_l_udp_256x192", .750, "l", "l_udp-coco_pt-in1k_210e-256x192-661cdd8c_20230123.pth"),
+    ("cspnext_t_udp_aic_256x192", .655, "t",
+     "tiny_udp-aic-coco_210e-256x192-cbed682d_20230130.pth"),
+    ("cspnext_s_udp_aic_256x192", .700, "s", "s_udp-aic-coco_210e-256x192-92f5a029_20230130.pth"),
+    ("cspnext_m_udp_aic_256x192", .748, "m", "m_udp-aic-coco_210e-256x192-f2f7d6f6_20230130.pth"),
+    ("cspnext_l_udp_aic_256x192", .772, "l", "l_udp-aic-coco_210e-256x192-273b7631_20230130.pth"))
 VITPOSES = (        # name behind mmpose/, AP, name of the model, head, file behind td-hm_ViTPose-
     ("vitpose_s", .739, "s", "classic", "small_8xb64-210e_coco-256x192-62d7a712_20230314.pth"),
     ("vitpose_b", .757, "b", "classic", "base_8xb64-210e_coco-256x192-216eae50_20230314.pth"),
@@ -169,6 +209,13 @@ ROWS = (
     *(_mmpose(name, ap, f"{COCO}ViTPose-{file}", "vitpose",
               {"type": "pose_vit", "name": size, "head": head}, UDP, VITPOSE_TERMS)
       for name, ap, size, head, file in VITPOSES),
+    *(_mmpose(name, ap, f"{RTM}rtmpose-{file}", "rtmpose",
+              {"type": "pose_cspnext", "name": size, "head": "rtmcc"}, codec)
+      for name, ap, size, codec, file in VECTOR_NETS),
+    *(_mmpose(name, ap, f"{RTM}cspnext-{file}", "mmpose_udp",
+              {"type": "pose_cspnext", "name": size}, UDP) for name, ap, size, file in CSPNEXTS),
+    *(_mmpose(name, ap, f"v1/body_2d_keypoint/simcc/coco/simcc_res50_{file}", "mmpose", SIMCC_R50,
+              codec) for name, ap, codec, file in SIMCC_RESNETS),
     *(Published(name=f"torchvision/{name}", ap=ap, protocol=BOXES, megabytes=megabytes,
                 address=f"https://download.pytorch.org/models/{name}{end}",
                 licence="BSD-3-Clause",

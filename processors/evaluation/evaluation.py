@@ -18,12 +18,11 @@ from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_
 from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.results_file import to_results, write_results
 from processors.models.inference import Decoding, concatenate, predict
-from processors.models.pose_model import build_codec
+from processors.models.pose_model import build_codec, decoders_of
 from processors.models.pose_ranking import Predictions, finite_rows
 from processors.runtime.parallel import Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.torch_errors import JUDGE_CURES, ensure_memory
-from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.log import bar, log
 from utils.outputs import ensure_output
@@ -87,7 +86,7 @@ class Evaluation:
         otherwise as `run`.
         """
         decodings, paths = {}, {}
-        for decoder in DECODERS:
+        for decoder in decoders_of(self.config):
             codec = build_codec(self.config, self.skeleton, decoder)
             for flip, words in ((False, "no flip"), (True, "flip")):
                 name = f"{decoder}, {words}"

@@ -1,5 +1,5 @@
 """The protocol: everything AP depends on, in words."""
-from configs.schema import Config, ValConfig
+from configs.schema import CodecConfig, Config, ValConfig
 from processors.evaluation.pycocotools_eval import MATCH
 from utils.alignment import get_alignment
 from utils.decoders import BLURRING, kernel_for
@@ -11,16 +11,8 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     sweep: what is common to all decoders, with and without flip test.
     """
     codec, val, data = config.codec, config.val, config.data
-    alignment = get_alignment(codec.alignment)
-    decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
-    kernel = codec.blur_kernel or kernel_for(codec.sigma)
-    if sweep:
-        decoder = f"each one ({' and '.join(BLURRING)} with kernel {kernel})"
-    elif decoder in BLURRING:
-        decoder += f" (kernel {kernel})"
-    mirrored = ("heatmaps averaged with those of the mirror image, shifted by "
-                f"{alignment.flip_shift} px")
-    encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
+    simcc = codec.kind == "simcc"
+    decoder, mirrored, alignment = (_simcc if simcc else _heatmaps)(codec, sweep)
     boxes = ("ground truth" if val.ground_truth_boxes else
              f"detections of {val.boxes} with a score of at least {val.box_score:g}"
              + (", on the images it names only" if val.only_images_with_boxes else ""))
@@ -37,7 +29,7 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         "flip test": (f"with and without; with: {mirrored}" if sweep else
                       mirrored if val.flip_test else "no"),
         "decoder": decoder,
-        "alignment": f"{codec.alignment}, encoding {encoding}, sigma {codec.sigma:g}",
+        "alignment": alignment,
         "pose score": f"{val.score_rule}: {_score_in_words(val)}",
         "NMS": nms,
     }
@@ -52,6 +44,30 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     if data.debug:
         lines["people"] = f"only the first {int(data.debug)} (data.debug)"
     return "\n".join(f"{name + ':':<13}{text}" for name, text in lines.items())
+
+
+def _heatmaps(codec: CodecConfig, sweep: bool) -> tuple[str, str, str]:
+    """Decoder, flip test and alignment of heatmaps."""
+    alignment = get_alignment(codec.alignment)
+    decoder = alignment.decoders[0] if codec.decoder == "default" else codec.decoder
+    kernel = codec.blur_kernel or kernel_for(codec.sigma)
+    if sweep:
+        decoder = f"each one ({' and '.join(BLURRING)} with kernel {kernel})"
+    elif decoder in BLURRING:
+        decoder += f" (kernel {kernel})"
+    encoding = alignment.encodings[0] if codec.encoding == "default" else codec.encoding
+    return (decoder, "heatmaps averaged with those of the mirror image, shifted by "
+                     f"{alignment.flip_shift} px",
+            f"{codec.alignment}, encoding {encoding}, sigma {codec.sigma:g}")
+
+
+def _simcc(codec: CodecConfig, sweep: bool) -> tuple[str, str, str]:
+    """The same of SimCC's vectors, which have one decoder."""
+    x, y = codec.bin_sigma
+    return ("the highest bins, with the smaller maximum as score",
+            "vectors averaged with those of the mirror image, not shifted",
+            f"{codec.alignment}, SimCC with {codec.split} bins a pixel, sigma {x:g} and {y:g} bins"
+            + (", of sum 1" if codec.normalize else ""))
 
 
 def _score_in_words(val: ValConfig) -> str:

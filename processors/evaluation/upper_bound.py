@@ -15,8 +15,8 @@ from processors.models.inference import concatenate
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
 from utils.geometry import apply_affine, invert_affine, padded_area
-from utils.heatmap_codec import HeatmapCodec
 from utils.log import bar
+from utils.simcc_codec import Codec
 
 CHUNK = 64      # persons at once
 
@@ -53,7 +53,7 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
 
 
 @torch.inference_mode()
-def _decoded(dataset: MSCOCO, codec: HeatmapCodec, rows: np.ndarray) -> tuple[Predictions, int]:
+def _decoded(dataset: MSCOCO, codec: Codec, rows: np.ndarray) -> tuple[Predictions, int]:
     """The persons of these rows, through their heatmaps and back, and their joints outside."""
     persons = dataset.persons
     matrix = codec.geometry.matrix(dataset.center[rows], dataset.scale[rows])

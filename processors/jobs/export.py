@@ -18,25 +18,26 @@ from processors.models.load_pose_model import load_pose_model
 from processors.models.onnx_model import to_metadata
 from processors.models.onnx_session import open_session
 from processors.models.pose_model import PoseModel, build_codec
+from processors.models.simcc_file import OUTPUTS
 from utils.errors import UserError, first_line
-from utils.heatmap_codec import HeatmapCodec
 from utils.log import log, show_log
 from utils.outputs import ensure_output, write_output
+from utils.simcc_codec import Codec, SimCCCodec
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OLDEST_OPSET = 16           # with GridSample and whatever else networks need
 TORCH_OPSET = 18            # the oldest that the exporter writes; onnx makes older ones of it
 OLD_IR = 8                  # the version of the file format that belongs to the older ones
 LIMIT = 1e-4                # largest difference in heatmaps, as a part of their largest value, and
-                            # in keypoints, in heatmap pixels
+                            # in keypoints, in heatmap pixels or bins
 SMALLEST = 1e-30            # largest value that heatmaps are taken to have, or they are all 0
 BATCHES = (1, 2, 5)         # that are tried
 
 
 class Decoded(nn.Module):
-    """Images -> keypoints (B, K, 2) in input pixels, scores (B, K), and the heatmaps."""
+    """Images -> keypoints (B, K, 2) in input pixels, scores (B, K), and the heatmaps or vectors."""
 
-    def __init__(self, network: nn.Module, codec: HeatmapCodec):
+    def __init__(self, network: nn.Module, codec: Codec):
         super().__init__()
         self.network, self.decoder = network, ExportedDecoder(codec)
 
@@ -45,12 +46,24 @@ class Decoded(nn.Module):
         return *self.decoder(heatmaps), heatmaps
 
 
+class XAndY(nn.Module):
+    """Images -> SimCC's vectors of x (B, K, bins) and of y, as other tools want them."""
+
+    def __init__(self, network: nn.Module, codec: SimCCCodec):
+        super().__init__()
+        self.network, self.bins = network, codec.bins
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        return self.network(images).split(self.bins, dim=-1)
+
+
 def export(weights: str | Path, out: str | Path, config: str | Path | None = None,
            overrides: Sequence[str] = (), decode: bool = False, opset: int | None = None) -> None:
     """Write the network of a checkpoint to `out`, an .onnx file that says all it takes to use it.
 
     Input `images` (B, 3, H, W) float32, normalised; B is free. Outputs: `heatmaps` (B, K, h, w),
-    or with `decode` `keypoints` (B, K, 2) in input pixels and `scores` (B, K), no flip test.
+    of SimCC `simcc_x` and `simcc_y` (B, K, bins), or with `decode` `keypoints` (B, K, 2) in input
+    pixels and `scores` (B, K), no flip test.
     config: the YAML of the network, for checkpoints that do not say which. opset: the version of
     ONNX's operators, PyTorch's choice if not given.
 
@@ -62,16 +75,17 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     _refuse_what_cannot_be(Path(weights), out, opset)
     ensure_output(out, "ONNX file", "--out", [weights])
     model = load_pose_model(weights, "cpu", config, overrides)
-    written = _to_onnx(model, decode, opset)
-    words = _check_network(written.SerializeToString(), model)
+    codec = build_codec(model.config, model.skeleton)
+    maps = "vectors" if isinstance(codec, SimCCCodec) else "heatmaps"
+    written = _to_onnx(model, codec, decode, opset)
+    words = _check_network(written.SerializeToString(), model, maps)
     if decode:
-        words += ", " + _check_decoder(written, build_codec(model.config, model.skeleton),
-                                       model.skeleton.num_joints)
+        words += ", " + _check_decoder(written, codec, model.skeleton.num_joints)
         written.graph.value_info.append(written.graph.output.pop())     # the heatmaps
     data = written.SerializeToString()
     write_output(out, data, "--out")
     log.info("%s: %s, for %d joints and an input of %dx%d in the format %s, %.1f MB; checked "
-             "with onnxruntime: %s", out, "keypoints and scores" if decode else "heatmaps",
+             "with onnxruntime: %s", out, "keypoints and scores" if decode else maps,
              model.skeleton.num_joints, *model.codec.input_size, model.input_format,
              len(data) / 1e6, words)
 
@@ -93,13 +107,14 @@ def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
                         f"newest of this onnx; or leave it out")
 
 
-def _to_onnx(model: PoseModel, decode: bool, opset: int | None) -> Any:
-    """The onnx.ModelProto, with our metadata; heatmaps are its last output in any case."""
+def _to_onnx(model: PoseModel, codec: Codec, decode: bool, opset: int | None) -> Any:
+    """The onnx.ModelProto, with our metadata; heatmaps or vectors are last in any case."""
     width, height = model.codec.input_size
-    network = model.network
+    network, names = model.network, ["heatmaps"]
     if decode:
-        network = Decoded(network, build_codec(model.config, model.skeleton))
-    names = ["keypoints", "scores", "heatmaps"] if decode else ["heatmaps"]
+        network, names = Decoded(network, codec), ["keypoints", "scores", "heatmaps"]
+    elif isinstance(codec, SimCCCodec):
+        network, names = XAndY(network, codec), [*OUTPUTS]
     images = torch.zeros(2, 3, height, width)
     with torch.no_grad():
         network.eval()(images)      # what fails here is no fault of the exporter's
@@ -151,26 +166,28 @@ def _older(written: Any, opset: int) -> Any:
 
 
 @torch.no_grad()
-def _check_network(data: bytes, model: PoseModel) -> str:
-    """How far the file's heatmaps are from the network's; ValueError beyond LIMIT."""
+def _check_network(data: bytes, model: PoseModel, maps: str) -> str:
+    """How far the file's heatmaps or vectors are from the network's; ValueError beyond LIMIT."""
     session, worst = open_session(data), 0.0
+    names = [output.name for output in session.get_outputs()]
     width, height = model.codec.input_size
     generator = torch.Generator().manual_seed(0)
     for batch in BATCHES:
         images = torch.randn(batch, 3, height, width, generator=generator)
-        found, = session.run(["heatmaps"], {"images": images.numpy()})
+        outputs = [name for name in names if name not in ("keypoints", "scores")]
+        found = np.concatenate(session.run(outputs, {"images": images.numpy()}), axis=-1)
         wanted = model.network(images).numpy()
         if not np.isfinite(wanted).all():
-            raise UserError("the network's heatmaps hold NaN or infinite numbers, so nothing was "
-                            "written: its weights are damaged, or too large; take other ones")
+            raise UserError(f"the network's {maps} hold NaN or infinite numbers, so nothing was "
+                            f"written: its weights are damaged, or too large; take other ones")
         # an untrained network may give thousands, or less than a thousand millionth
         worst = max(worst, _difference(found, wanted) / max(SMALLEST, np.abs(wanted).max()))
-    _ensure_within(LIMIT, worst, "heatmaps are", " of their largest value")
-    return f"heatmaps within {worst:.1e} of the network's largest value"
+    _ensure_within(LIMIT, worst, f"{maps} are", " of their largest value")
+    return f"{maps} within {worst:.1e} of the network's largest value"
 
 
 @torch.no_grad()
-def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
+def _check_decoder(written: Any, codec: Codec, joints: int) -> str:
     """How far the file's keypoints are from the codec's, of the same heatmaps; ValueError beyond
     LIMIT heatmap pixels.
 
@@ -196,7 +213,8 @@ def _check_decoder(written: Any, codec: HeatmapCodec, joints: int) -> str:
         wanted, wanted_scores = codec.decode(heatmaps)
         worst = max(worst, _difference(found, wanted.numpy()),
                     _difference(scores, wanted_scores.numpy()))
-    stride = codec.input_size[0] / codec.heatmap_size[0]
+    stride = (1 / codec.split if isinstance(codec, SimCCCodec)
+              else codec.input_size[0] / codec.heatmap_size[0])
     _ensure_within(LIMIT * stride, worst, "decoder is", " input pixels")
     return f"keypoints within {worst:.1e} input pixels of its decoder's"
 

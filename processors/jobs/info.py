@@ -75,16 +75,17 @@ def compare(configs: Mapping[str, Config]) -> str:
 def _measured(config: Config) -> tuple[PoseNet, Cost, int, str]:
     """The network, its cost, the images that a device holds at a time (its share of a batch, or a
     micro-batch), and the memory of their activations."""
-    net = shape_only_net(config.model, config.codec.input_size)
+    net = shape_only_net(config.model, config.codec.input_size, config.codec.split)
     at_once = config.data.batch_size // _devices(config) // config.optim.accumulate
     activations = _activation_bytes(net, config.codec.input_size, at_once)
     return net, cost_of(net, config.codec.input_size), at_once, _bytes_text(activations)
 
 
-def shape_only_net(model: ModelConfig, input_size: tuple[int, int] = (192, 256)) -> PoseNet:
+def shape_only_net(model: ModelConfig, input_size: tuple[int, int] = (192, 256),
+                   split: int = 2) -> PoseNet:
     """A network on the meta device."""
     with torch.device("meta"):
-        return build_net(replace(model, pretrained=False), input_size=input_size)
+        return build_net(replace(model, pretrained=False), input_size=input_size, split=split)
 
 
 def cost_of(net: PoseNet, input_size: tuple[int, int]) -> Cost:

@@ -17,22 +17,31 @@ from utils.decoders import (
     newton_step,
 )
 from utils.heatmap_codec import HeatmapCodec
+from utils.simcc_codec import Codec, SimCCCodec
 
 
 class ExportedDecoder(nn.Module):
-    """Heatmaps (B, K, h, w) -> keypoints (B, K, 2) in INPUT pixels and scores (B, K), float32.
+    """Heatmaps (B, K, h, w), or SimCC's vectors (B, K, bins), -> keypoints (B, K, 2) in INPUT
+    pixels and scores (B, K), float32.
 
     Does what `codec.decode` does. h and w are those of the codec; B is free.
     """
 
-    def __init__(self, codec: HeatmapCodec):
+    def __init__(self, codec: Codec):
         super().__init__()
         self.codec = codec
-        self.decode: Decoder = (GaussTaylor(codec) if codec.decoder == "gauss_taylor"
-                                else get_decoder(codec.decoder, codec.blur_kernel))
+        self.decode: Decoder
+        if isinstance(codec, SimCCCodec):
+            self.decode = codec.highest_bins
+        elif codec.decoder == "gauss_taylor":
+            self.decode = GaussTaylor(codec)
+        else:
+            self.decode = get_decoder(codec.decoder, codec.blur_kernel)
 
     def forward(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         coordinates, scores = self.decode(heatmaps)
+        if isinstance(self.codec, SimCCCodec):
+            return coordinates / self.codec.split, scores
         return self.codec.heatmap_to_input(coordinates), scores
 
 

@@ -15,13 +15,14 @@ from utils.geometry import CropGeometry
 
 
 class PoseCodec(Protocol):
-    """What inference asks of a codec: a HeatmapCodec, or what stands for it where the network
-    decodes by itself."""
+    """What inference asks of a codec: a HeatmapCodec or SimCCCodec, or what stands for it where the
+    network decodes by itself."""
     geometry: CropGeometry          # of the crops it is for
     input_size: tuple[int, int]     # (width, height), pixels
 
     def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K, h, w) -> keypoints (B, K, 2), input pixels, and scores (B, K)."""
+        """(B, K, h, w), or vectors (B, K, bins) -> keypoints (B, K, 2), input pixels, and scores
+        (B, K)."""
 
     def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
         """Heatmaps of mirrored images as those of the images themselves."""
@@ -41,7 +42,7 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
             ) -> dict[str, Predictions]:
     """Predictions in image pixels for each of the named decodings; of nobody if there is no batch.
 
-    `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
+    `model` maps images (B, 3, H, W) float32 to what the codecs decode. The mirrored images go
     through it once, and only if one of the decodings asks for the flip test.
     """
     assert decodings

@@ -3,12 +3,14 @@
 A file of `python main.py export` says in its metadata all that is needed to use it
 (`to_metadata` below writes it). For heatmap networks of others a YAML says it, as for any
 recipe; of its keys only these count: codec, model.input_format, model.num_joints and
-data.skeleton. It lies beside the network, net.yaml for net.onnx, or is given by its path.
+data.skeleton. It lies beside the network, net.yaml for net.onnx, or is given by its path. Files of
+RTMPose, which have outputs of their own, need none: `processors/models/simcc_file.py`.
 """
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +26,12 @@ from datasets.annotations.skeleton import (
 from processors.models.inference import PoseCodec
 from processors.models.onnx_session import ImageSession, size_in_words
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
+from processors.models.simcc_file import OUTPUTS, assumed_config
 from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_to_evaluate
 from utils.errors import UserError
-from utils.heatmap_codec import HeatmapCodec
 from utils.json_file import parse_json
+from utils.simcc_codec import Codec, SimCCCodec
 
 METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"
@@ -36,7 +39,8 @@ SECTIONS = ("model", "codec", "val")        # of the Config; others are of no us
 
 
 class OnnxNetwork(nn.Module):
-    """Images (B, 3, H, W) float32 -> the file's heatmaps (B, K, h, w) float32.
+    """Images (B, 3, H, W) float32 -> the file's heatmaps (B, K, h, w) float32, or the vectors of
+    its outputs simcc_x and simcc_y as one, (B, K, bins).
 
     A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. Raises
     UserError for images that the file does not take.
@@ -47,6 +51,8 @@ class OnnxNetwork(nn.Module):
         self.path, self.session = path, ImageSession(
             path, device, str(path), "a pose network takes one tensor of images, of the size that "
                                      "codec.input_size says")
+        self.gives_vectors = set(OUTPUTS) <= set(self.session.outputs)
+        self.bins = (0, 0)      # in x and in y, of vectors that were given
 
     def forward(self, images: Tensor) -> Tensor:
         sides = self.session.sides
@@ -56,7 +62,15 @@ class OnnxNetwork(nn.Module):
                             f"{size_in_words(images.shape[2:])}: set codec.input_size to what it "
                             f"takes")
         found = self.session.run(images.detach().cpu().numpy())
-        if len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
+        if self.gives_vectors:
+            x, y = (found[self.session.outputs.index(name)] for name in OUTPUTS)
+            if not (x.ndim == y.ndim == 3 and x.shape[:2] == y.shape[:2]):
+                raise UserError(f"{self.path} gives {OUTPUTS[0]} of the shape {tuple(x.shape)} and "
+                                f"{OUTPUTS[1]} of {tuple(y.shape)}: vectors of SimCC have the "
+                                f"shape (B, K, bins)")
+            self.bins = (x.shape[2], y.shape[2])
+            found = [torch.cat([x, y], dim=-1)]
+        elif len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
             found = [torch.cat([found[0], found[1][..., None]], dim=-1)]
         return found[0].to(images.device)
 
@@ -87,7 +101,7 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
     network = OnnxNetwork(path, device)
     stored = from_metadata(network.session.metadata, path)
     if stored is None:
-        config = _foreign_settings(path, settings).resolve(None, path)
+        config = _foreign_config(network, settings)
         skeleton, decoded = load_skeleton(config.data.skeleton), False
     else:
         config = settings.resolve(stored.config, path)
@@ -113,6 +127,9 @@ def load_to_evaluate(path: Path, config: Config, device: torch.device,
     network = OnnxNetwork(path, device)
     stored = from_metadata(network.session.metadata, path)
     skeleton = None
+    if stored is None and network.gives_vectors and config.codec.kind == "heatmap":
+        had = replace(_assumed_config(network), data=config.data)
+        config = config_to_evaluate(config, had, overrides, str(path))
     if stored is not None:
         if stored.decoded:
             raise UserError(f"{path} decodes by itself, and evaluation wants heatmaps: export it "
@@ -163,26 +180,38 @@ def from_metadata(metadata: Mapping[str, str], path: Path) -> Stored | None:
                   content.get("decoded") is True)
 
 
-def _foreign_settings(path: Path, settings: ConfigSource) -> ConfigSource:
-    beside = path.with_suffix(".yaml")
+def _assumed_config(network: OnnxNetwork) -> Config:
+    """Of a file with SimCC's outputs that says nothing, tried with one black image."""
+    height, width = network.session.sides
+    joints = network(torch.zeros(1, 3, height, width)).shape[1] if height and width else 0
+    return assumed_config(str(network.path), network.session.sides, joints, network.bins)
+
+
+def _foreign_config(network: OnnxNetwork, settings: ConfigSource) -> Config:
+    path, beside = network.path, network.path.with_suffix(".yaml")
     if settings.path is not None:
-        return settings
+        return settings.resolve(None, path)
+    if not beside.is_file() and network.gives_vectors:
+        return with_overrides(_assumed_config(network), settings.overrides, str(path))
     if not beside.is_file():
         raise UserError(f"{path} does not say how to use it, as files of python main.py export "
                          f"do: write {beside} with codec.input_size, codec.sigma, "
                          f"codec.alignment, model.input_format and data.skeleton, or give "
                          f"another YAML (config=... in Python, --config on the command line)")
-    return replace(settings, path=beside)
+    return replace(settings, path=beside).resolve(None, path)
 
 
-def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
+def _try_out(network: OnnxNetwork, codec: Codec, skeleton: Skeleton,
              decoded: bool) -> None:
     """Raise UserError unless the network's outputs are what the settings say."""
     (width, height), path = codec.input_size, network.path
     found = tuple(network(torch.zeros(1, 3, height, width)).shape[1:])
-    joints, (w, h) = skeleton.num_joints, codec.heatmap_size
-    if found == ((joints, 3) if decoded else (joints, h, w)):
+    joints = skeleton.num_joints
+    fits = not isinstance(codec, SimCCCodec) or decoded or network.bins == codec.bins
+    if fits and found == ((joints, 3) if decoded else (joints, *codec.output_shape)):
         return
+    if network.gives_vectors or isinstance(codec, SimCCCodec):
+        _refuse_vectors(network, codec, found, skeleton)
     if len(found) != 3 or decoded:
         raise UserError(f"{path} gives an output of the shape (B, {', '.join(map(str, found))}); "
                          f"heatmaps of a pose network have the shape (B, K, h, w)")
@@ -192,3 +221,23 @@ def _try_out(network: OnnxNetwork, codec: HeatmapCodec, skeleton: Skeleton,
                          f"network was trained with")
     raise UserError(f"{path} gives heatmaps of {size_in_words(found[1:])} pixels for an input of "
                     f"{width}x{height}: only heatmaps of a quarter of the input's size can be used")
+
+
+def _refuse_vectors(network: OnnxNetwork, codec: Codec, found: tuple[int, ...], skeleton: Skeleton,
+                    ) -> NoReturn:
+    """Raise UserError for outputs that are vectors where the codec wants others, or the other way
+    round."""
+    path = network.path
+    if not network.gives_vectors:
+        raise UserError(f"{path} gives no outputs {' and '.join(OUTPUTS)}, and codec.kind is simcc"
+                        f": set codec.kind and model.head to what the network was trained with")
+    if not isinstance(codec, SimCCCodec):
+        raise UserError(f"{path} gives {' and '.join(OUTPUTS)}, and codec.kind is heatmap: set "
+                        f"codec.kind: simcc and model.head: simcc")
+    if found[0] != skeleton.num_joints:
+        raise UserError(f"{path} gives vectors of {found[0]} joints, but the skeleton "
+                        f"{skeleton.name} has {skeleton.num_joints}: set data.skeleton and "
+                        f"model.num_joints to what the network was trained with")
+    raise UserError(f"{path} gives vectors of {network.bins[0]} + {network.bins[1]} bins, and "
+                    f"codec.input_size and codec.split make {codec.output}: set them to what the "
+                    f"network was trained with")

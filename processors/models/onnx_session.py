@@ -23,6 +23,7 @@ class ImageSession:
 
     def __init__(self, path: Path, device: torch.device, name: str, cure: str):
         self.session, self.name, self.cure = open_session(path, device), name, cure
+        self.outputs = [output.name for output in self.session.get_outputs()]
         self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
         images, *others = self.session.get_inputs()
         if others or images.type not in TYPES or len(images.shape) != 4:

@@ -9,14 +9,16 @@ from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.skeleton import Skeleton
 from processors.models.inference import PoseCodec
+from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
+from utils.simcc_codec import Codec, SimCCCodec
 
 
 @dataclass(frozen=True)
 class PoseModel:
     network: nn.Module                      # (B, 3, H, W) float32, normalised, on `device`
-                                            # -> heatmaps (B, K, h, w)
+                                            # -> heatmaps (B, K, h, w), or SimCC's vectors
     codec: PoseCodec                          # input size, and heatmaps to keypoints
     skeleton: Skeleton
     input_format: str                       # a name in utils/input_format.py
@@ -52,7 +54,12 @@ class ConfigSource:
         return with_overrides(config, self.overrides, str(self.path))
 
 
-def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> HeatmapCodec:
+def decoders_of(config: Config) -> list[str]:
+    """Names of the decoders that `build_codec` can be asked for."""
+    return ["argmax"] if config.codec.kind == "simcc" else list(DECODERS)
+
+
+def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Codec:
     """The codec of a Config, maybe with another decoder. Raises UserError if network and
     skeleton have different numbers of joints."""
     if config.model.num_joints != skeleton.num_joints:
@@ -60,6 +67,9 @@ def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Heatma
                          f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
                          f"equal")
     codec = config.codec
+    if codec.kind == "simcc":
+        return SimCCCodec(codec.input_size, split=codec.split, sigma=codec.bin_sigma,
+                          normalize=codec.normalize, alignment=codec.alignment)
     return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
                         alignment=codec.alignment, encoding=codec.encoding,
                         blur_kernel=codec.blur_kernel)

@@ -1,4 +1,5 @@
 """Errors of torch that follow from settings: out of memory, and batches too small to normalise."""
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -7,7 +8,7 @@ from pathlib import Path
 import torch
 
 from utils.errors import UserError
-from utils.heatmap_codec import HeatmapCodec
+from utils.simcc_codec import Codec
 
 TRAIN_CURES = ("lower data.batch_size; or keep it and set optim.accumulate=2 (then 4), which "
                "computes it in micro-batches, or optim.amp=true")
@@ -39,17 +40,17 @@ def torch_errors_named(cures: str) -> Iterator[None]:
                         ) from error
 
 
-def ensure_memory(persons: int, codec: HeatmapCodec, num_joints: int, device: torch.device,
+def ensure_memory(persons: int, codec: Codec, num_joints: int, device: torch.device,
                   cures: str) -> None:
     """Raise UserError where this machine has not even the memory for the crops, and on a CPU the
-    images, heatmaps and targets, of so many persons at once: the system would end the run without
+    images, outputs and targets, of so many persons at once: the system would end the run without
     a word. The network comes on top. persons: in all processes of the machine."""
-    (width, height), (w, h) = codec.input_size, codec.heatmap_size
-    on_cpu = 4 * (3 * width * height + 2 * num_joints * w * h) if device.type == "cpu" else 0
+    (width, height), numbers = codec.input_size, num_joints * math.prod(codec.output_shape)
+    on_cpu = 4 * (3 * width * height + 2 * numbers) if device.type == "cpu" else 0
     needed, there = persons * (3 * width * height + on_cpu), machine_memory()
     if needed > there:
         raise UserError(f"{persons} persons at once take more than {needed / 1e9:.1f} GB of memory "
-                        f"(codec.input_size {width}x{height}, {num_joints} heatmaps of {w}x{h}), "
+                        f"(codec.input_size {width}x{height}, {num_joints} {codec.output}), "
                         f"and this machine has {there / 1e9:.1f} GB: {cures}")
 
 

@@ -38,7 +38,6 @@ from processors.evaluation.best_score import in_words, is_better, rank
 from processors.evaluation.coco_metrics import table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.protocol import protocol
-from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import OddAnswers
 from processors.models.weights_against_config import log_initial_weights, with_pixels_of_timm
 from processors.reports.curves import draw_curves
@@ -59,10 +58,10 @@ from processors.training.run_folder import RunFolder
 from processors.training.run_log import RunLog
 from processors.training.run_state import RunState
 from processors.training.step_stats import StepStatsQueue
-from processors.training.train_step import TrainStep, ensure_micro_batches
-from utils.heatmap_codec import HeatmapCodec
+from processors.training.train_step import TrainStep, codec_to_train, ensure_micro_batches
 from utils.log import log, show_log
 from utils.shown import counted
+from utils.simcc_codec import Codec
 
 WEIGHTS = {"net": "raw", "ema": "averaged"}
 
@@ -102,7 +101,7 @@ class PoseProcessor:
         torch.manual_seed(config.seed)
         ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)
-        codec = build_codec(config, self.skeleton)
+        codec = codec_to_train(config, self.skeleton)
         self.folder = RunFolder(config.val.weight_path, config.model_name, parallel.rank,
                                 [config.val.boxes])
         self.older = [self.folder.last, self.folder.best] if config.resume is False else []
@@ -149,7 +148,7 @@ class PoseProcessor:
         self.batches = device_batches(self.stop.watched(iter(self.loader)), self.device)
         self.evaluation.start_workers()     # all processes that read images are forked by now
 
-    def _build(self, codec: HeatmapCodec, stored_step: int | None) -> None:
+    def _build(self, codec: Codec, stored_step: int | None) -> None:
         """stored_step: of the checkpoint to go on from, which has all weights itself; None: begin
         with `model.pretrained`."""
         optim = self.config.optim
@@ -170,7 +169,8 @@ class PoseProcessor:
         """The network; says what its first weights were, if they came from a file."""
         model = self.config.model if pretrained else replace(self.config.model, pretrained=False)
         net = build_net(model, joint_names=self.skeleton.joint_names,
-                        known_joints=published_joints(), input_size=self.config.codec.input_size)
+                        known_joints=published_joints(), input_size=self.config.codec.input_size,
+                        split=self.config.codec.split)
         if model.pretrained:
             assert net.weights_report is not None
             log_initial_weights(net.weights_report, self.config)

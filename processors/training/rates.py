@@ -25,7 +25,8 @@ def learning_rate(step: int, steps_per_epoch: int, optim: OptimConfig) -> float:
 
     Warm-up rises linearly and reaches `optim.lr` at its last step. Then either the official
     steps (the rate falls from the first step of 0-based epoch m on, for each milestone m) or
-    half a cosine that ends at 0 behind the last epoch (Loshchilov and Hutter 2017).
+    half a cosine that ends at 0 behind the last epoch (Loshchilov and Hutter 2017), or, as in
+    RTMPose, one that begins at half of the epochs and ends at a twentieth.
     """
     warmup = optim.warmup_epochs * steps_per_epoch
     if step < warmup:
@@ -33,6 +34,9 @@ def learning_rate(step: int, steps_per_epoch: int, optim: OptimConfig) -> float:
     if optim.schedule == "cosine":
         share = (step - warmup) / max(1.0, optim.epochs * steps_per_epoch - warmup)
         return optim.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+    if optim.schedule == "flat_cosine":
+        share = max(0.0, 2 * step / max(1, optim.epochs * steps_per_epoch) - 1)
+        return optim.lr * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, share))))
     passed = sum(step >= milestone * steps_per_epoch for milestone in optim.milestones)
     return optim.lr * optim.gamma ** passed
 

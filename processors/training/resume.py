@@ -3,14 +3,14 @@ from pathlib import Path
 from typing import Any
 
 from configs.loader import config_from_dict, config_to_dict
-from configs.networks import NETWORKS
+from configs.networks import keeps_to_size
 from configs.schema import Config
 from utils.errors import UserError
 from utils.log import log
 
 # What the stored tensors or the meaning of `step` depend on. Everything else may change.
 FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joints",
-         "model.reduction", "model.width", "optim.optimizer", "optim.layer_decay",
+         "model.reduction", "model.width", "codec.split", "optim.optimizer", "optim.layer_decay",
          "optim.backbone_lr", "data.batch_size")
 
 # What a score depends on beside the weights: with another value, scores cannot be compared.
@@ -18,8 +18,9 @@ FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joi
 JUDGED_BY = ("data.val_ann_path", "data.debug", "data.skeleton", "data.category",
              "data.exif", "data.bits", "model.input_format", "codec.input_size", "codec.sigma",
              "codec.alignment", "codec.encoding", "codec.decoder", "codec.blur_kernel",
-             "val.flip_test", "val.boxes", "val.box_score", "val.only_images_with_boxes",
-             "val.score_rule", "val.joint_score", "val.nms", "val.nms_threshold", "val.best")
+             "codec.kind", "codec.split", "codec.bin_sigma", "codec.normalize", "val.flip_test",
+             "val.boxes", "val.box_score", "val.only_images_with_boxes", "val.score_rule",
+             "val.joint_score", "val.nms", "val.nms_threshold", "val.best")
 
 
 def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
@@ -33,7 +34,7 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
                          f"give it as model.pretrained")
     before, now = _settings(state, path), _flat(config_to_dict(config))
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
-    sized = NETWORKS[config.model.type].takes_size
+    sized = keeps_to_size(config.model.type, config.model.head)
     for key in (*FIXED, *(["codec.input_size"] if sized else [])):
         if key in changed:
             old, new = changed[key]

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from datasets.sample import Batch
-from losses.heatmap import LOSSES
+from losses.objective import build_objective
+from processors.models.pose_model import build_codec
 from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
 from processors.runtime.parallel import Parallel
@@ -17,20 +18,20 @@ from processors.runtime.precision import amp_dtype, autocast, grad_scaler
 from processors.training.optim import build_optimizer, load_optimizer_state
 from processors.training.rates import Freeze, set_learning_rate
 from utils.errors import UserError
-from utils.heatmap_accuracy import heatmap_accuracy
-from utils.heatmap_codec import HeatmapCodec
+from utils.simcc_codec import Codec
 
 
 class TrainStep:
     """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
 
-    def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: HeatmapCodec,
+    def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: Codec,
                  parallel: Parallel, epoch: int = 0):
         """epoch: from 0, the one that comes next."""
         self.config, self.codec, self.parallel = config, codec, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
-        self.loss = LOSSES[config.optim.loss]
+        objective = build_objective(config.optim.loss, codec)
+        self.loss, self.accuracy = objective.loss, objective.accuracy
         self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
                               if config.optim.joint_weights else 1.0)
         self.parameters = list(net.parameters())
@@ -100,7 +101,7 @@ class TrainStep:
         loss = self.loss(heatmaps, targets, weights * self.joint_weights)
         loss = loss / self.config.optim.accumulate
         self.scaler.scale(loss).backward()
-        accuracy = (heatmap_accuracy(heatmaps.detach(), targets) if measure
+        accuracy = (self.accuracy(heatmaps.detach(), targets) if measure
                     else loss.new_full((), math.nan))
         return loss.detach(), accuracy
 
@@ -130,6 +131,13 @@ class TrainStep:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return norm
+
+
+def codec_to_train(config: Config, skeleton: Skeleton) -> Codec:
+    """`build_codec`, or UserError where optim.loss is none of what it encodes."""
+    codec = build_codec(config, skeleton)
+    build_objective(config.optim.loss, codec)
+    return codec
 
 
 def ensure_micro_batches(share: int, accumulate: int) -> None:

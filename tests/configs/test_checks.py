@@ -64,6 +64,10 @@ def test_who_uses_one_device_shares_no_batch():
     ("model.width", {"model": {"type": "pose_hrnet", "name": "w32", "width": 0.5}}),
     ("model.width", {"model": {"pretrained": True, "width": 0.5}}),
     ("model.head", {"model": {"head": "simple"}}),
+    ("codec.kind", {"model": {"head": "simcc"}}), ("codec.kind", {"codec": {"kind": "simcc"}}),
+    ("codec.encoding", {"model": {"head": "simcc"},
+                        "codec": {"kind": "simcc", "encoding": "exact"}}),
+    ("model.head", {"model": {"head": "rtmcc"}, "codec": {"kind": "simcc"}}),
     ("model.drop_path", {"model": {"drop_path": 0.1}}),
     ("model.level", {"model": {"level": 2}}),
     ("model.head", {"model": {"type": "pose_timm", "name": "resnet18", "head": "classic"}}),
@@ -93,6 +97,8 @@ def test_settings_that_contradict_each_other(key, settings):
     {"val": {"best": "AP easy", "metrics": ["crowdpose"]}}, {"val": {"best": "AR"}},
     {"model": {"type": "pose_vit", "name": "s", "head": "simple", "drop_path": 0.1},
      "codec": {"input_size": (208, 272), "decoder": "vitpose"}},
+    {"model": {"type": "pose_cspnext", "name": "t", "head": "rtmcc"},
+     "codec": {"kind": "simcc", "bin_sigma": (4.9, 5.66), "sigma": 3}},
     {"codec": {"blur_kernel": 0}}, {"codec": {"blur_kernel": 17, "sigma": 3}},
 ])
 def test_what_works_is_not_refused(settings):

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 
-def golden_state(keys, gain):
-    """A state_dict of rows [key, shape, dtype], as the golden READMEs tell it."""
+def golden_state(keys, gain, head_gain=None):
+    """A state_dict of rows [key, shape, dtype], as the golden READMEs tell it. head_gain: of what
+    begins with head., if another."""
     state = {}
     for key, shape, _ in keys:
         z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape)
@@ -18,10 +19,17 @@ def golden_state(keys, gain):
             value = np.exp(np.float32(0.1) * z)
         elif key.endswith(("pos_embed", "position_embeddings")):
             value = np.float32(0.2) * z
+        elif key.endswith((".g", ".scale")):
+            value = 1 + np.float32(0.1) * z
+        elif key.endswith(".gamma"):
+            value = np.float32(0.25) + np.float32(0.025) * z
+        elif key.endswith(".beta"):
+            value = np.float32(0.1) * z
         elif len(shape) == 1:
             value = np.float32(0.1) * z + np.float32(key.endswith(".weight"))
         else:
-            value = z * np.float32(math.sqrt(gain / math.prod(shape[1:])))
+            wanted = head_gain if head_gain and key.startswith("head.") else gain
+            value = z * np.float32(math.sqrt(wanted / math.prod(shape[1:])))
         state[key] = torch.tensor(value)
     return state
 

@@ -11,6 +11,7 @@ import torchvision
 from configs.networks import NETWORKS
 from configs.schema import ModelConfig
 from nets import build_net
+from nets.pose.cspnext import CSPNEXTS
 from nets.pose.hrnet import HRNET_WIDTHS
 from nets.pose.pose_net import PoseNet
 from nets.pose.resnet import RESNETS
@@ -68,7 +69,8 @@ def test_the_list_of_networks_names_builders_and_what_they_can_build(kind):
     builder = pkgutil.resolve_name(network.builder)
     size = {"input_size": tuple[int, int]} if network.takes_size else {}
     assert get_type_hints(builder) == {"config": ModelConfig, "return": PoseNet} | size
-    tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS, "nets.pose.vit": VITS}
+    tables = {"nets.pose.resnet": RESNETS, "nets.pose.hrnet": HRNET_WIDTHS, "nets.pose.vit": VITS,
+              "nets.pose.cspnext": CSPNEXTS}
     module = network.builder.partition(":")[0]
     if kind == "pose_timm":
         assert network.names == ()

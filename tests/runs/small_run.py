@@ -30,7 +30,9 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 import main  # noqa: E402
+from configs.networks import VECTOR_HEADS
 from nets import build_net
+from nets.pose.cspnext import CSPNEXTS
 from nets.pose.heads import bilinear_head
 from nets.pose.pose_net import PoseNet
 from nets.pose.vit import ViTBackbone
@@ -72,7 +74,7 @@ def small_net(config, **_):
     if config.type == "pose_vit":
         backbone = ViTBackbone(16, 2, 2, (4, 4), config.drop_path)
         return PoseNet(backbone, bilinear_head(16, config.num_joints, upsampling=4))
-    if config.type == "pose_timm":
+    if config.type == "pose_timm" or config.head in VECTOR_HEADS:
         return build_net(config, input_size=(64, 64))
     norm = FrozenBatchNorm if os.environ.get("FROZEN_BN") else nn.BatchNorm2d
     backbone = nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU())
@@ -149,6 +151,7 @@ def watched(hook: str, function, calls: dict, hit: list):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     pose_processor.build_net, pose_processor.draw_curves = small_net, no_curves
+    CSPNEXTS["t"] = (0.167, 0.125)
     launch.MAIN = Path(__file__)
     if seconds := os.environ.get("PATIENCE"):
         parallel.ManyProcesses.__init__.__defaults__ = (timedelta(seconds=float(seconds)),)

@@ -20,6 +20,14 @@ from utils.files import ROOT
 SHIPPED = [row for row in PUBLISHED.values() if row.place]     # with this project
 POSE = [row for row in PUBLISHED.values() if row.kind == "pose network" and row.address]
 DETECTORS = [row for row in PUBLISHED.values() if row.kind == "detector"]
+VECTORS = {"rtmcc": (("head.output.", "head.final_layer."), ("head.tokens.norm.", "head.mlp.0."),
+                     ("head.tokens.linear.", "head.mlp.1."),
+                     ("head.tokens.gau.res_scale", "head.gau.res_scale.scale"),
+                     ("head.tokens.gau.", "head.gau."), ("head.x.", "head.cls_x."),
+                     ("head.y.", "head.cls_y.")),
+           "simcc": (("head.upsample.", "head.deconv_head.deconv_layers."),
+                     ("head.output.", "head.deconv_head.final_layer."),
+                     ("head.x.", "head.mlp_head_x."), ("head.y.", "head.mlp_head_y."))}
 MMPOSE = (("backbone.", "backbone."), ("head.upsample.", "head.deconv_layers."),
           ("head.output.", "head.final_layer."))
 VIT = {"patch_embed.proj.": "patch_embed.projection.", "blocks.": "layers.", "last_norm.": "ln1.",
@@ -37,7 +45,8 @@ def by_mmpose(config):
     """Keys and shapes of a file of mmpose 1.x with the network of a Config, from our own."""
     keys = {}
     for key, value in net_of(config.model, config.codec.input_size).state_dict().items():
-        ours, theirs = next(pair for pair in MMPOSE if key.startswith(pair[0]))
+        rows = (*VECTORS.get(config.model.head, ()), *MMPOSE)
+        ours, theirs = next(pair for pair in rows if key.startswith(pair[0]))
         key, shape = theirs + key[len(ours):], list(value.shape)
         if config.model.type == "pose_vit":
             for one, other in VIT.items() if key.startswith("backbone.") else ():
@@ -50,7 +59,7 @@ def by_mmpose(config):
 
 NETWORKS = {str((row.sections["model"], row.source)): row for row in reversed(POSE)}.values()
 MOST_BYTES = 30_000_000     # of a file that comes with the project
-SMALL = "w32", "resnet50", "s"      # the others take seconds or gigabytes
+SMALL = "w32", "resnet50", "s", "t"     # the others take seconds or gigabytes
 
 
 @pytest.mark.parametrize("row", [
@@ -83,6 +92,17 @@ def test_those_keys_are_the_official_ones(shared, row):
         if (stored := nets.get(f"vitpose_{model.name}_{model.head}")) is None:
             pytest.skip("no golden keys of the huge one")
         official = {key: shape for key, shape, _ in stored}
+    elif model.type == "pose_cspnext" or model.head == "simcc":
+        name = "simcc_resnet50" if model.head == "simcc" else f"rtmpose_{model.name}"
+        nets = json.loads((shared / "golden/next/keys_rtmpose.json").read_text())
+        official = {key: shape for key, shape, _ in nets[name]}
+        if row.config().codec.input_size != (192, 256):     # their first layer and their last ones
+            sized = ("head.mlp.1.", "head.cls_", "head.mlp_head_")
+            ours, official = ({key: shape for key, shape in keys.items()
+                               if not key.startswith(sized)} for keys in (ours, official))
+        elif model.head == "default":       # a head of heatmaps on the same backbone
+            ours, official = ({key: shape for key, shape in keys.items()
+                               if key.startswith("backbone.")} for keys in (ours, official))
     else:
         name = (f"pose_hrnet_{model.name}" if model.type == "pose_hrnet" else
                 f"pose_{model.name}")
@@ -119,6 +139,17 @@ def test_name_address_and_settings_say_the_same(row):
     codec, model, file = row.config().codec, row.config().model, row.address.rpartition("/")[2]
     size = "384x288" if codec.input_size == (288, 384) else "256x192"
     assert size in file and (size in row.name or "vitpose" in row.name)
+    if codec.kind == "simcc":
+        rtmpose = "rtmpose" in file
+        wanted = (6, 6)
+        if rtmpose:     # the root of an eighth of the side
+            wanted = tuple(pytest.approx((side / 8) ** 0.5, abs=0.005) for side in codec.input_size)
+        assert codec.bin_sigma == wanted and codec.normalize != rtmpose
+        assert ("aic_" in row.name) == ("simcc-aic-coco" in file)
+        assert rtmpose == row.name.startswith("mmpose/rtmpose_")
+        letter = file.removeprefix("rtmpose-")[0] if rtmpose else "r"
+        assert model.name[0] == letter and "vitpose" not in row.name
+        return
     assert codec.sigma == {"256x192": 2, "384x288": 3}[size]
     assert ("udp" in row.name or "vitpose" in row.name) == (codec.alignment == "udp")
     for word in ("udp", "dark", "fp16", "merge", "simple"):
@@ -126,6 +157,7 @@ def test_name_address_and_settings_say_the_same(row):
     assert codec.decoder == ("quarter" if codec.encoding == "rounded" else "gauss_taylor")
     assert {"w32": "w32", "w48": "w48"}.get(model.name, model.name.replace("net", "")) in (
         file.replace("ViTPose-", "").lower() if model.type != "pose_vit" else model.name)
+    assert model.type != "pose_cspnext" or file.startswith(f"cspnext-{model.name}")
     assert model.type != "pose_vit" or row.name.removeprefix("mmpose/vitpose_")[0] == model.name
 
 

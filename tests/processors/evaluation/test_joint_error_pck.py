@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from losses.accuracy import heatmap_accuracy
 from processors.evaluation.joint_error import (
     UNDEFINED,
     area_under_pck,
@@ -9,7 +10,6 @@ from processors.evaluation.joint_error import (
     mean_of_defined,
     pck,
 )
-from utils.heatmap_accuracy import heatmap_accuracy
 
 
 def peaks(points: list[list[tuple[int, int]]], height: int = 64, width: int = 48) -> torch.Tensor:

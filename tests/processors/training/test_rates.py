@@ -44,6 +44,16 @@ def test_multistep_equals_torch_stepped_after_each_epoch(milestones, gamma):
     assert [learning_rate(s, STEPS, optim) for s in range(6 * STEPS)] == pytest.approx(wanted)
 
 
+def test_flat_cosine_is_flat_for_half_of_the_epochs_and_ends_at_a_twentieth():
+    optim = OptimConfig(lr=0.01, schedule="flat_cosine", epochs=8, warmup_epochs=1)
+    rates = [learning_rate(step, STEPS, optim) for step in range(8 * STEPS)]
+    assert rates[:STEPS] == pytest.approx([0.01 * (step + 1) / STEPS for step in range(STEPS)])
+    assert rates[STEPS:4 * STEPS] == [0.01] * (3 * STEPS)
+    torchs = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(
+        o, 4 * STEPS, eta_min=0.0005), every_step=True, epochs=4)
+    assert rates[4 * STEPS:] == pytest.approx(torchs)
+
+
 def test_cosine_equals_torch_stepped_after_each_step():
     optim = OptimConfig(lr=0.01, schedule="cosine", epochs=4)
     wanted = torch_rates(lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 4 * STEPS),

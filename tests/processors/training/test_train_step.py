@@ -11,6 +11,7 @@ from torch import nn
 from configs.schema import Config, OptimConfig
 from datasets.annotations.skeleton import load_skeleton
 from datasets.sample import Batch
+from losses.heatmap import LOSSES
 from processors.runtime.parallel import OneProcess
 from processors.training import train_step
 from processors.training.ema import ModelEma
@@ -112,7 +113,7 @@ def test_a_gradient_that_is_not_finite_moves_nothing(batch, optimizer, clip):
     numbers = step(batch, 1e-3, measure=False)
     assert numbers[0] == 0 and not numbers[1].isfinite()
     assert all(torch.equal(a, b) for a, b in zip(before, weights(step), strict=True))
-    step.loss = train_step.LOSSES["mse"]
+    step.loss = LOSSES["mse"]
     step(batch, 1e-3, measure=False)
     assert all(p.isfinite().all() for p in step.parameters)
     assert not torch.equal(before[0], weights(step)[0])     # and goes on
