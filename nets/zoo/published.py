@@ -204,6 +204,10 @@ def _mmpose(name: str, ap: float, file: str, source: str, model: Settings, codec
 
 
 ROWS = (
+    Published(name="simplepose/r18_160x128", place="weights/simplepose_r18_160x128.pth",
+              digits="01ad340a", licence="MIT", ap=.307,
+              protocol="390 people of 150 COCO train2017 images at half size, true boxes, flip "
+                       "test"),
     *(_mmpose(name, ap, file, "mmpose_udp" if codec["alignment"] == "udp" else "mmpose", model,
               codec) for name, ap, model, codec, file in HEATMAP_NETS),
     *(_mmpose(name, ap, f"{COCO}ViTPose-{file}", "vitpose",

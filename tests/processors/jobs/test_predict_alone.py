@@ -109,12 +109,27 @@ def test_without_a_network_it_says_what_to_fetch_by_hand(cache, photo, capsys, m
     for name in (FREE_POSE, FREE_DETECTOR):
         monkeypatch.setitem(PUBLISHED, name, replace(
             PUBLISHED[name], address=f"{NOWHERE}/{name.partition('/')[2]}.pth"))
+    for name in [name for name, row in PUBLISHED.items() if row.place]:
+        monkeypatch.delitem(PUBLISHED, name)        # or what comes with the project stands in
     status, said = predict(capsys, photo)
     error = said.splitlines()[-1]
     assert status == 2 and error.startswith("error: no --weights are given, and ")
     for name in (FREE_POSE, FREE_DETECTOR):
         assert PUBLISHED[name].address in error
     assert str(cache) in error and names(photo.parent) == ["photo.jpg"]
+
+
+def test_without_a_network_what_comes_with_the_project_is_taken(cache, photo, capsys,
+                                                                monkeypatch):
+    """The real file, and no stand-in."""
+    for name in (FREE_POSE, FREE_DETECTOR):
+        monkeypatch.setitem(PUBLISHED, name, replace(
+            PUBLISHED[name], address=f"{NOWHERE}/{name.partition('/')[2]}.pth"))
+    status, said = predict(capsys, photo)
+    assert status == 0, said
+    assert "simplepose/r18_160x128, which comes with this project, is taken" in said
+    assert "each picture is taken as one person, its whole area as the box" in said
+    assert names(photo.parent) == ["photo.jpg", "photo_pose.jpg", "photo_pose.jsonl"]
 
 
 def test_without_a_detector_a_picture_is_one_person(published, photo, capsys, monkeypatch):
