@@ -1,16 +1,24 @@
 """What an evaluation costs beside its two forward passes, and judging beside bare pycocotools.
 
-    python benchmarks/evaluation_speed.py [--images 300] [--repeats 3]
+    python benchmarks/evaluation_speed.py [--images 1000] [--repeats 3] [--part run|workers|judge]
 
 Drawn people and a ResNet-18 of half width with the DUC head at 256x192; images are read and cut
 out before, so the first ratio is flip test, decoding, scores, OKS-NMS, the file of results and the
-ten numbers. One thread, CPU seconds, medians of runs that take turns.
+ten numbers. The second is a whole evaluation with two processes that read, whose CPU seconds are
+counted, too, beside reading alone and computing alone. Judging is compared with pycocotools'
+evaluate, accumulate and summarize alone, the same results being loaded before. One thread, CPU
+seconds, medians of runs that take turns.
 """
 import argparse
 import contextlib
+import importlib.util
 import io
+import multiprocessing
+import os
 import sys
 import tempfile
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,13 +34,17 @@ from benchmarks.common import medians, say
 from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton
 from datasets.synthetic.data_set import ensure_synthetic
+from datasets.workers import end_workers
 from nets import build_net
+from processors.evaluation.coco_metrics import coco_metrics
 from processors.evaluation.evaluation import Evaluation
+from processors.evaluation.results_file import write_results
+from processors.models.inference import Decoding, predict
 from processors.models.pose_ranking import Predictions
 from processors.runtime.normalise import normalise
 from processors.runtime.parallel import OneProcess
 
-RUN_BAR, JUDGE_BAR = 1.25, 1.0
+RUN_BAR, WORKERS_BAR, JUDGE_BAR, FILE_BAR = 1.25, 1.1, 0.25, 0.3
 FORWARD_IMAGES = 64         # persons that go through the network
 SETTINGS = ["data.num_workers=0", "model.width=0.5", "codec.input_size=[192, 256]", "codec.sigma=2",
             "codec.blur_kernel=0", "data.batch_size=32", "data.synthetic_train=0"]
@@ -40,12 +52,14 @@ SETTINGS = ["data.num_workers=0", "model.width=0.5", "codec.input_size=[192, 256
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, default=300)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--part", choices=PARTS, help="only this")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        return 0 if all([run(Path(folder), options), judge(Path(folder), options)]) else 1
+        parts = [options.part] if options.part else list(PARTS)
+        return 0 if all([PARTS[part](Path(folder), options) for part in parts]) else 1
 
 
 def new_evaluation(folder: Path, images: int, *settings: str) -> Evaluation:
@@ -78,29 +92,72 @@ def run(folder: Path, options: argparse.Namespace) -> bool:
                ms_a_person=round(1e3 * seconds["whole"] / FORWARD_IMAGES, 1))
 
 
+def workers(folder: Path, options: argparse.Namespace) -> bool:
+    """A whole evaluation with workers beside its reading and its computing, each alone."""
+    debug = f"data.debug={FORWARD_IMAGES}"
+    alone = new_evaluation(folder, options.images, debug)
+    whole = new_evaluation(folder, options.images, debug, "data.num_workers=2")
+    config = whole.config
+    net = build_net(config.model, input_size=config.codec.input_size)
+    net = net.to(memory_format=torch.channels_last)
+    ready, decoding = list(alone.loader), Decoding(whole.codec, config.val.flip_test)
+
+    def compute() -> None:
+        predict(net.eval(), ready, {"": decoding}, whole.skeleton.flip_order,
+                config.model.input_format, torch.device("cpu"))
+
+    seconds = medians({"reading": lambda: deque(alone.loader, maxlen=0), "computing": compute,
+                       "whole": lambda: whole.run(net, folder / "results.json")},
+                      options.repeats, clock=with_children)
+    end_workers()
+    return say("evaluation_speed", "CPU of evaluation / of reading and computing alone",
+               seconds["whole"] / (seconds["reading"] + seconds["computing"]),
+               at_most=WORKERS_BAR, persons=FORWARD_IMAGES,
+               ms_a_person=round(1e3 * seconds["whole"] / FORWARD_IMAGES, 1))
+
+
+def with_children() -> float:
+    """CPU seconds of this process and of those that it has started and that live."""
+    ticks = 0
+    for child in multiprocessing.active_children():
+        stat = Path(f"/proc/{child.pid}/stat")
+        if stat.is_file():
+            ticks += sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13]))
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
+
+
 def judge(folder: Path, options: argparse.Namespace) -> bool:
-    """From coordinates to the ten numbers, beside pycocotools on the results of that."""
+    """From coordinates to the ten numbers, and the file, beside pycocotools on the same results."""
     evaluation = new_evaluation(folder, options.images)
     people = near_the_truth(evaluation)
-    results, content = evaluation.to_results(people), evaluation.ground_truth.coco().dataset
-    seconds = medians({
-        "pycocotools": silent(lambda: pycocotools(content, results)),
+    results = evaluation.to_results(people)
+    bare = loaded(evaluation.ground_truth.coco(), results.rows())
+    truth, sigmas = evaluation.ground_truth, evaluation.skeleton.sigmas
+    calls = {
+        "pycocotools": silent(lambda: (bare.evaluate(), bare.accumulate(), bare.summarize())),
         "ours": lambda: evaluation.judge(evaluation.to_results(people), people),
-    }, options.repeats)
-    return say("evaluation_speed", "scores, NMS and judging / pycocotools",
-               seconds["ours"] / seconds["pycocotools"], at_most=JUDGE_BAR, persons=len(people),
-               images=options.images, ms_an_image=round(1e3 * seconds["ours"] / options.images, 2))
+        "file": lambda: write_results(evaluation.to_results(people).rows(), folder / "r.json"),
+        "ranking": lambda: evaluation.to_results(people)}
+    if importlib.util.find_spec("hotcoco"):
+        calls["hotcoco"] = lambda: coco_metrics(truth, evaluation.to_results(people), sigmas,
+                                                judge="hotcoco")
+    seconds = medians(calls, options.repeats)
+    assert list(evaluation.judge(results, people).values.values()) == bare.stats.tolist()
+    whole, about = seconds["pycocotools"], {"persons": len(people), "images": options.images}
+    good = say("evaluation_speed", "scores, NMS and judging / pycocotools", seconds["ours"] / whole,
+               at_most=JUDGE_BAR, ms_an_image=round(1e3 * seconds["ours"] / options.images, 3),
+               **about)
+    if "hotcoco" in seconds:
+        good &= say("evaluation_speed", "scores, NMS and judging by hotcoco / pycocotools",
+                    seconds["hotcoco"] / whole, at_most=JUDGE_BAR, **about)
+    return good & say("evaluation_speed", "file of results / pycocotools",
+                      (seconds["file"] - seconds["ranking"]) / whole, at_most=FILE_BAR, **about)
 
 
-def pycocotools(content: dict, results: list[dict]) -> None:
-    """As its own demo does, from what a file of annotations holds. It adds to the results."""
-    truth = COCO()
-    truth.dataset = content
-    truth.createIndex()
-    judge = COCOeval(truth, truth.loadRes([dict(row) for row in results]), "keypoints")
-    judge.evaluate()
-    judge.accumulate()
-    judge.summarize()
+def loaded(truth: COCO, rows: list[dict]) -> COCOeval:
+    """As pycocotools' own demo does, without what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCOeval(truth, truth.loadRes(rows), "keypoints")
 
 
 def near_the_truth(evaluation: Evaluation) -> Predictions:
@@ -123,6 +180,8 @@ def silent(call: Callable[[], object]) -> Callable[[], None]:
             call()
     return quiet
 
+
+PARTS = {"run": run, "workers": workers, "judge": judge}
 
 if __name__ == "__main__":
     sys.exit(main())

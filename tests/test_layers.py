@@ -30,8 +30,9 @@ USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
-USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.models",
-                                 "processors.runtime"}
+USES["processors.judging"] = set()
+USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.judging",
+                                 "processors.models", "processors.runtime"}
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",
                               "datasets.doctor", "processors.evaluation", "processors.models",
                               "processors.runtime"}
@@ -57,7 +58,7 @@ PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solv
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
 # extras, which may wait in a function
 OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "pillow_heif", "safetensors",
-            "huggingface_hub"}
+            "huggingface_hub", "hotcoco"}
 FILES = [file for name in USES if "." not in name
          for file in (*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):

@@ -1,9 +1,10 @@
 """From predicted keypoints to COCO results and the ten numbers people compare.
 
 predictions -> `to_results` (score, NMS) -> `write_results` -> `coco_metrics`. Results are written
-before AP is computed, so an evaluation that fails afterwards has lost nothing.
+before AP is computed, so an evaluation that fails afterwards has lost nothing; AP is computed from
+the arrays, not from the rows of the file.
 """
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +13,18 @@ from pycocotools.coco import COCO
 
 from configs.schema import SCORES
 from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
-from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
+from processors.evaluation.pycocotools_eval import by_pycocotools
+from processors.evaluation.results_file import usable_results
+from processors.judging.arrays import Results
+from processors.judging.hotcoco_judge import by_hotcoco
+from processors.judging.ten_numbers import TenNumbers, ten_numbers
 from utils.log import log
 
 COCO_METRICS = SCORES["coco"]
+JUDGES: dict[str, Callable[[GroundTruth, Results, Sequence[float]], TenNumbers]] = {
+    "auto": lambda truth, results, sigmas: ten_numbers(truth.arrays, results, sigmas),
+    "pycocotools": lambda truth, results, sigmas: by_pycocotools(truth.coco(), results, sigmas),
+    "hotcoco": lambda truth, results, sigmas: by_hotcoco(truth.arrays, results, sigmas)}
 
 
 @dataclass(frozen=True)
@@ -37,26 +46,28 @@ class CocoMetrics:
         return self.values[name]
 
 
-def coco_metrics(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
-                 sigmas: Sequence[float], image_ids: Iterable[int] | None = None) -> CocoMetrics:
+def coco_metrics(ground_truth: GroundTruth | COCO | str | Path, results: Results | list[dict],
+                 sigmas: Sequence[float], image_ids: Iterable[int] | None = None,
+                 judge: str = "auto") -> CocoMetrics:
     """The ten numbers of pycocotools for `results`.
 
-    ground_truth: what was read, or a COCO keypoints JSON, or a COCO object of one. sigmas: of the
-    skeleton's K joints. image_ids: evaluate on these images only (default: all that the file
-    names). Results for other images are left out and counted in `notes`; an empty list gives
-    zeros. Raises FileNotFoundError or UserError for a file that is none, or another number of
-    joints.
+    ground_truth: what was read, or a COCO keypoints JSON, or a COCO object of one. results: arrays,
+    or the rows of a file. sigmas: of the skeleton's K joints. image_ids: evaluate on these images
+    only (default: all that the file names). judge: one of JUDGES, which give the same. Results for
+    other images are left out and counted in `notes`; an empty list gives zeros. Raises
+    FileNotFoundError or UserError for a file that is none, another number of joints, results that
+    are no numbers, or a judge that is not installed.
     """
     truth = as_ground_truth(ground_truth, len(sigmas), image_ids)
     used, more = usable_results(results, truth, len(sigmas))
     notes = (*truth.notes, *more)
     for note in notes:
         log.warning("evaluation: %s", note)
-    done = run_evaluation(truth.coco(), used, sigmas)
+    done = JUDGES[judge](truth, used, sigmas)
     return CocoMetrics(
         values=dict(zip(COCO_METRICS, map(float, done.stats), strict=True)),
-        precision=done.eval["precision"][:, :, 0, :, 0], images=len(truth.images),
-        people=truth.people, detections=len(used), notes=notes)
+        precision=done.precision, images=len(truth.images), people=truth.people,
+        detections=len(used), notes=notes)
 
 
 # ---- in words ----------------------------------------------------------------------------------

@@ -21,21 +21,18 @@ up; `steps` corrects one class after the other, in the paper's order, and does a
 import contextlib
 import io
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
 
 from datasets.annotations.skeleton import Skeleton
-from processors.evaluation.ground_truth import GroundTruth, as_coco, as_ground_truth
-from processors.evaluation.pycocotools_eval import (
-    MATCH,
-    SIZES,
-    run_evaluation,
-    start_evaluation,
-    usable_results,
-)
+from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
+from processors.evaluation.pycocotools_eval import MATCH, start_evaluation
+from processors.evaluation.results_file import usable_results
+from processors.judging.arrays import Results
+from processors.judging.ten_numbers import SIZES, ten_numbers
 
 CLASSES = ("good", "jitter", "inversion", "swap", "miss")
 ERRORS = ("miss", "swap", "inversion", "jitter", "score", "false positive", "missed person")
@@ -84,8 +81,8 @@ def analyse(ground_truth: GroundTruth | COCO | str | Path, results: list[dict],
     cases: how many of the worst and of the best to keep. Evaluates about 14 + K times.
     """
     truth = as_ground_truth(ground_truth, skeleton.num_joints)
-    results, _ = usable_results(results, truth, skeleton.num_joints)
-    diagnosis = _Diagnosis(truth.coco(), results, skeleton)
+    usable, _ = usable_results(results, truth, skeleton.num_joints)
+    diagnosis = _Diagnosis(truth, usable, skeleton)
     start = diagnosis.ap()
     lost = {error: diagnosis.ap({error}) - start for error in ERRORS}
     steps = [(error, diagnosis.ap(set(ERRORS[:i]))[0]) for i, error in enumerate(ERRORS, 1)]
@@ -110,18 +107,21 @@ def _by_size(values: np.ndarray) -> dict[str, float]:
 class _Diagnosis:
     """Matches, joint classes, and AP with chosen errors corrected."""
 
-    def __init__(self, truth: COCO, results: list[dict], skeleton: Skeleton):
+    def __init__(self, truth: GroundTruth, results: Results, skeleton: Skeleton):
         self.truth, self.results, self.skeleton = truth, results, skeleton
         self.falloff = 8 * np.asarray(skeleton.sigmas, np.float64) ** 2
-        self.people = truth.dataset["annotations"]     # index = id - 1
+        self.people = truth.annotations
         self.tables = [np.asarray(p["keypoints"], np.float64).reshape(-1, 3) for p in self.people]
-        self.found = [np.asarray(r["keypoints"], np.float64).reshape(-1, 3) for r in results]
+        self.found = results.keypoints
+        self.in_image: dict[int, set[int]] = {}
+        for number, row in enumerate(self.people):
+            self.in_image.setdefault(row["image_id"], set()).add(number)
         self._match()
         self.classes = {d: self._classify(d, p) for d, p in self.pairs}
 
     def _match(self) -> None:
         """COCO's greedy matching at OKS MATCH: pairs (result, person) and who is left over."""
-        evaluation = start_evaluation(self.truth, self.results, self.skeleton.sigmas)
+        evaluation = start_evaluation(self.truth.coco(), self.results, self.skeleton.sigmas)
         params = evaluation.params
         params.iouThrs = np.array([MATCH, *params.iouThrs])
         params.areaRng, params.areaRngLbl = [[0, 1e10]], ["all"]
@@ -132,6 +132,7 @@ class _Diagnosis:
         self.false: set[int] = set()            # of them those that are right at no threshold
         self.missing: set[int] = set()
         self.judged = 0
+        place = {row["id"]: number for number, row in enumerate(self.people)}
         for image in filter(None, evaluation.evalImgs):
             ignored = dict(zip(image["gtIds"], image["gtIgnore"], strict=True))
             oks = evaluation.ious[image["image_id"], image["category_id"]]
@@ -142,11 +143,11 @@ class _Diagnosis:
                 if not person:
                     self.alone[d - 1] = oks[row].max() if len(oks) else 0.0
                 elif not ignored[person]:
-                    self.pairs.append((d - 1, person - 1))
+                    self.pairs.append((d - 1, place[person]))
                 if not matches.any():
                     self.false.add(d - 1)
-            self.missing |= {p - 1 for p, d in zip(image["gtIds"], image["gtMatches"][0],
-                                                   strict=True) if d == 0 and not ignored[p]}
+            self.missing |= {place[p] for p, d in zip(image["gtIds"], image["gtMatches"][0],
+                                                      strict=True) if d == 0 and not ignored[p]}
 
     def _similarity(self, points: np.ndarray, person: int) -> np.ndarray:
         """ks of (K, 2) points to the joints of a person: (K,), 0 where not labelled."""
@@ -158,8 +159,7 @@ class _Diagnosis:
     def _classify(self, result: int, person: int) -> np.ndarray:
         """(K,) index into CLASSES of every joint, UNLABELLED where the person has none."""
         points, mirror = self.found[result][:, :2], list(self.skeleton.flip_order)
-        image = self.truth.imgToAnns[self.people[person]["image_id"]]
-        others = [a["id"] - 1 for a in image if a["id"] - 1 != person]
+        others = self.in_image[self.people[person]["image_id"]] - {person}
         own = self._similarity(points, person)
         flipped = self._similarity(points[mirror], person)[mirror]
         other = np.zeros_like(own)
@@ -176,26 +176,27 @@ class _Diagnosis:
 
     def ap(self, corrected: Set[str] = frozenset(), joint: int | None = None) -> np.ndarray:
         """(3,) AP by SIZES with the named errors corrected, of one joint or of all."""
-        results = list(self.results)
+        keypoints, scores = self.found.copy(), self.results.scores.copy()
         for d, p in self.pairs:
             wrong = np.isin(self.classes[d], [i for i, c in enumerate(CLASSES) if c in corrected])
             if joint is not None:
                 wrong &= np.arange(len(wrong)) == joint
-            keypoints = np.where(wrong[:, None], self.tables[p], self.found[d])
-            score = self._oks(keypoints, p) if "score" in corrected else results[d]["score"]
-            results[d] = {**results[d], "keypoints": keypoints.ravel().tolist(), "score": score}
+            keypoints[d, wrong] = self.tables[p][wrong]
+            if "score" in corrected:
+                scores[d] = self._oks(keypoints[d], p)
         # beside a person whose joints are all corrected, no other detection of it is right
         false = set(self.alone) if JOINT_ERRORS <= corrected else self.false
         if "score" in corrected:
             for d, oks in self.alone.items():
-                results[d] = {**results[d], "score": 0.0 if d in false else float(oks)}
+                scores[d] = 0.0 if d in false else oks
+        results = replace(self.results, keypoints=keypoints, scores=scores)
         if "false positive" in corrected:
-            results = [r for i, r in enumerate(results) if i not in false]
+            results = results.take(np.setdiff1d(np.arange(len(results)), list(false)))
         truth = self.truth
         if "missed person" in corrected:
-            people = [a for i, a in enumerate(self.people) if i not in self.missing]
-            truth = as_coco(truth.dataset["images"], people, truth.dataset["categories"][0]["id"])
-        stats = run_evaluation(truth, results, self.skeleton.sigmas).stats[[0, 3, 4]]
+            truth = truth.on(rows=[row["row"] for number, row in enumerate(self.people)
+                                   if number not in self.missing])
+        stats = ten_numbers(truth.arrays, results, self.skeleton.sigmas).stats[[0, 3, 4]]
         return np.where(stats < 0, np.nan, stats)
 
     def _oks(self, keypoints: np.ndarray, person: int) -> float:
@@ -228,7 +229,7 @@ class _Diagnosis:
         well = [(d, p) for d, p in self.pairs if np.count_nonzero(self.tables[p][:, 2]) >= half]
         found = [Case(image_id=self.people[p]["image_id"], keypoints=self.found[d],
                       truth=self.tables[p], box=tuple(self.people[p]["bbox"]),
-                      oks=self._oks(self.found[d], p), score=self.results[d]["score"])
+                      oks=self._oks(self.found[d], p), score=float(self.results.scores[d]))
                  for d, p in well or self.pairs]
         return sorted(found, key=lambda case: (case.oks, case.image_id))
 

@@ -17,6 +17,7 @@ from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
 from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.results_file import to_results, write_results
+from processors.judging.arrays import Results
 from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec, decoders_of
 from processors.models.pose_ranking import Predictions, finite_rows
@@ -58,7 +59,7 @@ class Evaluation:
             ensure_shared_memory([self.loader], parallel.local_size)
         self.ground_truth = self._ground_truth(file)
         ensure_metrics(val.metrics, self.ground_truth, skeleton)
-        self.results: list[dict] | None = None  # of the last `run`, process 0 only
+        self.results: list[dict] | None = None  # rows of the last file, process 0 only
         self.broken: set[Path] = set()      # images that cannot be used
 
     def start_workers(self) -> None:
@@ -110,13 +111,14 @@ class Evaluation:
                          ) -> dict[str, CocoMetrics]:
         metrics, failure = {}, None
         for name, found in people.items():
-            self.results = self.to_results(found)
+            results = self.to_results(found)
+            self.results = results.rows()
             try:
                 write_results(self.results, paths[name])
             except OSError as error:
                 log.error("the results cannot be written, they are judged all the same: %s", error)
                 failure = error
-            metrics[name] = self.judge(self.results, found)
+            metrics[name] = self.judge(results, found)
         if failure:
             log.error("%s", table(metrics))
             raise failure
@@ -155,14 +157,15 @@ class Evaluation:
         """Whether boxes are those of a detector."""
         return not self.config.val.ground_truth_boxes
 
-    def to_results(self, people: Predictions) -> list[dict]:
-        """COCO results: scored, doubles suppressed."""
+    def to_results(self, people: Predictions) -> Results:
+        """Scored, doubles suppressed."""
         return to_results(people, self.config.val, self.skeleton.sigmas, self.detected,
                           self.ground_truth.category)
 
-    def judge(self, results: list[dict], people: Predictions) -> CocoMetrics:
+    def judge(self, results: Results, people: Predictions) -> CocoMetrics:
         """results: of `to_results(people)`."""
-        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas)
+        coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas,
+                            judge=self.config.val.judge)
         names = self.config.val.metrics
         if not set(names) - {"coco"}:
             return coco

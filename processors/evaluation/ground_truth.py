@@ -3,6 +3,7 @@ import contextlib
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from pycocotools.coco import COCO
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import CocoFile, coco_content, read_coco
 from datasets.annotations.columns import Rows, whole_images
+from processors.judging.arrays import TruthArrays
 from utils.json_file import gc_paused
 from utils.oks import AREA_OF_BOX
 
@@ -64,6 +66,24 @@ class GroundTruth:
             f"no person of the evaluated images has labelled joints in {self.name}; all numbers "
             f"are undefined (-1)": not self.people and not ignored}
         return tuple(sentence for sentence, said in sentences.items() if said)
+
+    @cached_property
+    def arrays(self) -> TruthArrays:
+        """The same people; without those of images that the file does not list."""
+        ids = sorted({int(image["id"]) for image in self.images})
+        places = {image_id: place for place, image_id in enumerate(ids)}
+        people = [row for row in self.annotations if row["image_id"] in places]
+        people.sort(key=lambda row: places[row["image_id"]])
+        joints = np.array([row["keypoints"] for row in people], np.float64)
+        joints = joints.reshape(len(people), joints.shape[-1] // 3, 3)
+        crowd = np.array([row["iscrowd"] for row in people], bool)
+        return TruthArrays(
+            images=np.array(ids, np.int64),
+            image=np.array([places[row["image_id"]] for row in people], np.int64),
+            keypoints=joints[..., :2], labelled=joints[..., 2] > 0,
+            boxes=np.array([row["bbox"] for row in people], np.float64).reshape(-1, 4),
+            areas=np.array([row["area"] for row in people], np.float64), crowd=crowd,
+            ignored=crowd | np.array([row["num_keypoints"] == 0 for row in people], bool))
 
     def coco(self) -> COCO:
         """For pycocotools. People are numbered from 1, as it takes one with the id 0 for no

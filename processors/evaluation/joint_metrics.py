@@ -26,7 +26,9 @@ from processors.evaluation.joint_error import (
     torso_size,
 )
 from processors.evaluation.matched_people import MatchedPeople, labelled_people
-from processors.evaluation.pycocotools_eval import run_evaluation, usable_results
+from processors.evaluation.results_file import usable_results
+from processors.judging.arrays import Results
+from processors.judging.ten_numbers import ten_numbers
 from utils.errors import UserError
 from utils.log import log
 from utils.oks import AREA_OF_BOX
@@ -43,7 +45,7 @@ class Evaluated:
     people: MatchedPeople
     skeleton: Skeleton
     truth: GroundTruth          # only the images and people to judge
-    results: list[dict]         # COCO results, ranked and suppressed
+    results: Results            # ranked and suppressed
 
     @property
     def distances(self) -> np.ndarray:
@@ -132,7 +134,7 @@ def crowdpose_ap(found: Evaluated) -> dict[str, Score]:
     for name, (low, high) in CROWDING.items():
         crowded = truth.on(row["id"] for row in truth.images if low <= row["crowdIndex"] < high)
         used, _ = usable_results(found.results, crowded, found.skeleton.num_joints)
-        ap = run_evaluation(crowded.coco(), used, found.skeleton.sigmas).stats[0]
+        ap = ten_numbers(crowded.arrays, used, found.skeleton.sigmas).stats[0]
         scores[name] = Score(float(ap), None)
     return scores
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from processors.evaluation.ground_truth import HEAD_KEY
 from processors.evaluation.pycocotools_eval import MATCH
+from processors.judging.arrays import Results
 from processors.models.pose_ranking import Predictions
 from utils.oks import oks_matrix
 
@@ -46,17 +47,18 @@ def match_by_row(annotations: Sequence[dict[str, Any]], predictions: Predictions
     return _matched(people, [found.get(row["row"]) for row in people], num_joints)
 
 
-def match_by_oks(annotations: Sequence[dict[str, Any]], results: Sequence[dict[str, Any]],
-                 sigmas: Sequence[float]) -> MatchedPeople:
-    """Each person with at most one of the COCO `results` of the image, and each result with at
-    most one person: the pair with the highest OKS first, down to MATCH; scores do not matter."""
+def match_by_oks(annotations: Sequence[dict[str, Any]], results: Results, sigmas: Sequence[float],
+                 ) -> MatchedPeople:
+    """Each person with at most one of the `results` of the image, and each result with at most one
+    person: the pair with the highest OKS first, down to MATCH; scores do not matter."""
     people = labelled_people(annotations)
     in_image: dict[int, list[int]] = {}
     for place, row in enumerate(people):
         in_image.setdefault(row["image_id"], []).append(place)
     poses: dict[int, list[np.ndarray]] = {}
-    for result in results:
-        poses.setdefault(result["image_id"], []).append(_joints(result)[:, :2])
+    for image_id, points in zip(results.image_ids.tolist(), results.keypoints[..., :2],
+                                strict=True):
+        poses.setdefault(image_id, []).append(points)
     found: list[np.ndarray | None] = [None] * len(people)
     for image, places in in_image.items():
         if image in poses:
@@ -106,5 +108,5 @@ def _boxes(boxes: list[list[float] | None]) -> np.ndarray:
 
 
 def _joints(row: dict[str, Any]) -> np.ndarray:
-    """(K, 3) of an annotation or a result; (0, 3) without joints."""
+    """(K, 3) of an annotation; (0, 3) without joints."""
     return np.asarray(row.get("keypoints") or [], np.float64).reshape(-1, 3)

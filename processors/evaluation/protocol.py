@@ -32,6 +32,7 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         "alignment": alignment,
         "pose score": f"{val.score_rule}: {_score_in_words(val)}",
         "NMS": nms,
+        "judge": "arrays, equal to pycocotools" if val.judge == "auto" else val.judge,
     }
     if set(val.metrics) - {"coco", "crowdpose"}:
         lines["joints"] = (

@@ -11,9 +11,10 @@ from pycocotools.cocoeval import COCOeval
 
 from configs.schema import CodecConfig, Config, DataConfig, ValConfig
 from datasets.annotations.skeleton import load_skeleton
+from processors.evaluation import results_file
 from processors.evaluation.coco_metrics import COCO_METRICS, coco_metrics, table
 from processors.evaluation.protocol import protocol
-from processors.evaluation.results_file import to_results, write_results
+from processors.evaluation.results_file import write_results
 from processors.models.pose_ranking import Predictions
 
 SKELETON = load_skeleton("coco")
@@ -52,6 +53,10 @@ def make_predictions(truth: dict, noise: float = 4.0) -> Predictions:
         box_scores=rng.uniform(0.1, 1, len(people)).astype(np.float32),
         areas=np.array([1.5 * a["area"] for a in people], np.float32),
         image_ids=np.array([a["image_id"] for a in people]))
+
+
+def to_results(*arguments, **settings) -> list[dict]:
+    return results_file.to_results(*arguments, **settings).rows()
 
 
 def as_file(truth: dict, folder) -> str:

@@ -7,7 +7,7 @@ import pytest
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.coco_metrics import coco_metrics
 from processors.evaluation.error_analysis import CLASSES, ERRORS, analyse, as_text
-from processors.evaluation.ground_truth import as_coco
+from processors.evaluation.ground_truth import as_coco, read_ground_truth
 
 SKELETON = load_skeleton("coco")
 SIGMAS = np.array(SKELETON.sigmas)
@@ -103,6 +103,18 @@ def test_classes_are_those_of_a_plain_loop():
             expected[joint, CLASSES.index(kind if ks >= 0.5 else "miss")] += 1
     assert len(analysis.best) > 12 and all(expected.sum(axis=0))
     assert np.array_equal(analysis.joints[0], expected)
+
+
+def test_a_part_of_a_file_is_diagnosed_as_if_it_were_all():
+    """As with data.debug, which judges some people only."""
+    people = [{"points": body(0), "image_id": image} for image in (3, 1, 2, 3)]
+    people[3]["points"] = body(4000, seed=1)
+    results = [result(body(0) + [away(0, 0.4), 0], image_id=3), result(body(0), image_id=2)]
+    whole = analyse(coco_of([people[0], people[2]]), results, SKELETON)
+    part = read_ground_truth(coco_of(people), 17).on([2, 3], rows=[0, 2])
+    found = analyse(part, results, SKELETON)
+    assert as_text(found) == as_text(whole) and found.people["all"] == 2
+    assert [case.image_id for case in found.worst] == [case.image_id for case in whole.worst]
 
 
 def test_lost_ap_is_the_gain_of_correcting_the_class():

@@ -90,7 +90,7 @@ def test_answers_without_numbers_are_left_out_of_every_metric(folder, net, tmp_p
 
 
 def test_results_are_on_disk_before_they_are_judged(folder, net, tmp_path, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         raise RuntimeError("judging failed")
 
     for run in ("run", "sweep"):

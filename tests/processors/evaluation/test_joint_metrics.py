@@ -27,6 +27,7 @@ from processors.evaluation.joint_metrics import (
 )
 from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.protocol import protocol
+from processors.judging.arrays import Results
 from processors.models.pose_ranking import Predictions
 from processors.runtime.parallel import OneProcess
 from tests.processors.drawn_sets import settings
@@ -56,8 +57,14 @@ def result(points, image=1, score=0.5):
             "score": score}
 
 
+def arrays(rows):
+    return Results(np.array([row["image_id"] for row in rows], np.int64),
+                   np.array([row["keypoints"] for row in rows]).reshape(-1, len(PLACES), 3),
+                   np.array([row["score"] for row in rows]), category=1)
+
+
 def evaluated(people, annotations=(), results=(), images=(), skeleton=STICK):
-    return Evaluated(people, skeleton, truth(images, annotations), list(results))
+    return Evaluated(people, skeleton, truth(images, annotations), arrays(results))
 
 
 def truth(images, annotations):
@@ -150,7 +157,7 @@ def test_by_oks_the_best_pairs_come_first_and_each_pose_serves_once():
     annotations = [person(1), person(2, shift=6.0), person(3, shift=400.0)]
     results = [result(PLACES + 5, score=0.1), result(PLACES + 2, score=0.9),
                result(PLACES + 7, score=0.5), result(PLACES, image=2)]
-    people = match_by_oks(annotations, results, STICK.sigmas)
+    people = match_by_oks(annotations, arrays(results), STICK.sigmas)
     # 5 and 7 are equally near to the second person, which takes the first of them; the first
     # person keeps the one at 2, although the second would like it, too
     np.testing.assert_allclose(people.predicted[0], PLACES + 2)
@@ -159,7 +166,8 @@ def test_by_oks_the_best_pairs_come_first_and_each_pose_serves_once():
 
 
 def test_by_oks_one_pose_is_not_two_people():
-    people = match_by_oks([person(1), person(2, shift=6.0)], [result(PLACES + 2)], STICK.sigmas)
+    people = match_by_oks([person(1), person(2, shift=6.0)], arrays([result(PLACES + 2)]),
+                          STICK.sigmas)
     np.testing.assert_allclose(people.predicted[0], PLACES + 2)
     assert np.isnan(people.predicted[1]).all()
 
@@ -167,7 +175,7 @@ def test_by_oks_one_pose_is_not_two_people():
 @pytest.mark.parametrize("shift, found", [(12, 1), (15, 0)])
 def test_by_oks_a_pose_too_far_off_is_nobodys(shift, found):
     # OKS exp(-2 * shift^2 / (2 * (2 * 0.067)^2 * 5000)): 0.20 and 0.08
-    people = match_by_oks([person(1)], [result(PLACES + shift)], STICK.sigmas)
+    people = match_by_oks([person(1)], arrays([result(PLACES + shift)]), STICK.sigmas)
     assert people.found == found
 
 
@@ -175,12 +183,12 @@ def test_by_oks_only_labelled_joints_count():
     annotations = [person(1, visible=(2, 0, 0, 0))]
     far = PLACES + [[0, 0], [300, 300], [300, 300], [300, 300]]
     near = PLACES + 3.0
-    people = match_by_oks(annotations, [result(near), result(far)], STICK.sigmas)
+    people = match_by_oks(annotations, arrays([result(near), result(far)]), STICK.sigmas)
     np.testing.assert_allclose(people.predicted[0], far)
 
 
 def test_nobody_found_is_all_wrong():
-    people = match_by_oks([person(1)], [], STICK.sigmas)
+    people = match_by_oks([person(1)], arrays([]), STICK.sigmas)
     assert values(["pck", "epe", "auc"], evaluated(people)) == {
         "PCK@0.05": 0, "PCK@0.1": 0, "PCK@0.2": 0, "EPE": UNDEFINED, "AUC": 0}
 

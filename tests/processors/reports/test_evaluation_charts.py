@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from processors.evaluation.error_analysis import CLASSES, ERRORS, ErrorAnalysis
-from processors.evaluation.pycocotools_eval import SIZES
+from processors.judging.ten_numbers import SIZES
 from processors.reports import evaluation_charts as charts
 
 ANALYSIS = ErrorAnalysis(

@@ -1,0 +1,43 @@
+"""Labelled people and ranked poses of a whole set as arrays: what is judged, and by what."""
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class TruthArrays:
+    """N annotated people of M images, ordered by image and in each as in the file; K joints, image
+    pixels."""
+    images: np.ndarray      # (M,) int64 ids, rising
+    image: np.ndarray       # (N,) int64, position in `images`, rising
+    keypoints: np.ndarray   # (N, K, 2) float64
+    labelled: np.ndarray    # (N, K) bool
+    boxes: np.ndarray       # (N, 4) float64 xywh
+    areas: np.ndarray       # (N,) float64, pixels squared
+    crowd: np.ndarray       # (N,) bool, may be matched by any number of poses
+    ignored: np.ndarray     # (N,) bool, matched but not counted; crowds always are
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """N poses with K joints, as a results file has them in its order."""
+    image_ids: np.ndarray   # (N,) int64
+    keypoints: np.ndarray   # (N, K, 3) float64: x, y in image pixels and the score of the joint
+    scores: np.ndarray      # (N,) float64
+    category: int           # of all
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def take(self, rows: np.ndarray) -> "Results":
+        """Those at these indices (or of this mask)."""
+        return Results(self.image_ids[rows], self.keypoints[rows], self.scores[rows], self.category)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """COCO keypoint results, ready for JSON."""
+        table = self.keypoints.reshape(len(self), np.prod(self.keypoints.shape[1:])).tolist()
+        return [{"image_id": image_id, "category_id": self.category, "keypoints": row,
+                 "score": score}
+                for image_id, row, score in zip(self.image_ids.tolist(), table,
+                                                self.scores.tolist(), strict=True)]
