@@ -49,7 +49,7 @@ USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "
 USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.publishing",
-                                         "processors.commands"}
+                                         "processors.commands", "processors.judging"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",

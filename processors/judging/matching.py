@@ -134,7 +134,7 @@ def _taken(pose: np.ndarray, person: np.ndarray, oks: np.ndarray, rank: np.ndarr
 
 
 def _beyond(areas: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """(N, A) bool: whether an area is in none of the ranges (A, 2)."""
+    """(N, A) bool: whether each area is outside of each range (A, 2)."""
     return (areas[:, None] < ranges[:, 0]) | (areas[:, None] > ranges[:, 1])
 
 

@@ -43,14 +43,9 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
             ) -> dict[str, Predictions]:
     """Predictions in image pixels for each of the named decodings; of nobody if there is no batch.
 
-<<<<<<< HEAD
     `model` maps images (B, 3, H, W) float32 to what the codecs decode. The mirrored images go
-    through it once, and only if one of the decodings asks for the flip test.
-=======
-    `model` maps images (B, 3, H, W) float32 to heatmaps (B, K, h, w). The mirrored images go
     through it once, and only if one of the decodings asks for the flip test. Joints stay on the
     device until the last batch: to fetch them would be to wait for it.
->>>>>>> f4581a9 (COCO's ten numbers out of arrays, to the last digit those of pycocotools, in some hundredths of its time; val.judge)
     """
     assert decodings
     flipping = any(decoding.flip_test for decoding in decodings.values())

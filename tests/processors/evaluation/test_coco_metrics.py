@@ -287,8 +287,10 @@ def test_protocol_says_all_that_ap_depends_on():
     words = protocol(config, "weights/net.pth")
     for part in ("ann/val.json", "boxes/AP_H_56.json", "0.25", "names only", "192x256",
                  "weights/net.pth", "mirror image", "1 px", "gauss_taylor (kernel 11)", "hrnet",
-                 "exact", "joint scores above 0.2", "OKS-NMS at 0.9"):
+                 "exact", "joint scores above 0.2", "OKS-NMS at 0.9",
+                 "judge:       arrays, equal to pycocotools"):
         assert part in words
+    assert "judge:       hotcoco" in protocol(Config(val=ValConfig(judge="hotcoco")))
     for codec, kernel in ((CodecConfig(sigma=3), 17), (CodecConfig(sigma=3, blur_kernel=5), 5)):
         assert f"gauss_taylor (kernel {kernel})" in protocol(Config(codec=codec))
     dark = Config(codec=CodecConfig(alignment="dark", decoder="argmax"),
