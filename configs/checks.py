@@ -148,6 +148,8 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if config.augment.weak_epochs > optim.epochs:
         yield "augment.weak_epochs", (f"is {config.augment.weak_epochs}, but optim.epochs is "
                                       f"{optim.epochs}; there cannot be more of them")
+    if config.log.trackers and not config.log.project.strip():
+        yield "log.project", "is empty; name what trackers gather runs under, such as simplepose"
     if len(set(config.gpus)) != len(config.gpus):
         yield "gpus", f"is {shown(list(config.gpus))}; name each device once by its number"
 

@@ -80,6 +80,21 @@ def config_to_dict(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(asdict(config), default=str))
 
 
+def flat_settings(config: Config) -> dict[str, Any]:
+    """Plain values by keys such as `optim.lr`."""
+    return _flat(config_to_dict(config))
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
 def _nested(key: str, override: str, text: str) -> dict:
     try:
         value = parse_yaml(text)

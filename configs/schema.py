@@ -287,11 +287,18 @@ class DetectorConfig:
         False, "half precision; true: bf16 where the device has it, else fp16")
 
 
+Tracker = Literal["tensorboard", "wandb", "mlflow", "clearml", "trackio"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class LogConfig:
     """What a run tells."""
     every: int = setting(50, "steps between lines in a log file", low=1, high=MOST_STEPS)
-    tensorboard: bool = setting(False, "curves for TensorBoard too, if it is installed")
+    trackers: tuple[Tracker, ...] = setting(
+        (), "who shows the curves too: tensorboard, wandb, mlflow, clearml, trackio")
+    project: str = setting("simplepose", "name under which trackers gather runs")
+    tracker_weights: bool = setting(False, "give the best weights to the trackers, too, at the end")
+    tensorboard: bool = setting(False, "the older word for trackers: [tensorboard]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,9 +36,10 @@ USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",
                               "datasets.doctor", "processors.evaluation", "processors.models",
                               "processors.runtime"}
+USES["processors.trackers"] = set()
 USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
                                "nets", "processors.evaluation", "processors.models",
-                               "processors.reports", "processors.runtime"}
+                               "processors.reports", "processors.runtime", "processors.trackers"}
 USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
                                "datasets.doctor", "datasets.imports", "nets.files",
                                "processors.runtime"}
@@ -48,8 +49,9 @@ USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "
                                  "processors.evaluation", "processors.models"}
 USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
-                                         "processors.training", "processors.publishing",
-                                         "processors.commands", "processors.judging"}
+                                         "processors.training", "processors.trackers",
+                                         "processors.publishing", "processors.commands",
+                                         "processors.judging"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",
@@ -58,7 +60,7 @@ PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solv
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
 # extras, which may wait in a function
 OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "pillow_heif", "safetensors",
-            "huggingface_hub", "hotcoco"}
+            "huggingface_hub", "hotcoco", "wandb", "mlflow", "clearml", "trackio"}
 FILES = [file for name in USES if "." not in name
          for file in (*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):

@@ -49,13 +49,14 @@ from processors.runtime.parallel import OneProcess, Parallel
 from processors.runtime.stop import Stopped, StopRequest
 from processors.runtime.sync_bn import synchronise_batch_norm
 from processors.runtime.torch_errors import TRAIN_CURES, ensure_memory, torch_errors_named
+from processors.trackers.start import ensure_installed
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
 from processors.training.progress import Progress, plan_in_words
 from processors.training.rates import learning_rate, rates_in_words
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
-from processors.training.run_log import RunLog
+from processors.training.run_log import RunLog, trackers
 from processors.training.run_state import RunState
 from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, codec_to_train, ensure_micro_batches
@@ -98,6 +99,7 @@ class PoseProcessor:
         self.device = parallel.device
         show_log(parallel.rank)
         self.config = config = with_pixels_of_timm(config)
+        ensure_installed(config.log, parallel.rank)
         torch.manual_seed(config.seed)
         ensure_set(config.data, *TRAIN_PATHS, *VAL_PATHS)
         self.skeleton = load_skeleton(config.data.skeleton)
@@ -182,13 +184,12 @@ class PoseProcessor:
         self.step_stats = StepStatsQueue(self.parallel)
         with self.folder.held():
             self.folder.keep_older(*self.older)     # now that all that the run needs is there
-            self.run_log = RunLog(
-                self.folder.path, run=self.state.run_id, step=self.state.step,
-                model_name=self.config.model_name, rank=self.parallel.rank,
-                tensorboard=self.config.log.tensorboard)
-            with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
-                self._run_epochs()
-            self.say_the_end()
+            self.run_log = RunLog(self.folder.path, run=self.state.run_id, rank=self.parallel.rank,
+                                  model_name=self.config.model_name)
+            with trackers(self.config, self.folder, self.run_log, self.state.step):
+                with self.stop, torch_errors_named(TRAIN_CURES), dead_workers_named(TRAIN_ON):
+                    self._run_epochs()
+                self.say_the_end()
         return self.state.best
 
     def _run_epochs(self) -> None:

@@ -2,7 +2,7 @@
 from pathlib import Path
 from typing import Any
 
-from configs.loader import config_from_dict, config_to_dict
+from configs.loader import config_from_dict, flat_settings
 from configs.networks import keeps_to_size
 from configs.schema import Config
 from utils.errors import UserError
@@ -32,7 +32,7 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
     if "optimizer" not in state:
         raise UserError(f"{path} holds a network only, no run to go on with; rename it, and "
                          f"give it as model.pretrained")
-    before, now = _settings(state, path), _flat(config_to_dict(config))
+    before, now = _settings(state, path), flat_settings(config)
     changed = {key: (before[key], now[key]) for key in now if before[key] != now[key]}
     sized = keeps_to_size(config.model.type, config.model.head)
     for key in (*FIXED, *(["codec.input_size"] if sized else [])):
@@ -56,7 +56,7 @@ def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, 
                      ) -> list[str]:
     """The settings that give the evaluations of the stored run another meaning than those to
     come have. skeleton: as checkpoints have it."""
-    before, now = _settings(state, path), _flat(config_to_dict(config))
+    before, now = _settings(state, path), flat_settings(config)
     for settings in (before, now):      # by default pixels are read as by ignore
         settings["data.exif"] = settings["data.exif"].replace("default", "ignore")
     changed = [key for key in JUDGED_BY if before[key] != now[key]]
@@ -67,17 +67,7 @@ def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, 
 
 
 def _settings(state: dict[str, Any], path: Path) -> dict[str, Any]:
-    return _flat(config_to_dict(config_from_dict(state["config"], str(path))))
-
-
-def _flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+    return flat_settings(config_from_dict(state["config"], str(path)))
 
 
 def ensure_same_step(steps: list[int], folder: Path) -> None:

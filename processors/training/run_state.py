@@ -1,4 +1,5 @@
 """RunState: all that a run changes and goes on from; into a checkpoint, and back out of one."""
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ from processors.models.stored_run import load_network
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
 from processors.training.train_step import TrainStep
+
+
+def new_run_id() -> str:
+    """When it began, and what tells it from others of that second, as a cluster begins many."""
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S')} {secrets.token_hex(4)}"
 
 
 @dataclass
@@ -28,7 +34,7 @@ class RunState:
     best: dict[str, Any] = field(default_factory=lambda: NONE_YET)
     #                             numbers of the best evaluation, its epoch, and whose weights
     without_better: int = 0     # evaluations since the best one
-    run_id: str = field(default_factory=lambda: time.strftime("%Y-%m-%d %H:%M:%S"))
+    run_id: str = field(default_factory=new_run_id)
 
     @property
     def epoch(self) -> int:

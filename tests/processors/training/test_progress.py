@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from configs.schema import Config, LogConfig, OptimConfig
-from processors.training import progress, run_log
+from processors.training import progress
 from processors.training.progress import Meter, Progress, duration
 from processors.training.run_log import RunLog
 from processors.training.step_stats import StepStats
@@ -39,8 +39,8 @@ def clock(monkeypatch):
     return clock
 
 
-def make_log(folder, tensorboard=False, rank=0):
-    return RunLog(folder, run="r", model_name="m", step=0, rank=rank, tensorboard=tensorboard)
+def make_log(folder, rank=0):
+    return RunLog(folder, run="r", model_name="m", rank=rank)
 
 
 def report(shown: Progress, step: int, loss: float = 0.5) -> StepStats:
@@ -152,36 +152,3 @@ def test_a_meter_without_steps_divides_by_nothing():
 def test_the_other_processes_write_nothing(tmp_path):
     make_log(tmp_path, rank=1).add(kind="train", step=1, loss=1.0)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_tensorboard_the_run_goes_on_and_says_so(tmp_path, monkeypatch, said):
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
-    make_log(tmp_path, tensorboard=True).add(kind="train", step=1, loss=1.0)
-    assert "pip install tensorboard" in said.text and "loss" in (
-        tmp_path / "metrics.jsonl").read_text()
-
-
-def test_numbers_become_curves(tmp_path, monkeypatch):
-    class Board:
-        rows = []
-
-        def add_scalar(self, *row):
-            self.rows.append(row)
-
-        def flush(self):
-            pass
-    monkeypatch.setattr(run_log, "open_tensorboard", lambda folder, step: Board())
-    lines = make_log(tmp_path, tensorboard=True)
-    lines.add(kind="train", step=3, epoch=1, loss=0.5)
-    lines.add(kind="val", step=4, weights="ema", AP=0.7, protocol="text")
-    assert Board.rows == [("train/epoch", 1, 3), ("train/loss", 0.5, 3), ("val/ema/AP", 0.7, 4)]
-
-
-def test_tensorboard_itself_reads_the_curves(tmp_path):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    lines = make_log(tmp_path, tensorboard=True)
-    lines.add(kind="train", step=3, loss=0.5)
-    events = EventAccumulator(str(tmp_path / "tensorboard" / "m"))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(3, 0.5)]
