@@ -49,6 +49,10 @@ def read(words: list[str]) -> Job:
         prog="main.py", description="Top-down 2D human pose estimation, driven by YAML files.",
         epilog="Without a command it trains: python main.py [CONFIG.yaml] [section.key=value ...]; "
                "without a CONFIG it is configs/quickstart.yaml, which needs no download.")
+    parser.add_argument("--version", action="store_true", default=argparse.SUPPRESS,
+                        help="say which version this is, of which commit, and what it runs on")
+    if words[0] == "--version":
+        return Job("configs.version:print_version", {})
     parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, about in COMMANDS.items():
         chosen = parsers.add_parser(name, help=about, description=about)
@@ -90,7 +94,7 @@ def with_command(words: list[str]) -> list[str]:
     if "" in words:
         raise UserError("the command line has an empty word, as of a variable of the shell that is "
                         "not set: give its value, or leave it out")
-    if words and words[0] in (*COMMANDS, "-h", "--help"):
+    if words and words[0] in (*COMMANDS, "-h", "--help", "--version"):
         return words
     near = most_like(words[0], COMMANDS) if words else []
     if near and not Path(words[0]).suffix and not Path(words[0]).exists():

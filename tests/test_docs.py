@@ -9,7 +9,7 @@ import pytest
 from configs.loader import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PACKAGES = ("configs", "datasets", "losses", "nets", "processors", "utils")
 TABLE_OF_MESSAGES = re.compile(r"^\| message \|.*\n\|[-| ]+\n((?:\|.*\n)+)", re.MULTILINE)
 GAP = "\0"      # stands in for what differs from one message to the next
@@ -40,7 +40,8 @@ def test_the_chinese_readme_has_the_same_commands_links_and_sections():
     assert chinese.count("\n|") == english.count("\n|")     # rows of tables
     for number in re.findall(r"\d\.\d\d\d", english):
         assert number in chinese
-    theirs = {(ROOT / "docs" / link).resolve() for link in links(chinese)}
+    theirs = {(ROOT / "docs" / link).resolve() for link in links(chinese)
+              if not link.startswith("zh/")}
     ours = {(ROOT / link).resolve() for link in links(english)}
     assert theirs - {ROOT / "README.md"} == ours - {ROOT / "docs/README_zh.md"}
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from configs.version import made_by
 from nets.files.weights_file import FORMAT, read_weights_file
 from processors.models.stored_run import ensure_run
 from processors.runtime.run_lock import RunLock
@@ -47,7 +48,7 @@ def prepare_folder(folder: Path, model_name: str) -> RunLock:
 def save_checkpoint(state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
     """Write `state` (tensors and plain containers). Raises OSError with the file's name."""
     def write(file: Any) -> None:
-        torch.save({"format": FORMAT} | state, file)
+        torch.save({"format": FORMAT} | state | made_by(), file)
         file.flush()
         os.fsync(file.fileno())     # a disk may say only here that it is full
         if keep_previous and path.exists():

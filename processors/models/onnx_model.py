@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from configs.loader import config_to_dict, with_overrides
 from configs.schema import Config, ValConfig
+from configs.version import made_by
 from datasets.annotations.skeleton import (
     Skeleton,
     load_skeleton,
@@ -158,7 +159,7 @@ def to_metadata(config: Config, skeleton: Skeleton, decoded: bool) -> dict[str, 
         config.val, weight_path=ValConfig().weight_path, boxes=ValConfig().boxes))
     settings = config_to_dict(config)
     return {METADATA: json.dumps({
-        "format": FORMAT, "decoded": decoded, "skeleton": skeleton_to_dict(skeleton),
+        "format": FORMAT, **made_by(), "decoded": decoded, "skeleton": skeleton_to_dict(skeleton),
         "config": {section: settings[section] for section in SECTIONS}})}
 
 

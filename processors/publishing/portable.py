@@ -10,6 +10,7 @@ import torch
 
 from configs.loader import config_to_dict
 from configs.schema import Config, DetectorConfig
+from configs.version import made_by
 from datasets.annotations.skeleton import Skeleton, skeleton_to_dict
 from nets.files.weights_file import FORMAT
 from nets.zoo.weights_by_name import FoundWeights, find_weights
@@ -19,6 +20,7 @@ from utils.errors import UserError
 
 SKELETON = "skeleton.yaml"
 LONGEST_RUN = 19                    # characters: a date with its time
+LONGEST_VERSION = 40                # a version with its commit, or that of torch
 THIS_MACHINE = ("processor", "processes", "gpus", "resume")
 
 
@@ -36,7 +38,9 @@ def read_own(weights: str | Path) -> tuple[FoundWeights, Any, Config]:
 
 def portable(checkpoint: Mapping[str, Any], stored: Config, skeleton: Skeleton) -> dict[str, Any]:
     """What goes with the weights, plain values: that of a checkpoint without a run's state."""
-    return {"format": FORMAT, "config": config_to_dict(without_machine(stored)),
+    versions = {key: str(checkpoint[key])[:LONGEST_VERSION] for key in made_by()
+                if key in checkpoint}       # that trained it; older files have none
+    return {"format": FORMAT, **versions, "config": config_to_dict(without_machine(stored)),
             "skeleton": skeleton_to_dict(skeleton), "best": best_of(checkpoint),
             "run": str(checkpoint.get("run", ""))[:LONGEST_RUN]}
 

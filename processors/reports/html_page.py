@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from configs.version import made_by
 from utils.outputs import write_output
 
 
@@ -14,7 +15,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "data_url": data_url}
-    page = environment.get_template(template).render(values)
+    page = environment.get_template(template).render(made_by=made_by(), **values)
     write_output(path, page.encode(), "--report")
 
 

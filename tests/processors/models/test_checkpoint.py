@@ -8,6 +8,7 @@ import torch
 
 from configs.loader import config_to_dict
 from configs.schema import Config
+from configs.version import made_by
 from processors.models import checkpoint
 from processors.models.checkpoint import (
     keep_as_old,
@@ -58,7 +59,7 @@ def test_what_is_saved_is_loaded(last):
     assert torch.equal(loaded["net"].pop("weight"), torch.full((64, 64), 3.0))
     assert torch.equal(loaded.pop("random"), expected.pop("random"))
     assert loaded.pop("ema")["w"].tolist() == expected.pop("ema")["w"].tolist()
-    assert loaded == {"format": checkpoint.FORMAT} | expected | {"net": {}}
+    assert loaded == {"format": checkpoint.FORMAT} | expected | made_by() | {"net": {}}
     assert names(last) == {"v1.5_last.pth"}
 
 

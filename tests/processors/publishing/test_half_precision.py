@@ -69,7 +69,8 @@ def test_it_is_half_as_large_and_has_nothing_of_the_run(best, project):
     path = project / PLACE
     assert path.stat().st_size < 0.6 * best.stat().st_size and b"secret" not in path.read_bytes()
     content = read_weights_file(path)
-    assert content.keys() == {"format", "config", "skeleton", "best", "run", "ema"}
+    assert content.keys() == {"format", "version", "torch", "config", "skeleton", "best", "run",
+                              "ema"}
     assert content["run"] == "2026-11-29 10:00:00" and content["config"]["codec"]["sigma"] == 2
     kinds = {(value.ndim > 1, value.dtype) for value in content["ema"].values()}
     assert kinds == {(True, torch.float16), (False, torch.float32), (False, torch.int64)}
