@@ -8,7 +8,8 @@ from processors.commands.arguments import WEIGHTS, Job, add_settings, options, s
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
     "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
-    "mmpose_udp", "original_simplepose", "pose_hrnet", "pose_resnet", "this_project", "vitpose")
+    "mmpose_udp", "original_simplepose", "pose_hrnet", "pose_resnet", "rtmpose", "this_project",
+    "vitpose")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
