@@ -24,24 +24,29 @@ dependencies = ["torch", "torchvision"]
 
 
 def pose_resnet_duc(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
-                    weights: str | bool = False, width: float = 1.0) -> PoseNet:
+                    weights: str | bool = False, width: float = 1.0, level: int = -1) -> PoseNet:
     """ResNet-18 to 152 and DUC; AlphaPose's FastPose with `reduction=True`.
 
     `weights`: the path of a checkpoint of any code base that `nets.pretrained` knows, the name of
     published weights (`python main.py weights`), True for torchvision's ImageNet backbone, or
     False. What was loaded, and how these weights want their images, is in `net.weights_report`.
-    `width`: channels as a part of the original's. The net comes in training mode, as torchvision's
-    do.
+    `width`: channels as a part of the original's. `level`: the stage that the ResNet ends with, -1
+    for the last; simplepose/r18_160x128 is resnet18 with -2. The net comes in training mode, as
+    torchvision's do.
     """
     return build_net(type="pose_resnet_duc", name=name, num_joints=num_joints,
-                     reduction=reduction, width=width, pretrained=weights)
+                     reduction=reduction, width=width, level=level, pretrained=weights)
 
 
 def pose_resnet_dconv(name: str = "resnet50", num_joints: int = 17, reduction: bool = False,
-                      weights: str | bool = False, width: float = 1.0) -> PoseNet:
-    """ResNet-18 to 152 and transposed convolutions (SimpleBaselines); see pose_resnet_duc."""
+                      weights: str | bool = False, width: float = 1.0, level: int = -1,
+                      head: str = "default", input_size: tuple[int, int] = (192, 256),
+                      split: int = 2) -> PoseNet:
+    """ResNet-18 to 152 and transposed convolutions (SimpleBaselines); see pose_resnet_duc. With
+    head="simcc" vectors for an input_size (width, height), as of pose_cspnext."""
     return build_net(type="pose_resnet_dconv", name=name, num_joints=num_joints,
-                     reduction=reduction, width=width, pretrained=weights)
+                     reduction=reduction, width=width, level=level, head=head,
+                     input_size=input_size, split=split, pretrained=weights)
 
 
 def pose_hrnet(name: str = "w32", num_joints: int = 17, weights: str | bool = False) -> PoseNet:

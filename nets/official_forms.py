@@ -38,19 +38,19 @@ FORMS = {
 def ensure_expressible(model: ModelConfig, form: str) -> None:
     """Raise UserError for a network that a form, a key of FORMS, has no place for."""
     there = FORMS[form]
-    problem = ""
-    if model.type not in there.types:
-        problem = f"model.type {model.type} (it has {', '.join(there.types)})"
-    elif model.head in VECTOR_HEADS:
+    problem, others = "", []
+    if model.head in VECTOR_HEADS:
         problem = f"model.head {model.head}"
     elif model.reduction:
         problem = "SE layers (model.reduction)"
     elif NETWORKS[model.type].has_widths and model.width != 1:
         problem = f"model.width {model.width:g}"
+    elif NETWORKS[model.type].levels and model.level != -1:
+        problem = f"model.level {model.level}"
+    elif model.type not in there.types:
+        problem = f"model.type {model.type} (it has {', '.join(there.types)})"
+        others = [name for name, other in FORMS.items() if model.type in other.types]
     if problem:
-        others = [name for name, other in FORMS.items() if name != form
-                  and model.type in other.types and not model.reduction and model.width == 1
-                  and model.head not in VECTOR_HEADS]
         raise UserError(f"--form {form}, which is {there.about}, has no place for {problem}: "
                         + (f"give --form {' or '.join(others)}" if others
                            else "leave --form out, and ONNX is written, which has every network"))

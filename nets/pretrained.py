@@ -120,7 +120,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
         if size and match.wrong_shape:
             problem += f" (it is for codec.input_size {list(size)})"
         raise UserError(f"{where} ({source}) does not fit this network: {problem}; check "
-                         f"model.type, model.name, model.head, model.width and "
+                         f"model.type, model.name, model.head, model.level, model.width and "
                          f"model.reduction")
     ensure_finite(match.fitting, net.state_dict(), where)
     net.load_state_dict(match.fitting, strict=False)

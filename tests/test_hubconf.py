@@ -1,4 +1,5 @@
 """torch.hub entry points."""
+import inspect
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -6,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+
+import hubconf
+from configs.networks import VECTOR_HEADS
+from nets.zoo.published import PUBLISHED
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 
@@ -27,6 +32,26 @@ def test_entries_build_networks_with_weights(tmp_path, entry, settings):
     assert net.weights_report.where == str(path)
     assert all(torch.equal(value, first.state_dict()[key])
                for key, value in net.state_dict().items())
+
+
+def test_what_comes_with_the_project_loads():
+    net = torch.hub.load(ROOT, "pose_resnet_duc", source="local", name="resnet18", level=-2,
+                         weights="simplepose/r18_160x128")
+    assert net.weights_report.missed == () and net(torch.zeros(2, 3, 64, 64)).shape[1:] == (
+        17, 16, 16)
+
+
+def test_entries_have_what_each_name_needs():
+    rows = [row for row in PUBLISHED.values() if row.kind == "pose network" and row.address]
+    for row in rows:
+        model, codec = row.sections["model"], row.config().codec
+        words = inspect.signature(getattr(hubconf, model["type"])).parameters.keys()
+        assert model.keys() - {"type"} <= words
+        if model.get("head") in VECTOR_HEADS:
+            assert {"input_size", "split"} <= words and codec.kind == "simcc"
+    net = torch.hub.load(ROOT, "pose_resnet_dconv", source="local", name="resnet18", head="simcc",
+                         input_size=(64, 96))
+    assert net(torch.zeros(2, 3, 96, 64)).shape == (2, 17, 2 * 64 + 2 * 96)
 
 
 @pytest.mark.parametrize("name, file", [("utils", "utils/__init__.py"), ("configs", "configs/a.py"),

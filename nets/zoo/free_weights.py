@@ -10,18 +10,18 @@ def free_pose() -> Published:
 
     Raises UserError that says what to fetch by hand.
     """
-    problem = ""
+    problems = []
     ours = (row for row in PUBLISHED.values() if row.place and row.kind == "pose network")
     for row in (PUBLISHED[FREE_POSE], *ours):
         try:
             local_file(row)
         except (UserError, OSError) as error:
-            problem = problem or str(error)
+            problems.append(str(error))
             continue
-        if problem:
-            log.warning("%s; %s, which comes with this project, is taken", problem, row.name)
+        if problems:
+            log.warning("%s; %s, which comes with this project, is taken", problems[0], row.name)
         return row
-    raise UserError(f"no --weights are given, and {problem}; the file of "
+    raise UserError(f"no --weights are given, and {'; '.join(problems)}; the file of "
                     f"{PUBLISHED[FREE_DETECTOR].address}, which finds the people, likewise")
 
 

@@ -77,6 +77,7 @@ def test_what_is_loaded_back_is_the_same_network(form, model):
     ("hrnet", R50, "give --form simplebaselines or mmpose"),
     ("mmpose", R50 | {"reduction": True}, "SE layers .*leave --form out"),
     ("simplebaselines", R50 | {"width": 0.5}, "model.width 0.5"),
+    ("simplebaselines", R50 | {"level": -2}, "model.level -2: leave --form out"),
     ("mmpose", R50 | {"head": "simcc"}, "model.head simcc: leave --form out"),
     ("vitpose_hf", W32, "give --form hrnet or mmpose"),
     ("mmpose", {"type": "pose_timm", "name": "resnet18"}, "pose_timm")])

@@ -132,6 +132,20 @@ def test_without_a_network_what_comes_with_the_project_is_taken(cache, photo, ca
     assert names(photo.parent) == ["photo.jpg", "photo_pose.jpg", "photo_pose.jsonl"]
 
 
+def test_a_damaged_one_of_the_project_is_said_too(cache, photo, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(PUBLISHED, FREE_POSE, replace(
+        PUBLISHED[FREE_POSE], address=f"{NOWHERE}/x.pth"))
+    monkeypatch.setattr("nets.zoo.weights_by_name.ROOT", tmp_path)
+    [row] = [row for row in PUBLISHED.values() if row.place]
+    path, problem = tmp_path / row.place, f"{row.name} is not at"
+    for _ in range(2):
+        status, said = predict(capsys, photo)
+        assert status == 2 and f"{NOWHERE}/x.pth" in said and f"; {problem}" in said, said
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"cut short")
+        problem = f"{path} is damaged or another file than was published"
+
+
 def test_without_a_detector_a_picture_is_one_person(published, photo, capsys, monkeypatch):
     monkeypatch.setitem(PUBLISHED, FREE_DETECTOR, replace(
         PUBLISHED[FREE_DETECTOR], address=f"{NOWHERE}/x.pth"))
