@@ -1,6 +1,6 @@
 """What an evaluation costs beside its two forward passes, and judging beside bare pycocotools.
 
-    python benchmarks/evaluation_speed.py [--images 1000] [--repeats 3] [--part run|workers|judge]
+    python benchmarks/evaluation_speed.py [--images 300] [--repeats 3] [--part run|workers|judge]
 
 Drawn people and a ResNet-18 of half width with the DUC head at 256x192; images are read and cut
 out before, so the first ratio is flip test, decoding, scores, OKS-NMS, the file of results and the
@@ -52,7 +52,7 @@ SETTINGS = ["data.num_workers=0", "model.width=0.5", "codec.input_size=[192, 256
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--part", choices=PARTS, help="only this")
     options = parser.parse_args()
