@@ -11,6 +11,7 @@ from nets.zoo.published import PUBLISHED
 from processors.evaluation.protocol import protocol
 
 LIBRARY = "library_name: simplepose"        # tells a repository of ours
+UNTOLD = "not told by the checkpoint, which was passed on without the paths of its run"
 
 
 def model_card(checkpoint: Mapping[str, Any], config: Config, skeleton: Skeleton, repository: str,
@@ -32,7 +33,7 @@ tags: [pose-estimation, top-down]
 - input: {width}x{height} pixels (width x height), {config.model.input_format}
 - joints: {", ".join(skeleton.joint_names)}
 - trained on: {_training_data(config)}
-- trained from: {_origin(config.model)}
+- trained from: {_origin(config.model) if _has_paths(config) else UNTOLD}
 
 ```sh
 python main.py predict photo.jpg --weights hf://{repository}
@@ -44,11 +45,16 @@ people. No file holds code.
 {_scores(checkpoint, config)}"""
 
 
+def _has_paths(config: Config) -> bool:
+    """Whether the settings are those of a run, and not what `portable` leaves of them."""
+    return bool(config.data.train_ann_path or config.data.train_pack)
+
+
 def _training_data(config: Config) -> str:
     data = config.data
     first = _name(data.train_ann_path or data.train_pack, data.synthetic_train)
     return ", ".join(filter(None, (first, *(_name(one.ann_path) for one in data.extra_sets)))
-                     ) or "drawn people"
+                     ) or UNTOLD
 
 
 def _origin(model: ModelConfig) -> str:
@@ -86,13 +92,17 @@ def _scores(checkpoint: Mapping[str, Any], config: Config) -> str:
     annotations = _name(data.val_ann_path, data.synthetic_val)
     config = replace(config, data=replace(data, val_ann_path=annotations),
                      val=replace(val, boxes=_name(val.boxes)))
+    words = protocol(config, "these")
+    if not _has_paths(config):
+        words = words.replace("annotations: synthetic", f"annotations: {UNTOLD}").replace(
+            "boxes:       ground truth", f"boxes:       {UNTOLD}")
     run = checkpoint.get("run")
     when = f", of the run begun on {run[:10]}" if type(run) is str else ""
     table = "\n".join((f"| {' | '.join(known)} |", "|---" * len(known) + "|",
                        f"| {' | '.join(_number(best[score]) for score in known)} |"))
     return (f"## Accuracy\n\nMeasured in training after epoch {best['epoch']}{when}, as "
             f"follows; the best of its epochs was chosen on these data:\n\n{table}\n\n```\n"
-            f"{protocol(config, 'these')}\n```\n")
+            f"{words}\n```\n")
 
 
 def _number(score: float) -> str:

@@ -14,7 +14,8 @@ from main import main
 from nets.files.weights_file import read_weights_file
 from processors.models.checkpoint import load_checkpoint, save_checkpoint
 from processors.models.load_pose_model import load_pose_model
-from processors.publishing.model_card import _origin
+from processors.publishing.half_precision import export_half
+from processors.publishing.model_card import UNTOLD, _origin
 from processors.publishing.portable import without_machine
 from processors.publishing.publish import FILES, _differing, publish
 from tests.processors.pose_checkpoints import small_config, write_checkpoint
@@ -107,11 +108,23 @@ def test_the_card_says_where_ap_comes_from(written):
 
 @pytest.mark.parametrize("other", [{"optimizer": {}, "best": BEST}, {"best": {"AP": -1.0}}, {}])
 def test_no_ap_is_stated_where_none_is_known(other, tmp_path):
-    weights = write_checkpoint(tmp_path / "last.pth", narrow_config(), **other)
+    config = narrow_config()
+    config = replace(config, data=replace(config.data, train_ann_path="d/train.json"))
+    weights = write_checkpoint(tmp_path / "last.pth", config, **other)
     publish(weights, "ann/dogs", "mit", tmp_path / "dry")
     card = (tmp_path / "dry" / "README.md").read_text()
     assert "No AP of these weights is known" in card and "0.7123" not in card
-    assert "trained from: random weights" in card and "trained on: drawn people" in card
+    assert "trained from: random weights" in card and "trained on: train.json" in card
+
+
+def test_of_a_file_that_was_passed_on_nothing_is_guessed(best, tmp_path):
+    """Such as those that come with the project: their settings have no paths."""
+    export_half(best, tmp_path / "small.pth")
+    publish(tmp_path / "small.pth", "ann/dogs", "mit", tmp_path / "dry")
+    card = (tmp_path / "dry" / "README.md").read_text()
+    for words in ("trained on: ", "trained from: ", "annotations: ", "boxes:       "):
+        assert words + UNTOLD in card
+    assert "0.7123" in card and "random weights" not in card
 
 
 @pytest.mark.parametrize("pretrained, words", [
