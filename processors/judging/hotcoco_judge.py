@@ -28,7 +28,8 @@ def by_hotcoco(truth: TruthArrays, results: Results, sigmas: Sequence[float]) ->
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return TenNumbers(np.array(evaluation.stats), evaluation.eval["precision"][:, :, 0, :, 0])
+    accumulated: Any = evaluation.eval      # None only before accumulate
+    return TenNumbers(np.array(evaluation.stats), accumulated["precision"][:, :, 0, :, 0])
 
 
 def _content(truth: TruthArrays, category: int) -> dict[str, list[dict[str, Any]]]:
