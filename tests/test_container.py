@@ -67,7 +67,7 @@ def test_what_git_leaves_out_stays_outside_but_the_weights_that_it_has():
     kept = {line.strip("/").replace("!/", "!") for line in
             (ROOT / ".gitignore").read_text().splitlines() if line.startswith("!")}
     ignored = set((ROOT / ".dockerignore").read_text().splitlines())
-    assert kept <= ignored and {"data", "weights/*", ".git"} <= ignored
+    assert kept <= ignored and {"data", "weights/*", ".git", "mlruns"} <= ignored
     for path in ("main.py", "configs", "requirements.txt", "processors"):
         assert path not in ignored
 
