@@ -48,11 +48,17 @@ def _joint_errors(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 def _per_joint(weights: Tensor, heatmaps: Tensor, targets: Tensor) -> Tensor:
     """Weights as (B, K). Shapes that do not fit would be spread over each other without a word."""
     weights = weights.squeeze(2) if weights.ndim == 3 else weights
-    if weights.shape != heatmaps.shape[:2] or targets.shape != heatmaps.shape:
-        raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} are compared with targets of "
+    ensure_shapes("heatmaps", heatmaps, targets, weights)
+    return weights
+
+
+def ensure_shapes(name: str, outputs: Tensor, targets: Tensor, weights: Tensor) -> None:
+    """Raise UserError unless targets are as the outputs (B, K, ...), and weights (B, K). name: of
+    the outputs."""
+    if weights.shape != outputs.shape[:2] or targets.shape != outputs.shape:
+        raise UserError(f"{name} of shape {tuple(outputs.shape)} are compared with targets of "
                         f"{tuple(targets.shape)} by weights of {tuple(weights.shape)}: give "
                         f"targets of the same shape, and weights (B, K)")
-    return weights
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {

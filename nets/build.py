@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from configs.checks import ensure_ranges, network_problems
-from configs.networks import NETWORKS, keeps_to_size
+from configs.networks import NETWORKS, VECTOR_HEADS, keeps_to_size
 from configs.schema import ModelConfig
 from nets.files.torchvision_weights import imagenet_state
 from nets.pose.pose_net import PoseNet
-from nets.pose.simcc import VECTOR_HEADS, SimCCHead
+from nets.pose.simcc import HEADS, SimCCHead
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
 from utils.errors import UserError
@@ -46,7 +46,7 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
     if config.head in VECTOR_HEADS:
         assert not isinstance(net.head, SimCCHead)
         width, height = input_size
-        net.head = VECTOR_HEADS[config.head](
+        net.head = HEADS[config.head](
             net.head, (width // net.stride, height // net.stride), (split * width, split * height))
     if net.weights_report is not None:
         return net          # timm has brought its own

@@ -107,7 +107,7 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     state, file_names, changed = _brought_to(net, state, source, where, size, allow_partial)
     backbone_only = SOURCES[source].backbone_only
     if new_head and not backbone_only and VECTORS in net.state_dict().keys() - state.keys():
-        state, changed, backbone_only = _without_head(state, changed)
+        (state, changed), backbone_only = _without_head(state, changed), True
 
     theirs = stored_joint_names(checkpoint)
     if source != "this_project":
@@ -159,11 +159,11 @@ def _by_joint_names(net: nn.Module, state: dict[str, torch.Tensor], theirs: tupl
 
 
 def _without_head(state: dict[str, torch.Tensor], changed: str,
-                  ) -> tuple[dict[str, torch.Tensor], str, bool]:
+                  ) -> tuple[dict[str, torch.Tensor], str]:
     """Of a network of heatmaps the backbone, and what is said of it."""
     backbone = {key: value for key, value in state.items() if key.startswith("backbone.")}
     said = "; ".join(filter(None, (changed, "its head, which gives heatmaps, was left out")))
-    return backbone, said, True
+    return backbone, said
 
 
 def _of_one_size(net: nn.Module, state: dict[str, torch.Tensor], where: str,

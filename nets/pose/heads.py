@@ -7,6 +7,13 @@ from torch import nn
 
 from nets.pose.layers import DUC, init_small, scaled
 
+STRIDES = (4, 8, 16, 32)        # of features that a head can bring to heatmaps of a quarter
+
+
+def stages_for(stride: int) -> int:
+    """How often a head doubles the size of features of one of STRIDES."""
+    return STRIDES.index(stride)
+
 
 class Head(nn.Module):
     """Features -> `upsample` -> `output`; the heatmaps are `upsampling` times as large."""

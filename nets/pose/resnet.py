@@ -5,7 +5,7 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, conv1x1
 
 from configs.schema import ModelConfig
-from nets.pose.heads import dconv_head, duc_head
+from nets.pose.heads import dconv_head, duc_head, stages_for
 from nets.pose.layers import SE, init_small, scaled
 from nets.pose.pose_net import PoseNet
 
@@ -101,7 +101,7 @@ def pose_resnet_duc(config: ModelConfig) -> PoseNet:
     """ResNet and DUC; with `reduction` AlphaPose's FastPose."""
     backbone = ResNetBackbone(config.name, config.reduction, config.width, config.level)
     return PoseNet(backbone, duc_head(backbone.out_channels, config.num_joints, config.width,
-                                      stages=4 + config.level))
+                                      stages=stages_for(backbone.stride)))
 
 
 def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
@@ -110,4 +110,4 @@ def pose_resnet_dconv(config: ModelConfig) -> PoseNet:
     if not config.pretrained:
         init_small(backbone)   # as the official code without ImageNet weights
     return PoseNet(backbone, dconv_head(backbone.out_channels, config.num_joints, config.width,
-                                        layers=4 + config.level))
+                                        layers=stages_for(backbone.stride)))

@@ -101,5 +101,5 @@ class GatedAttention(nn.Module):
         return x * self.res_scale + self.o(gate * (found @ value))
 
 
-VECTOR_HEADS: dict[str, Callable[[Head, tuple[int, int], tuple[int, int]], SimCCHead]] = {
+HEADS: dict[str, Callable[[Head, tuple[int, int], tuple[int, int]], SimCCHead]] = {
     "simcc": simcc_head, "rtmcc": rtmcc_head}       # by model.head

@@ -20,13 +20,19 @@ from nets.files.timm_weights import (
     report_of,
     state_of_timm,
 )
-from nets.pose.heads import Head, bilinear_head, dconv_head, duc_head, output_head
+from nets.pose.heads import (
+    STRIDES,
+    Head,
+    bilinear_head,
+    dconv_head,
+    duc_head,
+    output_head,
+    stages_for,
+)
 from nets.pose.pose_net import PoseNet
 from utils.errors import UserError
 from utils.log import log
 from utils.shown import on_one_line
-
-STRIDES = (4, 8, 16, 32)        # of features that a head can bring to heatmaps of a quarter
 
 
 def pose_timm(config: ModelConfig, input_size: tuple[int, int]) -> PoseNet:
@@ -195,7 +201,7 @@ def _made_for(name: str, input_size: tuple[int, int]) -> list[int]:
 
 def head_for(config: ModelConfig, channels: int, stride: int) -> Head:
     """The head of that name with as many stages as bring `stride` to 4."""
-    stages = STRIDES.index(stride)
+    stages = stages_for(stride)
     joints = config.num_joints
     if config.head == "simple":
         return bilinear_head(channels, joints, upsampling=2 ** stages)

@@ -89,13 +89,13 @@ def _scores(checkpoint: Mapping[str, Any], config: Config) -> str:
         return "No AP of these weights is known: they are not the best ones of a run.\n"
     known = [score for score in best if score != "epoch"]
     data, val = config.data, config.val
-    annotations = _name(data.val_ann_path, data.synthetic_val)
+    told = _has_paths(config)
+    annotations = _name(data.val_ann_path, data.synthetic_val) if told else UNTOLD
     config = replace(config, data=replace(data, val_ann_path=annotations),
                      val=replace(val, boxes=_name(val.boxes)))
     words = protocol(config, "these")
-    if not _has_paths(config):
-        words = words.replace("annotations: synthetic", f"annotations: {UNTOLD}").replace(
-            "boxes:       ground truth", f"boxes:       {UNTOLD}")
+    if not told:        # nor whose boxes: without their file they look like true ones
+        words = words.replace("boxes:       ground truth", f"boxes:       {UNTOLD}")
     run = checkpoint.get("run")
     when = f", of the run begun on {run[:10]}" if type(run) is str else ""
     table = "\n".join((f"| {' | '.join(known)} |", "|---" * len(known) + "|",

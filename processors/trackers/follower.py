@@ -18,7 +18,7 @@ from processors.trackers.to_mlflow import Mlflow
 from processors.trackers.to_tensorboard import TensorBoard
 from processors.trackers.to_trackio import Trackio
 from processors.trackers.to_wandb import Wandb
-from processors.trackers.tracker import FINISHED, MARK, TrackedRun, Tracker
+from processors.trackers.tracker import FINISHED, TrackedRun, Tracker, say
 from utils.shown import on_one_line
 
 TRACKERS: dict[str, type[Tracker]] = {
@@ -82,11 +82,6 @@ def add_files(run: TrackedRun, tracker: Tracker, step: int) -> None:
         tracker.add_picture(picture, step)
     if run.weights and weights.is_file():
         tracker.add_weights(weights)
-
-
-def say(text: str) -> None:
-    """What the training is to log."""
-    print(f"{MARK}{text}", flush=True)
 
 
 def main() -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.trackers.entries import Entry
-from processors.trackers.tracker import TrackedRun
-from utils.log import log
+from processors.trackers.tracker import TrackedRun, say
 
 
 class TensorBoard:
@@ -53,7 +52,7 @@ class TensorBoard:
         self._write(step, time.time(), self.summary.Summary.Value(tag="predictions", image=image))
 
     def add_weights(self, path: Path) -> None:
-        log.info("TensorBoard keeps no weights; they are in %s", path)
+        say(f"keeps no weights; they are in {path}")
 
     def close(self, finished: bool) -> None:
         self.writer.close()

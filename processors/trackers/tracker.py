@@ -31,6 +31,11 @@ class TrackedRun:
         return hashlib.sha256(f"{self.name}\n{self.run_id}".encode()).hexdigest()[:16]
 
 
+def say(text: str) -> None:
+    """What the training is to log, from the process of a tracker."""
+    print(f"{MARK}{text}", flush=True)
+
+
 class Tracker(Protocol):
     """Any method may raise what it likes, and may take as long as it likes."""
     replaces: bool      # what it is told again takes the place of what it was told first

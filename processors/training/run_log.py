@@ -1,6 +1,6 @@
 """RunLog: where the numbers of a run go: metrics.jsonl, from which trackers take them."""
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,12 @@ class RunLog:
 def trackers(config: Config, folder: RunFolder, lines: RunLog, step: int,
              ) -> AbstractContextManager[None]:
     """Within it, the trackers of the settings follow the lines. step: where the run goes on."""
+    names = chosen(config.log) if lines.rank == 0 else []
+    if not names:
+        return nullcontext()
     about = {"name": config.model_name, "run_id": lines.metrics.common["run"],
              "project": config.log.project, "folder": str(folder.path), "step": step,
              "start": lines.metrics.size(), "began": time.time(),
              "settings": flat_settings(config), "picture": str(folder.pictures),
              "weights": str(folder.best) if config.log.tracker_weights else ""}
-    names = chosen(config.log) if lines.rank == 0 else []
     return followed([TrackedRun(tracker=name, **about) for name in names])

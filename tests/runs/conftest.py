@@ -1,6 +1,7 @@
 """Real runs of a small network, for tests of what happens to processes."""
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,35 @@ class SmallRuns:
 
     def state(self, name: str, which: str = "last") -> dict:
         return torch.load(self.folder / name / f"quickstart_{which}.pth", weights_only=True)
+
+
+    def ended(self, name: str, hit: list | None = None, **settings) -> str:
+        """Run it to its end or to the hit, which kills it; returns the name."""
+        status = self(name, hit, **settings)
+        assert status == (-signal.SIGKILL if hit else 0), self.log(name)
+        return name
+
+    def continued(self, name: str, **settings) -> dict:
+        """The state at the end of a run that was killed at its fourth update."""
+        settings |= {"val.save_steps": 1}
+        self.ended(name, ["step: update", 4, signal.SIGKILL, "self"], **settings)
+        self.ended(name, **settings)
+        assert "going on from" in self.log(name)
+        return self.state(name)
+
+
+def differences(one: dict, other: dict) -> list[float]:
+    """Of the weights of two states at the same step, the largest of each tensor."""
+    assert one["net"].keys() == other["net"].keys() and one["step"] == other["step"] > 0
+    return [(value - other["net"][key]).abs().max().item() for key, value in one["net"].items()]
+
+
+def assert_the_same(one: dict, other: dict) -> None:
+    """Weights and the optimizer's averages, to the bit."""
+    assert max(differences(one, other)) == 0
+    for mine, others in zip(one["optimizer"]["state"].values(),
+                            other["optimizer"]["state"].values(), strict=True):
+        assert all(torch.equal(mine[key], others[key]) for key in mine)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 """Runs of a vision transformer and of networks of timm: they go on as if they had not been stopped,
 drop path and all, and two processes compute what one does."""
-import signal
-
 import pytest
-import torch
+
+from tests.runs.conftest import assert_the_same, differences
 
 pytestmark = pytest.mark.slow
 SHORT = {"model.width": 1, "optim.optimizer": "adamw", "optim.weight_decay": 0.1,
@@ -27,30 +26,13 @@ def net(request):
     return request.param
 
 
-def run(small_runs, net, name, hit=None, **settings) -> str:
-    """Run it to the end or to the hit; returns its name."""
-    name = f"{net} {name}"
-    status = small_runs(name, hit, **SHORT | NETS[net] | settings)
-    assert status == (-signal.SIGKILL if hit else 0), small_runs.log(name)
-    return name
-
-
-def differences(one: dict, other: dict) -> list[float]:
-    assert one["net"].keys() == other["net"].keys() and one["step"] == other["step"] > 0
-    return [(value - other["net"][key]).abs().max().item() for key, value in one["net"].items()]
+def run(small_runs, net, name, **settings) -> str:
+    return small_runs.ended(f"{net} {name}", **SHORT | NETS[net] | settings)
 
 
 def test_a_killed_run_goes_on_bit_by_bit(small_runs, net):
     whole = small_runs.state(run(small_runs, net, "whole", **DROP))
-    saved = DROP | {"val.save_steps": 1}
-    run(small_runs, net, "killed", ["step: update", 4, signal.SIGKILL, "self"], **saved)
-    killed = run(small_runs, net, "killed", **saved)
-    assert "going on from" in small_runs.log(killed)
-    continued = small_runs.state(killed)
-    assert max(differences(whole, continued)) == 0
-    for one, other in zip(whole["optimizer"]["state"].values(),
-                          continued["optimizer"]["state"].values(), strict=True):
-        assert all(torch.equal(one[key], other[key]) for key in one)
+    assert_the_same(whole, small_runs.continued(f"{net} killed", **SHORT | NETS[net] | DROP))
     if net != "efficientnet":       # whose few blocks cannot be gone past
         without = small_runs.state(run(small_runs, net, "without"))
         assert max(differences(whole, without)) > 1e-4      # paths were dropped

@@ -120,3 +120,12 @@ def test_whatever_a_client_raises_is_said_in_one_sentence(fake, tmp_path, monkey
     follower.main()
     assert capsys.readouterr().out.endswith(f"{MARK}is off from now on: no route to host\n")
     assert ended == [0]
+
+
+def test_tensorboard_says_that_it_keeps_no_weights(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    tracker = follower.TRACKERS["tensorboard"](tracked_run("tensorboard", tmp_path))
+    tracker.add_weights(tmp_path / "best.pth")
+    tracker.close(True)
+    assert f"{MARK}keeps no weights; they are in {tmp_path / 'best.pth'}\n" in (
+        capsys.readouterr().out)
