@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.trackers.entries import Entry
+from processors.trackers.mlflow_database import alone_with
 from processors.trackers.tracker import TrackedRun
 from utils.shown import shortened
 
@@ -17,14 +18,11 @@ class Mlflow:
     def __init__(self, run: TrackedRun):
         import mlflow
         from mlflow.entities import Metric, Param, RunTag
-        self.client = mlflow.MlflowClient()
         self.metric, self.tag = Metric, RunTag
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", run.project)
-        experiment = self.client.get_experiment_by_name(name)
-        place = experiment.experiment_id if experiment else self.client.create_experiment(name)
-        found = self.client.search_runs([place], f"tags.`{TAG}` = '{run.key}'")
-        shown = found[0] if found else self.client.create_run(place, tags={TAG: run.key},
-                                                              run_name=run.name)
+        with alone_with(mlflow.get_tracking_uri()):
+            self.client = mlflow.MlflowClient()
+            shown = self._run_of(run, name)
         self.id = shown.info.run_id
         self.address = f"{self.client.tracking_uri}, experiment {name}, run {self.id}"
         self.known = {(key, point.step) for key in shown.data.metrics
@@ -38,6 +36,14 @@ class Mlflow:
         for begin in range(0, max(len(new), len(changed)), MOST[1]):
             some = slice(begin, begin + MOST[1])
             self.client.log_batch(self.id, params=new[some], tags=changed[some])
+
+    def _run_of(self, run: TrackedRun, name: str) -> Any:
+        """The run of an earlier start, or a new one, in the experiment of that name."""
+        experiment = self.client.get_experiment_by_name(name)
+        place = experiment.experiment_id if experiment else self.client.create_experiment(name)
+        found = self.client.search_runs([place], f"tags.`{TAG}` = '{run.key}'")
+        return found[0] if found else self.client.create_run(place, tags={TAG: run.key},
+                                                             run_name=run.name)
 
     def has(self, number: int, entry: Entry) -> bool:
         return all((name, entry.step) in self.known for name in entry.numbers)
