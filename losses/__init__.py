@@ -1,2 +1,2 @@
 """Losses of what a head gives, and its accuracy. Targets are encoded by utils.heatmap_codec and
-utils.simcc_codec."""
+utils.codecs.simcc_codec."""

@@ -8,8 +8,8 @@ from torch import Tensor
 from losses.accuracy import heatmap_accuracy, simcc_accuracy
 from losses.heatmap import LOSSES
 from losses.simcc import SIMCC_LOSSES
+from utils.codecs.simcc_codec import Codec, SimCCCodec
 from utils.errors import UserError
-from utils.simcc_codec import Codec, SimCCCodec
 
 
 @dataclass(frozen=True)

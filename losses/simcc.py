@@ -1,4 +1,4 @@
-"""Losses between predicted and target vectors of SimCC (utils/simcc_codec.py).
+"""Losses between predicted and target vectors of SimCC (utils/codecs/simcc_codec.py).
 
 All take vectors (B, K, bins of x + bins of y), targets of the same shape, weights (B, K), float32,
 and the number of bins of x; they return a scalar. A weight of 0 leaves a joint out. They are means

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The rooms, ground first, and who each may use beside itself; configs and utils are open to all
 # but utils, which uses nobody.
 USES = {
-    "utils": set(), "configs": set(), "losses": set(),
+    "utils": set(), "configs": set(), "utils.codecs": set(), "losses": {"utils.codecs"},
     "nets.files": set(), "nets.pose": {"nets.files"}, "nets.detectors": {"nets.files"},
     "nets.zoo": set(), "nets": {"nets.files", "nets.pose", "nets.zoo"},
     "datasets.annotations": set(),
@@ -23,23 +23,24 @@ USES = {
     "datasets": {"datasets.annotations", "datasets.crops"},
     "datasets.doctor": {"datasets.annotations", "datasets.crops"},
     "datasets.imports": {"datasets.annotations", "datasets.crops"}}
-USES["processors.runtime"] = {"datasets", "datasets.crops"}
+USES["processors.runtime"] = {"datasets", "datasets.crops", "utils.codecs"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
-                             "nets.zoo", "processors.runtime"}
+                             "nets.zoo", "processors.runtime", "utils.codecs"}
 USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models",
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
 USES["processors.judging"] = set()
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.judging",
-                                 "processors.models", "processors.runtime"}
+                                 "processors.models", "processors.runtime", "utils.codecs"}
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",
                               "datasets.doctor", "processors.evaluation", "processors.models",
                               "processors.runtime"}
 USES["processors.trackers"] = set()
 USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
                                "nets", "processors.evaluation", "processors.models",
-                               "processors.reports", "processors.runtime", "processors.trackers"}
+                               "processors.reports", "processors.runtime", "processors.trackers",
+                               "utils.codecs"}
 USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
                                "datasets.doctor", "datasets.imports", "nets.files",
                                "processors.runtime"}

@@ -14,9 +14,9 @@ from processors.evaluation.results_file import to_results
 from processors.models.inference import concatenate
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
+from utils.codecs.simcc_codec import Codec
 from utils.geometry import apply_affine, invert_affine, padded_area
 from utils.log import bar
-from utils.simcc_codec import Codec
 
 CHUNK = 64      # persons at once
 

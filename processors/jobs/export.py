@@ -19,10 +19,10 @@ from processors.models.onnx_model import to_metadata
 from processors.models.onnx_session import open_session
 from processors.models.pose_model import PoseModel, build_codec
 from processors.models.simcc_file import OUTPUTS
+from utils.codecs.simcc_codec import Codec, SimCCCodec
 from utils.errors import UserError, first_line
 from utils.log import log, show_log
 from utils.outputs import ensure_output, write_output
-from utils.simcc_codec import Codec, SimCCCodec
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OLDEST_OPSET = 16           # with GridSample and whatever else networks need

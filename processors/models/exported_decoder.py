@@ -6,6 +6,7 @@ holds that it gives what `utils/decoders.py` gives.
 import torch
 from torch import Tensor, nn
 
+from utils.codecs.simcc_codec import Codec, SimCCCodec
 from utils.decoders import (
     LOWEST_VALUE,
     NEEDED,
@@ -17,7 +18,6 @@ from utils.decoders import (
     newton_step,
 )
 from utils.heatmap_codec import HeatmapCodec
-from utils.simcc_codec import Codec, SimCCCodec
 
 
 class ExportedDecoder(nn.Module):

@@ -30,9 +30,9 @@ from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.simcc_file import OUTPUTS, assumed_config
 from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_to_evaluate
+from utils.codecs.simcc_codec import Codec, SimCCCodec
 from utils.errors import UserError
 from utils.json_file import parse_json
-from utils.simcc_codec import Codec, SimCCCodec
 
 METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"

@@ -9,10 +9,10 @@ from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from datasets.annotations.skeleton import Skeleton
 from processors.models.inference import PoseCodec
+from utils.codecs.simcc_codec import Codec, SimCCCodec
 from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
-from utils.simcc_codec import Codec, SimCCCodec
 
 
 @dataclass(frozen=True)

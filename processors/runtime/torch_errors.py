@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from utils.codecs.simcc_codec import Codec
 from utils.errors import UserError
-from utils.simcc_codec import Codec
 
 TRAIN_CURES = ("lower data.batch_size; or keep it and set optim.accumulate=2 (then 4), which "
                "computes it in micro-batches, or optim.amp=true")

@@ -17,8 +17,8 @@ from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
 from processors.training.optim import build_optimizer, load_optimizer_state
 from processors.training.rates import Freeze, set_learning_rate
+from utils.codecs.simcc_codec import Codec
 from utils.errors import UserError
-from utils.simcc_codec import Codec
 
 
 class TrainStep:

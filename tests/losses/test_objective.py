@@ -3,9 +3,9 @@ import torch
 
 from losses.accuracy import simcc_accuracy
 from losses.objective import build_objective
+from utils.codecs.simcc_codec import SimCCCodec
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
-from utils.simcc_codec import SimCCCodec
 
 
 @pytest.mark.parametrize("codec, name", [(HeatmapCodec(), "mse"), (SimCCCodec(), "simcc_kl")])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from losses.simcc import SIMCC_LOSSES
-from utils.simcc_codec import SimCCCodec
+from utils.codecs.simcc_codec import SimCCCodec
 
 CASES = {"simcc": ("simcc_kl", SimCCCodec()),
          "rtmpose": ("rtmpose_kl", SimCCCodec(sigma=(4.9, 5.66), normalize=False))}

@@ -17,8 +17,8 @@ from nets.pose.vit import VITS
 from processors.jobs.info import describe
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
+from utils.codecs.simcc_codec import SimCCCodec
 from utils.errors import UserError
-from utils.simcc_codec import SimCCCodec
 
 SIMCC = {"model.width": 1, "model.head": "simcc", "codec.kind": "simcc", "codec.bin_sigma": "[2,2]",
          "optim.loss": "simcc_kl"}

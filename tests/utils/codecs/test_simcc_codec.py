@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from datasets.annotations.skeleton import load_skeleton
+from utils.codecs.simcc_codec import SimCCCodec
 from utils.errors import UserError
-from utils.simcc_codec import SimCCCodec
 
 FLIP_ORDER = load_skeleton("coco").flip_order
 CODECS = {"simcc": SimCCCodec(), "rtmpose": SimCCCodec(sigma=(4.9, 5.66), normalize=False)}

@@ -1,0 +1,1 @@
+"""Codecs beside that of heatmaps (utils/heatmap_codec.py): from outputs to joints and back."""
