@@ -1,0 +1,82 @@
+"""Comparisons of settings: what each file asks for, the table, and what is not trained twice."""
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import compare
+from benchmarks.common import RESULTS
+from benchmarks.compare import ROOT, last_scores, main, read_comparison, report, without_folders
+from configs.loader import load_config
+
+FILES = sorted((ROOT / "benchmarks" / "comparisons").glob("*.yaml"))
+SMALL = {"base": "configs/quickstart.yaml", "settings": ["optim.epochs=3"], "seeds": [0, 1],
+         "rows": {"wide": ["model.width=0.5"], "narrow": ["model.width=0.25"]}}
+
+
+def row(name, seed, ap, minutes=2.25):
+    return {"parameters": 3_400_000, "GMACs": 0.1974, "persons": 1011, "epochs": 3,
+            "judged_persons": 496, "minutes": minutes, "date": "2026-01-02", "python": "3.12",
+            "torch": "2.9", "processor": "Abacus", "system": name, "seed": seed,
+            "AP": {"raw": 0.1, "averaged": ap}}
+
+
+@pytest.fixture
+def comparison(tmp_path):
+    (tmp_path / "widths.yaml").write_text(json.dumps(SMALL))
+    return tmp_path / "widths.yaml"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_row_is_a_config_of_its_own(path):
+    found = read_comparison(path)
+    configs = [load_config(found.base, [*found.settings, *own]) for own in found.rows.values()]
+    assert len(set(map(repr, configs))) == len(configs) > 1
+    assert len({config.optim.epochs for config in configs}) == 1
+
+
+def test_lines_that_are_kept_name_no_folder():
+    assert without_folders("data.val_img_root=/home/me/images") == "data.val_img_root=images"
+    assert without_folders("model.head=simcc") == "model.head=simcc"
+    for path in FILES:
+        lines = RESULTS / f"compare_{path.stem}.jsonl"
+        assert not lines.exists() or "/" not in "".join(
+            setting for line in lines.read_text().splitlines()
+            for setting in json.loads(line)["settings"])
+
+
+def test_the_table_has_means_and_deviations(comparison):
+    rows = [row("wide", 0, 0.7), row("narrow", 0, 0.5, minutes=None), row("wide", 1, 0.72)]
+    text = report(read_comparison(comparison), rows, ["gpus=-1"])
+    assert "widths.yaml gpus=-1` on 2026-01-02: Abacus" in text
+    assert "1 trainings are missing" in text
+    *_, wide, narrow = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    assert wide == ["wide", "3.40 M", "0.197", "2.2", ".700", ".720", ".710", ".014"]
+    assert narrow == ["narrow", "3.40 M", "0.197", "-", ".500", "-", ".500", "-"]
+
+
+def test_the_scores_are_those_of_the_last_evaluation(tmp_path):
+    lines = [{"kind": "train", "loss": 1}] + [
+        {"kind": "val", "weights": weights, "AP": ap, "step": step}
+        for step, weights, ap in ((1, "net", 0.1), (1, "ema", 0.2), (2, "net", 0.3),
+                                  (2, "ema", 0.41239))]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert last_scores(tmp_path / "metrics.jsonl") == {"raw": 0.3, "averaged": 0.4124}
+
+
+def test_nothing_is_trained_twice(comparison, tmp_path, monkeypatch):
+    trained = []
+
+    def train(base: Path, name: str, own: list[str]):
+        trained.append((name, own))
+        return row(name, int(own[2].removeprefix("seed=")), 0.5)
+
+    monkeypatch.setattr(compare, "train", train)
+    page = tmp_path / "page.md"
+    page.write_text("a\n\n<!-- compare_widths -->\n<!-- end of compare_widths -->\n")
+    words = [str(comparison), "--results", str(tmp_path), "--page", str(page)]
+    assert main(words) == main(words) == 0
+    assert [name for name, _ in trained] == ["wide", "narrow", "wide", "narrow"]
+    assert trained[3][1] == ["optim.epochs=3", "model.width=0.25", "seed=1"]
+    assert ".500" in page.read_text() and "missing" not in page.read_text()
+    assert main([words[0], "log.every=7", *words[1:]]) == 0 and len(trained) == 8
