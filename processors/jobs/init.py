@@ -15,12 +15,12 @@ from datasets.imports.coco import coco_files, kinds_of
 from datasets.imports.own_skeleton import described_skeleton, skeleton_yaml
 from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from processors.jobs.import_labels import IMPORTERS
-from processors.proposal.choices import Choice, backbone, choices
+from processors.proposal.choices import Choice, choices
 from processors.proposal.facts import Facts, facts_of
 from processors.proposal.form import form_of
 from processors.proposal.grouping import divide
 from processors.proposal.joints import known_skeleton, mended_skeleton, with_known_sigmas
-from processors.proposal.machine import imagenet_can_be_had, this_machine
+from processors.proposal.machine import this_machine, weights_for
 from processors.proposal.yaml_text import yaml_text
 from utils.errors import UserError
 from utils.log import log, show_log
@@ -73,7 +73,7 @@ def propose(source: Path, out: Path, images: Path | None = None, kind: str = "",
          "All settings, also those that are not here: docs/configuration.md."],
         [*_places(files, train.part.img_root, facts, how),
          Choice("data.skeleton", joints.place, joints.reason),
-         *choices(facts, machine, imagenet_can_be_had(backbone(machine)))])
+         *choices(facts, machine, weights_for(machine))])
     config = with_overrides(fill(Config(), parse_yaml(text), str(out)), (), str(out))
     if joints.raw:
         write_output(files.skeleton, skeleton_yaml(joints.raw).encode(), "--out")

@@ -9,7 +9,7 @@ from typing import Any
 
 from processors.proposal.facts import Facts
 from processors.proposal.joints import is_upright_body
-from processors.proposal.machine import Machine
+from processors.proposal.machine import GPU_BACKBONE, SHIPPED, Machine
 
 PADDED = 1.25               # the crop is so much larger than the box
 SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
@@ -24,6 +24,7 @@ STEPS_AN_EPOCH = 10         # at least, or batches are made smaller
 EPOCHS = (10, 300)
 EVALUATIONS = 20            # in a run
 RATE = {"new": 0.0015, "pretrained": 0.0007}    # for batches of 16, with the square root of others
+NOTHING = "starts from nothing; a file of weights may stand here"
 FEW = 2000                  # people; fewer have been seen in few lights
 
 
@@ -34,8 +35,8 @@ class Choice:
     reason: str
 
 
-def choices(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
-    """All that depends on people and machine. pretrained: whether ImageNet's weights are there."""
+def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
+    """All that depends on people and machine. weights: as `weights_for` gives them."""
     kind = "gpu" if machine.gpu else "cpu"
     size = input_size(facts, kind)
     batch = batch_size(facts, machine, size)
@@ -47,8 +48,8 @@ def choices(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
                f"{machine.memory:.0f} GB hold"),
         Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
                f"processes that read pictures, for {machine.cores} cores"),
-        *_network(facts, machine, pretrained), *_codec(facts, size), *_augment(facts),
-        *_optim(facts, batch, steps, epochs, pretrained),
+        *_network(facts, machine, weights), *_codec(facts, size), *_augment(facts),
+        *_optim(facts, batch, steps, epochs, weights),
         Choice("val.interval", max(1, round(epochs / EVALUATIONS)),
                f"epochs between evaluations, which makes some {EVALUATIONS} of them"),
         Choice("val.metrics", ["coco", "pck"], "AP of COCO, and the share of joints that are found "
@@ -87,24 +88,24 @@ def epochs_of(facts: Facts, kind: str, steps: int) -> int:
     return int(min(max(round(wanted / steps), EPOCHS[0]), EPOCHS[1]))
 
 
-def backbone(machine: Machine) -> str:
-    """The name of the network that the machine has the time for."""
-    return "resnet50" if machine.gpu else "resnet18"
-
-
-def _network(facts: Facts, machine: Machine, pretrained: bool) -> list[Choice]:
-    small = not machine.gpu and not pretrained
-    return [
-        Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share"),
-        Choice("model.name", backbone(machine), "50 layers, which a GPU trains in hours"
-               if machine.gpu else "18 layers, the least there are, for a processor"),
-        *([Choice("model.width", 0.375, "a part of its channels, so that a processor trains it in "
-                                        "minutes")] if small else []),
-        Choice("model.num_joints", facts.skeleton.num_joints, "joints of the skeleton"),
-        Choice("model.pretrained", pretrained,
-               "starts from weights that know photographs (ImageNet)" if pretrained else
-               "starts from nothing, as ImageNet's weights could not be had; a file of weights "
-               "may stand here")]
+def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
+    joints = facts.skeleton.num_joints
+    if weights == SHIPPED:
+        own = [Choice("model.name", "resnet18", "18 layers, as those weights have"),
+               Choice("model.level", -2, "without its last stage, as they are"),
+               Choice("model.pretrained", SHIPPED, "starts from a network that knows people on "
+                                                   "photographs; it comes with the project")]
+    elif machine.gpu:
+        own = [Choice("model.name", GPU_BACKBONE, "50 layers, which a GPU trains in hours"),
+               Choice("model.pretrained", bool(weights), "starts from weights that know photographs "
+                      "(ImageNet)" if weights else NOTHING)]
+    else:
+        own = [Choice("model.name", "resnet18", "18 layers, the least there are, for a processor"),
+               Choice("model.width", 0.375, "a part of its channels, so that a processor trains it "
+                                            "in minutes"),
+               Choice("model.pretrained", False, NOTHING)]
+    return [Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share"),
+            *own, Choice("model.num_joints", joints, "joints of the skeleton")]
 
 
 def _codec(facts: Facts, size: tuple[int, int]) -> list[Choice]:
@@ -145,14 +146,18 @@ def _augment(facts: Facts) -> list[Choice]:
            Choice("augment.contrast", 0.3, "the same")] if facts.persons < FEW else [])]
 
 
-def _optim(facts: Facts, batch: int, steps: int, epochs: int, pretrained: bool) -> list[Choice]:
-    rate = RATE["pretrained" if pretrained else "new"] * math.sqrt(batch / 16)
+def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> list[Choice]:
+    rate = RATE["pretrained" if weights else "new"] * math.sqrt(batch / 16)
+    knows_joints = weights == SHIPPED and facts.skeleton.name == "coco"
     fine = [
-        Choice("optim.freeze_epochs", max(1, epochs // 20),
-               "epochs in which the pretrained part stands still while the new one finds its feet"),
-        Choice("optim.backbone_lr", 0.3, "then it learns at a part of the rate"),
+        *([] if knows_joints else [Choice(
+            "optim.freeze_epochs", max(1, epochs // 20),
+            "epochs in which the pretrained part stands still while the new one finds its feet")]),
+        *([Choice("optim.freeze_stages", 1, "edges and textures stay as they are, which saves a "
+                                            "third of the time")] if weights == SHIPPED else []),
+        Choice("optim.backbone_lr", 0.3, "the pretrained part learns at a part of the rate"),
         Choice("optim.patience", EVALUATIONS // 2,
-               "ends after so many evaluations without a better AP")] if pretrained else []
+               "ends after so many evaluations without a better AP")] if weights else []
     return [
         Choice("optim.optimizer", "adamw", "forgives rates that are not quite right"),
         Choice("optim.lr", float(f"{rate:.2g}"), f"learning rate for batches of {batch}"),

@@ -6,6 +6,8 @@ from torchvision.models import get_model_weights
 
 from datasets.workers import cores
 from nets.files.torchvision_weights import published_state
+from nets.zoo.published import PUBLISHED
+from nets.zoo.weights_by_name import place_of
 from processors.runtime.torch_errors import machine_memory
 from utils.errors import UserError
 from utils.log import log
@@ -32,12 +34,28 @@ def this_machine() -> Machine:
     return Machine("", machine_memory() / 1e9, cores())
 
 
+GPU_BACKBONE = "resnet50"
+SHIPPED = "simplepose/r18_160x128"      # people on photographs, by ResNet-18 to layer3 and DUC
+
+
+def weights_for(machine: Machine) -> str:
+    """What training starts from: "imagenet", the name of the small network that comes along, or
+    "" for nothing. A processor gets the small one, which has seen people and is half as large."""
+    if machine.gpu and imagenet_can_be_had(GPU_BACKBONE):
+        return "imagenet"
+    if place_of(PUBLISHED[SHIPPED]).is_file():
+        return SHIPPED
+    log.warning("training starts from nothing, of which few pictures make little: %s is not with "
+                "this project", place_of(PUBLISHED[SHIPPED]))
+    return ""
+
+
 def imagenet_can_be_had(name: str) -> bool:
     """Whether torchvision's ImageNet weights are in torch's cache, downloading them if need be."""
     try:
         published_state(get_model_weights(name)["IMAGENET1K_V1"],
                         f"ImageNet's weights of {name}", "be content with less")
     except (UserError, OSError) as error:
-        log.warning("training starts from nothing, of which few pictures make little: %s", error)
+        log.warning("training does not start from ImageNet's weights: %s", error)
         return False
     return True

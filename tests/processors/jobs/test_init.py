@@ -10,6 +10,7 @@ import main
 from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton
 from processors.jobs import init
+from processors.proposal import machine
 from processors.proposal.machine import Machine
 from tests.processors.jobs.label_files import KINDS, written
 
@@ -18,15 +19,14 @@ PAIRS = {"animals": [(1, 2), (3, 4)], "cards": [(0, 1), (2, 3)], "faces": [(0, 1
          "tall": [(1, 2)], "wide": [], "tiny": []}
 ROTATIONS = {"animals": 90, "cards": 90, "upside down": 90, "one joint": 40}
 UNMIRRORED = {"hands", "tiny"}      # go round one way, or are too few to tell
-SHORT = ["optim.epochs=1", "optim.warmup_epochs=0", "data.num_workers=0", "model.width=0.0625",
+SHORT = ["optim.epochs=1", "optim.warmup_epochs=0", "optim.freeze_epochs=0", "data.num_workers=0",
          "data.debug=6"]
 
 
 @pytest.fixture(autouse=True)
-def machine(monkeypatch):
-    """Two cores, without a network to get weights by."""
+def two_cores(monkeypatch):
+    """Two cores."""
     monkeypatch.setattr(init, "this_machine", lambda: Machine("", 16, 2))
-    monkeypatch.setattr(init, "imagenet_can_be_had", lambda name: False)
 
 
 def made(folder, source, *words) -> int:
@@ -99,12 +99,28 @@ def test_known_joints_have_their_own_sigmas_and_others_are_said(tmp_path):
 
 def test_pretrained_weights_are_frozen_at_first_and_a_gpu_makes_more_of_it(tmp_path, monkeypatch):
     monkeypatch.setattr(init, "this_machine", lambda: Machine("H200", 140, 16))
-    monkeypatch.setattr(init, "imagenet_can_be_had", lambda name: name == "resnet50")
+    monkeypatch.setattr(machine, "imagenet_can_be_had", lambda name: name == "resnet50")
     assert made(tmp_path, written(KINDS["people"], tmp_path)) == 0
     config = load_config(tmp_path / "my.yaml")
     assert (config.model.name, config.model.pretrained, config.model.width) == ("resnet50", True, 1)
     assert config.gpus == (0,) and config.codec.input_size == (64, 160)     # people are small
     assert config.optim.freeze_epochs and config.optim.backbone_lr < 1 and config.optim.patience
+
+
+def test_without_a_network_it_starts_from_the_weights_that_come_along(tmp_path, monkeypatch, capsys):
+    """Also on a GPU; and from nothing where somebody has removed them, which is said."""
+    monkeypatch.setattr(machine, "imagenet_can_be_had", lambda name: False)
+    source = written(KINDS["people"], tmp_path)
+    for number, device in enumerate(("", "H200")):
+        monkeypatch.setattr(init, "this_machine", lambda device=device: Machine(device, 16, 2))
+        assert main.main(["init", str(source), "--out", str(tmp_path / f"{number}.yaml")]) == 0
+        model = load_config(tmp_path / f"{number}.yaml").model
+        assert (model.pretrained, model.level, model.name) == (machine.SHIPPED, -2, "resnet18")
+    monkeypatch.setattr(machine, "place_of", lambda row: tmp_path / "nowhere.pth")
+    assert main.main(["init", str(source), "--out", str(tmp_path / "2.yaml")]) == 0
+    assert load_config(tmp_path / "2.yaml").model.pretrained is False
+    said = capsys.readouterr()
+    assert "training starts from nothing" in said.out + said.err
 
 
 def test_what_is_there_is_not_replaced(tmp_path, capsys):

@@ -10,30 +10,30 @@ from configs.loader import with_overrides
 from configs.schema import Config
 from configs.strict_yaml import parse_yaml
 from datasets.annotations.skeleton import load_skeleton
+from nets import build_net
 from processors.proposal.choices import choices, input_size
 from processors.proposal.facts import Facts, turned
-from processors.proposal.machine import Machine
+from processors.proposal.machine import SHIPPED, Machine
 from processors.proposal.yaml_text import yaml_text
 
 FACTS = Facts(load_skeleton("coco"), 200, 30, 100, 0.5, 150.0, 20.0, True)
 CPU, GPU = Machine("", 16, 4), Machine("A100", 40, 16)
 
 
-def config_of(facts, machine=CPU, pretrained=False) -> Config:
-    text = yaml_text([], choices(facts, machine, pretrained))
+def config_of(facts, machine=CPU, weights="") -> Config:
+    text = yaml_text([], choices(facts, machine, weights))
     return with_overrides(fill(Config(), parse_yaml(text), "here"), (), "here")
 
 
-@pytest.mark.parametrize("persons, machine, pretrained", [*product(
-    (1, 2, 12, 60, 5000, 150_000), (CPU, GPU, Machine("", 0.5, 1)), (False, True))])
-def test_any_labels_on_any_machine_make_settings_without_a_contradiction(persons, machine,
-                                                                         pretrained):
+@pytest.mark.parametrize("persons, machine, weights", [*product(
+    (1, 2, 12, 60, 5000, 150_000), (CPU, GPU, Machine("", 0.5, 1)), ("", "imagenet", SHIPPED))])
+def test_any_labels_on_any_machine_make_settings_without_a_contradiction(persons, machine, weights):
     for aspect, side, spread in ((0.01, 3.0, float("nan")), (1.0, 200.0, 0.0), (90.0, 3e3, 180.0)):
         config = config_of(replace(FACTS, persons=persons, aspect=aspect, side=side, spread=spread),
-                           machine, pretrained)
+                           machine, weights)
         assert config.data.batch_size <= persons
         assert 64 <= min(config.codec.input_size) and max(config.codec.input_size) <= 576
-        assert bool(config.optim.patience) == pretrained
+        assert bool(config.optim.patience) == bool(weights)
 
 
 @pytest.mark.parametrize("aspect", [0.3, 0.5, 0.75, 1, 1.6, 3])
@@ -53,6 +53,18 @@ def test_steps_grow_with_the_square_root_of_people_and_memory_bounds_the_batch()
     assert steps(800) == pytest.approx(2 * steps(200), rel=0.1)
     assert config_of(FACTS, Machine("tiny", 1, 2)).data.batch_size < (
         config_of(FACTS, GPU).data.batch_size)
+
+
+@pytest.mark.parametrize("skeleton, frozen_at_first", [("coco", False), ("mpii", True)])
+def test_the_network_that_comes_along_is_taken_as_it_is(skeleton, frozen_at_first):
+    """Its head, too, where the joints are its own."""
+    skeleton = load_skeleton(skeleton)
+    found = config_of(replace(FACTS, skeleton=skeleton), weights=SHIPPED)
+    net = build_net(found.model, joint_names=skeleton.joint_names)
+    report = net.weights_report
+    assert not report.missed and not report.left
+    assert bool(report.new_joints) == frozen_at_first
+    assert bool(found.optim.freeze_epochs) == frozen_at_first
 
 
 @pytest.mark.parametrize("degrees", [5, 20, 35, 60])
