@@ -43,7 +43,7 @@ USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.syn
                                "utils.codecs"}
 USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
                                "datasets.doctor", "datasets.imports", "nets.files",
-                               "processors.runtime"}
+                               "nets.zoo", "processors.runtime"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
 USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "nets.zoo",

@@ -89,7 +89,6 @@ def epochs_of(facts: Facts, kind: str, steps: int) -> int:
 
 
 def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
-    joints = facts.skeleton.num_joints
     if weights == SHIPPED:
         own = [Choice("model.name", "resnet18", "18 layers, as those weights have"),
                Choice("model.level", -2, "without its last stage, as they are"),
@@ -97,15 +96,17 @@ def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
                                                    "photographs; it comes with the project")]
     elif machine.gpu:
         own = [Choice("model.name", GPU_BACKBONE, "50 layers, which a GPU trains in hours"),
-               Choice("model.pretrained", bool(weights), "starts from weights that know photographs "
-                      "(ImageNet)" if weights else NOTHING)]
+               Choice("model.pretrained", bool(weights),
+                      "starts from weights that know photographs (ImageNet)" if weights else
+                      NOTHING)]
     else:
         own = [Choice("model.name", "resnet18", "18 layers, the least there are, for a processor"),
                Choice("model.width", 0.375, "a part of its channels, so that a processor trains it "
                                             "in minutes"),
                Choice("model.pretrained", False, NOTHING)]
-    return [Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share"),
-            *own, Choice("model.num_joints", joints, "joints of the skeleton")]
+    kind = Choice("model.type", "pose_resnet_duc", "the network that quickstart and recipes share")
+    return [kind, *own, Choice("model.num_joints", facts.skeleton.num_joints,
+                               "joints of the skeleton")]
 
 
 def _codec(facts: Facts, size: tuple[int, int]) -> list[Choice]:

@@ -107,7 +107,7 @@ def test_pretrained_weights_are_frozen_at_first_and_a_gpu_makes_more_of_it(tmp_p
     assert config.optim.freeze_epochs and config.optim.backbone_lr < 1 and config.optim.patience
 
 
-def test_without_a_network_it_starts_from_the_weights_that_come_along(tmp_path, monkeypatch, capsys):
+def test_without_a_connection_it_starts_from_the_weights_at_hand(tmp_path, monkeypatch, capsys):
     """Also on a GPU; and from nothing where somebody has removed them, which is said."""
     monkeypatch.setattr(machine, "imagenet_can_be_had", lambda name: False)
     source = written(KINDS["people"], tmp_path)
