@@ -52,8 +52,16 @@ def network(request):
     return {"model.width": 1, **NETS[request.param]}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("way", WAYS)
+def kinds(others, quickest: str) -> list:
+    """Every network with every one of the others: slow for the quickest network, long for all."""
+    return [pytest.param(network, other, marks=pytest.mark.slow if network == quickest else
+                         pytest.mark.long) for network in NETS for other in others]
+
+
+@pytest.mark.parametrize("network, way", [
+    *kinds(["fp16"], quickest="vit simple"),
+    *[pytest.param(network, way, marks=pytest.mark.slow) for network in NETS
+      for way in WAYS if way != "fp16"]], indirect=["network"])
 def test_a_run_with(tiny, tmp_path, network, way):
     processor = tiny(net=None, **network, **WAYS[way])
     before = {name: value.clone() for name, value in processor.net.state_dict().items()}
@@ -107,8 +115,10 @@ def test_the_pixels_of_timms_weights_are_kept(tiny, tmp_path, capsys):
     assert "input_format was" not in said.out + said.err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("decode", [False, True])
+@pytest.mark.parametrize("network, decode", [
+    *kinds([False], quickest="vit simple"),
+    *[pytest.param(network, True, marks=pytest.mark.slow) for network in NETS]],
+    indirect=["network"])
 def test_it_is_exported(tiny, tmp_path, network, decode):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
@@ -120,6 +130,7 @@ def test_it_is_exported(tiny, tmp_path, network, decode):
     assert len(PosePredictor(tmp_path / "net.onnx", device="cpu")(image, [[5, 5, 60, 80]])) == 1
 
 
-@pytest.mark.slow
-def test_it_is_compiled(tiny, network):
-    assert np.isfinite(tiny(net=None, **network, **{"optim.compile": True}).run()["AP"])
+@pytest.mark.parametrize("network, compile", kinds([True], quickest="vit simple"),
+                         indirect=["network"])
+def test_it_is_compiled(tiny, network, compile):
+    assert np.isfinite(tiny(net=None, **network, **{"optim.compile": compile}).run()["AP"])
