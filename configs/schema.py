@@ -220,8 +220,9 @@ SCORES = {      # by the metric of val.metrics that gives them
     "pck": ("PCK@0.05", "PCK@0.1", "PCK@0.2"),
     "pck_torso": ("torso PCK@0.05", "torso PCK@0.1", "torso PCK@0.2"),
     "pckh": ("PCKh@0.5", "PCKh@0.1"), "epe": ("EPE",), "nme": ("NME",), "auc": ("AUC",),
-    "crowdpose": ("AP easy", "AP medium", "AP hard")}
-Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose"]
+    "crowdpose": ("AP easy", "AP medium", "AP hard"),
+    "wholebody": ("body AP", "foot AP", "face AP", "lefthand AP", "righthand AP", "wholebody AP")}
+Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose", "wholebody"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +257,7 @@ class ValConfig:
                 "give the same to the last digit")
     metrics: tuple[Metric, ...] = setting(
         ("coco",), "coco, whose ten numbers are there always, and pck, pck_torso, pckh, epe, nme, "
-                   "auc, crowdpose (processors/evaluation/joint_metrics.py)")
+                   "auc, crowdpose, wholebody (processors/evaluation/joint_metrics.py)")
     best: str = setting("AP", "the number by which the best epoch is chosen, one of val.metrics",
                         choices=[score for scores in SCORES.values() for score in scores])
 

@@ -106,7 +106,7 @@ class PosePredictor:
             np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
             self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours,
-            line_width)
+            line_width, [*self.skeleton.parts.values()])
 
     def _pixels(self, image: Image) -> np.ndarray:
         bits = self.model.config.data.bits

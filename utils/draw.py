@@ -11,6 +11,7 @@ from utils.errors import UserError
 COLOURS = {"left": (255, 150, 20), "right": (40, 150, 255), "middle": (240, 240, 240)}
 OUTLINE = (20, 20, 20)
 SUBPIXEL = 4            # binary places of the coordinates OpenCV draws at
+FINE, FINEST = 0.15, 0.6        # width of lines as a part of the gaps between joints; pixels
 FARTHEST = 1e6          # pixels; joints beyond it are not drawn, their coordinates would overflow
 CAPTION_HEIGHT = 20     # pixels
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -20,14 +21,16 @@ def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
                 limbs: Sequence[tuple[int, int]], joint_names: Sequence[str] = (),
                 threshold: float = 0.2,
                 limb_colours: Sequence[tuple[int, int, int] | None] = (),
-                line_width: float = 0.0) -> np.ndarray:
+                line_width: float = 0.0, parts: Sequence[Sequence[int]] = ()) -> np.ndarray:
     """Draw skeletons on a copy of `image` (H, W, 3) uint8, RGB.
 
     keypoints (N, K, 2): image pixels. scores (N, K): joints below `threshold`, and those that are
     not finite, are left out together with their limbs. limbs: pairs of joint indices.
     joint_names: K names; "left_" and "right_" give the colours of the sides. limb_colours: an RGB
     colour for each limb, None where the sides give it. line_width: pixels; 0: lines and dots
-    follow the size of each person. N = 0 gives a plain copy.
+    follow the size of each person. parts: joints that lie close together, such as those of a
+    hand, which are drawn as much finer as they need; a joint of several counts to the first.
+    N = 0 gives a plain copy.
     """
     canvas = np.ascontiguousarray(image).copy()
     sides = [_side(name) for name in joint_names] or ["middle"] * np.shape(keypoints)[-2]
@@ -39,7 +42,8 @@ def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
         if drawn.any():
             lines = [(a, b, colour) for (a, b), colour in zip(limbs, colours, strict=True)
                      if drawn[a] and drawn[b]]
-            _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides, line_width)
+            _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides,
+                         _widths(points, drawn, line_width, parts))
     return canvas
 
 
@@ -48,21 +52,37 @@ def _side(name: str) -> str:
     return side if side in COLOURS else "middle"
 
 
+def _widths(points: np.ndarray, drawn: np.ndarray, line_width: float,
+            parts: Sequence[Sequence[int]]) -> np.ndarray:
+    """(K,) pixels: how wide the lines at each joint of a person are."""
+    size = max(np.ptp(points[drawn], axis=0).max(), 30.0)
+    width = max(1, round(line_width or size / 110))
+    widths = np.full(len(points), float(width))
+    for part in reversed(parts):
+        joints = [joint for joint in part if drawn[joint]]
+        if joints:
+            gap = np.ptp(points[joints], axis=0).max() / len(joints) ** 0.5
+            widths[joints] = np.clip(gap * FINE, FINEST, width)
+    return widths
+
+
 def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
                  lines: list[tuple[int, int, tuple]], sides: list[str],
-                 line_width: float) -> None:
+                 widths: np.ndarray) -> None:
     """Outlines first, so that they surround the whole figure and do not cut it up."""
-    size = max(np.ptp(points[joints], axis=0).max(), 30.0)
-    width = max(1, round(line_width or size / 110))
-    radius, rim = 0.75 * width + 0.8, max(1.0, 0.35 * width)
+    coarse = widths >= widths.max()
+    radii = np.where(coarse, 0.75 * widths + 0.8, 1.2 * widths)
+    rims = np.where(coarse, np.maximum(1.0, 0.35 * widths), FINEST)
     for outline in (True, False):
         for a, b, colour in lines:
+            finer = a if widths[a] < widths[b] else b
             cv2.line(canvas, _fixed(points[a]), _fixed(points[b]), OUTLINE if outline else colour,
-                     round(width + 2 * rim) if outline else width, cv2.LINE_AA, SUBPIXEL)
+                     round(max(1.0, widths[finer]) + 2 * rims[finer] * outline), cv2.LINE_AA,
+                     SUBPIXEL)
         for joint in joints:
             lighter = tuple((value + 255) // 2 for value in COLOURS[sides[joint]])
             cv2.circle(canvas, _fixed(points[joint]),
-                       round((radius + rim if outline else radius) * 2**SUBPIXEL),
+                       round((radii[joint] + rims[joint] * outline) * 2**SUBPIXEL),
                        OUTLINE if outline else lighter, -1, cv2.LINE_AA, SUBPIXEL)
 
 

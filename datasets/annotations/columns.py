@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from datasets.annotations.coco_file import CocoFile, refuse_row
+from datasets.annotations.part_fields import joint_fields
 from utils.errors import UserError
 from utils.shown import counted, shown
 
@@ -207,6 +208,21 @@ class Rows:
         fits = (found.counts == width) | (optional & (found.counts == 0))
         self.refuse(~fits, lambda row: _misfit(row, field, width, meaning))
         return found.table
+
+    def joints(self, num_joints: int, meaning: str, optional: bool = False) -> np.ndarray:
+        """The joints of all rows, (N, K, 3) float64 x, y and v, in whatever fields they stand.
+        optional: NaN for rows without any."""
+        table = np.empty((len(self.rows), num_joints, 3))
+        fields, first = joint_fields(self.rows, num_joints), 0
+        for name, count in fields.items():
+            found = self.numbers(name, 3 * count, meaning, optional)
+            table[:, first:first + count] = found.reshape(-1, count, 3)
+            first += count
+        there = np.stack([self.given(name) for name in fields], axis=1)
+        some = np.logical_or.reduce(there, axis=1) & ~np.logical_and.reduce(there, axis=1)
+        self.refuse(some, lambda row: "has no " + next(
+            name for name in fields if row.get(name) in (None, [])))
+        return table
 
     def given(self, field: str) -> np.ndarray:
         """(N,) bool: whether a row says anything in a field."""

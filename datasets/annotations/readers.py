@@ -28,7 +28,8 @@ LARGEST = 1e9           # pixels; a box with larger numbers would overflow on it
 @gc_paused()
 def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
                  key: str = "data.train_ann_path", category: str | int = "") -> PersonTable:
-    """The annotated persons of a COCO keypoints file; see `category_ids` for who is one.
+    """The annotated persons of a COCO keypoints file, or one of COCO-WholeBody; see
+    `category_ids` for who is one.
 
     Left out: crowds, persons without labelled joints or with an area that is not above 0, boxes
     without size, not finite or outside their image. A joint is labelled if its v is above 0; what
@@ -46,8 +47,7 @@ def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
     image_rows = images.rows_of(rows.image_ids())
     rows.leave_out(image_rows < 0, "persons in images that the file does not list left out")
     meaning = f"three for each joint of the skeleton {skeleton.name} (data.skeleton)"
-    joints = rows.numbers("keypoints", 3 * skeleton.num_joints, meaning)
-    joints = joints.reshape(-1, skeleton.num_joints, 3)
+    joints = rows.joints(skeleton.num_joints, meaning)
     sizes = np.array([*images.sizes, (0, 0)])[image_rows]       # the last one is nobody's
     labelled = (joints[..., 2] > 0) & rows.used[:, None]
     near = labelled & _near(joints[..., :2], sizes)

@@ -3,9 +3,10 @@
 A skeleton is a YAML file; configs/skeletons/coco.yaml shows all there is to say, and
 `joints: [nose, tail]` is all that must be said.
 """
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +19,13 @@ from utils.shown import is_plain, most_like, shortened, shown
 from utils.user_path import user_path
 
 SKELETON_DIR = ROOT / "configs" / "skeletons"
-KEYS = ("name", "joints", "flip_pairs", "limbs")
+KEYS = ("name", "joints", "flip_pairs", "limbs", "parts")
 BODIES = ("upper", "lower", "neither")
 MOST_LIMBS = 10 * MOST_JOINTS
 LONGEST_NAME = 100          # characters of a joint's name
 LARGEST = 1000              # of sigmas and weights
+MOST_PARTS = 50
+PART_NAME = re.compile("[A-Za-z][A-Za-z0-9_]{0,39}")    # begins the names of its scores
 DEFAULT_SIGMA = 0.067       # of a joint without one: the mean of COCO's seventeen
 
 
@@ -39,6 +42,7 @@ class Skeleton:
     limbs: tuple[tuple[int, int], ...]          # lines to draw
     limb_colours: tuple[tuple[int, int, int] | None, ...] = ()  # RGB, None: as the sides say
     guessed_sigmas: tuple[str, ...] = ()        # joints whose sigma is only DEFAULT_SIGMA
+    parts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)      # joints of each, rising
 
     @property
     def num_joints(self) -> int:
@@ -80,7 +84,7 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
     """The Skeleton of a YAML's content. where: for messages. name: if `raw` says none."""
     if not isinstance(raw, dict) or not isinstance(raw.get("joints"), list) or not raw["joints"]:
         raise UserError(f"{where}: a skeleton needs a list of joints, and may have the keys "
-                         f"name, flip_pairs and limbs")
+                         f"name, flip_pairs, limbs and parts")
 
     def fail(key: str, entry: Any, what: str) -> NoReturn:
         raise UserError(f"{where}: {key} has the entry {shown(entry)}; {what}")
@@ -113,7 +117,8 @@ def skeleton_from_dict(raw: Any, where: str | Path, name: str = "skeleton") -> S
         flip_pairs=_flip_pairs(_entries(raw, "flip_pairs", fail), places, fail),
         limbs=tuple(_pair("limbs", limb[:2], places, fail) for limb in limbs),
         limb_colours=tuple(_colour(limb, fail) for limb in limbs),
-        guessed_sigmas=tuple(name for name, sigma, _, _ in joints if sigma is None))
+        guessed_sigmas=tuple(name for name, sigma, _, _ in joints if sigma is None),
+        parts=_parts(raw.get("parts"), places, fail))
 
 
 def skeleton_to_dict(skeleton: Skeleton) -> dict[str, Any]:
@@ -128,8 +133,10 @@ def skeleton_to_dict(skeleton: Skeleton) -> dict[str, Any]:
     colours = skeleton.limb_colours or (None,) * len(skeleton.limbs)
     limbs = [[names[a], names[b], *([list(colour)] if colour else [])]
              for (a, b), colour in zip(skeleton.limbs, colours, strict=True)]
+    parts = {part: [names[i] for i in rows] for part, rows in skeleton.parts.items()}
     return {"name": skeleton.name, "joints": joints, "limbs": limbs,
-            "flip_pairs": [[names[a], names[b]] for a, b in skeleton.flip_pairs]}
+            "flip_pairs": [[names[a], names[b]] for a, b in skeleton.flip_pairs],
+            **({"parts": parts} if parts else {})}      # which version 0.1.0 does not know
 
 
 def _joint(entry: Any, fail: Callable) -> tuple[str, float | None, float, str]:
@@ -179,15 +186,19 @@ def _entries(raw: dict[str, Any], key: str, fail: Callable) -> list[list]:
 def _pair(key: str, pair: list, places: Mapping[str, int], fail: Callable) -> tuple[int, int]:
     if not all(map(_is_name, pair)):
         fail(key, pair, "each entry is two names out of joints")
-    one, other = map(str, pair)
-    for name in (one, other):
-        if name not in places:
-            near = most_like(name, places)
-            fail(key, pair, f"{name} is none of the joints" + (
-                f"; did you mean {near[0]}?" if near else f" {shortened(', '.join(places))}"))
+    one, other = (_place(key, pair, name, places, fail) for name in pair)
     if one == other:
         fail(key, pair, "each entry is two different joints")
-    return places[one], places[other]
+    return one, other
+
+
+def _place(key: str, entry: list, name: Any, places: Mapping[str, int], fail: Callable) -> int:
+    """The index of a joint in an entry, by its name."""
+    if str(name) not in places:
+        near = most_like(str(name), places)
+        fail(key, entry, f"{shortened(str(name))} is none of the joints" + (
+            f"; did you mean {near[0]}?" if near else f" {shortened(', '.join(places))}"))
+    return places[str(name)]
 
 
 def _flip_pairs(entries: list[list], places: Mapping[str, int], fail: Callable,
@@ -207,6 +218,39 @@ def _flip_pairs(entries: list[list], places: Mapping[str, int], fail: Callable,
     return tuple(pairs)
 
 
+def _parts(parts: Any, places: Mapping[str, int], fail: Callable) -> dict[str, tuple[int, ...]]:
+    """The joints of each part: names, and pairs of names for all joints from one to the other."""
+    parts = {} if parts is None else parts
+    if not isinstance(parts, dict) or len(parts) > MOST_PARTS:
+        fail("parts", parts, f"write at most {MOST_PARTS} names of parts, and the joints of each")
+    found = {}
+    for part, entries in parts.items():
+        if not (isinstance(part, str) and PART_NAME.fullmatch(part)):
+            fail("parts", part, "the name of a part is a word of at most 40 letters a to z, digits "
+                                "and _")
+        if not isinstance(entries, list) or not 0 < len(entries) <= MOST_JOINTS:
+            fail("parts", {part: entries}, "write the list of its joints, [first, last] in it for "
+                                           "all from one to another")
+        found[part] = tuple(sorted({row for entry in entries
+                                    for row in _run(part, entry, places, fail)}))
+    return found
+
+
+def _run(part: str, entry: Any, places: Mapping[str, int], fail: Callable) -> range:
+    """The joints of an entry of a part."""
+    if not isinstance(entry, list):
+        if not _is_name(entry):
+            fail("parts", {part: entry}, "each entry is a joint, or [first, last]")
+        first = last = _place("parts", [entry], entry, places, fail)
+    elif len(entry) != 2:
+        fail("parts", entry, "a run of joints is [first, last]")
+    else:
+        first, last = _pair("parts", entry, places, fail)
+    if first > last:
+        fail("parts", entry, "the first joint stands behind the last one")
+    return range(first, last + 1)
+
+
 def _colour(limb: list, fail: Callable) -> tuple[int, int, int] | None:
     if len(limb) == 2:
         return None
@@ -220,7 +264,8 @@ def _colour(limb: list, fail: Callable) -> tuple[int, int, int] | None:
 
 def published_joints() -> dict[int, tuple[str, ...]]:
     """The joint names of published checkpoints by their number, which is all they tell of it."""
-    skeletons = [load_skeleton(name) for name in ("coco", "mpii", "crowdpose", "halpe26")]
+    skeletons = [load_skeleton(name) for name in ("coco", "mpii", "crowdpose", "halpe26",
+                                                       "coco_wholebody")]
     return {skeleton.num_joints: skeleton.joint_names for skeleton in skeletons}
 
 

@@ -60,11 +60,13 @@ def joint_count(labels: RawLabels) -> Iterator[Finding]:
     wrong = (labels.lengths != 3 * joints) & ~labels.crowd
     if wrong.any():
         found = Counter(labels.lengths[wrong].tolist()).most_common(1)[0][0]
-        has = "no keypoints" if found < 0 else f"{counted(found, 'number')} in keypoints"
+        fields = ", ".join(labels.fields)
+        has = (f"no {' or no '.join(labels.fields)}" if found < 0 else
+               f"{counted(found, 'number')} in {fields}")
         longer = ("; `import --from coco` takes joints out of longer lists"
                   if found > 3 * joints else "")
         yield labels.finding(f"{wrong.sum()} of {len(wrong)} annotations without the {3 * joints} "
-                             f"numbers in keypoints that the {joints} joints of the skeleton "
+                             f"numbers in {fields} that the {joints} joints of the skeleton "
                              f"{labels.part.skeleton.name} need, most of them with {has}",
                              "training stops at them: set data.skeleton to the skeleton of the "
                              f"file, or correct the annotations{longer}", wrong)
@@ -152,7 +154,8 @@ def areas(labels: RawLabels) -> Iterator[Finding]:
 
 def num_keypoints(labels: RawLabels) -> Iterator[Finding]:
     """num_keypoints that is not the number of labelled joints."""
-    counted = (labels.keypoints[..., 2] > 0).sum(axis=1)
+    first = next(iter(labels.fields.values()))      # of COCO-WholeBody the body alone is meant
+    counted = (labels.keypoints[:, :first, 2] > 0).sum(axis=1)
     wrong = ~labels.crowd & ~np.isnan(labels.stated) & (labels.stated != counted)
     wrong &= labels.lengths == 3 * labels.part.skeleton.num_joints
     if wrong.any():

@@ -3,7 +3,7 @@
 Training looks at the same columns by datasets/annotations/readers.py, which stops at the first
 broken row; this is what the doctor looks by, so it goes on and counts.
 """
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import LISTS, CocoFile, read_coco
 from datasets.annotations.columns import ImageColumns, are_parts, image_columns, numbers
+from datasets.annotations.part_fields import joint_fields
 from datasets.annotations.readers import LARGEST
 from datasets.doctor.finding import Finding, examples_of, is_serious
 from utils.errors import UserError
@@ -42,6 +43,7 @@ class RawLabels:
     crowd: np.ndarray           # (N,) bool
     keypoints: np.ndarray       # (N, K, 3) float64 x, y, v; zeros where missing
     lengths: np.ndarray         # (N,) int64, how many numbers `keypoints` has; -1: none
+    fields: Mapping[str, int]   # of the file, in which the joints stand, and how many in each
 
     @cached_property
     def labelled(self) -> np.ndarray:
@@ -133,10 +135,8 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
     areas = numbers(rows, "area", 1).table[:, 0]
     given = np.array([row.get("area") not in (None, []) for row in rows], bool)
     joints = part.skeleton.num_joints
-    keypoints = numbers(rows, "keypoints", 3 * joints)
-    lengths = np.array([len(row["keypoints"]) if count < 0 and type(row.get("keypoints")) is list
-                        else count for row, count in zip(rows, keypoints.counts, strict=True)],
-                       np.int64)        # a list with text in it has the length of a list
+    fields = joint_fields(rows, joints)
+    lengths, keypoints = _joints(rows, fields)
     return RawLabels(
         part=part, name=name, faults=tuple(faults), all_ids=everyone,
         file=file, category_ids=chosen, images=images,
@@ -148,8 +148,21 @@ def read_raw(part: AnnotatedSet, name: str, lists: Sequence[str] = LISTS) -> Raw
         areas=areas, odd_areas=given & ~np.isfinite(areas),
         stated=numbers(rows, "num_keypoints", 1).table[:, 0],
         crowd=np.array([bool(row.get("iscrowd")) for row in rows], bool), lengths=lengths,
-        keypoints=np.where(lengths[:, None] == 3 * joints, keypoints.table, 0).reshape(
-            -1, joints, 3))
+        keypoints=np.where(lengths[:, None, None] == 3 * joints, keypoints, 0), fields=fields)
+
+
+def _joints(rows: list[dict], fields: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """How many numbers each row has in these fields, -1: none in one of them, and the joints,
+    (N, K, 3)."""
+    lengths, tables = [], []
+    for field, joints in fields.items():
+        found = numbers(rows, field, 3 * joints)
+        lengths.append([len(row[field]) if count < 0 and type(row.get(field)) is list else count
+                        for row, count in zip(rows, found.counts.tolist(), strict=True)])
+        tables.append(found.table)      # a list with text in it has the length of a list
+    counts = np.array(lengths, np.int64)
+    return (np.where((counts < 0).any(axis=0), -1, counts.sum(axis=0)),
+            np.concatenate(tables, axis=1).reshape(len(rows), -1, 3))
 
 
 def _sane(table: np.ndarray, largest: float) -> np.ndarray:

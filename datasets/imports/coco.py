@@ -15,6 +15,7 @@ import numpy as np
 
 from datasets.annotations.coco_file import CocoFile, read_coco
 from datasets.annotations.columns import are_parts
+from datasets.annotations.part_fields import has_parts, part_names
 from datasets.annotations.skeleton import Skeleton, load_skeleton
 from datasets.imports.joint_places import joint_places
 from datasets.imports.write_coco import (
@@ -32,9 +33,7 @@ from utils.files import files_below
 
 LARGEST = 1e12      # pixels squared
 ROBOFLOW = "_annotations.coco.json"     # in the folder of each split
-HANDS = {"lefthand": "left", "righthand": "right"}      # COCO-WholeBody's names of them
-FEET = ("left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe",
-        "right_heel")
+HANDS = ("lefthand", "righthand")       # COCO-WholeBody's names of them
 
 
 @dataclass(frozen=True)
@@ -116,13 +115,8 @@ def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
     hand_names = load_skeleton("hand21").joint_names
     is_hand = skeleton.joint_names == hand_names
     kinds = kinds_of(content, "" if is_hand and notes.wanted in HANDS else notes.wanted)
-    parts = {"foot_kpts": FEET, "face_kpts": tuple(f"face-{number}" for number in range(68))} | {
-        f"{hand}_kpts": (f"{side}_hand_root", *(f"{side}_{name}" for name in hand_names[1:]))
-        for hand, side in HANDS.items()}
-    has_parts = any(isinstance(row, dict) and parts.keys() & row.keys()
-                    for row in content.annotations)
-    return _File(content, kinds, skeleton, notes, parts if has_parts else {},
-                 has_parts and is_hand)
+    parts = part_names() if has_parts(content.annotations) else {}
+    return _File(content, kinds, skeleton, notes, parts, bool(parts) and is_hand)
 
 
 def _images(file: _File, root: Path, below: Path) -> Iterator[ImportedImage]:

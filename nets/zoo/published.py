@@ -3,11 +3,12 @@
 mmpose's rows are of its model index (open-mmlab/mmpose, commit 759b39c): AP is its authors', and
 eight hex digits in the name of a file, before its date, are the beginning of its sha256. Left out
 is what no network here can load: mmpose's SE-ResNets (another SE), UDP by regression, the net of 19
-joints (aic "combine"); and ResNet-101 at 384x288, whose entry has the address of another file.
+joints (aic "combine"); and ResNet-101 at 384x288, whose entry has the address of another file. Of
+whole-body networks only HRNet and RTMPose are here.
 """
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from configs.loader import config_from_dict
@@ -16,6 +17,7 @@ from configs.schema import Config
 Settings = Mapping[str, Any]
 SHA256 = re.compile(r"-([0-9a-f]{8})(_\d{8})?\.pth$")     # its beginning, in a file's name
 PROTOCOL = "COCO val2017, boxes of person AP 56.4, flip test"
+WHOLE_PROTOCOL = "COCO-WholeBody 1.0 val, boxes of person AP 56.4, flip test (wholebody AP)"
 BOXES = "COCO val2017, boxes of all classes"
 RULES = {"flip_test": True, "score_rule": "hrnet", "joint_score": 0.2, "nms": "oks",
          "nms_threshold": 0.9}
@@ -188,6 +190,23 @@ VITPOSES = (        # name behind mmpose/, AP, name of the model, head, file beh
      "large-simple_8xb64-210e_coco-256x192-3a7ee9e1_20230314.pth"),
     ("vitpose_h_simple", .789, "h", "simple",
      "huge-simple_8xb64-210e_coco-256x192-ffd48c05_20230314.pth"))
+WHOLE_BODY_NETS = (     # as HEATMAP_NETS, for 133 joints; the AP is that of the whole body
+    ("hrnet_w32_wholebody_256x192", .536, W32, PLAIN,
+     "hrnet_w32_coco_wholebody_256x192-853765cd_20200918.pth"),
+    ("hrnet_w32_wholebody_384x288", .586, W32, PLAIN | LARGE,
+     "hrnet_w32_coco_wholebody_384x288-78cacac3_20200922.pth"),
+    ("hrnet_w48_wholebody_256x192", .579, W48, PLAIN,
+     "hrnet_w48_coco_wholebody_256x192-643e18cb_20200922.pth"),
+    ("hrnet_w48_wholebody_384x288", .632, W48, PLAIN | LARGE,
+     "hrnet_w48_coco_wholebody_384x288-6e061c6a_20200922.pth"),
+    ("hrnet_w32_wholebody_dark_256x192", .582, W32, DARK,
+     "hrnet_w32_coco_wholebody_256x192_dark-469327ef_20200922.pth"),
+    ("hrnet_w48_wholebody_dark_384x288", .661, W48, DARK | LARGE,
+     "hrnet_w48_coco_wholebody_384x288_dark-f5726563_20200918.pth"))
+WHOLE_BODY_RTMPOSES = (     # as VECTOR_NETS
+    ("rtmpose_m_wholebody_256x192", .582, "m", RTMPOSE, "256x192-cd5e845c_20230123.pth"),
+    ("rtmpose_l_wholebody_256x192", .611, "l", RTMPOSE, "256x192-6f206314_20230124.pth"),
+    ("rtmpose_l_wholebody_384x288", .648, "l", RTMPOSE_LARGE, "384x288-eaeb96c8_20230125.pth"))
 TORCHVISION = (     # name behind torchvision/, AP, file behind the name, MB: as torchvision says
     ("fasterrcnn_resnet50_fpn_v2", .467, "_coco-dd69338a.pth", 167.1),
     ("fasterrcnn_mobilenet_v3_large_320_fpn", .228, "-907ea3f9.pth", 74.2),
@@ -201,6 +220,14 @@ def _mmpose(name: str, ap: float, file: str, source: str, model: Settings, codec
     return Published(name=f"mmpose/{name}", address=MMPOSE + file, ap=ap, protocol=PROTOCOL,
                      licence="Apache-2.0", terms=terms, source=source,
                      sections={"model": model, "codec": codec, "val": RULES})
+
+
+def _whole_body(name: str, ap: float, file: str, source: str, model: Settings, codec: Settings,
+                ) -> Published:
+    row = _mmpose(name, ap, file, source, {**model, "num_joints": 133}, codec)
+    return replace(row, protocol=WHOLE_PROTOCOL, sections={
+        **row.sections, "data": {"skeleton": "coco_wholebody"},
+        "val": {**RULES, "metrics": ["coco", "wholebody"], "best": "wholebody AP"}})
 
 
 ROWS = (
@@ -220,6 +247,11 @@ ROWS = (
               {"type": "pose_cspnext", "name": size}, UDP) for name, ap, size, file in CSPNEXTS),
     *(_mmpose(name, ap, f"v1/body_2d_keypoint/simcc/coco/simcc_res50_{file}", "mmpose", SIMCC_R50,
               codec) for name, ap, codec, file in SIMCC_RESNETS),
+    *(_whole_body(name, ap, f"top_down/hrnet/{file}", "mmpose", model, codec)
+      for name, ap, model, codec, file in WHOLE_BODY_NETS),
+    *(_whole_body(name, ap, f"{RTM}rtmpose-{size}_simcc-coco-wholebody_pt-aic-coco_270e-{file}",
+                  "rtmpose", {"type": "pose_cspnext", "name": size, "head": "rtmcc"}, codec)
+      for name, ap, size, codec, file in WHOLE_BODY_RTMPOSES),
     *(Published(name=f"torchvision/{name}", ap=ap, protocol=BOXES, megabytes=megabytes,
                 address=f"https://download.pytorch.org/models/{name}{end}",
                 licence="BSD-3-Clause",

@@ -41,9 +41,21 @@ class CocoMetrics:
     detections: int
     notes: tuple[str, ...]     # what was missing or left out, one sentence each
     by_joint: dict[str, np.ndarray] = field(default_factory=dict)   # (K,), joint_metrics.py
+    parts: tuple[str, ...] = ()     # which have ten numbers of their own in `values`, "foot AP"
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]
+
+    @property
+    def names_of_parts(self) -> list[str]:
+        """Of the numbers in `values` those of a part."""
+        return [f"{part} {name}" for part in self.parts for name in COCO_METRICS]
+
+    @property
+    def by_part(self) -> dict[str, list[float]]:
+        """The ten numbers of each part."""
+        return {part: [self.values[f"{part} {name}"] for name in COCO_METRICS]
+                for part in self.parts}
 
 
 def coco_metrics(ground_truth: GroundTruth | COCO | str | Path, results: Results | list[dict],
@@ -74,14 +86,21 @@ def coco_metrics(ground_truth: GroundTruth | COCO | str | Path, results: Results
 
 
 def table(metrics: CocoMetrics | dict[str, CocoMetrics]) -> str:
-    """All numbers, a line for each named evaluation; "-" where a number is undefined.
+    """All numbers, a line for each named evaluation and one for each part of the people; "-" where
+    a number is undefined.
 
-    Those of `val.metrics` follow below the ten.
+    Others of `val.metrics` follow below.
     """
     rows = {"": metrics} if isinstance(metrics, CocoMetrics) else metrics
-    more = [name for name in next(iter(rows.values())).values if name not in COCO_METRICS]
-    return "\n".join(line for names in filter(None, (COCO_METRICS, more)) for line in columns(
-        names, {title: [row[name] for name in names] for title, row in rows.items()}))
+    ten = {}
+    for title, row in rows.items():
+        ten[title] = [row[name] for name in COCO_METRICS]
+        ten |= {f"{title}, {part}".removeprefix(", "): numbers
+                for part, numbers in row.by_part.items()}
+    first = next(iter(rows.values()))
+    more = [name for name in first.values if name not in {*COCO_METRICS, *first.names_of_parts}]
+    others = {title: [row[name] for name in more] for title, row in rows.items()}
+    return "\n".join([*columns(COCO_METRICS, ten), *(columns(more, others) if more else ())])
 
 
 def columns(names: Sequence[str], rows: dict[str, list[float]]) -> list[str]:

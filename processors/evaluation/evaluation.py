@@ -16,7 +16,7 @@ from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
 from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
 from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
 from processors.evaluation.matched_people import match_by_oks, match_by_row
-from processors.evaluation.results_file import to_results, write_results
+from processors.evaluation.results_file import in_fields, to_results, write_results
 from processors.judging.arrays import Results
 from processors.models.inference import Decoding, concatenate, predict
 from processors.models.pose_model import build_codec, decoders_of
@@ -58,7 +58,7 @@ class Evaluation:
         if parallel.rank == 0:
             ensure_shared_memory([self.loader], parallel.local_size)
         self.ground_truth = self._ground_truth(file)
-        ensure_metrics(val.metrics, self.ground_truth, skeleton)
+        ensure_metrics(val.metrics, self.ground_truth, skeleton, val.best)
         self.results: list[dict] | None = None  # rows of the last file, process 0 only
         self.broken: set[Path] = set()      # images that cannot be used
 
@@ -114,7 +114,7 @@ class Evaluation:
             results = self.to_results(found)
             self.results = results.rows()
             try:
-                write_results(self.results, paths[name])
+                write_results(in_fields(self.results, self.ground_truth), paths[name])
             except OSError as error:
                 log.error("the results cannot be written, they are judged all the same: %s", error)
                 failure = error

@@ -2,7 +2,7 @@
 import contextlib
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from datasets.annotations.category import category_ids
 from datasets.annotations.coco_file import CocoFile, coco_content, read_coco
 from datasets.annotations.columns import Rows, whole_images
+from datasets.annotations.part_fields import joint_fields
 from processors.judging.arrays import TruthArrays
 from utils.json_file import gc_paused
 from utils.oks import AREA_OF_BOX
@@ -32,6 +33,7 @@ class GroundTruth:
     annotations: list[dict]
     category: int               # of all annotations; results are written with it
     not_there: tuple[int, int] = (0, 0)     # images asked for that the file has not, of how many
+    fields: tuple[str, ...] = ("keypoints",)    # in which the file has the joints
 
     def on(self, images: Iterable[int] | None = None,
            rows: Iterable[int] | None = None) -> "GroundTruth":
@@ -39,11 +41,11 @@ class GroundTruth:
         known = {image["id"] for image in self.images}
         wanted = known if images is None else {int(image) for image in images}
         kept = None if rows is None else set(rows)
-        return GroundTruth(
-            self.name, [row for row in self.images if row["id"] in wanted],
-            [row for row in self.annotations if row["image_id"] in wanted
-             and (kept is None or row["row"] in kept)],
-            self.category, (len(wanted - known), len(wanted)))
+        return replace(
+            self, images=[row for row in self.images if row["id"] in wanted],
+            annotations=[row for row in self.annotations if row["image_id"] in wanted
+                         and (kept is None or row["row"] in kept)],
+            not_there=(len(wanted - known), len(wanted)))
 
     @property
     def people(self) -> int:
@@ -94,8 +96,8 @@ class GroundTruth:
 @gc_paused()
 def read_ground_truth(source: CocoFile | COCO | str | Path, num_joints: int,
                       category: str | int = "") -> GroundTruth:
-    """Everybody of a COCO keypoints file or object. category: see `category_ids`; in a file
-    without categories everybody.
+    """Everybody of a COCO keypoints file or object, or one of COCO-WholeBody. category: see
+    `category_ids`; in a file without categories everybody.
 
     Raises FileNotFoundError or UserError for what cannot be judged, such as numbers that are
     none: pycocotools takes a NaN for a match.
@@ -109,8 +111,8 @@ def read_ground_truth(source: CocoFile | COCO | str | Path, num_joints: int,
     rows = Rows(file.name, file.annotations, ids, "annotation")
     image_ids, crowd = rows.image_ids(), rows.crowd()
     meaning = f"three for each of the skeleton's {num_joints} joints (data.skeleton)"
-    joints = rows.numbers("keypoints", 3 * num_joints, meaning, optional=True)
-    joints = joints.reshape(-1, num_joints, 3)
+    joints = rows.joints(num_joints, meaning, optional=True)
+    fields = tuple(joint_fields(rows.rows, num_joints))
     labelled = joints[..., 2] > 0
     rows.refuse_infinite(joints, "keypoints", labelled[..., None])
     joints[~np.isfinite(joints)] = 0        # of a joint that is not labelled nothing counts
@@ -124,18 +126,19 @@ def read_ground_truth(source: CocoFile | COCO | str | Path, num_joints: int,
     with np.errstate(over="ignore"):        # refused below
         areas = np.where(has_area, areas, AREA_OF_BOX * boxes[:, 2] * boxes[:, 3])
     rows.refuse_infinite(areas, "area")
+    stated = [row.get("num_keypoints") if len(fields) == 1 else None    # of the first field only
+              for row in rows.rows]
     people = [{"id": number + 1, "row": int(rows.places[number]), "image_id": image_ids[number],
                "category_id": ids[0] if ids else 1, "keypoints": joints[number].ravel().tolist(),
-               "num_keypoints": 0 if row.get("num_keypoints") == 0 else
-               int(labelled[number].sum()),
+               "num_keypoints": 0 if stated[number] == 0 else int(labelled[number].sum()),
                "bbox": boxes[number].tolist(), "area": float(areas[number]),
                "iscrowd": int(crowd[number]),
                HEAD_KEY: heads[number].tolist() if has_head[number] else None,
                "has_box": bool(has_box[number]), "has_area": bool(has_area[number]),
-               "ignored": bool(row.get("num_keypoints") == 0 and labelled[number].any()
+               "ignored": bool(stated[number] == 0 and labelled[number].any()
                                and not crowd[number])}
-              for number, row in enumerate(rows.rows)]
-    return GroundTruth(file.name, file.images, people, ids[0] if ids else 1)
+              for number in range(len(rows.rows))]
+    return GroundTruth(file.name, file.images, people, ids[0] if ids else 1, fields=fields)
 
 
 def as_ground_truth(source: GroundTruth | COCO | str | Path, num_joints: int,

@@ -1,9 +1,9 @@
 """The metrics beside COCO's that `val.metrics` can name.
 
-All but CrowdPose's AP look at joints of people and not at ranked poses: scores and false poses do
-not count. With ground-truth boxes a person is compared with what was predicted in the box of that
-annotation, before NMS; with detected ones as `match_by_oks` says. A person who was not found has
-no joint right in PCK and AUC, and is left out of EPE and NME.
+All but CrowdPose's AP and those of parts look at joints of people and not at ranked poses: scores
+and false poses do not count. With ground-truth boxes a person is compared with what was predicted
+in the box of that annotation, before NMS; with detected ones as `match_by_oks` says. A person who
+was not found has no joint right in PCK and AUC, and is left out of EPE and NME.
 """
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from configs.schema import SCORES
 from datasets.annotations.skeleton import Skeleton
-from processors.evaluation.coco_metrics import CocoMetrics, columns
+from processors.evaluation.coco_metrics import COCO_METRICS, CocoMetrics, columns
 from processors.evaluation.ground_truth import HEAD_KEY, GroundTruth
 from processors.evaluation.joint_error import (
     area_under_pck,
@@ -28,6 +29,7 @@ from processors.evaluation.joint_error import (
 from processors.evaluation.matched_people import MatchedPeople, labelled_people
 from processors.evaluation.results_file import usable_results
 from processors.judging.arrays import Results
+from processors.judging.part_numbers import part_numbers
 from processors.judging.ten_numbers import ten_numbers
 from utils.errors import UserError
 from utils.log import log
@@ -139,17 +141,35 @@ def crowdpose_ap(found: Evaluated) -> dict[str, Score]:
     return scores
 
 
+def whole_body(found: Evaluated) -> dict[str, Score]:
+    """COCO's ten numbers of each part of the skeleton, such as "foot AP"; see `part_numbers`."""
+    used, _ = usable_results(found.results, found.truth, found.skeleton.num_joints)
+    numbers = part_numbers(found.truth.arrays, used, found.skeleton.sigmas, found.skeleton.parts)
+    return {f"{part} {name}": Score(float(value), None) for part, ten in numbers.items()
+            for name, value in zip(COCO_METRICS, ten.stats, strict=True)}
+
+
 JOINT_METRICS: dict[str, Callable[[Evaluated], dict[str, Score]]] = {
     "pck": pck_of_box, "pck_torso": pck_of_torso, "pckh": pckh, "epe": end_point_error,
     "nme": normalised_error, "auc": pixel_auc, "crowdpose": crowdpose_ap,
+    "wholebody": whole_body,
     "coco": lambda found: {}}       # its ten numbers are there always
 
 
 # ---- what they need ------------------------------------------------------------------------------
 
-def ensure_metrics(names: Sequence[str], truth: GroundTruth, skeleton: Skeleton) -> None:
-    """Raise UserError, before a network runs, where a metric cannot be computed."""
+def ensure_metrics(names: Sequence[str], truth: GroundTruth, skeleton: Skeleton,
+                   best: str = "AP") -> None:
+    """Raise UserError, before a network runs, where a metric, or `best` of them, cannot be
+    computed."""
     people, where = labelled_people(truth.annotations), truth.name
+    if "wholebody" in names and not skeleton.parts:
+        raise UserError(f"val.metrics names wholebody, but the skeleton {skeleton.name} has no "
+                        f"parts: set data.skeleton to coco_wholebody, or give yours parts "
+                        f"(docs/wholebody.md)")
+    if best in SCORES["wholebody"] and best.split()[0] not in skeleton.parts:
+        raise UserError(f"val.best is {best}, but the skeleton {skeleton.name} has no such "
+                        f"part, only {', '.join(skeleton.parts)}")
     if "pck_torso" in names:
         missing = {joint for pair in TORSO for joint in pair} - set(skeleton.joint_names)
         if missing:
@@ -187,6 +207,7 @@ def with_metrics(coco: CocoMetrics, names: Sequence[str], found: Evaluated) -> C
     """`coco` with the numbers of the named metrics behind its ten."""
     scores = scores_of(names, found)
     return replace(coco, values=coco.values | {name: s.value for name, s in scores.items()},
+                   parts=tuple(found.skeleton.parts) if "wholebody" in names else (),
                    by_joint={name: s.joints for name, s in scores.items() if s.joints is not None})
 
 

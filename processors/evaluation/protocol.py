@@ -34,7 +34,10 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
         "NMS": nms,
         "judge": "arrays, equal to pycocotools" if val.judge == "auto" else val.judge,
     }
-    if set(val.metrics) - {"coco", "crowdpose"}:
+    if "wholebody" in val.metrics:
+        lines["parts"] = ("each with the score of the whole pose; medium and large by the box "
+                          "around the part body")
+    if set(val.metrics) - {"coco", "crowdpose", "wholebody"}:
         lines["joints"] = (
             "compared in each annotated box, before NMS" if val.ground_truth_boxes else
             f"compared in pairs of person and pose, by falling OKS down to {MATCH:g}")

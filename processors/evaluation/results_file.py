@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from configs.schema import ValConfig
+from datasets.annotations.part_fields import PART_FIELDS, joint_fields
 from processors.evaluation.ground_truth import GroundTruth
 from processors.judging.arrays import Results
 from processors.models.pose_ranking import Predictions, rank_poses
@@ -14,6 +15,9 @@ from utils.errors import UserError
 from utils.files import write_atomically
 from utils.outputs import marked_json
 
+# Scores of parts that rows may have beside that of the pose, as COCO-WholeBody has them
+PART_SCORES = {f"{part}_score": part for part in (
+    *(name.removesuffix("_kpts") for name in PART_FIELDS), "wholebody")}
 
 def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
                detected: bool = False, category_id: int = 1) -> Results:
@@ -36,6 +40,26 @@ def write_results(results: list[dict[str, Any]], path: str | Path) -> Path:
     return path
 
 
+def in_fields(rows: list[dict[str, Any]], truth: GroundTruth) -> list[dict[str, Any]]:
+    """The rows of `Results.rows` with the joints in the fields of the annotation file, as the
+    evaluation that comes with it wants them."""
+    if len(truth.fields) == 1 or not rows:
+        return rows
+    fields = joint_fields([dict.fromkeys(truth.fields)], len(rows[0]["keypoints"]) // 3)
+    ends = np.cumsum([3 * count for count in fields.values()]).tolist()
+    parts = dict(zip(fields, zip([0, *ends], ends, strict=False), strict=True))
+    return [{**row, **{name: row["keypoints"][start:end] for name, (start, end) in parts.items()}}
+            for row in rows]
+
+
+def joined(rows: list[dict[str, Any]], num_joints: int) -> list[dict[str, Any]]:
+    """The rows of a file with all joints in `keypoints`, in whatever fields they stand."""
+    fields = joint_fields(rows, num_joints)
+    return rows if len(fields) == 1 else [
+        {**row, "keypoints": [number for name in fields for number in row.get(name) or []]}
+        for row in rows]
+
+
 def usable_results(results: Results | list[dict[str, Any]], truth: GroundTruth, num_joints: int,
                    ) -> tuple[Results, tuple[str, ...]]:
     """The results that `truth` can judge, and a sentence for each kind that it cannot. Raises
@@ -44,6 +68,7 @@ def usable_results(results: Results | list[dict[str, Any]], truth: GroundTruth, 
         used = results.take(np.isin(results.image_ids, truth.arrays.images))
         inside = len(used)
     else:
+        results = joined(results, num_joints)
         _ensure_joints(results, num_joints)
         images = {image["id"] for image in truth.images}
         within = [row for row in results if row["image_id"] in images]
@@ -74,8 +99,12 @@ def _as_arrays(rows: list[dict[str, Any]], num_joints: int, category: int) -> Re
     joints = np.array([row["keypoints"] for row in rows], np.float64)
     found = Results(np.array([row["image_id"] for row in rows], np.int64),
                     joints.reshape(-1, num_joints, 3),
-                    np.array([row["score"] for row in rows], np.float64), category)
-    odd = ~(np.isfinite(found.keypoints).all(axis=(1, 2)) & np.isfinite(found.scores))
+                    np.array([row["score"] for row in rows], np.float64), category,
+                    {part: np.array([row.get(name, row["score"]) for row in rows], np.float64)
+                     for name, part in PART_SCORES.items() if any(name in row for row in rows)})
+    odd = ~np.isfinite(found.keypoints).all(axis=(1, 2))
+    for scores in (found.scores, *found.part_scores.values()):
+        odd |= ~np.isfinite(scores)
     if odd.any():       # pycocotools takes a NaN for a match
         raise UserError(f"a result of image {found.image_ids[odd.argmax()]} has NaN or infinity in "
                         f"keypoints or score: correct or remove it")

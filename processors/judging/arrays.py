@@ -1,5 +1,6 @@
 """Labelled people and ranked poses of a whole set as arrays: what is judged, and by what."""
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,16 @@ class Results:
     keypoints: np.ndarray   # (N, K, 3) float64: x, y in image pixels and the score of the joint
     scores: np.ndarray      # (N,) float64
     category: int           # of all
+    part_scores: Mapping[str, np.ndarray] = field(default_factory=dict)     # (N,) of parts that
+    #                         have another score than the pose, by their names
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def take(self, rows: np.ndarray) -> "Results":
         """Those at these indices (or of this mask)."""
-        return Results(self.image_ids[rows], self.keypoints[rows], self.scores[rows], self.category)
+        return Results(self.image_ids[rows], self.keypoints[rows], self.scores[rows], self.category,
+                       {part: scores[rows] for part, scores in self.part_scores.items()})
 
     def rows(self) -> list[dict[str, Any]]:
         """COCO keypoint results, ready for JSON."""

@@ -26,9 +26,10 @@ class Matches:
 
 
 def match(truth: TruthArrays, results: Results, sigmas: Sequence[float], thresholds: np.ndarray,
-          area_ranges: np.ndarray) -> Matches:
+          area_ranges: np.ndarray, areas: np.ndarray | None = None) -> Matches:
     """results: of images of `truth`. thresholds: (T,) OKS, below 1. area_ranges: (A, 2) pixels
-    squared, both ends belong to them."""
+    squared, both ends belong to them. areas: (N,) of the poses, pixels squared; None: that of the
+    box around their joints."""
     poses, image, rank = judged_poses(truth, results)
     pose, person = pairs_of_images(truth, image)
     keypoints = results.keypoints[poses]
@@ -39,9 +40,16 @@ def match(truth: TruthArrays, results: Results, sigmas: Sequence[float], thresho
     ignored = truth.ignored[:, None] | beyond
     matched, to_ignored = _taken(pose, person, oks, rank, len(poses), truth.crowd, ignored,
                                  thresholds)
-    width, height = np.ptp(keypoints[..., :2], axis=1).T if len(poses) else np.empty((2, 0))
-    outside = _beyond(width * height, area_ranges)
+    outside = _beyond(box_areas(keypoints) if areas is None else areas[poses], area_ranges)
     return Matches(poses, matched, to_ignored | (~matched & outside[:, None]), ignored)
+
+
+def box_areas(keypoints: np.ndarray) -> np.ndarray:
+    """(N,) area of the box around all joints (N, K, 2+) of each pose."""
+    if not len(keypoints):
+        return np.empty(0)
+    width, height = np.ptp(keypoints[..., :2], axis=1).T
+    return width * height
 
 
 def judged_poses(truth: TruthArrays, results: Results,

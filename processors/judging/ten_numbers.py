@@ -22,9 +22,11 @@ class TenNumbers:
     precision: np.ndarray   # (10, 101, 3) at THRESHOLDS, RECALLS, SIZES
 
 
-def ten_numbers(truth: TruthArrays, results: Results, sigmas: Sequence[float]) -> TenNumbers:
-    """results: of images of `truth`, all numbers finite. sigmas: (K,)."""
-    matches = match(truth, results, sigmas, THRESHOLDS, AREA_RANGES)
+def ten_numbers(truth: TruthArrays, results: Results, sigmas: Sequence[float],
+                areas: np.ndarray | None = None) -> TenNumbers:
+    """results: of images of `truth`, all numbers finite. sigmas: (K,). areas: of the poses, as in
+    `match`."""
+    matches = match(truth, results, sigmas, THRESHOLDS, AREA_RANGES, areas)
     precision, recall = _curves(matches, results.scores)
     return TenNumbers(np.array([_mean(curve[..., size]) for whole in (precision, recall)
                                 for curve, size in ((whole, 0), (whole[:1], 0), (whole[5:6], 0),

@@ -129,7 +129,9 @@ def load_to_evaluate(path: Path, config: Config, device: torch.device,
     stored = from_metadata(network.session.metadata, path)
     skeleton = None
     if stored is None and network.gives_vectors and config.codec.kind == "heatmap":
-        had = replace(_assumed_config(network), data=config.data)
+        had = _assumed_config(network)
+        if load_skeleton(config.data.skeleton).num_joints == had.model.num_joints:
+            had = replace(had, data=config.data)    # which says more than a number
         config = config_to_evaluate(config, had, overrides, str(path))
     if stored is not None:
         if stored.decoded:

@@ -8,7 +8,7 @@ from utils.errors import UserError
 from utils.log import log
 
 OUTPUTS = ("simcc_x", "simcc_y")
-SKELETONS = ("coco", "mpii", "crowdpose", "halpe26", "hand21")      # of published files
+SKELETONS = ("coco", "mpii", "crowdpose", "halpe26", "hand21", "coco_wholebody")   # of such files
 
 
 def assumed_config(name: str, sides: tuple[int | None, ...], joints: int, bins: tuple[int, int],

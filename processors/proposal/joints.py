@@ -14,7 +14,7 @@ from datasets.doctor.mirror import POSSIBLE
 from datasets.doctor.raw_labels import RawLabels
 from processors.proposal.facts import spanning_tree
 
-KNOWN = ("coco", "mpii", "crowdpose", "halpe26", "ap10k", "hand21")
+KNOWN = ("coco", "mpii", "crowdpose", "halpe26", "ap10k", "hand21", "coco_wholebody")
 BODIED = 8      # joints of a known skeleton, from which on labels have its upper and lower body
 
 

@@ -7,7 +7,7 @@ from pycocotools.coco import COCO
 
 from datasets.annotations.skeleton import Skeleton
 from datasets.crops.images import ImageError, read_image
-from processors.evaluation.coco_metrics import CocoMetrics
+from processors.evaluation.coco_metrics import COCO_METRICS, CocoMetrics
 from processors.evaluation.error_analysis import CLASSES, Case, ErrorAnalysis, analyse, as_text
 from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.reports import evaluation_charts as charts
@@ -43,7 +43,7 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
     folder = Path(folder)
     write_output(folder / "error_analysis.txt", marked_text(text), "--report")
     write_page(folder / "report.html", "evaluation_page.html", title=title, metrics=metrics,
-               analysis=analysis, protocol=rows_of(protocol), text=text,
+               ten=COCO_METRICS, analysis=analysis, protocol=rows_of(protocol), text=text,
                curves=charts.precision_recall(metrics.precision[:, :, 0]),
                ap_by_oks=charts.ap_by_oks(metrics.precision[:, :, 0]),
                lost_ap=None if np.isnan(analysis.ap["all"]) else charts.lost_ap(analysis),
@@ -100,6 +100,7 @@ def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:
                           (case.truth, labelled.astype(float))):
         points = table[:, :2] * scale + matrix[:, 2]
         sides.append(draw_people(crop, points[None], scores[None], skeleton.limbs,
-                                 skeleton.joint_names, limb_colours=skeleton.limb_colours))
+                                 skeleton.joint_names, limb_colours=skeleton.limb_colours,
+                                 parts=[*skeleton.parts.values()]))
     gap = np.full((height, 3, 3), 128, np.uint8)
     return np.concatenate([sides[0], gap, sides[1]], axis=1)

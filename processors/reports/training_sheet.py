@@ -35,7 +35,8 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     heatmaps, weights = codec.encode(batch.keypoints, batch.visibility)
     overlaid = [heatmap_overlay(crop, maps)
                for crop, maps in zip(crops, heatmaps.numpy(), strict=True)]
-    drawn = [draw_people(crop, points[None], seen[None], skeleton.limbs, skeleton.joint_names, 0.5)
+    drawn = [draw_people(crop, points[None], seen[None], skeleton.limbs, skeleton.joint_names, 0.5,
+                         parts=[*skeleton.parts.values()])
              for crop, points, seen in zip(crops, batch.keypoints.numpy(), weights.numpy(),
                                            strict=True)]
     pictures, captions = [], []

@@ -33,7 +33,8 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
                 raise
             continue        # the evaluation has named it
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
-                                  skeleton.joint_names, threshold, skeleton.limb_colours))
+                                  skeleton.joint_names, threshold, skeleton.limb_colours,
+                                  parts=[*skeleton.parts.values()]))
         captions.append(str(persons.file_names[row]))
     if not images:
         return

@@ -36,8 +36,10 @@ def test_every_skeleton_is_whole(name):
     assert skeleton.name == name and not skeleton.guessed_sigmas and not skeleton.notes()
     assert [order[j] for j in order] == list(range(skeleton.num_joints))
     assert len(skeleton.limb_colours) == len(skeleton.limbs)
-    assert len(skeleton.limbs) >= skeleton.num_joints - 4     # ears, say, may stand alone
+    bodily = [joint for joint in skeleton.joint_names if not joint.startswith("face-")]
+    assert len(skeleton.limbs) >= len(bodily) - 4     # ears, say, may stand alone
     pairs = {tuple(skeleton.joint_names[j] for j in pair) for pair in skeleton.flip_pairs}
+    pairs = {pair for pair in pairs if set(pair) <= set(bodily)}
     assert pairs == {(joint, joint.replace("left_", "right_")) for joint in skeleton.joint_names
                      if joint.startswith("left_")}
     assert not set(skeleton.upper_body) & set(skeleton.lower_body)
@@ -45,8 +47,8 @@ def test_every_skeleton_is_whole(name):
 
 def test_the_joints_of_the_published_data_sets():
     counts = {name: load_skeleton(name).num_joints for name in NAMES}
-    assert counts == {"ap10k": 17, "coco": 17, "crowdpose": 14, "halpe26": 26, "hand21": 21,
-                      "mpii": 16}
+    assert counts == {"ap10k": 17, "coco": 17, "coco_wholebody": 133, "crowdpose": 14,
+                      "halpe26": 26, "hand21": 21, "mpii": 16}
     assert load_skeleton("mpii").joint_names[6:10] == ("pelvis", "thorax", "upper_neck", "head_top")
     assert load_skeleton("crowdpose").joint_names[-2:] == ("head_top", "neck")
     assert load_skeleton("crowdpose").sigmas == (
@@ -59,6 +61,39 @@ def test_the_joints_of_the_published_data_sets():
     assert not hand.upper_body and not hand.lower_body
 
 
+def test_the_whole_body_is_that_of_mmpose(shared):
+    golden = json.loads((shared / "golden/next/wholebody_skeleton.json").read_text())
+    skeleton, names = load_skeleton("coco_wholebody"), tuple(golden["names"])
+    assert skeleton.joint_names == names and skeleton.sigmas == tuple(golden["sigmas"])
+    assert skeleton.joint_weights == tuple(golden["joint_weights"])
+    assert sorted(map(list, skeleton.flip_pairs)) == sorted(golden["flip_pairs"])
+    assert [[names[a], names[b]] for a, b in skeleton.limbs] == golden["skeleton"]
+    assert list(skeleton.upper_body) == golden["upper_body"]
+    assert list(skeleton.lower_body) == golden["lower_body"]
+    assert list(skeleton.parts) == list(golden["parts"])
+    assert {part: tuple(range(*ends)) for part, ends in golden["parts"].items()} == skeleton.parts
+
+
+def test_the_parts_of_the_whole_body():
+    """What holds without the golden file."""
+    whole, coco, hand = map(load_skeleton, ("coco_wholebody", "coco", "hand21"))
+    assert {part: len(joints) for part, joints in whole.parts.items()} == {
+        "body": 17, "foot": 6, "face": 68, "lefthand": 21, "righthand": 21, "wholebody": 133}
+    assert whole.joint_names[:17] == coco.joint_names and whole.sigmas[:17] == coco.sigmas
+    assert len(whole.flip_pairs) == 61
+    for part in ("lefthand", "righthand"):
+        assert tuple(whole.sigmas[joint] for joint in whole.parts[part]) == hand.sigmas
+
+
+def test_parts_are_runs_and_single_joints():
+    raw = {"joints": [*"abcde"], "parts": {"tail": ["e", ["a", "b"], "a"], "c": ["c"]}}
+    skeleton = skeleton_from_dict(raw, "x")
+    assert skeleton.parts == {"tail": (0, 1, 4), "c": (2,)}
+    assert list(skeleton_from_dict(skeleton_to_dict(skeleton), "x").parts) == ["tail", "c"]
+    assert skeleton_from_dict(skeleton_to_dict(skeleton), "x") == skeleton
+    assert "parts" not in skeleton_to_dict(load_skeleton("coco"))
+
+
 def test_joints_are_mapped_by_name():
     mpii, crowd = load_skeleton("mpii"), load_skeleton("crowdpose")
     places = joint_map(mpii, crowd)
@@ -68,7 +103,7 @@ def test_joints_are_mapped_by_name():
         joint_map(mpii, load_skeleton("hand21"))
 
 
-@pytest.mark.parametrize("name", ["coco", "hand21"])
+@pytest.mark.parametrize("name", ["coco", "hand21", "coco_wholebody"])
 def test_a_skeleton_travels_as_plain_containers(name):
     skeleton = load_skeleton(name)
     raw = json.loads(json.dumps(skeleton_to_dict(skeleton)))
@@ -117,6 +152,14 @@ def test_names_alone_are_a_skeleton_and_guessed_sigmas_are_told(tmp_path):
     ("joints: [a, b]\nflip_pairs: [[a, a]]", "two different joints"),
     ("joints: [a, b, c]\nflip_pairs: [[a, b], [c, a]]", "a stands in another pair already"),
     ("joints: [a, b]\nflip_pairs: [[a, b, 1]]", "two names"),
+    ("joints: [a]\nparts: [a]", "parts has the entry .* write at most 50 names of parts"),
+    ("joints: [a]\nparts: {a-b: [a]}", "the name of a part is a word"),
+    ("joints: [a]\nparts: {b: a}", "write the list of its joints, .first, last. in it"),
+    ("joints: [a]\nparts: {b: []}", "write the list of its joints"),
+    ("joints: [nose]\nparts: {b: [noes]}", "noes is none of the joints; did you mean nose"),
+    ("joints: [a, b]\nparts: {b: [[b, a]]}", "the first joint stands behind the last one"),
+    ("joints: [a, b]\nparts: {b: [[a]]}", "a run of joints is .first, last."),
+    ("joints: [a]\nparts: {b: [{a: 1}]}", "each entry is a joint, or .first, last."),
     ("joints: [a]\nflip_pair: []", "no key flip_pair; did you mean flip_pairs"),
     ("name: empty", "joints"), ("a: [", "not valid YAML"),
     ("joints: [a]\njoints: [b]", "the key joints twice"),
@@ -146,6 +189,10 @@ def test_a_stored_skeleton_may_hold_anything():
                 {"joints": [f"joint{i}" for i in range(300_000)]}, {"joints": ["a" * 90] * 1000},
                 {"joints": ["a", "b"], "limbs": [["a", "b"]] * 100_000},
                 {"joints": ["a", "b"], "limbs": [[doubled, "a"]]},
+                {"joints": ["a", "b"], "parts": {"c": [doubled]}},
+                {"joints": ["a", "b"], "parts": {"c": [[doubled, "a"]]}},
+                {"joints": ["a", "b"], "parts": {"c": ["a"] * 10 ** 6}},
+                {"joints": ["a", "b"], "parts": dict.fromkeys(map(str, range(10 ** 5)), ["a"])},
                 {"joints": ["x" * 10 ** 6]}, {"joints": ["a"], "x" * 10 ** 6: 1},
                 {"joints": [f"joint{i}" for i in range(1000)], "limbs": [["tail", "ear"]]},
                 {"joints": ["a"], "limbs": torch.zeros(3)}, {"joints": [torch.zeros(4)]}):

@@ -9,8 +9,9 @@ import pytest
 
 import main
 from datasets.annotations import coco_file
+from datasets.annotations.part_fields import part_names
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
-from datasets.imports.coco import FEET, read_coco_labels
+from datasets.imports.coco import read_coco_labels
 from datasets.imports.write_coco import Notes, write_coco
 from utils.errors import UserError
 
@@ -227,7 +228,7 @@ def whole_body() -> dict:
 
 
 def test_body_and_feet_of_wholebody_by_name(tmp_path):
-    names = [*load_skeleton("coco").joint_names, *FEET[::-1]]
+    names = [*load_skeleton("coco").joint_names, *part_names()["foot_kpts"][::-1]]
     skeleton = skeleton_from_dict({"joints": names}, "body and feet")
     joints = np.reshape(mended(tmp_path, whole_body(), skeleton)[0]["annotations"][0]["keypoints"],
                         (23, 3))

@@ -8,6 +8,7 @@ import torch
 
 from configs.checks import problems
 from configs.loader import load_config
+from datasets.annotations.skeleton import load_skeleton
 from nets import build_net
 from nets.detectors.yolov5 import SIZES
 from nets.files.sources import SOURCES, recognise
@@ -96,6 +97,9 @@ def test_those_keys_are_the_official_ones(shared, row):
         name = "simcc_resnet50" if model.head == "simcc" else f"rtmpose_{model.name}"
         nets = json.loads((shared / "golden/next/keys_rtmpose.json").read_text())
         official = {key: shape for key, shape, _ in nets[name]}
+        if model.num_joints != 17:
+            official["head.final_layer.weight"][0] = model.num_joints
+            official["head.final_layer.bias"][0] = model.num_joints
         if row.config().codec.input_size != (192, 256):     # their first layer and their last ones
             sized = ("head.mlp.1.", "head.cls_", "head.mlp_head_")
             ours, official = ({key: shape for key, shape in keys.items()
@@ -109,6 +113,8 @@ def test_those_keys_are_the_official_ones(shared, row):
         rows = json.loads((shared / f"golden/networks/keys_{name}.json").read_text())
         official = {("head." if key.startswith(("deconv_layers.", "final_layer.")) else
                      "backbone.") + key: shape for key, shape, _ in rows}
+        for key in ("head.final_layer.weight", "head.final_layer.bias"):
+            official[key][0] = model.num_joints
     assert ours == official
 
 
@@ -146,14 +152,16 @@ def test_name_address_and_settings_say_the_same(row):
             wanted = tuple(pytest.approx((side / 8) ** 0.5, abs=0.005) for side in codec.input_size)
         assert codec.bin_sigma == wanted and codec.normalize != rtmpose
         assert ("aic_" in row.name) == ("simcc-aic-coco" in file)
+        assert ("wholebody" in row.name) == ("wholebody" in file) == (model.num_joints == 133)
         assert rtmpose == row.name.startswith("mmpose/rtmpose_")
         letter = file.removeprefix("rtmpose-")[0] if rtmpose else "r"
         assert model.name[0] == letter and "vitpose" not in row.name
         return
     assert codec.sigma == {"256x192": 2, "384x288": 3}[size]
     assert ("udp" in row.name or "vitpose" in row.name) == (codec.alignment == "udp")
-    for word in ("udp", "dark", "fp16", "merge", "simple"):
+    for word in ("udp", "dark", "fp16", "merge", "simple", "wholebody"):
         assert (word in row.name) == (word in file)
+    assert load_skeleton(row.config().data.skeleton).num_joints == model.num_joints
     assert codec.decoder == ("quarter" if codec.encoding == "rounded" else "gauss_taylor")
     assert {"w32": "w32", "w48": "w48"}.get(model.name, model.name.replace("net", "")) in (
         file.replace("ViTPose-", "").lower() if model.type != "pose_vit" else model.name)
@@ -164,13 +172,17 @@ def test_name_address_and_settings_say_the_same(row):
 def test_recipes_and_names_agree():
     """Where a YAML trains what a name loads, they prepare images alike."""
     for recipe, name in (("udp_hrnet_w32_256x192", "mmpose/hrnet_w32_udp_256x192"),
-                         ("vitpose_b_256x192", "mmpose/vitpose_b")):
+                         ("vitpose_b_256x192", "mmpose/vitpose_b"),
+                         ("hrnet_w32_wholebody_256x192", "mmpose/hrnet_w32_wholebody_256x192"),
+                         ("rtmpose_m_wholebody_256x192", "mmpose/rtmpose_m_wholebody_256x192")):
         trained, named = load_config(ROOT / f"configs/{recipe}.yaml"), PUBLISHED[name].config()
         for key in ("type", "name", "input_format", "num_joints"):
             assert getattr(trained.model, key) == getattr(named.model, key)
-        for key in ("input_size", "sigma", "alignment"):
+        assert trained.data.skeleton == named.data.skeleton
+        for key in ("input_size", "sigma", "alignment", "kind", "bin_sigma", "normalize"):
             assert getattr(trained.codec, key) == getattr(named.codec, key)
-        for key in ("flip_test", "score_rule", "joint_score", "nms", "nms_threshold"):
+        for key in ("flip_test", "score_rule", "joint_score", "nms", "nms_threshold", "metrics",
+                    "best"):
             assert getattr(trained.val, key) == getattr(named.val, key)
 
 

@@ -4,6 +4,7 @@ from typing import get_args
 import pytest
 
 from configs.schema import SCORES, Metric
+from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.best_score import LOWER_IS_BETTER, NONE_YET, in_words, is_better
 from processors.evaluation.coco_metrics import COCO_METRICS
 from processors.evaluation.joint_metrics import CROWDING, PCK_AT, PCKH_AT
@@ -42,7 +43,8 @@ def test_in_words():
 def test_every_number_of_an_evaluation_can_be_the_one():
     names = [*COCO_METRICS, *(f"PCK@{at:g}" for at in PCK_AT),
              *(f"torso PCK@{at:g}" for at in PCK_AT), *(f"PCKh@{at:g}" for at in PCKH_AT),
-             "EPE", "NME", "AUC", *CROWDING]
+             "EPE", "NME", "AUC", *CROWDING,
+             *(f"{part} AP" for part in load_skeleton("coco_wholebody").parts)]
     assert [score for scores in SCORES.values() for score in scores] == names
     assert tuple(SCORES) == get_args(Metric)
     assert set(LOWER_IS_BETTER) < set(names)

@@ -59,6 +59,18 @@ def test_it_is_used_as_rtmpose_in_rgb_and_that_is_said(tmp_path, image, capsys, 
     assert np.isfinite(person.scores).all()
 
 
+def test_a_whole_body_is_told_by_its_133_joints(tmp_path, image, caplog):
+    caplog.set_level("INFO")
+    path = write_net(tmp_path / "net.onnx", joints=133)
+    model = load_onnx_model(path)
+    assert model.skeleton.name == "coco_wholebody" and "skeleton coco_wholebody" in caplog.text
+    person, = PosePredictor(path, device="cpu")(image, [[0, 0, 64, 96]])
+    assert person.keypoints.shape == (133, 2)
+    _, used, skeleton = load_to_evaluate(path, load_config("configs/quickstart.yaml"),
+                                         torch.device("cpu"))
+    assert used.data.skeleton == skeleton.name == "coco_wholebody"
+
+
 def test_outputs_count_by_their_names(tmp_path, image):
     first = load_onnx_model(write_net(tmp_path / "a.onnx"))
     model = onnx.load(tmp_path / "a.onnx")
@@ -90,7 +102,7 @@ def test_evaluation_takes_it_with_any_yaml(tmp_path):
 
 
 @pytest.mark.parametrize("form, words", [
-    ({"joints": 133}, "gives 133 joints, a number that no skeleton here has"),
+    ({"joints": 99}, "gives 99 joints, a number that no skeleton here has"),
     ({"height": "h"}, "takes images of any size"),
     ({"rows": 100}, "gives 100 and 192 bins for 64x96 pixels, which is no whole number"),
     ({"yaml": YAML.replace("split: 2", "split: 3")}, r"gives vectors of 128 \+ 192 bins, and"),
