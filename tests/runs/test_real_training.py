@@ -15,8 +15,8 @@ def test_overfitting_24_real_persons(shared, tmp_path):
         ("img_root", coco / "val2017"))}
     settings |= {"data.synthetic_train": 0, "data.synthetic_val": 0, "data.debug": 24,
                  "augment.flip": 0, "augment.rotation": 0, "augment.scale": 0,
-                 "data.batch_size": 8, "optim.epochs": 60, "val.interval": 60, "val.flip_test": False,
-                 "val.weight_path": tmp_path, "log.every": 40}
+                 "data.batch_size": 8, "optim.epochs": 60, "val.interval": 60,
+                 "val.flip_test": False, "val.weight_path": tmp_path, "log.every": 40}
     best = DPProcessor("configs/quickstart.yaml",
                        [f"{key}={value}" for key, value in settings.items()]).run()
     assert best["AP"] > 0.9
