@@ -229,7 +229,7 @@ def test_weights_are_judged_as_they_were_trained(words, trained, caplog, monkeyp
         (64, 96), 1.25, "quarter", "udp")
     assert model.input_format == "rgb_mean" and model.width == 0.15
     assert skeleton.joint_names == load_skeleton("coco").joint_names
-    assert caplog.text.count("where the YAML has something else") == 1
+    assert caplog.text.count("where the YAML, or a default, is otherwise") == 1
     assert f"as {path} was trained" in caplog.text and "codec.sigma=1.25 (not 1.5)" in caplog.text
     assert "command line says, which" not in caplog.text
 
