@@ -107,16 +107,19 @@ def train(base: Path, row: str, own: list[str]) -> dict[str, Any]:
         "persons": len(processor.train_set), "epochs": config.optim.epochs,
         "judged_persons": len(processor.evaluation.dataset),
         "minutes": round(minutes, 1) if whole else None,     # null: it was stopped on the way
-        "AP": last_scores(folder / "metrics.jsonl"), **circumstances(processor.device)}
+        "AP": last_scores(folder / "metrics.jsonl"),
+        "visibility": last_scores(folder / "metrics.jsonl", "visibility"),
+        **circumstances(processor.device)}
     shutil.rmtree(folder)
     return row_of
 
 
-def last_scores(metrics: Path) -> dict[str, float]:
-    """AP of the last evaluation, of the raw weights and of the averaged ones."""
+def last_scores(metrics: Path, score: str = "AP") -> dict[str, float]:
+    """AP of the last evaluation, or another number where it has it, of the raw weights and of the
+    averaged ones."""
     lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    return {{"net": "raw", "ema": "averaged"}[line["weights"]]: round(line["AP"], 4)
-            for line in lines if line["kind"] == "val"}
+    return {{"net": "raw", "ema": "averaged"}[line["weights"]]: round(line[score], 4)
+            for line in lines if line["kind"] == "val" and score in line}
 
 
 def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str:
@@ -134,6 +137,8 @@ def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str
     weights = "averaged" if "averaged" in first["AP"] else "raw"
     table = [["", "parameters", "GMACs", "minutes", *map(str, comparison.seeds), "AP, mean",
               "deviation"]]
+    tells = any(row.get("visibility") for row in rows)
+    table[0] += ["visibility right, mean"] * tells
     for name in comparison.rows:
         own = [row for row in rows if row["system"] == name]
         values = [row["AP"][weights] for row in own]
@@ -145,6 +150,8 @@ def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str
                 *[*map(three, values), *["-"] * (len(comparison.seeds) - len(values))],
                 three(statistics.mean(values)),
                 three(statistics.stdev(values)) if values[1:] else "-"])
+            right = [row["visibility"][weights] for row in own if row.get("visibility")]
+            table[-1] += [three(statistics.mean(right)) if right else "-"] * tells
     return f"{words}\n\n{markdown_table(table)}"
 
 

@@ -94,6 +94,9 @@ class ModelConfig:
         "path, or a name that `python main.py weights` lists: any known checkpoint", path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
+    visibility: bool = setting(
+        False, "an output more for each joint: how likely it is visible, hidden or absent "
+               "(docs/visibility.md)")
     input_format: str = setting(
         "rgb_mean_std", "channel order, mean and std the weights want (utils/input_format.py); "
         "pose_timm with pretrained: true takes those of its weights", choices=tuple(INPUT_FORMATS))
@@ -103,6 +106,7 @@ class ModelConfig:
         return (f"{self.type} {self.name}"
                 + (f" with head {self.head}" if self.head != "default" else "")
                 + (" with SE" if self.reduction else "")
+                + (" with visibility" if self.visibility else "")
                 + (f" to level {self.level}" if self.level != -1 else "")
                 + (f" at {self.width:g} of its width" if self.width != 1 else ""))
 
@@ -200,6 +204,8 @@ class OptimConfig:
     loss: Literal["mse", "ohkm", "adaptive_wing", "simcc_kl", "rtmpose_kl"] = setting(
         "mse", "see losses/heatmap.py; for codec.kind simcc: simcc_kl or rtmpose_kl, see "
                "losses/simcc.py")
+    visibility_weight: float = setting(
+        0.0001, "factor of the loss of model.visibility beside optim.loss", above=0, high=1e6)
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")
@@ -246,8 +252,9 @@ class ValConfig:
         0.0, "use detected boxes with at least this score", low=-1e6, high=1e6)
     only_images_with_boxes: bool = setting(
         False, "judge only the images that the detections file names")
-    score_rule: Literal["hrnet", "alphapose", "simplepose"] = setting(
-        "hrnet", "how box and joint scores make the score of a pose")
+    score_rule: Literal["hrnet", "alphapose", "simplepose", "visibility"] = setting(
+        "hrnet", "how box and joint scores make the score of a pose; visibility, for networks with "
+                 "model.visibility: a joint counts by how likely it is not absent")
     joint_score: float = setting(
         0.2, "joints above this score count in the hrnet rule", low=-1e6, high=1e6)
     nms: Literal["oks", "soft_oks", "none"] = setting("oks", "suppression of double poses")

@@ -21,6 +21,8 @@ from datasets.crops.image_header import count_open, how_read
 from datasets.crops.images import ImageError, read_image
 from datasets.crops.warp import map_joints, on_piece, view_matrix, warp
 from datasets.sample import Sample
+from datasets.visibility_labels import visibility_labels
+from utils.codecs.visibility_codec import ABSENT
 from utils.errors import UserError
 from utils.geometry import CropGeometry, padded_area
 from utils.shown import counted, shortened
@@ -84,6 +86,7 @@ class MSCOCO(Dataset):
         if detections is None and not len(self.persons):
             raise UserError(f"{ann_key}: no person is left to use in {self.summary()}")
         self.center, self.scale = self.geometry.center_scale(self.persons.boxes)
+        self.labels: np.ndarray | None = None       # (N, K), see `visibility_labels`
         self.forget_image()
         self._looked_at = np.zeros(len(self.persons.image_ids), bool)   # by this process
         self._joint_order = np.array(skeleton.flip_order)
@@ -213,12 +216,16 @@ class MSCOCO(Dataset):
         visible &= placed
         if view.flip:   # the matrix has mirrored the places, left and right change their names
             visible, keypoints = visible[self._joint_order], keypoints[self._joint_order]
+        visibility = visible.astype(np.float32)
+        if self.labels is not None:
+            labels = self.labels[index, self._joint_order] if view.flip else self.labels[index]
+            visibility = np.where(visible, labels, labels.clip(max=ABSENT)).astype(np.float32)
         to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
                     else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
             crop=warp(pixels, on_pixels, self.geometry.input_size),
             keypoints=(keypoints * visible[:, None]).astype(np.float32),
-            visibility=visible.astype(np.float32),
+            visibility=visibility,
             to_image=to_image.astype(np.float32), **self._facts(index, view.scale), index=index,
             draws=draws)
 
@@ -309,11 +316,15 @@ class MSCOCO(Dataset):
 def train_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSCOCO:
     """The persons that a Config trains on, augmented as it says. Raises as MSCOCO does."""
     data, codec = config.data, config.codec
-    return MSCOCO(data.train_ann_path, data.train_img_root, skeleton, input_size=codec.input_size,
-                  alignment=codec.alignment, augment=config.augment, epochs=config.optim.epochs,
-                  seed=config.seed, pack=data.train_pack, debug=data.debug,
-                  skip_broken=data.skip_broken, check_files=check_files, category=data.category,
-                  extra=data.extra_sets, exif=data.exif, bits=data.bits)
+    dataset = MSCOCO(
+        data.train_ann_path, data.train_img_root, skeleton, input_size=codec.input_size,
+        alignment=codec.alignment, augment=config.augment, epochs=config.optim.epochs,
+        seed=config.seed, pack=data.train_pack, debug=data.debug, skip_broken=data.skip_broken,
+        check_files=check_files, category=data.category, extra=data.extra_sets, exif=data.exif,
+        bits=data.bits)
+    if config.model.visibility:
+        dataset.labels = visibility_labels(dataset.persons, dataset.sets, skeleton)
+    return dataset
 
 
 def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSCOCO:

@@ -16,7 +16,8 @@ class Sample:
     crop: np.ndarray         # (H, W, 3) uint8, RGB
     keypoints: np.ndarray    # (K, 2) float32, pixels of the crop ("input pixels")
     visibility: np.ndarray   # (K,) float32, 1 = labelled, also beside the crop: how far
-                             # from it a joint is still painted is the codec's to say
+                             # from it a joint is still painted is the codec's to say;
+                             # with model.visibility what visibility_codec.py lists
     to_image: np.ndarray     # (2, 3) float32, affine from input pixels to image pixels; NaN for
                              # training samples with perspective, which no affine undoes
     index: int               # position in the data set

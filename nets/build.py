@@ -10,6 +10,7 @@ from configs.schema import ModelConfig
 from nets.files.torchvision_weights import imagenet_state
 from nets.pose.pose_net import PoseNet
 from nets.pose.simcc import HEADS, SimCCHead
+from nets.pose.visibility import VisibilityHead
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
 from utils.errors import UserError
@@ -48,6 +49,8 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         width, height = input_size
         net.head = HEADS[config.head](
             net.head, (width // net.stride, height // net.stride), (split * width, split * height))
+    if config.visibility:
+        net.visibility = VisibilityHead(net.backbone.out_channels, config.num_joints)
     if net.weights_report is not None:
         return net          # timm has brought its own
     if config.pretrained is True:

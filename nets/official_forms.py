@@ -9,6 +9,7 @@ from torch import Tensor
 
 from configs.networks import NETWORKS, VECTOR_HEADS
 from configs.schema import ModelConfig
+from nets.files.optional_visibility import VISIBILITY
 from nets.files.sources import SOURCES
 from nets.files.vit_keys import by_hugging_face_names, by_mmpose_names
 from nets.pretrained import RENAMES
@@ -57,9 +58,10 @@ def ensure_expressible(model: ModelConfig, form: str) -> None:
 
 
 def in_form(state: Mapping[str, Tensor], model: ModelConfig, form: str) -> dict[str, Tensor]:
-    """The state_dict of a network by the names of a form, with its own numbers. Raises UserError
-    as `ensure_expressible`."""
+    """The state_dict of a network by the names of a form, with its own numbers; without a
+    visibility output, for which no form has a place. Raises UserError as `ensure_expressible`."""
     ensure_expressible(model, form)
+    state = {key: value for key, value in state.items() if not key.startswith(VISIBILITY)}
     if form == "vitpose_hf":
         return by_hugging_face_names(state)
     if model.type == "pose_vit":

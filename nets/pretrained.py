@@ -14,6 +14,7 @@ from torch import nn
 from configs.schema import MOST_SIDE
 from nets.files.last_layer_by_name import number_of_joints, rows_by_name, stored_joint_names
 from nets.files.load_report import LoadReport
+from nets.files.optional_visibility import VISIBILITY, with_visibility_of
 from nets.files.sources import SOURCES, is_vit, recognise
 from nets.files.state_dict_checks import (
     COUNTERS,
@@ -55,6 +56,7 @@ RENAMES = (
     ("duc_layers.", "head.upsample."),                      # the original SimplePose
     ("deconv_layers.", "head.upsample."),                   # SimpleBaselines, HRNet, DarkPose
     ("final_layer.", "head.output."),
+    ("visibility.", "visibility."),                         # ours
     ("backbone.", "backbone."),                             # ours, mmpose's backbone
     ("head.", "head."),
     ("keypoint_head.", "head."),
@@ -108,11 +110,11 @@ def load_weights(net: nn.Module, weights: str | Path | Mapping[str, Any], *,
     backbone_only = SOURCES[source].backbone_only
     if new_head and not backbone_only and VECTORS in net.state_dict().keys() - state.keys():
         (state, changed), backbone_only = _without_head(state, changed), True
-
     theirs = stored_joint_names(checkpoint)
     if source != "this_project":
         theirs = tuple((known_joints or {}).get(number_of_joints(state), ()))
     state, ours = _by_joint_names(net, state, theirs, tuple(joint_names))
+    state, changed = with_visibility_of(net.state_dict(), state, changed, same_joints=not ours)
     match = _match(net.state_dict(), state)
     problem = match.problem(file_names, is_imagenet=backbone_only,
                             allow_partial=allow_partial)
@@ -208,7 +210,8 @@ class _Match:
             return "no tensor of the backbone has its name and shape"
         if allow_partial:
             return ""
-        missed = [key for key in self.missed if key not in self.wrong_shape]
+        missed = [key for key in self.missed if key not in self.wrong_shape
+                  and not key.startswith(VISIBILITY)]       # it may begin anew
         left = [key for key in self.left if key not in self.wrong_shape]
         if is_imagenet:
             missed = [key for key in missed if ".se." not in key

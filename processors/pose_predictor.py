@@ -99,14 +99,17 @@ class PosePredictor:
     def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3,
              line_width: float = 0.0) -> np.ndarray:
         """A copy of the image, (H, W, 3) uint8 RGB, with the skeletons of people on it. Joints
-        with a score below `threshold` are left out. line_width: pixels; 0: by their size."""
+        with a score below `threshold` are left out. line_width: pixels; 0: by their size. Where
+        the network tells visibility, absent joints are left out, too, and hidden ones hollow."""
         joints = self.skeleton.num_joints
+        seen = [person.visibility for person in people if person.visibility is not None]
         return draw_people(
             self._pixels(image),
             np.reshape([person.keypoints for person in people], (-1, joints, 2)),
             np.reshape([person.scores for person in people], (-1, joints)),
             self.skeleton.limbs, self.skeleton.joint_names, threshold, self.skeleton.limb_colours,
-            line_width, [*self.skeleton.parts.values()])
+            line_width, [*self.skeleton.parts.values()],
+            np.argmax(seen, axis=2) if len(seen) == len(people) > 0 else None)
 
     def _pixels(self, image: Image) -> np.ndarray:
         bits = self.model.config.data.bits
@@ -138,7 +141,8 @@ class PosePredictor:
             rows, scores = np.arange(len(poses)), SCORE_RULES[val.score_rule](poses, val, detected)
         for row, score in zip(rows, scores, strict=True):
             found[poses.image_ids[row]].append(Person(
-                poses.keypoints[row], poses.joint_scores[row], all_boxes[row], float(score)))
+                poses.keypoints[row], poses.joint_scores[row], all_boxes[row], float(score),
+                visibility=poses.visibility[row] if len(poses.visibility) else None))
         return found
 
     def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:

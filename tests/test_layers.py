@@ -20,7 +20,7 @@ USES = {
     "datasets.annotations": set(),
     "datasets.crops": {"datasets.annotations"},
     "datasets.synthetic": {"datasets.annotations"},
-    "datasets": {"datasets.annotations", "datasets.crops"},
+    "datasets": {"datasets.annotations", "datasets.crops", "utils.codecs"},
     "datasets.doctor": {"datasets.annotations", "datasets.crops"},
     "datasets.imports": {"datasets.annotations", "datasets.crops"}}
 USES["processors.runtime"] = {"datasets", "datasets.crops", "utils.codecs"}
@@ -30,7 +30,7 @@ USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
-USES["processors.judging"] = set()
+USES["processors.judging"] = {"utils.codecs"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.judging",
                                  "processors.models", "processors.runtime", "utils.codecs"}
 USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crops",

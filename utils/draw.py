@@ -10,6 +10,7 @@ from utils.errors import UserError
 # RGB; told apart also by people who see red and green alike
 COLOURS = {"left": (255, 150, 20), "right": (40, 150, 255), "middle": (240, 240, 240)}
 OUTLINE = (20, 20, 20)
+HOLE = 0.65             # of the radius of a hollow joint
 SUBPIXEL = 4            # binary places of the coordinates OpenCV draws at
 FINE, FINEST = 0.15, 0.6        # width of lines as a part of the gaps between joints; pixels
 FARTHEST = 1e6          # pixels; joints beyond it are not drawn, their coordinates would overflow
@@ -21,7 +22,8 @@ def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
                 limbs: Sequence[tuple[int, int]], joint_names: Sequence[str] = (),
                 threshold: float = 0.2,
                 limb_colours: Sequence[tuple[int, int, int] | None] = (),
-                line_width: float = 0.0, parts: Sequence[Sequence[int]] = ()) -> np.ndarray:
+                line_width: float = 0.0, parts: Sequence[Sequence[int]] = (),
+                visibility: np.ndarray | None = None) -> np.ndarray:
     """Draw skeletons on a copy of `image` (H, W, 3) uint8, RGB.
 
     keypoints (N, K, 2): image pixels. scores (N, K): joints below `threshold`, and those that are
@@ -30,20 +32,23 @@ def draw_people(image: np.ndarray, keypoints: np.ndarray, scores: np.ndarray,
     colour for each limb, None where the sides give it. line_width: pixels; 0: lines and dots
     follow the size of each person. parts: joints that lie close together, such as those of a
     hand, which are drawn as much finer as they need; a joint of several counts to the first.
-    N = 0 gives a plain copy.
+    visibility (N, K): COCO's v, by which absent joints (0) are left out, too, and hidden ones (1)
+    are hollow; None: nobody knows. N = 0 gives a plain copy.
     """
     canvas = np.ascontiguousarray(image).copy()
     sides = [_side(name) for name in joint_names] or ["middle"] * np.shape(keypoints)[-2]
     colours = [colour or COLOURS[sides[a] if sides[a] == sides[b] else "middle"]
                for (a, b), colour in zip(limbs, limb_colours or [None] * len(limbs), strict=True)]
-    for points, joint_scores in zip(keypoints, scores, strict=True):
+    v = np.full(np.shape(scores), 2) if visibility is None else visibility
+    for points, joint_scores, seen in zip(keypoints, scores, v, strict=True):
         points = np.asarray(points, np.float64)
         drawn = (np.asarray(joint_scores) >= threshold) & (np.abs(points) < FARTHEST).all(axis=1)
+        drawn &= seen > 0
         if drawn.any():
             lines = [(a, b, colour) for (a, b), colour in zip(limbs, colours, strict=True)
                      if drawn[a] and drawn[b]]
             _draw_person(canvas, points, np.flatnonzero(drawn), lines, sides,
-                         _widths(points, drawn, line_width, parts))
+                         _widths(points, drawn, line_width, parts), seen == 1)
     return canvas
 
 
@@ -68,8 +73,9 @@ def _widths(points: np.ndarray, drawn: np.ndarray, line_width: float,
 
 def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
                  lines: list[tuple[int, int, tuple]], sides: list[str],
-                 widths: np.ndarray) -> None:
-    """Outlines first, so that they surround the whole figure and do not cut it up."""
+                 widths: np.ndarray, hollow: np.ndarray) -> None:
+    """Outlines first, so that they surround the whole figure and do not cut it up. hollow: (K,)
+    bool."""
     coarse = widths >= widths.max()
     radii = np.where(coarse, 0.75 * widths + 0.8, 1.2 * widths)
     rims = np.where(coarse, np.maximum(1.0, 0.35 * widths), FINEST)
@@ -84,6 +90,9 @@ def _draw_person(canvas: np.ndarray, points: np.ndarray, joints: np.ndarray,
             cv2.circle(canvas, _fixed(points[joint]),
                        round((radii[joint] + rims[joint] * outline) * 2**SUBPIXEL),
                        OUTLINE if outline else lighter, -1, cv2.LINE_AA, SUBPIXEL)
+            if hollow[joint] and not outline:
+                cv2.circle(canvas, _fixed(points[joint]), round(HOLE * radii[joint] * 2**SUBPIXEL),
+                           OUTLINE, -1, cv2.LINE_AA, SUBPIXEL)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:

@@ -69,7 +69,8 @@ def with_joints(persons: PersonTable, places: Sequence[int]) -> PersonTable:
     """Persons whose joint j is the old joint places[j], or not labelled if that is -1."""
     known = np.array(places) >= 0
     persons = replace(persons, keypoints=persons.keypoints[:, places] * known[:, None],
-                      visibility=persons.visibility[:, places] * known)
+                      visibility=persons.visibility[:, places] * known,
+                      hidden=persons.hidden[:, places] & known)
     return persons.without(~np.any(persons.visibility, axis=1), NO_JOINTS)
 
 

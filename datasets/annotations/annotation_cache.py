@@ -21,7 +21,7 @@ from utils.files import open_file, write_atomically
 from utils.json_file import parse_json
 from utils.log import log
 
-VERSION = 6
+VERSION = 7
 SMALLEST = 4_000_000    # bytes; smaller files are read at once and need no cache
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-PER_PERSON = ("boxes", "keypoints", "visibility", "scores", "ids", "rows")
+PER_PERSON = ("boxes", "keypoints", "visibility", "hidden", "scores", "ids", "rows")
 PER_IMAGE = ("image_ids", "file_names", "image_sizes", "exif", "sets")
 
 
@@ -14,6 +14,7 @@ class PersonTable:
     boxes: np.ndarray          # (N, 4) float64, xywh, image pixels
     keypoints: np.ndarray      # (N, K, 2) float32, image pixels; zeros where not labelled
     visibility: np.ndarray     # (N, K) uint8, 1 = labelled
+    hidden: np.ndarray         # (N, K) bool, labelled with v = 1: COCO's "not visible"
     scores: np.ndarray         # (N,) float32, of the detector; 1 for ground truth
     ids: np.ndarray            # (N,) int64, annotation id, not always unique; row for detections
     rows: np.ndarray           # (N,) int64, row in the file's list of annotations or detections

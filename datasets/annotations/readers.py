@@ -67,6 +67,7 @@ def read_persons(path: str | Path, skeleton: Skeleton, alignment: str = "hrnet",
     rows.leave_out(np.isnan(boxes[:, 0]), "boxes without size, not finite or outside their image "
                                           "left out")
     return _table(rows, images, image_rows, boxes=boxes, visibility=near,
+                  hidden=near & (joints[..., 2] == 1),
                   keypoints=np.where(near[..., None], joints[..., :2], 0),
                   scores=np.ones(len(boxes)), ids=_ids(rows))
 
@@ -116,6 +117,7 @@ def read_detections(path: str | Path, ann_path: str | Path, skeleton: Skeleton,
     rows.notes += Rows(truth.name, truth.annotations, ids, "annotation").notes
     persons = _table(rows, images, image_rows, boxes=boxes, scores=scores, ids=rows.places,
                      visibility=np.zeros((len(boxes), skeleton.num_joints)),
+                     hidden=np.zeros((len(boxes), skeleton.num_joints), bool),
                      keypoints=np.zeros((len(boxes), skeleton.num_joints, 2)))
     named = np.unique(np.array(images.ids, np.int64)[named_rows[named_rows >= 0]])
     boxes_of = [(images.ids[number], row["exif"] == "obey")
@@ -151,14 +153,14 @@ def _ensure_ids_of_images(detections: list[dict], images: ImageColumns, name: st
 
 
 def _table(rows: Rows, images: ImageColumns, image_rows: np.ndarray, *, boxes: np.ndarray,
-           keypoints: np.ndarray, visibility: np.ndarray, scores: np.ndarray, ids: np.ndarray,
-           ) -> PersonTable:
+           keypoints: np.ndarray, visibility: np.ndarray, hidden: np.ndarray, scores: np.ndarray,
+           ids: np.ndarray) -> PersonTable:
     """The persons of the rows in use, those of an image beside each other."""
     used = np.flatnonzero(rows.used)
     used = used[np.argsort(image_rows[used], kind="stable")]
     return PersonTable(
         boxes=boxes, keypoints=keypoints.astype(np.float32), visibility=visibility.astype(np.uint8),
-        scores=scores.astype(np.float32), ids=ids, rows=rows.places,
+        hidden=hidden, scores=scores.astype(np.float32), ids=ids, rows=rows.places,
         image_rows=image_rows.astype(np.int32), image_ids=np.array(images.ids, np.int64),
         file_names=np.array(images.names, np.str_),
         image_sizes=np.array(images.sizes, np.int32).reshape(-1, 2),

@@ -18,6 +18,7 @@ from processors.evaluation.results_file import usable_results
 from processors.judging.arrays import Results
 from processors.judging.hotcoco_judge import by_hotcoco
 from processors.judging.ten_numbers import TenNumbers, ten_numbers
+from processors.judging.visibility_scores import VisibilityScores
 from utils.log import log
 
 COCO_METRICS = SCORES["coco"]
@@ -42,6 +43,7 @@ class CocoMetrics:
     notes: tuple[str, ...]     # what was missing or left out, one sentence each
     by_joint: dict[str, np.ndarray] = field(default_factory=dict)   # (K,), joint_metrics.py
     parts: tuple[str, ...] = ()     # which have ten numbers of their own in `values`, "foot AP"
+    visibility: VisibilityScores | None = None      # of networks with model.visibility
 
     def __getitem__(self, name: str) -> float:
         return self.values[name]

@@ -14,7 +14,12 @@ from datasets.loaders import start_workers, val_loader
 from datasets.shared_memory import ensure_shared_memory
 from processors.evaluation.coco_metrics import CocoMetrics, coco_metrics, table
 from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
-from processors.evaluation.joint_metrics import Evaluated, ensure_metrics, with_metrics
+from processors.evaluation.joint_metrics import (
+    Evaluated,
+    ensure_metrics,
+    with_metrics,
+    with_visibility,
+)
 from processors.evaluation.matched_people import match_by_oks, match_by_row
 from processors.evaluation.results_file import in_fields, to_results, write_results
 from processors.judging.arrays import Results
@@ -166,8 +171,8 @@ class Evaluation:
         """results: of `to_results(people)`."""
         coco = coco_metrics(self.ground_truth, results, self.skeleton.sigmas,
                             judge=self.config.val.judge)
-        names = self.config.val.metrics
-        if not set(names) - {"coco"}:
+        names, tells = self.config.val.metrics, self.config.model.visibility
+        if not set(names) - {"coco"} and not tells:
             return coco
         annotations = self.ground_truth.annotations
         if self.detected:
@@ -175,8 +180,10 @@ class Evaluation:
         else:
             rows = self.dataset.persons.rows[people.index]
             matched = match_by_row(annotations, people, rows, self.skeleton.num_joints)
-        return with_metrics(coco, names, Evaluated(matched, self.skeleton, self.ground_truth,
-                                                   results))
+        metrics = with_metrics(coco, names, Evaluated(matched, self.skeleton, self.ground_truth,
+                                                      results))
+        answers = results.visibility if self.detected else people.visibility
+        return with_visibility(metrics, matched, answers) if tells else metrics
 
     def _ground_truth(self, file: CocoFile) -> GroundTruth:
         """The people to judge: with data.debug only the chosen ones, with

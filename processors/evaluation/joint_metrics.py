@@ -31,6 +31,8 @@ from processors.evaluation.results_file import usable_results
 from processors.judging.arrays import Results
 from processors.judging.part_numbers import part_numbers
 from processors.judging.ten_numbers import ten_numbers
+from processors.judging.visibility_scores import VisibilityScores, visibility_scores
+from utils.codecs.visibility_codec import CLASSES
 from utils.errors import UserError
 from utils.log import log
 from utils.oks import AREA_OF_BOX
@@ -209,6 +211,29 @@ def with_metrics(coco: CocoMetrics, names: Sequence[str], found: Evaluated) -> C
     return replace(coco, values=coco.values | {name: s.value for name, s in scores.items()},
                    parts=tuple(found.skeleton.parts) if "wholebody" in names else (),
                    by_joint={name: s.joints for name, s in scores.items() if s.joints is not None})
+
+
+def with_visibility(metrics: CocoMetrics, people: MatchedPeople, answers: np.ndarray | None,
+                    ) -> CocoMetrics:
+    """`metrics` with how right the answers are, (M, K, 3) of the poses that `people` were matched
+    with; those who were not found are left out."""
+    found = people.places >= 0
+    nobody = np.zeros((0, people.v.shape[1], 3))
+    scores = visibility_scores(nobody if answers is None or not len(answers) else
+                               answers[people.places[found]], people.v[found])
+    log.info("%s", scores)
+    numbers = {"visibility": scores.right, "temperature": scores.temperature}
+    return replace(metrics, values=metrics.values | numbers, visibility=scores)
+
+
+def visibility_table(scores: VisibilityScores, skeleton: Skeleton) -> str:
+    """A line for each joint: how often its answer is right, by chance, and for each labelled v."""
+    rows = {}
+    for joint, (right, chance, counts) in zip(skeleton.joint_names, scores.rows(), strict=True):
+        labelled = counts.sum(axis=1)
+        rows[joint] = [right, chance, *np.where(labelled > 0, counts.diagonal() / np.maximum(
+            labelled, 1), -1.0).tolist()]
+    return "\n".join(columns(["right", "chance", *(f"of {name}" for name in CLASSES)], rows))
 
 
 def joint_table(metrics: CocoMetrics, skeleton: Skeleton) -> str:

@@ -19,10 +19,16 @@ from utils.oks import oks_matrix
 class MatchedPeople:
     """N labelled people, in the order of their file, with K joints; image pixels."""
     truth: np.ndarray       # (N, K, 2) float64
-    labelled: np.ndarray    # (N, K) bool
+    v: np.ndarray           # (N, K) float64, COCO's
     boxes: np.ndarray       # (N, 4) float64 xywh as annotated; NaN where there is none
     head_boxes: np.ndarray  # (N, 4) float64 xywh; NaN where there is none
     predicted: np.ndarray   # (N, K, 2) float64; NaN for people who were not found
+    places: np.ndarray      # (N,) int64, theirs among the predictions or results; -1: not found
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """(N, K) bool."""
+        return self.v > 0
 
     @property
     def found(self) -> int:
@@ -42,9 +48,10 @@ def match_by_row(annotations: Sequence[dict[str, Any]], predictions: Predictions
     the `predictions` was made in; these are taken as they are, nothing is suppressed. Ids would
     not do: not every file has a different one for each.
     """
-    found = dict(zip(rows.tolist(), predictions.keypoints, strict=True))
+    places = {row: place for place, row in enumerate(rows.tolist())}
     people = labelled_people(annotations)
-    return _matched(people, [found.get(row["row"]) for row in people], num_joints)
+    return _matched(people, [places.get(row["row"], -1) for row in people], predictions.keypoints,
+                    num_joints)
 
 
 def match_by_oks(annotations: Sequence[dict[str, Any]], results: Results, sigmas: Sequence[float],
@@ -55,25 +62,25 @@ def match_by_oks(annotations: Sequence[dict[str, Any]], results: Results, sigmas
     in_image: dict[int, list[int]] = {}
     for place, row in enumerate(people):
         in_image.setdefault(row["image_id"], []).append(place)
-    poses: dict[int, list[np.ndarray]] = {}
-    for image_id, points in zip(results.image_ids.tolist(), results.keypoints[..., :2],
-                                strict=True):
-        poses.setdefault(image_id, []).append(points)
-    found: list[np.ndarray | None] = [None] * len(people)
+    keypoints = results.keypoints[..., :2]
+    poses: dict[int, list[int]] = {}
+    for pose, image_id in enumerate(results.image_ids.tolist()):
+        poses.setdefault(image_id, []).append(pose)
+    found = [-1] * len(people)
     for image, places in in_image.items():
         if image in poses:
-            oks = _oks(poses[image], [people[place] for place in places], sigmas)
+            oks = _oks(keypoints[poses[image]], [people[place] for place in places], sigmas)
             for pose, person in _best_pairs(oks):
                 found[places[person]] = poses[image][pose]
-    return _matched(people, found, len(sigmas))
+    return _matched(people, found, keypoints, len(sigmas))
 
 
-def _oks(poses: list[np.ndarray], people: list[dict[str, Any]], sigmas: Sequence[float],
+def _oks(poses: np.ndarray, people: list[dict[str, Any]], sigmas: Sequence[float],
          ) -> np.ndarray:
     """(poses, people) OKS over the labelled joints, by the area of the person alone as in COCO's
     evaluation."""
     areas = 2 * np.array([row["area"] for row in people])   # oks_matrix takes half of the sum
-    return oks_matrix(np.stack(poses), np.stack([_joints(row) for row in people]),
+    return oks_matrix(poses, np.stack([_joints(row) for row in people]),
                       np.zeros(len(poses)), areas, sigmas, visible_above=0)
 
 
@@ -91,16 +98,18 @@ def _best_pairs(oks: np.ndarray) -> list[tuple[int, int]]:
     return pairs
 
 
-def _matched(people: list[dict[str, Any]], found: list[np.ndarray | None], num_joints: int,
-             ) -> MatchedPeople:
+def _matched(people: list[dict[str, Any]], found: list[int], keypoints: np.ndarray,
+             num_joints: int) -> MatchedPeople:
+    """found: place in `keypoints` (M, K, 2) for each person, -1 for none."""
     tables = np.array([_joints(row) for row in people], np.float64).reshape(-1, num_joints, 3)
-    nothing = np.full((num_joints, 2), np.nan)
-    predicted = np.array([nothing if points is None else points for points in found], np.float64)
+    places = np.array(found, np.int64)
+    predicted = np.full((len(people), num_joints, 2), np.nan)
+    predicted[places >= 0] = keypoints[places[places >= 0]]
     return MatchedPeople(
-        truth=tables[..., :2], labelled=tables[..., 2] > 0,
+        truth=tables[..., :2], v=tables[..., 2],
         boxes=_boxes([row["bbox"] if row["has_box"] else None for row in people]),
         head_boxes=_boxes([row.get(HEAD_KEY) for row in people]),
-        predicted=predicted.reshape(-1, num_joints, 2))
+        predicted=predicted, places=places)
 
 
 def _boxes(boxes: list[list[float] | None]) -> np.ndarray:

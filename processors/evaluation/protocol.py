@@ -75,6 +75,8 @@ def _simcc(codec: CodecConfig, sweep: bool) -> tuple[str, str, str]:
 
 
 def _score_in_words(val: ValConfig) -> str:
+    if val.score_rule == "visibility":
+        return "box score * mean of the joint scores, weighed by how likely each is not absent"
     if val.score_rule == "alphapose":
         words = "mean + 1.25 * max of joint scores"
         return words if val.ground_truth_boxes else f"box score + {words}"

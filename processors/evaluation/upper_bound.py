@@ -14,7 +14,8 @@ from processors.evaluation.results_file import to_results
 from processors.models.inference import concatenate
 from processors.models.pose_model import build_codec
 from processors.models.pose_ranking import Predictions
-from utils.codecs.simcc_codec import Codec
+from utils.codecs.simcc_codec import PlainCodec
+from utils.codecs.visibility_codec import plain_codec
 from utils.geometry import apply_affine, invert_affine, padded_area
 from utils.log import bar
 
@@ -35,7 +36,7 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
     crop, which count as found at its nearest edge. There is one pose for each person, so there is
     no NMS. Images are not read. Raises UserError or FileNotFoundError as an evaluation does.
     """
-    data, codec = config.data, build_codec(config, skeleton)
+    data, codec = config.data, plain_codec(build_codec(config, skeleton))
     config = replace(config, val=replace(config.val, boxes="gt", nms="none"))
     file = read_coco(data.val_ann_path, "data.val_ann_path")    # held: it is read only once
     dataset = val_set(config, skeleton, check_files=False)
@@ -53,7 +54,7 @@ def upper_bound(config: Config, skeleton: Skeleton) -> UpperBound:
 
 
 @torch.inference_mode()
-def _decoded(dataset: MSCOCO, codec: Codec, rows: np.ndarray) -> tuple[Predictions, int]:
+def _decoded(dataset: MSCOCO, codec: PlainCodec, rows: np.ndarray) -> tuple[Predictions, int]:
     """The persons of these rows, through their heatmaps and back, and their joints outside."""
     persons = dataset.persons
     matrix = codec.geometry.matrix(dataset.center[rows], dataset.scale[rows])
@@ -68,4 +69,6 @@ def _decoded(dataset: MSCOCO, codec: Codec, rows: np.ndarray) -> tuple[Predictio
         keypoints=apply_affine(joints.numpy(), invert_affine(matrix)).astype(np.float32),
         joint_scores=scores.numpy(), box_scores=np.ones(len(rows), np.float32),
         areas=padded_area(dataset.scale[rows]).astype(np.float32),
-        image_ids=persons.image_ids[persons.image_rows[rows]]), int(outside.sum())
+        image_ids=persons.image_ids[persons.image_rows[rows]],
+        visibility=np.eye(3, dtype=np.float32)[2 * (persons.visibility[rows] > 0)],
+        ), int(outside.sum())

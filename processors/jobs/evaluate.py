@@ -12,7 +12,7 @@ from datasets.workers import dead_workers_named
 from nets.zoo.weights_by_name import FoundWeights, find_row, find_weights
 from processors.evaluation.coco_metrics import CocoMetrics, table
 from processors.evaluation.evaluation import Evaluation
-from processors.evaluation.joint_metrics import joint_table
+from processors.evaluation.joint_metrics import joint_table, visibility_table
 from processors.evaluation.protocol import protocol
 from processors.models.load_pose_model import load_network, read_checkpoint
 from processors.models.onnx_model import load_to_evaluate
@@ -125,6 +125,8 @@ def evaluate_weights(config: Config, weights: str | Path | None = None,
     log.info("results in %s\n%s\n%s", results_path, words, table(metrics))
     if metrics.by_joint:
         log.info("by joint:\n%s", joint_table(metrics, skeleton))
+    if metrics.visibility:
+        log.info("visibility by joint:\n%s", visibility_table(metrics.visibility, skeleton))
     if report and parallel.rank == 0:
         page = write_report(report, title=config.model_name, protocol=words, metrics=metrics,
                             results=evaluation.results or [], ground_truth=evaluation.ground_truth,

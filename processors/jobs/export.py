@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from processors.models.exported_decoder import ExportedDecoder
 from processors.models.load_pose_model import load_pose_model
-from processors.models.onnx_model import to_metadata
+from processors.models.onnx_model import VISIBILITY, to_metadata
 from processors.models.onnx_session import open_session
 from processors.models.pose_model import PoseModel, build_codec
 from processors.models.simcc_file import OUTPUTS
-from utils.codecs.simcc_codec import Codec, SimCCCodec
+from utils.codecs.simcc_codec import PlainCodec, SimCCCodec
+from utils.codecs.visibility_codec import Codec, VisibilityCodec, plain_codec
 from utils.errors import UserError, first_line
 from utils.log import log, show_log
 from utils.outputs import ensure_output, write_output
@@ -34,27 +35,27 @@ SMALLEST = 1e-30            # largest value that heatmaps are taken to have, or 
 BATCHES = (1, 2, 5)         # that are tried
 
 
-class Decoded(nn.Module):
-    """Images -> keypoints (B, K, 2) in input pixels, scores (B, K), and the heatmaps or vectors."""
+class Exported(nn.Module):
+    """Images -> with `decode` keypoints (B, K, 2) in input pixels and scores (B, K), of networks
+    that tell it visibility (B, K, 3), and heatmaps, or SimCC's vectors, which without `decode` are
+    those of x and of y, as other tools want them."""
 
-    def __init__(self, network: nn.Module, codec: Codec):
+    def __init__(self, network: nn.Module, codec: Codec, decode: bool):
         super().__init__()
-        self.network, self.decoder = network, ExportedDecoder(codec)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        heatmaps = self.network(images)
-        return *self.decoder(heatmaps), heatmaps
-
-
-class XAndY(nn.Module):
-    """Images -> SimCC's vectors of x (B, K, bins) and of y, as other tools want them."""
-
-    def __init__(self, network: nn.Module, codec: SimCCCodec):
-        super().__init__()
-        self.network, self.bins = network, codec.bins
+        self.network, self.codec, self.plain = network, codec, plain_codec(codec)
+        self.decoder = ExportedDecoder(self.plain) if decode else None
+        self.names = ["keypoints", "scores"] * decode
+        self.names += [VISIBILITY] * isinstance(codec, VisibilityCodec)
+        self.bins = self.plain.bins if isinstance(self.plain, SimCCCodec) and not decode else None
+        self.names += OUTPUTS if self.bins else ["heatmaps"]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return self.network(images).split(self.bins, dim=-1)
+        maps, told = self.network(images), []
+        if isinstance(self.codec, VisibilityCodec):
+            maps, logits = self.codec.split(maps)
+            told = [logits.softmax(dim=-1)]
+        decoded = self.decoder(maps) if self.decoder else []
+        return *decoded, *told, *(maps.split(self.bins, dim=-1) if self.bins else [maps])
 
 
 def export(weights: str | Path, out: str | Path, config: str | Path | None = None,
@@ -63,7 +64,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
 
     Input `images` (B, 3, H, W) float32, normalised; B is free. Outputs: `heatmaps` (B, K, h, w),
     of SimCC `simcc_x` and `simcc_y` (B, K, bins), or with `decode` `keypoints` (B, K, 2) in input
-    pixels and `scores` (B, K), no flip test.
+    pixels and `scores` (B, K), no flip test; with model.visibility `visibility` (B, K, 3), too.
     config: the YAML of the network, for checkpoints that do not say which. opset: the version of
     ONNX's operators, PyTorch's choice if not given.
 
@@ -76,16 +77,17 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
     ensure_output(out, "ONNX file", "--out", [weights])
     model = load_pose_model(weights, "cpu", config, overrides)
     codec = build_codec(model.config, model.skeleton)
-    maps = "vectors" if isinstance(codec, SimCCCodec) else "heatmaps"
+    maps = "vectors" if isinstance(plain_codec(codec), SimCCCodec) else "heatmaps"
     written = _to_onnx(model, codec, decode, opset)
-    words = _check_network(written.SerializeToString(), model, maps)
+    words = _check_network(written.SerializeToString(), model, codec, maps)
     if decode:
-        words += ", " + _check_decoder(written, codec, model.skeleton.num_joints)
+        words += ", " + _check_decoder(written, plain_codec(codec), model.skeleton.num_joints)
         written.graph.value_info.append(written.graph.output.pop())     # the heatmaps
     data = written.SerializeToString()
     write_output(out, data, "--out")
     log.info("%s: %s, for %d joints and an input of %dx%d in the format %s, %.1f MB; checked "
-             "with onnxruntime: %s", out, "keypoints and scores" if decode else maps,
+             "with onnxruntime: %s", out, ("keypoints and scores" if decode else maps)
+             + " and visibility" * isinstance(codec, VisibilityCodec),
              model.skeleton.num_joints, *model.codec.input_size, model.input_format,
              len(data) / 1e6, words)
 
@@ -110,11 +112,8 @@ def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
 def _to_onnx(model: PoseModel, codec: Codec, decode: bool, opset: int | None) -> Any:
     """The onnx.ModelProto, with our metadata; heatmaps or vectors are last in any case."""
     width, height = model.codec.input_size
-    network, names = model.network, ["heatmaps"]
-    if decode:
-        network, names = Decoded(network, codec), ["keypoints", "scores", "heatmaps"]
-    elif isinstance(codec, SimCCCodec):
-        network, names = XAndY(network, codec), [*OUTPUTS]
+    exported = Exported(model.network, codec, decode)
+    network = model.network if exported.names == ["heatmaps"] else exported
     images = torch.zeros(2, 3, height, width)
     with torch.no_grad():
         network.eval()(images)      # what fails here is no fault of the exporter's
@@ -123,7 +122,7 @@ def _to_onnx(model: PoseModel, codec: Codec, decode: bool, opset: int | None) ->
             warnings.simplefilter("ignore")     # on the exporter's own parts
             program = torch.onnx.export(
                 network, (images,), dynamo=True,
-                input_names=["images"], output_names=names,
+                input_names=["images"], output_names=exported.names,
                 opset_version=opset and max(opset, TORCH_OPSET),
                 dynamic_shapes=({0: torch.export.Dim("batch")},), external_data=False,
                 verbose=False)
@@ -166,17 +165,24 @@ def _older(written: Any, opset: int) -> Any:
 
 
 @torch.no_grad()
-def _check_network(data: bytes, model: PoseModel, maps: str) -> str:
-    """How far the file's heatmaps or vectors are from the network's; ValueError beyond LIMIT."""
+def _check_network(data: bytes, model: PoseModel, codec: Codec, maps: str) -> str:
+    """How far the file's heatmaps or vectors are from the network's; ValueError beyond LIMIT, also
+    for its probabilities of visibility."""
     session, worst = open_session(data), 0.0
     names = [output.name for output in session.get_outputs()]
     width, height = model.codec.input_size
     generator = torch.Generator().manual_seed(0)
     for batch in BATCHES:
         images = torch.randn(batch, 3, height, width, generator=generator)
-        outputs = [name for name in names if name not in ("keypoints", "scores")]
+        outputs = [name for name in names if name not in ("keypoints", "scores", VISIBILITY)]
         found = np.concatenate(session.run(outputs, {"images": images.numpy()}), axis=-1)
-        wanted = model.network(images).numpy()
+        given = model.network(images)
+        if isinstance(codec, VisibilityCodec):
+            given, logits = codec.split(given)
+            told, = session.run([VISIBILITY], {"images": images.numpy()})
+            off = _difference(told, logits.softmax(dim=-1).numpy())
+            _ensure_within(LIMIT, off, "visibility is", "")
+        wanted = given.numpy()
         if not np.isfinite(wanted).all():
             raise UserError(f"the network's {maps} hold NaN or infinite numbers, so nothing was "
                             f"written: its weights are damaged, or too large; take other ones")
@@ -187,7 +193,7 @@ def _check_network(data: bytes, model: PoseModel, maps: str) -> str:
 
 
 @torch.no_grad()
-def _check_decoder(written: Any, codec: Codec, joints: int) -> str:
+def _check_decoder(written: Any, codec: PlainCodec, joints: int) -> str:
     """How far the file's keypoints are from the codec's, of the same heatmaps; ValueError beyond
     LIMIT heatmap pixels.
 

@@ -29,6 +29,7 @@ class Results:
     category: int           # of all
     part_scores: Mapping[str, np.ndarray] = field(default_factory=dict)     # (N,) of parts that
     #                         have another score than the pose, by their names
+    visibility: np.ndarray | None = None    # (N, K, 3) probabilities of COCO's v, if it is told
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -36,12 +37,15 @@ class Results:
     def take(self, rows: np.ndarray) -> "Results":
         """Those at these indices (or of this mask)."""
         return Results(self.image_ids[rows], self.keypoints[rows], self.scores[rows], self.category,
-                       {part: scores[rows] for part, scores in self.part_scores.items()})
+                       {part: scores[rows] for part, scores in self.part_scores.items()},
+                       None if self.visibility is None else self.visibility[rows])
 
     def rows(self) -> list[dict[str, Any]]:
         """COCO keypoint results, ready for JSON."""
         table = self.keypoints.reshape(len(self), np.prod(self.keypoints.shape[1:])).tolist()
+        told = ([{}] * len(self) if self.visibility is None else
+                [{"visibility": row} for row in self.visibility.round(4).tolist()])
         return [{"image_id": image_id, "category_id": self.category, "keypoints": row,
-                 "score": score}
-                for image_id, row, score in zip(self.image_ids.tolist(), table,
-                                                self.scores.tolist(), strict=True)]
+                 "score": score, **more}
+                for image_id, row, score, more in zip(self.image_ids.tolist(), table,
+                                                      self.scores.tolist(), told, strict=True)]

@@ -6,7 +6,7 @@ holds that it gives what `utils/decoders.py` gives.
 import torch
 from torch import Tensor, nn
 
-from utils.codecs.simcc_codec import Codec, SimCCCodec
+from utils.codecs.simcc_codec import PlainCodec, SimCCCodec
 from utils.decoders import (
     LOWEST_VALUE,
     NEEDED,
@@ -27,7 +27,7 @@ class ExportedDecoder(nn.Module):
     Does what `codec.decode` does. h and w are those of the codec; B is free.
     """
 
-    def __init__(self, codec: Codec):
+    def __init__(self, codec: PlainCodec):
         super().__init__()
         self.codec = codec
         self.decode: Decoder

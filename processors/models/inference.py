@@ -21,9 +21,9 @@ class PoseCodec(Protocol):
     geometry: CropGeometry          # of the crops it is for
     input_size: tuple[int, int]     # (width, height), pixels
 
-    def decode(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K, h, w), or vectors (B, K, bins) -> keypoints (B, K, 2), input pixels, and scores
-        (B, K)."""
+    def decode(self, heatmaps: Tensor) -> tuple[Tensor, ...]:
+        """(B, K, h, w), or vectors (B, K, bins) -> keypoints (B, K, 2), input pixels, scores
+        (B, K), and of networks with model.visibility its probabilities (B, K, 3)."""
 
     def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
         """Heatmaps of mirrored images as those of the images themselves."""
@@ -49,7 +49,7 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
     """
     assert decodings
     flipping = any(decoding.flip_test for decoding in decodings.values())
-    joints: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in decodings}
+    joints: dict[str, list[tuple[Tensor, ...]]] = {name: [] for name in decodings}
     people, whole = list[Predictions](), list[np.ndarray]()
     for batch in device_batches(batches, device):
         images = normalise(batch.crop, input_format)
@@ -70,11 +70,11 @@ def predict(model: Callable[[Tensor], Tensor], batches: Iterable[Batch],
     return {name: _with_joints(everybody, parts).take(usable) for name, parts in joints.items()}
 
 
-def _in_image(codec: PoseCodec, heatmaps: Tensor, to_image: Tensor) -> tuple[Tensor, Tensor]:
-    """Joints (B, K, 2) in image pixels and scores (B, K), on the device."""
-    keypoints, scores = codec.decode(heatmaps)
+def _in_image(codec: PoseCodec, heatmaps: Tensor, to_image: Tensor) -> tuple[Tensor, ...]:
+    """Joints (B, K, 2) in image pixels, and what else `decode` gives, on the device."""
+    keypoints, *others = codec.decode(heatmaps)
     matrix = to_image.to(keypoints.device, non_blocking=True)
-    return keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2], scores
+    return keypoints @ matrix[:, :, :2].mT + matrix[:, None, :, 2], *others
 
 
 def _without_joints(batch: Batch) -> Predictions:
@@ -85,13 +85,15 @@ def _without_joints(batch: Batch) -> Predictions:
                        batch.index.numpy().copy())
 
 
-def _with_joints(people: Predictions, parts: list[tuple[Tensor, Tensor]]) -> Predictions:
-    """The same people with the joints and scores of all batches."""
-    keypoints, scores = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
-    return replace(people, keypoints=keypoints, joint_scores=scores)
+def _with_joints(people: Predictions, parts: list[tuple[Tensor, ...]]) -> Predictions:
+    """The same people with what `decode` gave of all batches."""
+    columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+    names = ("keypoints", "joint_scores", "visibility")[:len(columns)]
+    return replace(people, **dict(zip(names, columns, strict=True)))
 
 
 def concatenate(parts: list[Predictions]) -> Predictions:
     """All persons of several Predictions, in their order."""
+    parts = [part for part in parts if len(part)] or parts[:1]      # nobody has no visibility
     return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts])
                           for name in vars(parts[0])})

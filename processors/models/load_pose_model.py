@@ -10,6 +10,7 @@ from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from nets import PoseNet, build_net
 from nets.files.load_report import LoadReport
+from nets.files.optional_visibility import VISIBILITY
 from nets.files.weights_file import FORMAT, read_weights_file
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
@@ -79,4 +80,7 @@ def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Conf
         raise UserError(f"{path} is for another number of joints than model.num_joints, which is "
                         f"{config.model.num_joints}: set model.num_joints and data.skeleton to "
                         f"what it was trained with")
+    if any(name.startswith(VISIBILITY) for name in loaded.missed):
+        raise UserError(f"{path} has no visibility output for this network, and model.visibility "
+                        f"is true: set it to false")
     return net, skeleton, loaded

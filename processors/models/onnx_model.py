@@ -30,12 +30,15 @@ from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.simcc_file import OUTPUTS, assumed_config
 from processors.models.stored_run import stored_config
 from processors.models.weights_against_config import config_to_evaluate
-from utils.codecs.simcc_codec import Codec, SimCCCodec
+from utils.codecs.simcc_codec import SimCCCodec
+from utils.codecs.visibility_codec import Codec, VisibilityCodec, plain_codec
 from utils.errors import UserError
 from utils.json_file import parse_json
 
 METADATA = "simplepose"     # the key in the file's metadata
 FORMAT = "simplepose onnx 1"
+VISIBILITY = "visibility"   # the output of networks with model.visibility, (B, K, 3)
+LEAST = 1e-30               # probability, whose logarithm is still a number
 SECTIONS = ("model", "codec", "val")        # of the Config; others are of no use to a predictor
 
 
@@ -43,8 +46,9 @@ class OnnxNetwork(nn.Module):
     """Images (B, 3, H, W) float32 -> the file's heatmaps (B, K, h, w) float32, or the vectors of
     its outputs simcc_x and simcc_y as one, (B, K, bins).
 
-    A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. Raises
-    UserError for images that the file does not take.
+    A file that decodes by itself gives (B, K, 3): x and y in input pixels, and the score. With
+    `tells_visibility` there are three numbers more at the end of a row for each joint, as of a
+    VisibilityCodec. Raises UserError for images that the file does not take.
     """
 
     def __init__(self, path: Path, device: torch.device):
@@ -54,17 +58,30 @@ class OnnxNetwork(nn.Module):
                                      "codec.input_size says")
         self.gives_vectors = set(OUTPUTS) <= set(self.session.outputs)
         self.bins = (0, 0)      # in x and in y, of vectors that were given
+        self.tells_visibility = False
 
     def forward(self, images: Tensor) -> Tensor:
+        places, visibility = self.parts(images)
+        if self.tells_visibility and visibility is not None:
+            logits = visibility.clamp(min=LEAST).log()
+            places = torch.cat([places.flatten(2), logits], dim=-1)
+        return places.to(images.device)
+
+    def parts(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The output without visibility, and its probabilities (B, K, 3) where the file has them,
+        both on the CPU."""
         sides = self.session.sides
         if any(side not in (None, given) for side, given in zip(sides, images.shape[2:],
                                                                 strict=True)):
             raise UserError(f"{self.path} takes images of {size_in_words(sides)} pixels, not of "
                             f"{size_in_words(images.shape[2:])}: set codec.input_size to what it "
                             f"takes")
-        found = self.session.run(images.detach().cpu().numpy())
+        by_name = dict(zip(self.session.outputs, self.session.run(images.detach().cpu().numpy()),
+                           strict=True))
+        visibility = by_name.pop(VISIBILITY, None) if len(by_name) > 1 else None
+        found = list(by_name.values())
         if self.gives_vectors:
-            x, y = (found[self.session.outputs.index(name)] for name in OUTPUTS)
+            x, y = (by_name[name] for name in OUTPUTS)
             if not (x.ndim == y.ndim == 3 and x.shape[:2] == y.shape[:2]):
                 raise UserError(f"{self.path} gives {OUTPUTS[0]} of the shape {tuple(x.shape)} and "
                                 f"{OUTPUTS[1]} of {tuple(y.shape)}: vectors of SimCC have the "
@@ -73,7 +90,7 @@ class OnnxNetwork(nn.Module):
             found = [torch.cat([x, y], dim=-1)]
         elif len(found) == 2 and found[0].ndim == 3 and found[1].ndim == 2:
             found = [torch.cat([found[0], found[1][..., None]], dim=-1)]
-        return found[0].to(images.device)
+        return found[0], visibility
 
 
 class DecodedCodec:
@@ -82,9 +99,11 @@ class DecodedCodec:
     def __init__(self, codec: PoseCodec, path: Path):
         self.geometry, self.input_size, self.path = codec.geometry, codec.input_size, path
 
-    def decode(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, K, 3) of OnnxNetwork -> keypoints (B, K, 2), input pixels, and scores (B, K)."""
-        return decoded[..., :2], decoded[..., 2]
+    def decode(self, decoded: Tensor) -> tuple[Tensor, ...]:
+        """(B, K, 3) of OnnxNetwork -> keypoints (B, K, 2), input pixels, and scores (B, K); with
+        visibility (B, K, 6) -> its probabilities (B, K, 3), too."""
+        told = [decoded[..., 3:].softmax(dim=-1)] if decoded.shape[-1] > 3 else []
+        return decoded[..., :2], decoded[..., 2], *told
 
     def flip_back(self, heatmaps: Tensor, flip_order: Sequence[int]) -> Tensor:
         raise UserError(f"{self.path} gives keypoints, so there are no heatmaps for a flip test: "
@@ -206,10 +225,16 @@ def _foreign_config(network: OnnxNetwork, settings: ConfigSource) -> Config:
 
 def _try_out(network: OnnxNetwork, codec: Codec, skeleton: Skeleton,
              decoded: bool) -> None:
-    """Raise UserError unless the network's outputs are what the settings say."""
+    """Raise UserError unless the network's outputs are what the settings say; from now on it gives
+    those that they ask for."""
     (width, height), path = codec.input_size, network.path
-    found = tuple(network(torch.zeros(1, 3, height, width)).shape[1:])
-    joints = skeleton.num_joints
+    places, visibility = network.parts(torch.zeros(1, 3, height, width))
+    found, joints = tuple(places.shape[1:]), skeleton.num_joints
+    network.tells_visibility = isinstance(codec, VisibilityCodec)
+    if network.tells_visibility and (visibility is None or visibility.shape != (1, joints, 3)):
+        raise UserError(f"{path} has no output {VISIBILITY} (B, {joints}, 3), and model.visibility "
+                        f"is true: set it to what the network was trained with")
+    codec = plain_codec(codec)
     fits = not isinstance(codec, SimCCCodec) or decoded or network.bins == codec.bins
     if fits and found == ((joints, 3) if decoded else (joints, *codec.output_shape)):
         return

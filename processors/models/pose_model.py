@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from configs.loader import load_config, with_overrides
-from configs.schema import Config, DetectorConfig
+from configs.schema import CodecConfig, Config, DetectorConfig
 from datasets.annotations.skeleton import Skeleton
 from processors.models.inference import PoseCodec
-from utils.codecs.simcc_codec import Codec, SimCCCodec
+from utils.codecs.simcc_codec import PlainCodec, SimCCCodec
+from utils.codecs.visibility_codec import Codec, VisibilityCodec
 from utils.decoders import DECODERS
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
@@ -18,7 +19,8 @@ from utils.heatmap_codec import HeatmapCodec
 @dataclass(frozen=True)
 class PoseModel:
     network: nn.Module                      # (B, 3, H, W) float32, normalised, on `device`
-                                            # -> heatmaps (B, K, h, w), or SimCC's vectors
+                                            # -> heatmaps (B, K, h, w), SimCC's vectors, or
+                                            # what a VisibilityCodec splits
     codec: PoseCodec                          # input size, and heatmaps to keypoints
     skeleton: Skeleton
     input_format: str                       # a name in utils/input_format.py
@@ -66,7 +68,11 @@ def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Codec:
         raise UserError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
                          f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
                          f"equal")
-    codec = config.codec
+    plain = _plain_codec(config.codec, decoder)
+    return VisibilityCodec(plain) if config.model.visibility else plain
+
+
+def _plain_codec(codec: CodecConfig, decoder: str) -> PlainCodec:
     if codec.kind == "simcc":
         return SimCCCodec(codec.input_size, split=codec.split, sigma=codec.bin_sigma,
                           normalize=codec.normalize, alignment=codec.alignment)

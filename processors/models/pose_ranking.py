@@ -23,6 +23,9 @@ class Predictions:
     image_ids: np.ndarray     # (N,) int64
     index: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     #                           (N,) int64, positions in a data set; (0,) if they are not of one
+    visibility: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
+    #                           (N, K, 3) float32, probabilities of COCO's v: absent, hidden,
+    #                           visible; (0, 0, 3) of networks without model.visibility
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -37,7 +40,8 @@ class Predictions:
     def finite(self) -> np.ndarray:
         """(N,) bool: no number of a person is NaN or infinite."""
         return (np.isfinite(self.keypoints).all(axis=(1, 2)) & np.isfinite(self.box_scores)
-                & np.isfinite(self.joint_scores).all(axis=1) & np.isfinite(self.areas))
+                & np.isfinite(self.joint_scores).all(axis=1) & np.isfinite(self.areas)
+                & (not len(self.visibility) or np.isfinite(self.visibility).all(axis=(1, 2))))
 
     def take(self, rows: np.ndarray) -> "Predictions":
         """The persons at these indices (or of this mask)."""
@@ -65,8 +69,18 @@ def _simplepose_score(people: Predictions, val: ValConfig, detected: bool) -> np
     return joints.mean(axis=1) + joints.max(axis=1)
 
 
+def _visibility_score(people: Predictions, val: ValConfig, detected: bool) -> np.ndarray:
+    """Box score * mean of the joint scores, each joint weighed by how likely it is not absent: what
+    is to be expected of OKS, which is a mean over the joints that are labelled."""
+    likely = 1 - people.visibility[..., 0].astype(np.float64)
+    total = likely.sum(axis=1)
+    joints = (likely * people.joint_scores).sum(axis=1) / np.where(total > 0, total, 1)
+    return people.box_scores * joints
+
+
 SCORE_RULES: dict[str, Callable[[Predictions, ValConfig, bool], np.ndarray]] = {
-    "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score}
+    "hrnet": _hrnet_score, "alphapose": _alphapose_score, "simplepose": _simplepose_score,
+    "visibility": _visibility_score}
 
 
 class OddAnswers(UserError):

@@ -89,7 +89,8 @@ class Results:
             line["people"] = [{
                 **({"id": person.id} if self.source.is_timed else {}),
                 "box": _rounded(person.box, 2), "score": _rounded(person.score, 4),
-                "keypoints": _joints(person).tolist()} for person in people]
+                "keypoints": _joints(person).tolist(), **_visibility(person)}
+                for person in people]
         text = json.dumps(line, allow_nan=False)
         yield text if self.rows else marked_json(text)
 
@@ -110,7 +111,8 @@ class CocoResults(Results):
                 "image_id": image_id, "category_id": PERSON,
                 "keypoints": _joints(person).ravel().tolist(),
                 "score": _rounded(person.score, 4), "bbox": _rounded(person.box, 2),
-                **({"id": person.id} if person.id is not None else {}), **about}, allow_nan=False)
+                **({"id": person.id} if person.id is not None else {}), **_visibility(person),
+                **about}, allow_nan=False)
 
 
 class CsvTable(Results):
@@ -175,6 +177,11 @@ def _joints(person: Person) -> np.ndarray:
     """(K, 3) x, y, score, rounded."""
     return np.column_stack([np.round(person.keypoints.astype(np.float64), 2),
                             np.round(person.scores.astype(np.float64), 4)])
+
+
+def _visibility(person: Person) -> dict[str, list[list[float]]]:
+    """(K, 3) of networks that tell it."""
+    return {} if person.visibility is None else {"visibility": _rounded(person.visibility, 4)}
 
 
 def _rounded(numbers: Any, digits: int) -> Any:

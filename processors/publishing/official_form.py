@@ -59,6 +59,9 @@ def export_form(weights: str | Path, out: Path, form: str, config: str | Path | 
     log.info("%s: %d tensors for %s; its settings are an input of %dx%d, pixels %s, alignment %s, "
              "sigma %g, %d joints", out, len(state), FORMS[form].about, *codec.input_size,
              model.input_format, codec.alignment, codec.sigma, model.skeleton.num_joints)
+    if model.config.model.visibility:
+        log.warning("the visibility output was left out, for which %s has no place",
+                    FORMS[form].about)
     if words := assumed_otherwise(form, model.input_format, codec.alignment,
                                   pixels_are_said=form == FOLDER):
         log.warning("these weights want %s: set it there, or keypoints are off",

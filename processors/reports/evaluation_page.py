@@ -48,6 +48,7 @@ def write_report(folder: str | Path, *, title: str, protocol: str, metrics: Coco
                ap_by_oks=charts.ap_by_oks(metrics.precision[:, :, 0]),
                lost_ap=None if np.isnan(analysis.ap["all"]) else charts.lost_ap(analysis),
                joints=charts.joints(analysis), classes=CLASSES, joint_rows=_joint_rows(analysis),
+               visibility_rows=_visibility_rows(metrics, analysis.joint_names),
                worst=pictures(analysis.worst), best=pictures(analysis.best))
     return folder / "report.html"
 
@@ -58,6 +59,15 @@ def _joint_rows(analysis: ErrorAnalysis) -> list[tuple[str, np.ndarray, float]]:
     counts = analysis.joints[0]
     return [*zip(names, counts, analysis.lost_by_joint[:, 0].tolist(), strict=True),
             ("all", counts.sum(axis=0), np.nan)]
+
+
+def _visibility_rows(metrics: CocoMetrics, joint_names: tuple[str, ...],
+                     ) -> list[tuple[str, float, float, list[int]]]:
+    """Name, share of right answers, the same by chance, and how many joints of each labelled v had
+    each answer; of no joint where the network does not tell."""
+    rows = metrics.visibility.rows() if metrics.visibility else []
+    return [(name.replace("_", " "), right, chance, counts.ravel().tolist())
+            for name, (right, chance, counts) in zip(joint_names, rows, strict=False)]
 
 
 def _pictures(cases: tuple[Case, ...], images: dict[int, dict], img_root: Path, skeleton: Skeleton,

@@ -26,6 +26,7 @@ def training_sheet(config: Config, skeleton: Skeleton) -> np.ndarray:
     Returns (H, W, 3) uint8 RGB. Raises UserError or FileNotFoundError as training does, but
     not for images that are missing or broken while others are there.
     """
+    config = replace(config, model=replace(config.model, visibility=False))      # places alone
     dataset = train_set(replace(config, data=replace(config.data, skip_broken=True)), skeleton)
     codec = build_codec(config, skeleton)
     samples = [dataset[row] for row in spread(range(len(dataset)), COUNT)]

@@ -17,15 +17,17 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
                  count: int = 12, threshold: float = 0.3) -> None:
     """`count` images of the data set, evenly spread, with the COCO results drawn on them.
 
-    Joints with a score below `threshold` are left out.
+    Joints with a score below `threshold` are left out; visibility as `draw_people` says.
     """
     persons = dataset.persons
     images, captions = [], []
     for row in spread(range(len(persons.image_ids)), count):
         image_id = int(persons.image_ids[row])
-        poses = np.array([result["keypoints"] for result in results
-                          if result["image_id"] == image_id], np.float32)
+        here = [result for result in results if result["image_id"] == image_id]
+        poses = np.array([result["keypoints"] for result in here], np.float32)
         poses = poses.reshape(-1, skeleton.num_joints, 3)
+        seen = [np.argmax(result["visibility"], axis=1) for result in here
+                if "visibility" in result]
         try:
             image = dataset.image(row)
         except ImageError:
@@ -34,7 +36,8 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
             continue        # the evaluation has named it
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,
                                   skeleton.joint_names, threshold, skeleton.limb_colours,
-                                  parts=[*skeleton.parts.values()]))
+                                  parts=[*skeleton.parts.values()],
+                                  visibility=np.array(seen) if seen else None))
         captions.append(str(persons.file_names[row]))
     if not images:
         return

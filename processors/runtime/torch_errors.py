@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from utils.codecs.simcc_codec import Codec
+from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
 
 TRAIN_CURES = ("lower data.batch_size; or keep it and set optim.accumulate=2 (then 4), which "

@@ -60,7 +60,7 @@ from processors.training.run_log import RunLog, trackers
 from processors.training.run_state import RunState
 from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, codec_to_train, ensure_micro_batches
-from utils.codecs.simcc_codec import Codec
+from utils.codecs.visibility_codec import Codec
 from utils.log import log, show_log
 from utils.shown import counted
 

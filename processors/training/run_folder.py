@@ -23,6 +23,8 @@ from utils.outputs import (
     ensure_replaceable,
 )
 
+TEMPERATURE = "visibility.temperature"      # of nets/pose/visibility.py
+
 
 class RunFolder:
     """Read by every process of a run; held, and written to, by process 0 alone."""
@@ -103,7 +105,12 @@ class RunFolder:
         self._write(state, self.last, keep_previous=True)
 
     def save_best(self, state: dict[str, Any]) -> None:
-        self._write(state, self.best)
+        """The weights of key ema, with the temperature that their evaluation, key best, found for
+        the visibility of joints, if they tell it."""
+        weights, found = state["ema"], state["best"].get("temperature")
+        if found:
+            weights = weights | {TEMPERATURE: weights[TEMPERATURE] * found}
+        self._write(state | {"ema": weights}, self.best)
 
     def _write(self, state: dict[str, Any], path: Path, keep_previous: bool = False) -> None:
         if self.lock:       # process 0

@@ -17,7 +17,7 @@ from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
 from processors.training.optim import build_optimizer, load_optimizer_state
 from processors.training.rates import Freeze, set_learning_rate
-from utils.codecs.simcc_codec import Codec
+from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
 
 
@@ -30,7 +30,7 @@ class TrainStep:
         self.config, self.codec, self.parallel = config, codec, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
-        objective = build_objective(config.optim.loss, codec)
+        objective = build_objective(config.optim.loss, codec, config.optim.visibility_weight)
         self.loss, self.accuracy = objective.loss, objective.accuracy
         self.joint_weights = (torch.tensor(skeleton.joint_weights, device=self.device)
                               if config.optim.joint_weights else 1.0)

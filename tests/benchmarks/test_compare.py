@@ -55,6 +55,14 @@ def test_the_table_has_means_and_deviations(comparison):
     assert narrow == ["narrow", "3.40 M", "0.197", "-", ".500", "-", ".500", "-"]
 
 
+def test_networks_that_tell_visibility_have_one_column_more(comparison):
+    told = row("wide", 0, 0.7) | {"visibility": {"raw": 0.8, "averaged": 0.9}}
+    header, _, wide, narrow = report(read_comparison(comparison), [told, row("narrow", 0, 0.5)],
+                                     []).splitlines()[-4:]
+    assert header.strip("| ").endswith("visibility right, mean")
+    assert (wide.strip("| ").split(" | ")[-1], narrow.strip("| ")[-1]) == (".900", "-")
+
+
 def test_the_scores_are_those_of_the_last_evaluation(tmp_path):
     lines = [{"kind": "train", "loss": 1}] + [
         {"kind": "val", "weights": weights, "AP": ap, "step": step}

@@ -74,7 +74,7 @@ def small_net(config, **_):
     if config.type == "pose_vit":
         backbone = ViTBackbone(16, 2, 2, (4, 4), config.drop_path)
         return PoseNet(backbone, bilinear_head(16, config.num_joints, upsampling=4))
-    if config.type == "pose_timm" or config.head in VECTOR_HEADS:
+    if config.type == "pose_timm" or config.head in VECTOR_HEADS or config.visibility:
         return build_net(config, input_size=(64, 64))
     norm = FrozenBatchNorm if os.environ.get("FROZEN_BN") else nn.BatchNorm2d
     backbone = nn.Sequential(nn.Conv2d(3, 8, 8, 4, 2, bias=False), norm(8), nn.ReLU())

@@ -129,3 +129,15 @@ def test_slivers_keep_a_pixel():
 def test_the_width_of_lines_can_be_given():
     drawn = [(_draw([POINTS], line_width=width) != GREY).any(axis=2).sum() for width in (0, 2, 6)]
     assert drawn[0] < drawn[1] < drawn[2]
+
+
+def test_hidden_joints_are_hollow_and_absent_ones_left_out():
+    v = np.array([[2, 1, 2, 0, 2]])
+    picture, whole = _draw([POINTS * 4], image=_image(400, 400), visibility=v), _draw(
+        [POINTS * 4], image=_image(400, 400))
+    x, y = (POINTS[1] * 4).astype(int)      # hidden: dark in the middle, light around it
+    assert picture[y, x].max() < 60 and whole[y, x].max() > 200
+    assert picture[y - 6:y + 7, x - 6:x + 7].max() > 200
+    x, y = (POINTS[3] * 4).astype(int)      # absent: with its limb
+    assert (picture[y - 40:y + 20, x - 10:x + 11] == GREY).all()
+    assert (_draw([POINTS], visibility=np.full((1, 5), 2)) == _draw([POINTS])).all()

@@ -108,4 +108,4 @@ class SimCCCodec:
         return torch.cat([x.flip(-1), y], dim=-1)
 
 
-Codec = HeatmapCodec | SimCCCodec       # what encodes and decodes, as a Config says
+PlainCodec = HeatmapCodec | SimCCCodec      # joints and nothing else

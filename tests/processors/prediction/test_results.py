@@ -1,6 +1,7 @@
 """Results as COCO, OpenPose and CSV: what other programs read, of images and of videos."""
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,3 +121,13 @@ def test_an_error_and_a_stop_leave_a_whole_list(images, tmp_path):
             results.add(*of_images(images)[0])
             raise KeyError
     assert len(json.loads(results.path.read_text())) == 2
+
+
+def test_visibility_stands_where_the_network_tells_it(images, tmp_path):
+    told = replace(person(3), visibility=np.float32([[1, 0, 0], [0, 0.12341, 0.87659], [0, 0, 1]]))
+    frames = [(Frame(0, 0.0, images.names[0], PIXELS), [told, person(30)])]
+    for form in ("jsonl", "coco"):
+        text = write(images, tmp_path / form, form, frames).read_text()
+        rows = json.loads(text) if form == "coco" else json.loads(text.splitlines()[0])["people"]
+        assert rows[0]["visibility"] == [[1, 0, 0], [0, 0.1234, 0.8766], [0, 0, 1]]
+        assert "visibility" not in rows[1]

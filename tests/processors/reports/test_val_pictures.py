@@ -64,3 +64,12 @@ def test_without_any_image_there_is_no_picture(drawn):
         dataset.path(row).write_bytes(b"")
     draw_results(dataset, people, skeleton, path)
     assert not path.exists()
+
+
+def test_absent_joints_are_not_drawn(drawn):
+    dataset, people, skeleton, path = drawn()
+    draw_results(dataset, [], skeleton, path)
+    without = path.read_bytes()
+    gone = [row | {"visibility": [[1, 0, 0]] * 17} for row in people]
+    draw_results(dataset, gone, skeleton, path)
+    assert path.read_bytes() == without
