@@ -25,8 +25,9 @@ def to_results(people: Predictions, val: ValConfig, sigmas: Sequence[float],
     rows, scores = rank_poses(people, val, sigmas, detected)
     people = people.take(rows)
     joints = np.concatenate([people.keypoints, people.joint_scores[..., None]], axis=2)
+    told = people.visibility.astype(np.float64) if len(people.visibility) else None
     return Results(people.image_ids, joints.astype(np.float64), scores, category_id,
-                   people.visibility.astype(np.float64) if len(people.visibility) else None)
+                   visibility=told)
 
 
 def write_results(results: list[dict[str, Any]], path: str | Path) -> Path:

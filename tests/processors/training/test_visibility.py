@@ -59,18 +59,19 @@ def test_it_is_trained_judged_and_used(tiny, tmp_path, image, name):
         np.testing.assert_allclose(person.visibility.sum(axis=1), 1, atol=1e-6)
 
 
-def test_the_best_weights_are_calibrated(tiny, tmp_path, words, caplog):
+def test_the_best_weights_are_calibrated(tiny, tmp_path, words, capsys):
     """Judged again, they ask for a temperature of 1; all else is as the run has said."""
     processor = tiny(net=None, **TINY)
     best = processor.run()
-    caplog.clear()
+    capsys.readouterr()
     again = evaluate_weights(load_config("configs/quickstart.yaml", words),
                              tmp_path / "weights" / "quickstart_best.pth",
                              report=tmp_path / "report")[""]
     assert again["temperature"] == pytest.approx(1, abs=1e-3)
     assert {name: again[name] for name in ("AP", "AR", "visibility")} == {
         name: best[name] for name in ("AP", "AR", "visibility")}
-    assert "visibility by joint:" in caplog.text and "of hidden" in caplog.text
+    said = capsys.readouterr().out
+    assert "visibility by joint:" in said and "of hidden" in said
     page = (tmp_path / "report" / "report.html").read_text()
     assert "<h2>Visibility</h2>" in page and "<th>v as h</th>" in page
 
