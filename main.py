@@ -24,7 +24,7 @@ __all__ = ["COMMANDS", "QUICKSTART", "main"]
 COMMANDS = {    # what one types, and what it does
     "train": "train the network of a YAML file, evaluating after its epochs (the default command)",
     "init": "write a YAML that fits your labels, with a reason for every setting",
-    "pack": "cut the training persons of a YAML file into data.train_pack, for faster training",
+    "pack": "cut the persons out of their images, into data.train_pack and data.val_pack",
     "evaluate": "judge a checkpoint on the validation set of a YAML file",
     "detect": "find the persons in images: boxes in COCO results form, which val.boxes takes",
     "predict": "draw the people of images, of a video or of a camera, and write where their joints "

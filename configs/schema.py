@@ -60,7 +60,10 @@ class DataConfig:
     train_pack: str = setting(
         "", "training crops cut beforehand by `python main.py pack CONFIG`", path=True)
     pack_format: Literal["jpeg", "raw"] = setting(
-        "jpeg", "how pack stores crops: jpeg of quality 95, or raw, which reads faster")
+        "jpeg", "how pack stores training crops: jpeg of quality 95, or raw, which reads faster")
+    val_pack: str = setting(
+        "", "finished crops of the persons to judge, made by `python main.py pack CONFIG`, too: "
+            "the same numbers without reading images", path=True)
     synthetic_train: int = setting(
         0, "draw this many training images if train_ann_path is missing", low=0, high=MOST_IMAGES)
     synthetic_val: int = setting(
@@ -218,7 +221,9 @@ class OptimConfig:
         0.0, "decay of averaged weights, such as 0.999; 0: no averaging", low=0, high=1)
     sync_bn: bool = setting(False, "batch norm statistics over all DDP processes")
     channels_last: bool = setting(True, "pixel-major memory, faster on GPUs and CPUs")
-    compile: bool = setting(False, "torch.compile the network: slow start, faster steps")
+    compile: bool | Literal["regions"] = setting(
+        False, "true: torch.compile the network as one graph; regions: each kind of repeated block "
+               "by itself, which starts sooner (docs/results.md)")
 
 
 SCORES = {      # by the metric of val.metrics that gives them

@@ -15,7 +15,7 @@ from datasets.annotations.readers import read_detections
 from datasets.annotations.skeleton import Skeleton, joint_map
 from datasets.crops.augment import WHOLE, Subject, View, draw_view, sample_generator, weakened
 from datasets.crops.colour_params import draw_colour_params
-from datasets.crops.crop_pack import CropPack, pack_settings
+from datasets.crops.crop_pack import TRAIN, VAL, CropPack, pack_settings
 from datasets.crops.image_files import missing_files, spelled_otherwise
 from datasets.crops.image_header import count_open, how_read
 from datasets.crops.images import ImageError, read_image
@@ -48,8 +48,9 @@ class MSCOCO(Dataset):
         input_size: of the crop, (width, height). alignment: pixel convention of boxes and warp.
         augment: None shows every person as its box says. epochs: of the run, whose last ones may
         have weaker augmentation. pack: a crop pack to read instead of the images, which need not
-        be there then. detections: COCO results file whose boxes replace the annotated ones if
-        their score is at least box_score. debug: use only the first so many persons.
+        be there then; without augment one of finished crops. detections: COCO results file whose
+        boxes replace the annotated ones if their score is at least box_score. debug: use only the
+        first so many persons.
         skip_broken: persons whose image is missing are left out, for those whose image turns out
         unreadable there is another sample (see `__getitem__`). check_files: look for missing
         images at once. split: "train" or "val", for the names of settings in messages. category:
@@ -75,7 +76,7 @@ class MSCOCO(Dataset):
         else:
             persons = read_detections(detections, ann_path, skeleton, box_score, ann_key, category)
             persons = persons.select(slice(0, int(debug))) if debug else persons
-        self.pack = CropPack(pack) if pack else None
+        self.pack = CropPack(pack, TRAIN if augment else VAL) if pack else None
         if self.pack:
             persons = self._with_crops(self.pack, persons)
         elif check_files:
@@ -93,16 +94,19 @@ class MSCOCO(Dataset):
 
     def _with_crops(self, pack: CropPack, persons: PersonTable) -> PersonTable:
         """Persons whose crops are in the pack, which must fit the settings. Without skip_broken
-        all must have one."""
-        assert self.augment is not None and self.source == self.ann_path
+        all must have one; with it persons to judge stay whose image was broken, as without a pack,
+        but not those whose image was missing."""
         pack.check_settings(pack_settings(self.geometry, self.augment, self.sets[0]))
         rows = pack.rows(persons, self.ann_paths())
-        broken = pack.records["bytes"][rows[:, WHOLE]] == 0
-        self._pack_rows = rows[~broken]
+        records = pack.records[rows[:, WHOLE]]
+        broken = records["bytes"] == 0
         what = "persons whose image was missing or broken when the pack was made"
         if broken.any() and not self.skip_broken:
             raise UserError(f"{pack} has no pixels of {broken.sum()} {what}: mend the images "
                             f"and pack again, or set data.skip_broken to true")
+        if pack.finished:
+            broken, what = records["width"] == 0, what.replace(" or broken", "")
+        self._pack_rows = rows[~broken]
         return persons.without(broken, f"{what} left out")
 
     def _with_files(self, persons: PersonTable) -> PersonTable:
@@ -210,7 +214,6 @@ class MSCOCO(Dataset):
                          f"in its place be used: see to data.train_img_root")
 
     def _sample(self, index: int, view: View, matrix: np.ndarray, draws: np.ndarray) -> Sample:
-        pixels, on_pixels = self._pixels(index, view, matrix)
         visible = self.persons.visibility[index] > 0
         keypoints, placed = map_joints(self.persons.keypoints[index], matrix)
         visible &= placed
@@ -223,18 +226,22 @@ class MSCOCO(Dataset):
         to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
                     else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
-            crop=warp(pixels, on_pixels, self.geometry.input_size),
+            crop=self._crop(index, view, matrix),
             keypoints=(keypoints * visible[:, None]).astype(np.float32),
             visibility=visibility,
             to_image=to_image.astype(np.float32), **self._facts(index, view.scale), index=index,
             draws=draws)
 
-    def _pixels(self, index: int, view: View, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What to cut the view out of, image or packed piece, and the matrix for that."""
+    def _crop(self, index: int, view: View, matrix: np.ndarray) -> np.ndarray:
+        """The view, cut out of its image or of a packed piece, or as it is in a pack."""
+        size = self.geometry.input_size
         if self.pack is None:
-            return self.image(int(self.persons.image_rows[index])), matrix
+            return warp(self.image(int(self.persons.image_rows[index])), matrix, size)
         row = int(self._pack_rows[index, view.part])
-        return self.pack.read(row), on_piece(matrix, self.pack.origins[row], self.pack.steps[row])
+        pixels = self.pack.read(row)
+        if self.pack.finished:
+            return pixels.copy()
+        return warp(pixels, on_piece(matrix, self.pack.origins[row], self.pack.steps[row]), size)
 
     def _black_sample(self, index: int) -> Sample:
         width, height = self.geometry.input_size
@@ -294,8 +301,8 @@ class MSCOCO(Dataset):
         return self.sets[self.persons.sets[row]].img_root / self.persons.file_names[row]
 
     def ann_paths(self) -> str:
-        """The annotation files of all sets, for messages."""
-        return " + ".join(str(part.ann_path) for part in self.sets)
+        """The files that the persons are of, all sets', for messages."""
+        return " + ".join(map(str, [self.source, *(part.ann_path for part in self.sets[1:])]))
 
     def summary(self) -> str:
         """What is in the data set and what was left out, one line."""
@@ -332,6 +339,6 @@ def val_set(config: Config, skeleton: Skeleton, check_files: bool = True) -> MSC
     data, codec, val = config.data, config.codec, config.val
     return MSCOCO(data.val_ann_path, data.val_img_root, skeleton, input_size=codec.input_size,
                   alignment=codec.alignment, box_score=val.box_score, debug=data.debug,
-                  detections=None if val.ground_truth_boxes else val.boxes,
+                  detections=None if val.ground_truth_boxes else val.boxes, pack=data.val_pack,
                   skip_broken=data.skip_broken, check_files=check_files, split="val",
                   category=data.category, exif=data.exif, bits=data.bits)

@@ -21,8 +21,10 @@ from datasets.coco import MSCOCO
 from datasets.crops.augment import WHOLE
 from datasets.crops.crop_bounds import Piece, pieces
 from datasets.crops.crop_pack import (
-    PIXELS,
+    OF_FINISHED,
     RECORD,
+    TRAIN,
+    VAL,
     VERSION,
     CropPack,
     checksum,
@@ -33,6 +35,7 @@ from datasets.crops.crop_pack import (
     read_index,
 )
 from datasets.crops.images import ImageError
+from datasets.crops.warp import view_matrix, warp
 from datasets.workers import PARENT_LOOK, Loader, dead_workers_named, init_worker
 from utils.errors import UserError
 from utils.files import write_atomically
@@ -46,9 +49,9 @@ MOST_NAMED = 10     # broken images that are named one by one
 
 class ImagePieces(Dataset):
     """Item r: the pieces of all persons of image r of a data set, as (records, bytes, problem);
-    problem: why there are no pixels, or empty."""
+    problem: why there are no pixels, or empty. augment: None for finished crops, one a person."""
 
-    def __init__(self, dataset: MSCOCO, augment: AugmentConfig, pack_format: str):
+    def __init__(self, dataset: MSCOCO, augment: AugmentConfig | None, pack_format: str):
         self.dataset, self.augment, self.raw = dataset, augment, pack_format == "raw"
         self.keys = person_keys(dataset.persons)
 
@@ -63,9 +66,9 @@ class ImagePieces(Dataset):
         image, problem = self._read(row)
         rows, stored = [], list[bytes]()
         for index in range(first, last):
-            for piece in pieces(dataset.subject(index), dataset.skeleton, dataset.geometry,
-                                self.augment):
-                content = b"" if image is None else encode(cut(image, piece), self.raw)
+            for piece in self._pieces(index):
+                content = b"" if image is None else encode(self._pixels(image, index, piece),
+                                                           self.raw)
                 rows.append((self.keys[index], piece.part, piece.left, piece.top, piece.width,
                              piece.height, piece.stored_width, piece.stored_height,
                              0, sum(map(len, stored)), len(content), 0))
@@ -74,6 +77,22 @@ class ImagePieces(Dataset):
         records["more"] = np.arange(len(records))[::-1]
         records["crc"] = list(map(checksum, records, stored))
         return records, b"".join(stored), problem
+
+    def _pieces(self, index: int) -> list[Piece]:
+        """What is stored of a person. A finished crop counts as its own whole image, without width
+        and height where there is no file: such persons are not judged at all."""
+        dataset = self.dataset
+        if self.augment:
+            return pieces(dataset.subject(index), dataset.skeleton, dataset.geometry, self.augment)
+        size = dataset.geometry.input_size
+        seen = size if dataset.image_path(index).is_file() else (0, 0)
+        return [Piece(0, 0, *seen, *size, WHOLE)]
+
+    def _pixels(self, image: np.ndarray, index: int, piece: Piece) -> np.ndarray:
+        if self.augment:
+            return cut(image, piece)
+        view, geometry = self.dataset.subject(index).view, self.dataset.geometry
+        return warp(image, view_matrix(view, geometry), geometry.input_size)
 
     def _read(self, row: int) -> tuple[np.ndarray | None, str]:
         """An image, or None and what is wrong with it."""
@@ -105,32 +124,35 @@ def encode(pixels: np.ndarray, raw: bool) -> bytes:
     return encode_image(pixels, quality=QUALITY, smallest=True)
 
 
-def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig, pack_format: str,
+def write_pack(path: Path, dataset: MSCOCO, augment: AugmentConfig | None, pack_format: str,
                num_workers: int) -> CropPack:
-    """Make or finish the pack of a data set, or check a finished one; returns it.
+    """Make or go on with the pack of a data set, or check a whole one; returns it.
 
-    dataset: of all training persons, without augmentation. Raises UserError for a file at
-    `path` that is something else or a pack of other persons or settings.
+    dataset: of all persons, without augmentation. augment: what to leave room for, or None for the
+    finished crops of a validation set. Raises UserError for a file at `path` that is something
+    else or a pack of other persons or settings.
     """
+    key = TRAIN if augment else VAL
     settings = pack_settings(dataset.geometry, augment, dataset.sets[0])
     images = ImagePieces(dataset, augment, pack_format)
     header = settings | {
         "version": VERSION, "pack_format": pack_format, "persons": len(dataset),
         "digest": f"{zlib.crc32(images.keys.tobytes()):08x}",
         "ann_path": dataset.ann_paths()}
-    ensure_folder(path.parent, "data.train_pack")
-    with _held(path):
-        records = _kept(path, header, images) if path.stat().st_size else _start(path, header)
+    ensure_folder(path.parent, key)
+    with _held(path, key):
+        records = (_kept(path, key, header, images) if path.stat().st_size
+                   else _start(path, key, header))
         done = int((records["part"] == WHOLE).sum())
         if done < len(dataset):
             if done:
                 log.info("going on at person %d of %d in %s", done + 1, len(dataset), path)
             _append(path, images, int(dataset.persons.image_rows[done]), num_workers)
-        return CropPack(path)
+        return CropPack(path, key)
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
+def _held(path: Path, key: str) -> Iterator[None]:
     """Keep other processes that want to write this pack away; makes the file if there is none.
 
     A killed writer's workers hold the lock until they notice (datasets/workers.py), so the next
@@ -138,18 +160,18 @@ def _held(path: Path) -> Iterator[None]:
     """
     index = index_path(path)
     for one in (path, index):
-        ensure_no_link(one, "data.train_pack")
+        ensure_no_link(one, key)
         if one.exists() and not one.is_file():      # a pipe would be waited for
-            raise UserError(f"data.train_pack: {one} is no file, but a folder, a device or a pipe: "
-                            f"name a file")
+            raise UserError(f"{key}: {one} is no file, but a folder, a device or a pipe: name a "
+                            f"file")
     is_new, index_is_new = not path.exists(), not index.exists()
     handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
     try:
         last = time.monotonic() + 3 * PARENT_LOOK
         while not _locked(handle, path):
             if time.monotonic() > last:
-                raise UserError(f"data.train_pack: another process is packing {path}: wait for "
-                                 f"it, or name another file")
+                raise UserError(f"{key}: another process is packing {path}: wait for it, or name "
+                                f"another file")
             time.sleep(0.1)
         try:
             yield
@@ -199,27 +221,27 @@ def _append(path: Path, images: ImagePieces, first: int, num_workers: int) -> No
         log.warning("left out: %d images in all", broken)
 
 
-def _start(path: Path, header: dict[str, Any]) -> np.ndarray:
+def _start(path: Path, key: str, header: dict[str, Any]) -> np.ndarray:
     """An empty pack, in an empty file that is there. An index may be left of a pack that was
     deleted."""
     if index_path(path).exists() and index_path(path).stat().st_size:
-        read_index(path)        # raises UserError where it is another's
+        read_index(path, key)       # raises UserError where it is another's
     write_atomically(index_path(path), lambda file: file.write(header_line(header)))
     return np.zeros(0, RECORD)
 
 
-def _kept(path: Path, header: dict[str, Any], images: ImagePieces) -> np.ndarray:
+def _kept(path: Path, key: str, header: dict[str, Any], images: ImagePieces) -> np.ndarray:
     """Records up to the first that has to be made again; both files are cut behind them.
 
     That is one that is not whole on the disk, or whose image was broken and no longer is.
     """
     if not index_path(path).exists():
-        raise UserError(f"data.train_pack: {path} exists and is no crop pack: name another file")
-    made, records = read_index(path)
+        raise UserError(f"{key}: {path} exists and is no crop pack: name another file")
+    made, records = read_index(path, key)
     differ = _differences(made, header)
     if differ:
-        raise UserError(f"{path} (data.train_pack) was made with {', '.join(differ)}: delete it, "
-                         f"or name another file")
+        raise UserError(f"{path} ({key}) was made with {', '.join(differ)}: delete it, or name "
+                        f"another file")
     persons = np.cumsum(records["part"] == WHOLE) - 1       # of each record
     sound = 0
     with open(path, "rb") as data:
@@ -244,11 +266,12 @@ def _kept(path: Path, header: dict[str, Any], images: ImagePieces) -> np.ndarray
 
 def _differences(made: dict[str, Any], asked: dict[str, Any]) -> list[str]:
     """What a pack was made with, in words, where something else is asked for."""
-    keys = {"pack_format": "data.pack_format", "input_size": "codec.input_size", **PIXELS}
+    keys = {"pack_format": "data.pack_format"} | OF_FINISHED
     differ = [f"{key} {made[name]} instead of {asked[name]}" for name, key in keys.items()
-              if made[name] != asked[name]]
+              if name in asked and made[name] != asked[name]]
     differ += [f"augment.{name} {made['augment'][name]:g} instead of {value:g}"
-               for name, value in asked["augment"].items() if made["augment"][name] != value]
+               for name, value in asked.get("augment", {}).items()
+               if made["augment"][name] != value]
     if not differ and made["digest"] != asked["digest"]:    # the alignment changes boxes, too
         differ.append(f"other annotations ({made['persons']} persons of {made['ann_path']}, not "
                       f"the {asked['persons']} of {asked['ann_path']} as it is now)")

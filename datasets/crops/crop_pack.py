@@ -1,10 +1,13 @@
-"""CropPack: training persons cut out of their images beforehand, in one file with an index.
+"""CropPack: persons cut out of their images beforehand, in one file with an index.
 
 PATH holds the pieces (datasets/crops/crop_bounds.py) one after the other, as JPEG or raw pixels.
 PATH.index holds a line of JSON, which tells what the pack was made for, and a record of fixed size
 for each piece. Both are only ever appended to (datasets/pack_writer.py), so what an
 interruption leaves is the beginning of a pack. Reading is one `readinto`: nothing is mapped, so a
 full or failing disk is an error with a name, and memory does not grow.
+
+A pack of training persons has room for their augmentation and is warped once more. That of the
+persons to judge has the finished crops, to the last bit what the image would give.
 """
 import hashlib
 import json
@@ -14,6 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from configs.schema import AugmentConfig
@@ -38,16 +42,21 @@ RECORD = np.dtype([
     ("offset", "<i8"), ("bytes", "<i8"),    # in the data file; 0 bytes: the image was broken
     ("more", "<i4")])           # records that follow for persons of the same image
 PIXELS = {"alignment": "codec.alignment", "exif": "data.exif", "bits": "data.bits"}
+OF_FINISHED = PIXELS | {"input_size": "codec.input_size", "opencv": "OpenCV"}    # which warps
+TRAIN, VAL = "data.train_pack", "data.val_pack"     # the settings that name a pack
+KINDS = {TRAIN: "training crops", VAL: "finished crops of validation"}
 ROOM = ("rotation", "scale", "box_jitter", "perspective", "half_body")
 
 
 class CropPack:
-    """A finished pack, checked against what training asks for."""
+    """A whole pack, checked against what training or validation asks for."""
 
-    def __init__(self, path: str | Path):
-        """Raises FileNotFoundError or UserError, one sentence, for a pack that cannot be used."""
-        self.path = Path(path)
-        self.header, self.records = read_index(self.path)
+    def __init__(self, path: str | Path, key: str = TRAIN):
+        """key: TRAIN or VAL, the setting that names the pack and says what it has to hold.
+
+        Raises FileNotFoundError or UserError, one sentence, for a pack that cannot be used."""
+        self.path, self.key, self.finished = Path(path), key, key == VAL
+        self.header, self.records = read_index(self.path, key)
         made, people = int((self.records["part"] == WHOLE).sum()), self.header["persons"]
         if made < people or (people and self.records["more"][-1]):
             raise UserError(f"{self} is not finished, it has {made} of {people} persons: run "
@@ -68,7 +77,7 @@ class CropPack:
         self._process = 0
 
     def __str__(self) -> str:
-        return f"{self.path} (data.train_pack)"
+        return f"{self.path} ({self.key})"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_file": None}      # open files do not go to other processes
@@ -77,10 +86,12 @@ class CropPack:
         """Raise UserError if `settings` (see pack_settings) ask for more than was packed."""
         made = self.header
         again = "set it back, or pack again under another name"
-        for name, key in PIXELS.items():
+        for name, key in (OF_FINISHED if self.finished else PIXELS).items():
             if made[name] != settings[name]:
                 raise UserError(f"{self} was made with {key} {made[name]}, not {settings[name]}: "
                                 f"{again}")
+        if self.finished:
+            return
         size, asked = made["input_size"], settings["input_size"]
         if asked[0] > size[0] or asked[0] * size[1] != asked[1] * size[0]:
             raise UserError(f"{self} was made for codec.input_size {size}, not {asked}: {again}")
@@ -121,9 +132,13 @@ class CropPack:
     def read(self, row: int) -> np.ndarray:
         """Pixels of a piece, (H, W, 3) uint8 RGB, valid until the next call.
 
-        Each process checks a piece when it reads it for the first time. Raises ImageError.
+        Each process checks a piece when it reads it for the first time. Raises ImageError, also
+        for a person whose image was broken when the pack was made.
         """
         record = self.records[row]
+        if not record["bytes"]:
+            raise ImageError(f"{self} has no pixels of a person whose image was broken when it was "
+                             f"made: mend the image and pack again")
         data = self._read_bytes(int(record["offset"]), int(record["bytes"]))
         if not self._checked[row]:
             if checksum(record, data.data) != record["crc"]:
@@ -163,21 +178,27 @@ def index_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.index")
 
 
-def read_index(path: Path) -> tuple[dict[str, Any], np.ndarray]:
-    """Header and records of a pack, finished or not; a record that was cut off is left out."""
+def read_index(path: Path, key: str = TRAIN) -> tuple[dict[str, Any], np.ndarray]:
+    """Header and records of a pack, whole or not yet; a record that was cut off is left out. key:
+    the setting that names it. Raises FileNotFoundError or UserError, also for a pack of the other
+    kind."""
     try:
         open_file(path).close()
         line, _, rest = read_file(index_path(path)).partition(b"\n")
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"data.train_pack: {error.filename} does not exist; make the pack "
+        raise FileNotFoundError(f"{key}: {error.filename} does not exist; make the pack "
                                 f"with `python main.py pack`, or correct the path") from None
     except OSError as error:
-        raise UserError(f"data.train_pack: {error.filename} cannot be read: {error.strerror}"
+        raise UserError(f"{key}: {error.filename} cannot be read: {error.strerror}"
                          ) from error
     header = _parse_header(line)
     if header is None:
-        raise UserError(f"{index_path(path)} (data.train_pack) is no index of a crop pack of "
-                         f"this version, or is damaged: pack again under another name")
+        raise UserError(f"{index_path(path)} ({key}) is no index of a crop pack of this "
+                        f"version, or is damaged: pack again under another name")
+    kind = VAL if header.get("finished") else TRAIN
+    if kind != key:
+        raise UserError(f"{path} ({key}) has {KINDS[kind]}, for {kind}, and not {KINDS[key]}: name "
+                        f"the right pack, or make one under another name")
     whole = len(rest) // RECORD.itemsize * RECORD.itemsize
     return header, np.frombuffer(rest[:whole], RECORD)
 
@@ -205,16 +226,19 @@ def checksum(record: np.void, content: bytes | memoryview) -> int:
     return zlib.crc32(content, zlib.crc32(record.tobytes()[:np.dtype(PIECE).itemsize]))
 
 
-def pack_settings(geometry: CropGeometry, augment: AugmentConfig, part: AnnotatedSet,
+def pack_settings(geometry: CropGeometry, augment: AugmentConfig | None, part: AnnotatedSet,
                   ) -> dict[str, Any]:
-    """What decides about room and resolution of a pack, and about its pixels."""
+    """What decides about room and resolution of a pack, and about its pixels; augment: None for
+    finished crops."""
+    pixels = {"input_size": list(geometry.input_size), "alignment": geometry.alignment,
+              "exif": "obey" if part.exif == "obey" else "ignore", "bits": part.bits}
+    if augment is None:
+        return pixels | {"finished": True, "opencv": cv2.__version__}
     room = {name: float(getattr(augment, name)) for name in ROOM}
     room["half_body"] = float(room["half_body"] > 0)        # as often as it likes, once packed
     if not augment.rotation_prob:
         room["rotation"] = 0.0
-    return {"input_size": list(geometry.input_size), "alignment": geometry.alignment,
-            "augment": room, "exif": "obey" if part.exif == "obey" else "ignore",
-            "bits": part.bits}
+    return pixels | {"augment": room}
 
 
 def person_keys(persons: PersonTable) -> np.ndarray:

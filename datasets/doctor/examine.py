@@ -14,7 +14,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet, extra_sets
 from datasets.annotations.coco_file import LISTS
 from datasets.annotations.joint_names import same_joints
 from datasets.annotations.skeleton import Skeleton, load_skeleton
-from datasets.crops.crop_pack import CropPack
+from datasets.crops.crop_pack import TRAIN, VAL, CropPack
 from datasets.doctor import (
     check_images,
     check_left_right,
@@ -92,10 +92,12 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     for labels in (*training, val):
         findings += labels.faults
         for name, check in CHECKS.items():
-            if not (name == "missing_images" and data.train_pack and labels is not val):
+            packed = data.val_pack if labels is val else data.train_pack
+            if not (name == "missing_images" and packed):
                 findings += told(name, labels.name, check(labels))
     findings += told("overlap", "", check_images.overlap(training, val))
-    findings += told("train_pack", "data.train_pack", pack(Path(data.train_pack)))
+    findings += told("train_pack", TRAIN, pack(data.train_pack, TRAIN, "training refuses it"))
+    findings += told("val_pack", VAL, pack(data.val_pack, VAL, "evaluation refuses it"))
     if detected:
         findings += told("detections", "val.boxes",
                          detections(Path(config.val.boxes), val, config.val.box_score))
@@ -113,13 +115,13 @@ def merged(findings: list[Finding]) -> list[Finding]:
             for same in places.values()]
 
 
-def pack(path: Path) -> Iterator[Finding]:
-    """A crop pack that training cannot use; one that is still to be made is not looked for."""
-    if path.name and path.exists():
+def pack(path: str, key: str, cost: str) -> Iterator[Finding]:
+    """A crop pack that cannot be used; one that is still to be made is not looked for."""
+    if path and Path(path).exists():
         try:
-            CropPack(path)
+            CropPack(path, key)
         except (UserError, OSError) as error:
-            yield Finding(sentence(error).removeprefix("data.train_pack: "), "training refuses it")
+            yield Finding(sentence(error).removeprefix(f"{key}: "), cost)
 
 
 def joints(num_joints: int, skeleton: Skeleton) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from datasets.crops.image_files import spread
 from datasets.crops.images import ImageError
 from utils.draw import contact_sheet, draw_people
 from utils.files import write_atomically
+from utils.log import log
 from utils.outputs import marked
 from utils.rgb import encode_image
 
@@ -17,7 +18,8 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
                  count: int = 12, threshold: float = 0.3) -> None:
     """`count` images of the data set, evenly spread, with the COCO results drawn on them.
 
-    Joints with a score below `threshold` are left out; visibility as `draw_people` says.
+    Joints with a score below `threshold` are left out; visibility as `draw_people` says. Images are
+    left out that are not there because the data set is read from a pack.
     """
     persons = dataset.persons
     images, captions = [], []
@@ -30,8 +32,10 @@ def draw_results(dataset: MSCOCO, results: list[dict], skeleton: Skeleton, path:
                 if "visibility" in result]
         try:
             image = dataset.image(row)
-        except ImageError:
-            if not dataset.skip_broken:
+        except ImageError as error:
+            if dataset.pack:
+                log.warning("not in %s: %s", path, error)
+            elif not dataset.skip_broken:
                 raise
             continue        # the evaluation has named it
         images.append(draw_people(image, poses[..., :2], poses[..., 2], skeleton.limbs,

@@ -119,7 +119,7 @@ def test_a_name_as_people_choose_it(name):
 
 
 PATHS = [("data", name) for name in ("train_ann_path", "val_ann_path", "train_img_root",
-                                     "val_img_root", "train_pack", "skeleton")]
+                                     "val_img_root", "train_pack", "val_pack", "skeleton")]
 PATHS += [("model", "pretrained"), ("val", "weight_path"), ("val", "boxes"),
           ("detector", "weights")]
 EXTRA = ("ann_path", "img_root", "skeleton")

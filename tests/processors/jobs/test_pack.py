@@ -11,7 +11,7 @@ from torch import nn
 
 from configs.loader import load_config
 from datasets.broken_images import name_broken
-from datasets.crops.crop_pack import CropPack, index_path
+from datasets.crops.crop_pack import VAL, CropPack, index_path
 from datasets.sample import collate
 from main import main
 from processors.dp_pose_resnet_solver import DPProcessor
@@ -40,6 +40,21 @@ def test_the_command_makes_a_pack_and_then_checks_it(settings, tmp_path, caplog)
     before = path.stat().st_mtime_ns
     assert main(["pack", CONFIG, *settings]) == 0
     assert path.stat().st_mtime_ns == before
+
+
+def test_the_persons_to_judge_have_a_pack_of_their_own(settings, tmp_path, capsys):
+    val = f"data.val_pack={tmp_path / 'packs' / 'val.pack'}"
+    assert main(["pack", CONFIG, *settings, val]) == 0
+    pack = CropPack(tmp_path / "packs" / "val.pack", VAL)
+    assert len(pack.records) >= 2 and "raw" in pack.summary()
+    assert len(CropPack(tmp_path / "packs" / "train.pack").records) >= 6
+    assert main(["pack", CONFIG, *settings[:-1], val]) == 0         # without data.train_pack
+    capsys.readouterr()
+    assert main(["pack", CONFIG, *settings[:-1], val, "codec.input_size=[64,64]"]) == 2
+    assert capsys.readouterr().err == (f"error: {pack} was made with codec.input_size [96, 128] "
+                                       f"instead of [64, 64]: delete it, or name another file\n")
+    assert main(["pack", CONFIG, *settings[:-1], val, "data.val_ann_path="]) == 2
+    assert "error: data.val_ann_path is not set" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -9,6 +9,7 @@ import pytest
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.images import ImageError
+from datasets.pack_writer import write_pack
 from datasets.synthetic.data_set import write_synthetic
 from processors.reports.val_pictures import draw_results
 
@@ -56,6 +57,15 @@ def test_a_broken_image_is_left_out_or_named(drawn):
     dataset, *rest = drawn(first)
     with pytest.raises(ImageError, match=f"{first} is empty"):
         draw_results(dataset, *rest)
+
+
+def test_beside_a_pack_the_images_may_be_gone_which_is_said(drawn, tmp_path, caplog):
+    dataset, people, skeleton, path = drawn()
+    write_pack(tmp_path / "pack", dataset, None, "raw", 0)
+    dataset, people, skeleton, path = drawn(names(dataset)[0], pack=tmp_path / "pack")
+    draw_results(dataset, people, skeleton, path)
+    assert path.exists()
+    assert f"not in {path}: image {dataset.path(0)} is empty" in caplog.text
 
 
 def test_without_any_image_there_is_no_picture(drawn):
