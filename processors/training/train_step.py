@@ -10,6 +10,7 @@ from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from datasets.sample import Batch
 from losses.objective import build_objective
+from nets.regions import compile_regions
 from processors.models.pose_model import build_codec
 from processors.runtime.colour_augment import augment_colour
 from processors.runtime.normalise import normalise
@@ -19,6 +20,7 @@ from processors.training.optim import build_optimizer, load_optimizer_state
 from processors.training.rates import Freeze, set_learning_rate
 from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
+from utils.log import log
 
 
 class TrainStep:
@@ -39,6 +41,8 @@ class TrainStep:
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
         self.freeze = Freeze(net, config.optim)
+        if config.optim.compile == "regions":
+            log.info("optim.compile: regions, %s", compile_regions(net))
         self.model: Callable[[Tensor], Tensor]
         self.start_epoch(epoch)
 
@@ -50,7 +54,7 @@ class TrainStep:
         self.optimizer.zero_grad(set_to_none=True)      # or they keep memory of the old wrapping
         self.model = self.freeze.net                    # which ends here
         self.model = self.parallel.wrap(self.freeze.net, train=True)
-        if self.config.optim.compile:
+        if self.config.optim.compile is True:
             self.model = torch.compile(self.model, dynamic=False)
 
     def restore(self, state: Mapping[str, Any], where: str) -> None:

@@ -25,7 +25,7 @@ WAYS = {
     "plain": {}, "vit": VIT, "sgd": {"optim.optimizer": "sgd"},
     "pieces": {"optim.accumulate": 2}, "fp16": {"optim.amp": "fp16"}, "bf16": {"optim.amp": "bf16"},
     "patience": {"optim.patience": 1, "val.interval": 1, "optim.epochs": 9},
-    "compiled": {"optim.compile": True},
+    "compiled": {"optim.compile": True}, "by regions": VIT | {"optim.compile": "regions"},
     "stages": VIT | {"optim.freeze_stages": 1},
 }
 KINDS = ("net", "ema", "optimizer")

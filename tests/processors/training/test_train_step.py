@@ -176,6 +176,16 @@ def test_a_thaw_is_compiled_once(batch, monkeypatch):
     assert found == [1, 1, 2, 2]
 
 
+def test_regions_are_compiled_once_and_not_the_whole(batch, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(train_step, "compile_regions", lambda net: compiled.append(net) or "some")
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: pytest.fail("the whole is compiled"))
+    step = make(compile="regions", freeze_epochs=1)
+    step.start_epoch(1)
+    step(batch, 1e-3, measure=False)
+    assert compiled == [step.net]
+
+
 def test_only_gradients_of_what_learns_are_clipped(batch):
     step, free = make(freeze_epochs=1, optimizer="sgd"), make(optimizer="sgd")
     head = list(step.net.head.parameters())

@@ -1,0 +1,46 @@
+"""Regions: the repeated blocks of a network compiled each by itself, in place of one whole graph.
+
+A network of a hundred blocks has only a few kinds of them. torch.compile takes weights for inputs,
+so all blocks of one class and shape share one compiled code, and what lies between them runs as it
+is: regional compilation, as in the tutorials of PyTorch.
+"""
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from nets.pose import cspnext, vit
+from utils.errors import UserError
+
+BLOCKS = BasicBlock, Bottleneck, vit.Block, cspnext.Bottleneck      # and what is made of them
+KEPT = 64       # forms of a class of blocks: its widths and strides, frozen or not
+
+
+def compile_regions(net: nn.Module) -> str:
+    """Compile the repeated blocks of a network in place; returns how many there are, in words.
+
+    It happens when they first run with gradients. Without, as in evaluation, whose last batch is
+    smaller, they run as they are. The names of weights stay, and copies are compiled, too. Raises
+    UserError for a network without such blocks.
+    """
+    blocks = [block for block in net.modules() if isinstance(block, BLOCKS)]
+    if not blocks:
+        raise UserError("optim.compile is regions, but this network has no repeated blocks that "
+                        "are known: write true, which compiles the whole of it, or false")
+    # beyond its limit torch would quietly go on without compiling
+    torch._dynamo.config.recompile_limit = max(KEPT, torch._dynamo.config.recompile_limit)
+    kinds = {kind: _compiled(kind) for kind in {type(block) for block in blocks}}
+    for block in blocks:
+        block.__class__ = kinds[type(block)]
+    return f"{len(blocks)} blocks of {', '.join(sorted(kind.__name__ for kind in kinds))}"
+
+
+def _compiled(kind: type[nn.Module]) -> type[nn.Module]:
+    """The class with a compiled `forward`. A class and no function bound to a block: a copy of the
+    block would call that with the block it was copied from."""
+    plain, compiled = kind.forward, torch.compile(kind.forward, dynamic=False)
+
+    def forward(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = (compiled if torch.is_grad_enabled() else plain)(self, x)
+        return found
+
+    return type(kind.__name__, (kind,), {"forward": forward})
