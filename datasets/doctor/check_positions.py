@@ -77,13 +77,25 @@ def piled_joints(labels: RawLabels) -> Iterator[Finding]:
     for joint in range(labelled.shape[1]):
         same = labelled & labelled[:, [joint]] & (points == points[:, [joint]]).all(axis=2)
         together[:, joint] = same.sum(axis=1)
-    large = labels.boxes[:, 2:].max(axis=1, keepdims=True) > PILE_SIDE
-    wrong = zero | (together >= PILE) & large
+    wrong = zero | (together >= PILE) & (_sides(labels) > PILE_SIDE)
     if wrong.any():
         yield labels.finding(f"{wrong.sum()} of {labelled.sum()} labelled joints lie at 0, 0 "
                              f"({zero.sum()}) or on one point with two others of the person",
                              "they are trained and judged there, as if they were seen: write v = 0 "
                              "for joints that are not labelled", wrong, int(labelled.sum()))
+
+
+def _sides(labels: RawLabels) -> np.ndarray:
+    """(N, K) pixels: the longer side of the person's box, or of what is labelled of a part with
+    the joint, such as a hand, where that is shorter and no single point."""
+    sides = np.repeat(labels.boxes[:, 2:].max(axis=1, keepdims=True), labels.seen.shape[1], axis=1)
+    for joints in map(list, labels.part.skeleton.parts.values()):
+        points, seen = labels.points[:, joints], labels.seen[:, joints, None]
+        low = np.where(seen, points, np.inf).min(axis=1)
+        extent = (np.where(seen, points, -np.inf).max(axis=1) - low).max(axis=1, keepdims=True)
+        sides[:, joints] = np.where(extent > 1, np.minimum(sides[:, joints], extent),
+                                    sides[:, joints])
+    return sides
 
 
 def joints_outside(labels: RawLabels) -> Iterator[Finding]:

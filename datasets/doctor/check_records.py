@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from datasets.annotations.joint_names import misplaced, same_joints
+from datasets.annotations.part_fields import part_names
 from datasets.annotations.readers import LARGEST
 from datasets.annotations.skeleton import DEFAULT_SIGMA
 from datasets.crops.image_files import spread
@@ -35,6 +36,10 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
                 or row.get("id") not in labels.category_ids):
             continue
         names = [str(name) for name in names]
+        if len(labels.fields) > 1:      # which the file names nowhere
+            names += [name for part in part_names().values() for name in part]
+        if names == ours:
+            continue
         if (first := misplaced(names, ours)) >= 0:
             yield Finding(f"the file has the joints of the skeleton {skeleton.name} in another "
                           f"order, first {names[first]} in the place of {ours[first]}", "training "

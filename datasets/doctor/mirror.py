@@ -17,6 +17,7 @@ from datasets.doctor.raw_labels import RawLabels
 ENOUGH = 12             # persons that a mean is taken of
 MOST_PERSONS = 2000     # and of how many at most; more tell nothing new
 MOST_TURNING = 32       # joints; three of more than these are too many
+MOST_CHANGING = 32      # the first joints, whose pairs are doubted; of whole bodies body and feet
 SMALLEST = 0.03         # part of the box's size that labels are not exact to
 # What joints lose in the mirror, in logarithms of distances and parts of the box, is at most 0.05
 # for right pairs in a thousand people; a better order leaves a third of the squares at most.
@@ -90,7 +91,7 @@ class Mirror:
         """From a flip order by the best single changes to one that no single change betters."""
         least = self.asymmetry(order).sum()
         while True:
-            found = min(_single_changes(order, self.known), default=order,
+            found = min(_single_changes(order, self.known[:MOST_CHANGING]), default=order,
                         key=lambda other: self.asymmetry(other).sum())
             if self.asymmetry(found).sum() >= least:
                 return order

@@ -8,7 +8,7 @@ from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.part_fields import joint_fields, part_names
 from datasets.annotations.readers import read_persons
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
-from datasets.doctor.check_records import joint_count, num_keypoints
+from datasets.doctor.check_records import joint_count, joint_names, num_keypoints
 from datasets.doctor.raw_labels import read_raw
 from processors.evaluation.ground_truth import read_ground_truth
 from tests.datasets.annotations.whole_bodies import FIELDS, annotations, person
@@ -58,6 +58,7 @@ def test_num_keypoints_is_that_of_the_first_field(people, tmp_path):
     assert [row["num_keypoints"] for row in truth.annotations] == [133, 110, 0]
     assert not any(row["ignored"] for row in truth.annotations) and truth.people == 2
     assert not list(joint_count(raw_labels(path))) and not list(num_keypoints(raw_labels(path)))
+    assert not list(joint_names(raw_labels(path)))
     people[0]["num_keypoints"] = 133
     (found,) = num_keypoints(raw_labels(written(tmp_path, people)))
     assert found.count == 1
