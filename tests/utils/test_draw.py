@@ -141,3 +141,22 @@ def test_hidden_joints_are_hollow_and_absent_ones_left_out():
     x, y = (POINTS[3] * 4).astype(int)      # absent: with its limb
     assert (picture[y - 40:y + 20, x - 10:x + 11] == GREY).all()
     assert (_draw([POINTS], visibility=np.full((1, 5), 2)) == _draw([POINTS])).all()
+
+
+def test_parts_are_drawn_as_fine_as_their_gaps_ask_for():
+    """Twenty points of a hand stay points, where they would run into one blot."""
+    columns = np.arange(20)
+    hand = np.column_stack([300 + columns % 5 * 7, 100 + columns // 5 * 7]).astype(float)
+    points = np.concatenate([POINTS * 4, hand])
+    limbs, parts = [*LIMBS, (5, 6)], [range(5), range(5, 25), range(25)]
+
+    def inked(**options):
+        picture = draw_people(_image(400, 400), points[None], np.ones((1, 25)), limbs, **options)
+        return (picture != GREY).any(axis=2)
+
+    plain, fine = inked(), inked(parts=parts)
+    assert plain[100:121, 300:328].mean() > 0.95 and fine[100:121, 300:328].mean() < 0.8
+    assert fine[100, 300] and fine[100, 328] and not fine[103:105, 303:305].all()
+    assert (plain[200:] == fine[200:]).all()                    # the body is as before
+    assert (inked(parts=parts[2:]) == plain).all()              # one part of all is the person
+    assert (inked(parts=[*parts, range(5, 25)]) == fine).all()  # the first of a joint counts

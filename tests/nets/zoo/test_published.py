@@ -76,6 +76,21 @@ def test_a_file_of_that_style_fills_the_network_of_the_settings(row):
     assert (loaded.missed, loaded.left, loaded.reinitialised) == ((), (), ())
 
 
+@pytest.mark.parametrize("name", [row.name for row in POSE if "hrnet_w32_wholebody" in row.name])
+def test_the_files_of_2020_name_their_head_otherwise(name):
+    """mmpose 0.x, which the whole-body HRNets are of."""
+    row = PUBLISHED[name]
+    config = row.config()
+    state = {key.replace("head.", "keypoint_head.", 1) if key.startswith("head.") else key:
+             torch.zeros(shape) for key, shape in by_mmpose(config).items()}
+    net = net_of(config.model, config.codec.input_size)
+    net.load_state_dict = lambda *state, **how: None
+    loaded = load_weights(net, {"state_dict": state, "meta": {}}, path=row.address)
+    assert (loaded.source, loaded.missed, loaded.left, loaded.reinitialised) == (
+        "mmpose", (), (), ())
+    assert state["keypoint_head.final_layer.weight"].shape[0] == 133
+
+
 @pytest.mark.parametrize("row", POSE, ids=lambda row: row.name)
 def test_the_settings_are_those_of_the_source(row):
     config = row.config()
