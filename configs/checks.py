@@ -133,9 +133,6 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
                                     f"to take it from codec.sigma")
     if config.val.nms == "soft_oks" and config.val.nms_threshold == 0:
         yield "val.nms_threshold", "is 0, but val.nms is soft_oks, which divides by it; write 0.9"
-    if config.val.score_rule == "visibility" and not model.visibility:
-        yield "val.score_rule", ("is visibility, but model.visibility is false, so there is none; "
-                                 "write hrnet, or train a network with model.visibility: true")
     if list(optim.milestones) != sorted(set(optim.milestones)):
         yield "optim.milestones", (f"is {shown(list(optim.milestones))}; write rising epoch "
                                    f"numbers, such as [120, 160]")

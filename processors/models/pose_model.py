@@ -63,11 +63,15 @@ def decoders_of(config: Config) -> list[str]:
 
 def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Codec:
     """The codec of a Config, maybe with another decoder. Raises UserError if network and
-    skeleton have different numbers of joints."""
+    skeleton have different numbers of joints, or poses are to be scored by a visibility that the
+    network does not tell, which no YAML alone can say."""
     if config.model.num_joints != skeleton.num_joints:
         raise UserError(f"model.num_joints is {config.model.num_joints}, but data.skeleton "
                          f"'{config.data.skeleton}' has {skeleton.num_joints} joints; make them "
                          f"equal")
+    if config.val.score_rule == "visibility" and not config.model.visibility:
+        raise UserError("val.score_rule is visibility, but model.visibility is false, so there is "
+                        "none: write hrnet, or train a network with model.visibility: true")
     plain = _plain_codec(config.codec, decoder)
     return VisibilityCodec(plain) if config.model.visibility else plain
 

@@ -124,7 +124,7 @@ def test_what_does_not_tell_it_is_refused_where_it_is_asked_for(tiny, tmp_path):
     with pytest.raises(UserError, match="val.score_rule is visibility, but model.visibility is fa"):
         load_pose_model(weights, overrides=["val.score_rule=visibility"])
     with pytest.raises(UserError, match="val.score_rule is visibility, but"):
-        load_config("configs/quickstart.yaml", ["val.score_rule=visibility"])
+        tiny(net=None, **TINY | {"model.visibility": False, "val.score_rule": "visibility"})
 
 
 def test_it_can_be_left_out(tiny, tmp_path, image):
