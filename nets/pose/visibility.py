@@ -31,7 +31,7 @@ class VisibilityHead(nn.Module):
         of a joint in a row, (B, K, numbers + 3)."""
         attention = self.attention(features).flatten(2).softmax(dim=-1)
         outputs = outputs.flatten(2)
-        found = torch.cat([attention @ features.flatten(2).mT,          # (B, K, C + 1)
-                           outputs.amax(dim=-1, keepdim=True)], dim=-1)
+        peaks = outputs.detach().amax(dim=-1, keepdim=True)     # which are not to learn from this
+        found = torch.cat([attention @ features.flatten(2).mT, peaks], dim=-1)  # (B, K, C + 1)
         logits = (found[:, :, None] @ self.weight + self.bias).squeeze(2) / self.temperature
         return torch.cat([outputs, logits], dim=-1)

@@ -20,7 +20,7 @@ from processors.prediction.frame_sources import ImageFiles, find_videos, open_so
 from processors.prediction.frame_writers import PLAIN, Output, Writer, place_beside, writers_for
 from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.person import Person
-from processors.prediction.results import OpenPoseFiles, Results
+from processors.prediction.results import TELL_VISIBILITY, OpenPoseFiles, Results
 from processors.prediction.video_people import VideoPeople
 from processors.prediction.video_source import Video, is_address
 from processors.prediction.video_writer import VideoWriter
@@ -72,6 +72,9 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
     others = [word for word in overrides if not word.startswith("gpus=")]
     model = load_pose_model(weights or _free_pose(), choose_device(overrides, config), config,
                             others)
+    if model.config.model.visibility and look.form not in TELL_VISIBILITY:
+        log.info("results in the form %s have no place for the visibility of joints, which stands "
+                 "in those of %s", look.form, " and ".join(TELL_VISIBILITY))
     if isinstance(frames, ImageFiles):
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None

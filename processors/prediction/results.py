@@ -167,6 +167,7 @@ class OpenPoseFiles:
 
 FORMS: dict[str, type[Results] | type[OpenPoseFiles]] = {
     "jsonl": Results, "coco": CocoResults, "csv": CsvTable, "openpose": OpenPoseFiles}
+TELL_VISIBILITY = ("jsonl", "coco")     # the others have columns that are fixed
 
 
 def _stem(name: str) -> str:

@@ -55,7 +55,11 @@ def test_the_peak_of_a_joint_counts():
     head, features = VisibilityHead(4, 2), torch.zeros(1, 4, 3, 3)
     outputs = torch.tensor([[[0.1, 0.7], [0.4, 0.2]]])
     peaks = torch.tensor([[0.7], [0.4]])
-    torch.testing.assert_close(head(features, outputs)[0, :, 2:], peaks * head.weight[:, -1])
+    outputs.requires_grad_()
+    found = head(features, outputs)[..., 2:]
+    torch.testing.assert_close(found[0], peaks * head.weight[:, -1])
+    found.sum().backward()
+    assert not outputs.grad.any() and head.weight.grad[:, -1].any()    # places do not learn of it
 
 
 def test_the_temperature_divides_the_logits():
