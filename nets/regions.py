@@ -4,8 +4,11 @@ A network of a hundred blocks has only a few kinds of them. torch.compile takes 
 so all blocks of one class and shape share one compiled code, and what lies between them runs as it
 is: regional compilation, as in the tutorials of PyTorch.
 """
+from typing import Any
+
 import torch
 from torch import nn
+from torch.nn.functional import relu_
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from nets.pose import cspnext, vit
@@ -37,10 +40,25 @@ def compile_regions(net: nn.Module) -> str:
 def _compiled(kind: type[nn.Module]) -> type[nn.Module]:
     """The class with a compiled `forward`. A class and no function bound to a block: a copy of the
     block would call that with the block it was copied from."""
-    plain, compiled = kind.forward, torch.compile(kind.forward, dynamic=False)
+    residual = issubclass(kind, BasicBlock | Bottleneck)
+    plain = kind.forward
+    compiled = torch.compile(residual_sum if residual else plain, dynamic=False)
 
     def forward(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = (compiled if torch.is_grad_enabled() else plain)(self, x)
-        return found
+        if not torch.is_grad_enabled():
+            return plain(self, x)
+        found: torch.Tensor = compiled(self, x)
+        return relu_(found) if residual else found
 
     return type(kind.__name__, (kind,), {"forward": forward})
+
+
+def residual_sum(block: Any, x: torch.Tensor) -> torch.Tensor:
+    """A residual block up to its last ReLU. Compiled with that, each block would keep a mask of it
+    for the way back, and on CPUs torch's code for the mask takes as long as the convolutions."""
+    out = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x)))))
+    if isinstance(block, Bottleneck):
+        out = block.bn3(block.conv3(block.relu(out)))
+    if hasattr(block, "se"):
+        out = block.se(out)
+    return out + (x if block.downsample is None else block.downsample(x))
