@@ -96,6 +96,11 @@ class PosePredictor:
                                    None if boxes is None else boxes[part])
         return found
 
+    def find(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """The boxes that the detector finds in images (H, W, 3) uint8 RGB, as `each` takes them."""
+        assert self.detector is not None
+        return self.detector.find([self.detector.prepare(image) for image in images])
+
     def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3,
              line_width: float = 0.0) -> np.ndarray:
         """A copy of the image, (H, W, 3) uint8 RGB, with the skeletons of people on it. Joints
@@ -122,7 +127,7 @@ class PosePredictor:
             people = [rows if isinstance(rows, Detections) else _given(rows, image)
                       for rows, image in zip(boxes, images, strict=True)]
         elif self.detector is not None:
-            people = self.detector.find([self.detector.prepare(image) for image in images])
+            people = self.find(images)
         else:
             people = [_given([(0, 0, *image.shape[1::-1])], image) for image in images]
         poses = predict(self.model.network, self._batches(images, people),

@@ -30,6 +30,7 @@ USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
+USES["processors.pose_tracking"] = {"datasets.annotations", "processors.prediction"}
 USES["processors.judging"] = {"utils.codecs"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.judging",
                                  "processors.models", "processors.runtime", "utils.codecs"}

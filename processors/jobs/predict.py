@@ -1,27 +1,30 @@
 """Skeletons on images, videos and camera pictures: `python main.py predict SOURCE`."""
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from nets.zoo.free_weights import free_detector, free_pose
 from processors.jobs.at_hand import at_hand
+from processors.models.faster_precision import in_faster_precision
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
+from processors.pose_tracking.video_people import VideoPeople
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles, find_videos, open_source
 from processors.prediction.frame_writers import PLAIN, Output, Writer, place_beside, writers_for
 from processors.prediction.given_boxes import GivenBoxes, read_boxes
+from processors.prediction.overlap import ahead, behind, in_portions
 from processors.prediction.person import Person
 from processors.prediction.results import TELL_VISIBILITY, OpenPoseFiles, Results
-from processors.prediction.video_people import VideoPeople
 from processors.prediction.video_source import Video, is_address
 from processors.prediction.video_writer import VideoWriter
 from processors.runtime.parallel import OneProcess, find_devices
@@ -32,6 +35,7 @@ from utils.errors import UserError
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
 NAMED_ERRORS = 5
+MANY = 100      # frames for which it pays to measure which precision is faster
 
 
 @torch_errors_named(USE_CURES)
@@ -75,6 +79,9 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
     if model.config.model.visibility and look.form not in TELL_VISIBILITY:
         log.info("results in the form %s have no place for the visibility of joints, which stands "
                  "in those of %s", look.form, " and ".join(TELL_VISIBILITY))
+    if not any(word.startswith("optim.amp=") for word in others) and (
+            frames is None or not 0 < len(frames) < MANY):
+        model = in_faster_precision(model)
     if isinstance(frames, ImageFiles):
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
@@ -157,37 +164,26 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
     Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
     UserError if no frame at all can be read, and Stopped (SystemExit) after a signal.
     """
-    tracked = VideoPeople(predictor.skeleton, smooth) if frames.is_timed else None
     writer, results = writers
-    done, people_count, errors = 0, 0, []
     with StopRequest(OneProcess(())) as stop, \
             results.opened(predictor.skeleton.joint_names), \
             bar(None, "predicting", total=len(frames) or None) as progress:
         progress.unit = " frames"
-        said = start = time.monotonic()
+        record = _Record(frames, writers, predictor, smooth, look, progress)
         try:
-            for frame, people in _predicted(frames, predictor, stop, boxes):
-                if frame.pixels is None:
-                    errors.append(frame.error)
-                elif tracked:
-                    people = tracked.update(people, frame.seconds)
-                results.add(frame, people)
-                writer.write(frame, _picture(frame.pixels, people, predictor, frames.is_timed, look)
-                             if look.pictures and frame.pixels is not None else None)
-                done, people_count = done + 1, people_count + len(people)
-                progress.update()
-                if not on_terminal() and time.monotonic() > said + LINE_SECONDS:
-                    said = time.monotonic()
-                    log.info("%d%s frames, %.1f frames/s", done,
-                             f" of {len(frames)}" * bool(len(frames)), done / (said - start))
+            with closing(_predicted(frames, predictor, stop, boxes)) as portions, \
+                    behind() as later:
+                for portion in portions:
+                    later(record.write, portion)
         finally:
             writer.close()
+    done, people_count, errors = record.done, record.people, record.errors
     if done and len(errors) == done:
         raise UserError(f"none of the {done} pictures can be read; first: {errors[0]}")
     log.info("%d %s in %d %s%s, %.1f frames/s: %s and %s", people_count,
              "person" if people_count == 1 else "people", done,
              "frame" if frames.is_video else "image", "s" * (done != 1),
-             done / (time.monotonic() - start), writer.shown, results.path)
+             done / (time.monotonic() - record.start), writer.shown, results.path)
     if errors:
         log.warning("%d of them could not be read: %s%s", len(errors),
                     "; ".join(errors[:NAMED_ERRORS]), "; ..." * (len(errors) > NAMED_ERRORS))
@@ -199,18 +195,71 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
         raise Stopped(128 + stop.signal)
 
 
+class _Record:
+    """What is written of the frames, in their order, and counted."""
+
+    def __init__(self, frames: ImageFiles | Video,
+                 writers: tuple[Writer, Results | OpenPoseFiles], predictor: PosePredictor,
+                 smooth: bool, look: Output, progress: tqdm):
+        self.frames, self.predictor, self.look = frames, predictor, look
+        self.writer, self.results = writers
+        self.tracked = VideoPeople(predictor.skeleton, smooth) if frames.is_timed else None
+        self.progress, self.done, self.people, self.errors = progress, 0, 0, list[str]()
+        self.said = self.start = time.monotonic()
+
+    def write(self, portion: list[tuple[Frame, list[Person]]]) -> None:
+        """The pictures and the results of frames with their people."""
+        for frame, people in portion:
+            if frame.pixels is None:
+                self.errors.append(frame.error)
+            elif self.tracked:
+                people = self.tracked.update(people, frame.seconds)
+            self.results.add(frame, people)
+            self.writer.write(frame, _picture(frame.pixels, people, self.predictor,
+                                              self.frames.is_timed, self.look)
+                              if self.look.pictures and frame.pixels is not None else None)
+            self.done, self.people = self.done + 1, self.people + len(people)
+            self.progress.update()
+            if not on_terminal() and time.monotonic() > self.said + LINE_SECONDS:
+                self.said, count = time.monotonic(), len(self.frames)
+                log.info("%d%s frames, %.1f frames/s", self.done, f" of {count}" * bool(count),
+                         self.done / (self.said - self.start))
+
+
 def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopRequest,
-               boxes: GivenBoxes | None) -> Iterator[tuple[Frame, list[Person]]]:
-    """Each frame with its people, until the end or a signal; some frames together, for speed."""
-    ahead = iter(frames)
-    while portion := list(islice(ahead, frames.at_once)):
-        read = [frame for frame in portion if frame.pixels is not None]
-        given = [boxes.of(frame) for frame in read] if boxes else None
-        found = iter(predictor.each([frame.pixels for frame in read], given))
-        for frame in portion:
-            yield frame, [] if frame.pixels is None else next(found)
-        if stop.asked():
-            return
+               boxes: GivenBoxes | None) -> Iterator[list[tuple[Frame, list[Person]]]]:
+    """Frames with their people, some together for speed, until the end or a signal.
+
+    The next ones are read in a thread meanwhile, but for live pictures, and on a GPU the detector
+    looks for people in them in another.
+    """
+    def found(portion: list[Frame]) -> tuple[list[Frame], list | None]:
+        return portion, _boxes([frame for frame in portion if frame.pixels is not None],
+                               predictor, boxes)
+
+    with ExitStack() as threads:
+        portions = in_portions(frames, frames.at_once)
+        if frames.at_once > 1:
+            portions = threads.enter_context(ahead(portions))
+        with_boxes = map(found, portions)
+        if frames.at_once > 1 and predictor.model.device.type == "cuda":
+            with_boxes = threads.enter_context(ahead(with_boxes))
+        for portion, given in with_boxes:
+            pixels = [frame.pixels for frame in portion if frame.pixels is not None]
+            people = iter(predictor.each(pixels, given))
+            yield [(frame, [] if frame.pixels is None else next(people)) for frame in portion]
+            if stop.asked():
+                return
+
+
+def _boxes(frames: list[Frame], predictor: PosePredictor, given: GivenBoxes | None,
+           ) -> list | None:
+    """Those given, or found by the detector; None: each frame is a person."""
+    if given:
+        return [given.of(frame) for frame in frames]
+    if predictor.detector and frames:
+        return predictor.find([frame.pixels for frame in frames])
+    return None
 
 
 def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_timed: bool,

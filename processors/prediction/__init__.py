@@ -1,1 +1,1 @@
-"""People in pictures, videos and cameras: frames, tracks, results. No labels are known here."""
+"""People in pictures, videos and cameras: frames, results. No labels are known here."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
+from processors.prediction.overlap import LARGEST
 from utils.errors import UserError
 from utils.files import read_ends
 
@@ -45,12 +46,14 @@ class Video:
         self.is_camera, self.is_stream = is_camera(source), is_address(source)
         self.source, self.name = without_password(source), name or _name(source)
         live = self.is_camera or (self.is_stream and not source.lower().startswith("http"))
-        self.at_once = 1 if live else 8         # a live picture is to be shown soon
         self.capture = cv2.VideoCapture(int(source) if source.isdigit() and self.is_camera
                                         else source)
         self.ahead = self._read() if self.capture.isOpened() else None
         if self.ahead is None:
             raise UserError(self._refusal())
+        large = 0 if self.ahead[1] is None else self.ahead[1].nbytes
+        # a live picture is to be shown soon
+        self.at_once = 1 if live else max(1, min(8, LARGEST // max(large, 1)))
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
         stated = 0 if live else self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -102,7 +105,9 @@ class Video:
         """To the time of the next frame."""
         step = seconds - self.seconds
         if 0 < step <= LONGEST_PAUSE:
-            self.seconds, self.shortest = seconds, min(step, self.shortest or step)
+            self.seconds = seconds
+            if self.done < self.at_once:    # those that are there before the first is written
+                self.shortest = min(step, self.shortest or step)
         else:
             self.seconds += 1 / self.fps
             self.guessed += 1

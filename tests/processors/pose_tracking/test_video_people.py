@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from datasets.annotations.skeleton import load_skeleton
-from processors.prediction.one_euro import OneEuroFilter
+from processors.pose_tracking.one_euro import OneEuroFilter
+from processors.pose_tracking.video_people import VideoPeople
 from processors.prediction.person import Person
-from processors.prediction.video_people import VideoPeople
 
 FPS = 10.0
 

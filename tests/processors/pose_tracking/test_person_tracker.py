@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from processors.prediction.tracking import PersonTracker, iou_matrix
+from processors.pose_tracking.person_tracker import PersonTracker, iou_matrix
 
 SIGMAS = (0.05, 0.05, 0.08)
 POSE = np.array([[0.5, 0.1], [0.3, 0.5], [0.5, 0.9]])     # parts of the box

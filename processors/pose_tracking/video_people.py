@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
-from processors.prediction.one_euro import OneEuroFilter
+from processors.pose_tracking.one_euro import OneEuroFilter
+from processors.pose_tracking.person_tracker import PersonTracker
 from processors.prediction.person import Person
-from processors.prediction.tracking import PersonTracker
 
 FORGET_SECONDS = 1.0    # after which a person who comes back is a new one
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from processors.prediction.one_euro import OneEuroFilter
+from processors.pose_tracking.one_euro import OneEuroFilter
 
 
 def reference(values, times, min_cutoff, beta, speed_cutoff):

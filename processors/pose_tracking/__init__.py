@@ -1,0 +1,1 @@
+"""Who is who from one frame of a video to the next, and their joints calmed."""
