@@ -86,11 +86,18 @@ def example_set(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path
     """
     if arguments.ann and arguments.images:
         return arguments.ann, arguments.images, "given"
-    shared = Path(os.environ.get("SIMPLEPOSE_SHARED", ROOT.parent / "shared")) / "data" / "coco"
-    real = shared / "annotations" / "person_keypoints_train2017.json"
-    if real.is_file():
-        return real, shared / "train2017", "COCO"
+    real = shared_data("coco", "annotations", "person_keypoints_train2017.json")
+    if real:
+        return real, real.parent.parent / "train2017", "COCO"
     return *draw_large(folder, 160), "drawn"
+
+
+def shared_data(*parts: str) -> Path | None:
+    """A file or folder of the real data that the tests use, where it is on this machine
+    (tests/conftest.py)."""
+    shared = Path(os.environ.get("SIMPLEPOSE_SHARED", ROOT.parent / "shared")) / "data"
+    path = shared.joinpath(*parts)
+    return path if path.exists() else None
 
 
 def draw_large(folder: Path, count: int) -> tuple[Path, Path]:

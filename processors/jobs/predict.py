@@ -1,6 +1,6 @@
 """Skeletons on images, videos and camera pictures: `python main.py predict SOURCE`."""
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -227,21 +227,21 @@ class _Record:
 
 
 def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopRequest,
-               boxes: GivenBoxes | None) -> Iterator[list[tuple[Frame, list[Person]]]]:
+               boxes: GivenBoxes | None) -> Generator[
+        list[tuple[Frame, list[Person]]], None, None]:
     """Frames with their people, some together for speed, until the end or a signal.
 
     The next ones are read in a thread meanwhile, but for live pictures, and on a GPU the detector
     looks for people in them in another.
     """
     def found(portion: list[Frame]) -> tuple[list[Frame], list | None]:
-        return portion, _boxes([frame for frame in portion if frame.pixels is not None],
-                               predictor, boxes)
+        return portion, _boxes(portion, predictor, boxes)
 
     with ExitStack() as threads:
         portions = in_portions(frames, frames.at_once)
         if frames.at_once > 1:
             portions = threads.enter_context(ahead(portions))
-        with_boxes = map(found, portions)
+        with_boxes: Iterator[tuple[list[Frame], list | None]] = map(found, portions)
         if frames.at_once > 1 and predictor.model.device.type == "cuda":
             with_boxes = threads.enter_context(ahead(with_boxes))
         for portion, given in with_boxes:
@@ -252,14 +252,13 @@ def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopR
                 return
 
 
-def _boxes(frames: list[Frame], predictor: PosePredictor, given: GivenBoxes | None,
+def _boxes(portion: list[Frame], predictor: PosePredictor, given: GivenBoxes | None,
            ) -> list | None:
-    """Those given, or found by the detector; None: each frame is a person."""
+    """Of the frames that could be read, given or found; None: each frame is a person."""
     if given:
-        return [given.of(frame) for frame in frames]
-    if predictor.detector and frames:
-        return predictor.find([frame.pixels for frame in frames])
-    return None
+        return [given.of(frame) for frame in portion if frame.pixels is not None]
+    pixels = [frame.pixels for frame in portion if frame.pixels is not None]
+    return predictor.find(pixels) if predictor.detector and pixels else None
 
 
 def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_timed: bool,
