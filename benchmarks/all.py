@@ -27,7 +27,7 @@ BENCHMARKS = {      # name -> arguments
     "oks_speed": [],
     "evaluation_speed": [],
     "detector_speed": [],
-    "predict_speed": [],
+    "predict_speed": ["--amp"],
     "startup": [],
 }
 
