@@ -99,8 +99,8 @@ def config_to_evaluate(config: Config, stored: Config, overrides: Sequence[str],
              if used[key] == had[key] != asked[key]]
     kept = [f"{key}={used[key]} (not {had[key]})" for key in used if used[key] != had[key]]
     if taken:
-        log.warning("evaluated as %s was trained, where the YAML, or a default, is otherwise: %s; what is "
-                    "to be otherwise, give on the command line", where, ", ".join(taken))
+        log.warning("evaluated as %s was trained, where the YAML, or a default, is otherwise: %s; "
+                    "what is to be otherwise, give on the command line", where, ", ".join(taken))
     if kept:
         log.warning("evaluated as the command line says, which is not as %s was trained: %s",
                     where, ", ".join(kept))

@@ -77,7 +77,8 @@ def test_the_command_line_wins_and_says_so(published, words, tmp_path, capsys):
 def test_of_a_yaml_the_rest_is_taken(published, words, tmp_path, capsys):
     text = said(capsys, str(main.QUICKSTART), "--weights", NAME, *words, "val.flip_test=false",
                 f"val.weight_path={tmp_path / 'out'}")
-    [line] = [line for line in text.splitlines() if "where the YAML, or a default, is otherwise" in line]
+    [line] = [line for line in text.splitlines()
+              if "where the YAML, or a default, is otherwise" in line]
     assert f"evaluated as {NAME} was trained" in line
     assert "model.type=pose_resnet_dconv (not pose_resnet_duc)" in line
     assert "codec.alignment=udp (not hrnet)" in line and "alignment:   udp" in text
