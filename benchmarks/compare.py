@@ -1,6 +1,6 @@
 """Rows of settings, trained on the same data with the same seeds: AP, its spread, and the cost.
 
-    python -m benchmarks.compare benchmarks/comparisons/simcc_drawn.yaml [section.key=value ...]
+    python -m benchmarks.compare benchmarks/comparisons/outputs_drawn.yaml [section.key=value ...]
 
 The file names a YAML as its base, the settings of all rows, the rows with their own, and the seeds.
 Each training that is finished adds a line to results/compare_NAME.jsonl and is not made again; one
