@@ -162,7 +162,7 @@ def _joints(rows: list[dict], fields: Mapping[str, int]) -> tuple[np.ndarray, np
         tables.append(found.table)      # a list with text in it has the length of a list
     counts = np.array(lengths, np.int64)
     return (np.where((counts < 0).any(axis=0), -1, counts.sum(axis=0)),
-            np.concatenate(tables, axis=1).reshape(len(rows), -1, 3))
+            np.concatenate(tables, axis=1).reshape(len(rows), sum(fields.values()), 3))
 
 
 def _sane(table: np.ndarray, largest: float) -> np.ndarray:
