@@ -5,7 +5,8 @@
 Takes less than ten minutes on two cores and needs no data; nothing else should run beside it.
 --write keeps the lines in results/speed.jsonl, in place of older ones of the same benchmarks, and
 puts the table into docs/results.md. The status is 0 if every ratio keeps its bar. Not among them
-are systems.py, gpu.py, ema.py and doctor_speed.py: they take longer, or need a GPU.
+are systems.py, gpu.py, ema.py, doctor_speed.py and compile_speed.py: they take longer, or need a
+GPU.
 """
 import argparse
 import json
