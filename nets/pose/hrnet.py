@@ -31,13 +31,17 @@ def fuse_path(source: int, target: int, channels: list[int]) -> nn.Module:
     return nn.Sequential(*links)
 
 
+class Branch(nn.Sequential):
+    """Residual blocks at one resolution."""
+
+
 class HRModule(nn.Module):
     """Residual blocks on every branch, then each output is the sum of all branches."""
 
     def __init__(self, channels: list[int], outputs: int):
         super().__init__()
         self.branches = nn.ModuleList(
-            nn.Sequential(*(BasicBlock(c, c) for _ in range(BLOCKS_PER_BRANCH))) for c in channels)
+            Branch(*(BasicBlock(c, c) for _ in range(BLOCKS_PER_BRANCH))) for c in channels)
         self.fuse_layers = nn.ModuleList(
             nn.ModuleList(fuse_path(source, target, channels) for source in range(len(channels)))
             for target in range(outputs))

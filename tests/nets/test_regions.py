@@ -44,8 +44,8 @@ def gradients(net: torch.nn.Module) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("settings, blocks, kinds", [
-    # two bottlenecks, of which the first widens, and a basic block for each of four widths
-    ({"type": "pose_hrnet", "name": "w32"}, 4 + 4 * (2 + 3 * 4 + 4 * 3), 6),
+    # two bottlenecks, of which the first widens, and a branch for each of four widths
+    ({"type": "pose_hrnet", "name": "w32"}, 4 + 2 + 3 * 4 + 4 * 3, 6),
     # in each of four stages the first block and the others
     ({"type": "pose_resnet_duc", "name": "resnet50", "width": 0.125}, 16, 8),
     ({"type": "pose_cspnext", "name": "t"}, 1 + 1 + 1 + 1, 4)])
