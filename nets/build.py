@@ -64,6 +64,8 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
                                               new_head=True)
         except (FileNotFoundError, UserError) as error:
             raise type(error)(f"model.pretrained: {error}") from error
+        if net.visibility is not None:
+            net.visibility.settle()
     return net
 
 

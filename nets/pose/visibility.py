@@ -35,3 +35,10 @@ class VisibilityHead(nn.Module):
         found = torch.cat([attention @ features.flatten(2).mT, peaks], dim=-1)  # (B, K, C + 1)
         logits = (found[:, :, None] @ self.weight + self.bias).squeeze(2) / self.temperature
         return torch.cat([outputs, logits], dim=-1)
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Put the temperature of loaded weights into the weights, so that it is 1 again."""
+        for numbers in (self.weight, self.bias):
+            numbers /= self.temperature
+        self.temperature.fill_(1)

@@ -36,7 +36,7 @@ def protocol(config: Config, weights: str = "", sweep: bool = False) -> str:
     }
     if "wholebody" in val.metrics:
         lines["parts"] = ("each with the score of the whole pose; medium and large by the box "
-                          "around the part body")
+                          "around the part body, or around all joints without one")
     if set(val.metrics) - {"coco", "crowdpose", "wholebody"}:
         lines["joints"] = (
             "compared in each annotated box, before NMS" if val.ground_truth_boxes else

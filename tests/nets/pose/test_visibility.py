@@ -62,6 +62,18 @@ def test_the_peak_of_a_joint_counts():
     assert not outputs.grad.any() and head.weight.grad[:, -1].any()    # places do not learn of it
 
 
+def test_training_begins_with_the_answers_of_calibrated_weights_and_a_temperature_of_one(tmp_path):
+    form = FORMS["duc"] | {"num_joints": 5, "input_size": (64, 64), "visibility": True}
+    best = build_net(**form).eval()
+    best.visibility.temperature.fill_(0.25)
+    torch.nn.init.normal_(best.visibility.bias)
+    torch.save(best.state_dict(), tmp_path / "best.pth")
+    begun, images = build_net(**form, pretrained=str(tmp_path / "best.pth")).eval(), torch.randn(
+        2, 3, 64, 64)
+    assert begun.visibility.temperature == 1
+    torch.testing.assert_close(begun(images), best(images))
+
+
 def test_the_temperature_divides_the_logits():
     head, features = VisibilityHead(4, 2), torch.randn(1, 4, 3, 3)
     before = head(features, torch.zeros(1, 2, 1))

@@ -19,7 +19,7 @@ def test_score_rules(rule, detected, expected):
 
 def test_joints_count_by_how_likely_they_are_not_absent():
     """Three joints of scores .2, .5, .8, of which the first is certainly absent."""
-    told = np.array([[[1, 0, 0], [0.5, 0.25, 0.25], [0, 0.5, 0.5]]], np.float32)
+    told = np.array([[[1, 0, 0], [0.5, 0.4, 0.1], [0, 0.5, 0.5]]], np.float32)
     person = Predictions(np.zeros((1, 3, 2), np.float32), np.array([[0.2, 0.5, 0.8]], np.float32),
                          np.array([0.3], np.float32), np.ones(1, np.float32), np.array([7]),
                          visibility=told)
