@@ -222,7 +222,7 @@ class MSCOCO(Dataset):
         visibility = visible.astype(np.float32)
         if self.labels is not None:
             labels = self.labels[index, self._joint_order] if view.flip else self.labels[index]
-            visibility = np.where(visible, labels, labels).astype(np.float32)
+            visibility = np.where(visible, labels, labels.clip(max=ABSENT)).astype(np.float32)
         to_image = (cv2.invertAffineTransform(matrix) if len(matrix) == 2
                     else np.full((2, 3), np.nan))       # no affine leads back from a tilted view
         return Sample(
