@@ -118,7 +118,7 @@ class CropPack:
             rows[:, part] = np.where(known[place] == keys, mine[place], -1)
         absent = np.flatnonzero(rows[:, WHOLE] < 0)
         made_from = self.header["ann_path"]
-        if len(absent) == len(keys) and ann_path != made_from:
+        if 0 < len(absent) == len(keys) and ann_path != made_from:
             raise UserError(f"{self} was made from {made_from}, not from {ann_path}, of whose "
                              f"persons it has none: name the right pack, or make one with `python "
                              f"main.py pack` under another name")
@@ -248,7 +248,8 @@ def person_keys(persons: PersonTable) -> np.ndarray:
         persons.file_names.tolist(), persons.exif.tolist(), strict=True)]
     images = np.column_stack([persons.image_ids, persons.image_sizes, names]).astype(np.int64)
     columns = (images[persons.image_rows], persons.ids[:, None], persons.boxes,
-               persons.keypoints.reshape(len(persons), -1), persons.visibility)
+               persons.keypoints.reshape(len(persons), 2 * persons.visibility.shape[1]),
+               persons.visibility)
     rows = np.concatenate([np.ascontiguousarray(column).view(np.uint8) for column in columns], 1)
     digests = [hashlib.blake2b(row, digest_size=8).digest() for row in rows]
     return np.frombuffer(b"".join(digests), "<u8")

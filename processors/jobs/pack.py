@@ -10,6 +10,7 @@ from datasets.crops.crop_pack import TRAIN, VAL
 from datasets.pack_writer import write_pack
 from datasets.synthetic.data_set import ensure_synthetic
 from datasets.workers import cores
+from utils.errors import UserError
 from utils.files import naming
 from utils.log import log, show_log
 from utils.outputs import cannot_write, ensure_writable
@@ -26,6 +27,8 @@ def make_pack(config: Config) -> None:
     data = config.data
     if not data.val_pack:
         ensure_set(data, "train_pack")
+    elif data.train_pack and Path(data.train_pack).resolve() == Path(data.val_pack).resolve():
+        raise UserError(f"{TRAIN} and {VAL} are both {data.val_pack}: name two files")
     ensure_set(data, *(TRAIN_PATHS if data.train_pack else ()),
                *(VAL_PATHS if data.val_pack else ()))
     ensure_synthetic(data, config.seed)

@@ -67,6 +67,14 @@ def test_a_higher_bar_for_boxes_takes_some_of_a_pack(val, tmp_path, boxes):
         val(detections=boxes, pack=tmp_path / "few")
 
 
+def test_where_no_box_is_left_a_pack_has_nobody(val, tmp_path, boxes):
+    settings = {"detections": boxes, "box_score": 0.95}
+    write_pack(tmp_path / "nobody", val(**settings), None, "raw", 0)
+    write_pack(tmp_path / "pack", val(detections=boxes), None, "raw", 0)
+    for name in ("nobody", "pack"):
+        assert len(val(pack=tmp_path / name, **settings)) == 0
+
+
 @pytest.mark.parametrize("change, words", [
     ({"input_size": (64, 64)}, r"codec.input_size \[48, 64\], not \[64, 64\]: set it back"),
     ({"alignment": "udp"}, "codec.alignment hrnet, not udp: set it back"),

@@ -6,10 +6,12 @@ import copy
 
 import pytest
 import torch
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from nets import build_net
+from nets.pose.resnet import SEBasicBlock, SEBottleneck, stage
 from nets.pose.vit import ViTBackbone
-from nets.regions import compile_regions
+from nets.regions import compile_regions, residual_sum
 from utils.errors import UserError
 
 
@@ -78,6 +80,16 @@ def test_numbers_and_names_stay_and_evaluation_runs_blocks_as_they_are(graphs):
         for count in (2, 1):        # the last batch is smaller
             assert torch.equal(net.eval()(images(count)), plain.eval()(images(count)))
     assert len(graphs) == 7
+
+
+@pytest.mark.parametrize("kind", [BasicBlock, Bottleneck, SEBasicBlock, SEBottleneck])
+def test_the_sum_of_each_kind_of_residual_block_is_what_its_last_relu_gets(kind):
+    torch.manual_seed(0)
+    for block in stage(kind, 8, 4, 2, stride=2):    # with a downsample, and without one
+        x = torch.randn(2, block.conv1.in_channels, 6, 6)
+        found = residual_sum(block, x)
+        assert (found < 0).any()
+        torch.testing.assert_close(found.relu(), block(x), rtol=0, atol=0)
 
 
 def test_a_copy_goes_its_own_way(graphs):

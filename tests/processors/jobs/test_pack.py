@@ -55,6 +55,9 @@ def test_the_persons_to_judge_have_a_pack_of_their_own(settings, tmp_path, capsy
                                        f"instead of [64, 64]: delete it, or name another file\n")
     assert main(["pack", CONFIG, *settings[:-1], val, "data.val_ann_path="]) == 2
     assert "error: data.val_ann_path is not set" in capsys.readouterr().err
+    both = val.replace("val_pack", "train_pack")    # said before the hours of the first
+    assert main(["pack", CONFIG, *settings[:-1], val, both]) == 2
+    assert "error: data.train_pack and data.val_pack are both " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
