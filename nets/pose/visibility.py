@@ -39,6 +39,6 @@ class VisibilityHead(nn.Module):
     @torch.no_grad()
     def settle(self) -> None:
         """Put the temperature of loaded weights into the weights, so that it is 1 again."""
-        for numbers in (self.weight, self.bias):
-            numbers /= self.temperature
+        self.weight.div_(self.temperature)
+        self.bias.div_(self.temperature)
         self.temperature.fill_(1)
