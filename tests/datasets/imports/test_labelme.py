@@ -39,3 +39,40 @@ def test_a_folder_that_may_not_be_listed_stops_an_import(folder, tmp_path, close
     closed(tmp_path / folder)
     with pytest.raises(PermissionError, match=f"Permission denied: '{tmp_path / folder}'"):
         read_labelme(tmp_path, STICK, None, Notes())
+
+
+def read(folder, *shapes, **content):
+    """The one image of a file with these shapes."""
+    (folder / "a.json").write_text(json.dumps(
+        {"imagePath": "a.png", "imageWidth": 400, "imageHeight": 300, "shapes": shapes} | content))
+    notes = Notes()
+    images, _ = read_labelme(folder, STICK, None, notes)
+    return images, notes
+
+
+def shape(label, kind, *points, **more):
+    return {"label": label, "shape_type": kind, "points": points, "group_id": 1} | more
+
+
+@pytest.mark.parametrize("corners", [[(10, 20), (110, 220)], [(110, 20), (10, 220)],
+                                     [(10, 20), (110, 20), (110, 220), (10, 220)]])
+def test_rectangles_have_two_corners_or_as_x_anylabeling_four(tmp_path, corners):
+    [image], notes = read(tmp_path, shape("person", "rectangle", *corners),
+                          shape("top", "point", (50, 30)))
+    [person] = image.persons
+    assert [*person.box] == [10, 20, 100, 200] and not notes.counts
+
+
+@pytest.mark.parametrize("mark, v", [({"difficult": True}, 1), ({"difficult": False}, 2),
+                                     ({"flags": {"occluded": True}}, 1), ({"flags": {}}, 2)])
+def test_hidden_joints_are_those_marked_by_either_tool(tmp_path, mark, v):
+    [image], _ = read(tmp_path, shape("top", "point", (50, 30), **mark))
+    assert image.persons[0].joints[0, 2] == v
+
+
+@pytest.mark.parametrize("content, words", [
+    ({"imageWidth": float("inf")}, "its imagePath, imageWidth, imageHeight or shapes"),
+    ({"shapes": [shape("top", "point", (10 ** 400, 5))]}, "with points that are no numbers")])
+def test_numbers_that_overflow_are_one_sentence(tmp_path, content, words):
+    images, notes = read(tmp_path, **content)
+    assert not images and words in notes.bad[0]
