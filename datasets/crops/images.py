@@ -22,6 +22,7 @@ from utils.rgb import PILLOW_ERRORS, as_rgb, is_deep, of_pillow, turned, used_bi
 from utils.shown import sentence
 
 JPEG_SCAN, PNG_START, TIFF_STARTS = b"\xff\xda", b"\x89PNG", (b"II*\0", b"MM\0*")
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif", b"avis")
 MORE_DATA = b"\x55\xaa\x35" * 30      # of JPEG's coded blocks, whatever they show
 MOST_PIXELS = 300_000_000   # above the largest cameras' 200 million, and 900 MB as RGB
@@ -109,6 +110,9 @@ def _content(path: str | Path) -> bytes:
         raise ImageError(f"image {path} cannot be read: {error.strerror}") from error
     if not data:
         raise ImageError(f"image {path} is empty (0 bytes): copy it again")
+    if data.startswith(LFS_POINTER):
+        raise ImageError(f"image {path} is only a pointer of git-lfs to a picture that was not "
+                         f"fetched: git lfs pull brings it")
     if data.startswith(JPEG_START) and not _jpeg_has_end(data):
         raise ImageError(f"image {path} is cut short, its end is missing: copy it again")
     if len(data) > SMALL_JPEG or not data.startswith(JPEG_START):

@@ -274,3 +274,9 @@ def test_a_thermal_picture_is_refused_by_its_name(tmp_path):
     with pytest.raises(ImageError, match=f"image {path} cannot be used: its values of 16 bits are"):
         read_image(path)
     assert read_image(path, bits=16).max() == (255 * 4 + 27000) >> 8
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path):
+    (tmp_path / "a.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\n")
+    with pytest.raises(ImageError, match="a.jpg is only a pointer of git-lfs .*git lfs pull"):
+        read_image(tmp_path / "a.jpg")

@@ -12,6 +12,7 @@ from configs.schema import CodecConfig, Config, DataConfig
 from datasets.annotations import coco_file
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.upper_bound import upper_bound
+from processors.jobs import check
 from processors.reports.training_sheet import heatmap_overlay
 from utils.json_file import read_json
 
@@ -119,3 +120,10 @@ def test_the_upper_bound_is_that_of_the_people_chosen_by_debug(recipe):
     config = load_config("run.yaml", ["data.debug=2"])
     bound = upper_bound(config, COCO)
     assert bound.metrics.people == bound.metrics.detections == 2 and bound.metrics["AP"] > 0.9
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(recipe, capsys, monkeypatch):
+    monkeypatch.setattr(check, "examine", None)
+    (recipe / "page").write_text("mine")
+    assert main.main(["check", "run.yaml", "--report", "page"]) == 2
+    assert "--report" in capsys.readouterr().err and (recipe / "page").read_text() == "mine"

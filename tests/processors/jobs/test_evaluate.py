@@ -280,3 +280,11 @@ def test_a_new_head_is_not_judged(words, monkeypatch):
                         lambda *_, **__: SimpleNamespace(reinitialised=("head",)))
     with pytest.raises(ValueError, match="for another number of joints"):
         evaluate_weights(load_config(main.QUICKSTART, words))
+
+
+def test_a_report_that_cannot_be_written_is_said_before_the_work(words, tmp_path, capsys,
+                                                                 monkeypatch):
+    monkeypatch.setattr(module, "find_weights", None)
+    (tmp_path / "page").write_text("mine")
+    assert main.main(["evaluate", *words, "--report", str(tmp_path / "page")]) == 2
+    assert "--report" in capsys.readouterr().err and (tmp_path / "page").read_text() == "mine"

@@ -213,6 +213,16 @@ def test_wrong_requests_are_one_sentence(checkpoint, exported, tmp_path, capsys,
     assert not list(tmp_path.glob("*.onnx*"))
 
 
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(export_module, "load_pose_model", None)
+    (tmp_path / "net.pth").write_bytes(b"weights")
+    (tmp_path / "mine.onnx").write_text("mine")
+    for out in (tmp_path / "mine.onnx", tmp_path / "mine.onnx" / "net.onnx"):
+        assert main(["export", "--weights", str(tmp_path / "net.pth"), "--out", str(out)]) == 2
+        assert "--out" in capsys.readouterr().err
+    assert (tmp_path / "mine.onnx").read_text() == "mine"
+
+
 class Evil:
     def __reduce__(self):
         return os.system, ("touch evil_was_here",)
