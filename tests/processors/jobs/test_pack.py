@@ -176,7 +176,7 @@ def quick_learner(config, **_) -> nn.Module:
     return net
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_real_people_are_learnt_as_well_from_the_pack(shared, tmp_path, monkeypatch):
     """A small network overfits to a few real persons from images and from their pack."""
     monkeypatch.setattr("processors.training.pose_processor.build_net", quick_learner)
