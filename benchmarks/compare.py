@@ -14,10 +14,8 @@ import json
 import shutil
 import statistics
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +23,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
-from benchmarks.systems import finished, three
-from configs.loader import load_config
+from benchmarks.trainings import add_line, finished, made_on, run_name, three, trained
 from configs.strict_yaml import read_yaml
-from datasets.synthetic.data_set import ensure_synthetic
-from processors.dp_pose_resnet_solver import DPProcessor
 from processors.jobs.info import cost_of, shape_only_net
 from utils.errors import UserError
+
+SCORES = ("AP", "visibility")       # that lines keep
 
 
 @dataclass(frozen=True)
@@ -70,9 +67,8 @@ def main(words: list[str]) -> int:
         row = finished(lines, name, seed, kept)
         if row is None:
             row = {"benchmark": comparison.name, "system": name, "seed": seed,
-                   **train(comparison.base, name, own), "settings": kept}
-            with lines.open("a", encoding="utf-8") as file:
-                file.write(f"{json.dumps(row)}\n")
+                   **train(comparison.base, name, seed, own), "settings": kept}
+            add_line(lines, row)
         rows.append(row)
         print(f"{name}, seed {seed}: {row['AP']}", flush=True)
         replace_section(arguments.page, f"compare_{comparison.name}",
@@ -86,37 +82,22 @@ def without_folders(setting: str) -> str:
     return f"{key}={Path(value).name}" if "/" in value else setting
 
 
-def train(base: Path, row: str, own: list[str]) -> dict[str, Any]:
-    """One training, judged after its last epoch. Its checkpoints are removed at the end: they are
-    there for a training that is stopped."""
-    name = f"{''.join(filter(str.isalnum, row))}_{sha256(repr(own).encode()).hexdigest()[:8]}"
-    folder = ROOT / "weights" / "compare" / name
-    config = load_config(base, own)
-    ensure_synthetic(config.data, seed=0)       # the same people for every seed
-    processor = DPProcessor(base, [
-        *own, "processor=dp", f"model_name={name}", f"val.weight_path={folder}",
-        f"val.interval={config.optim.epochs}", "val.save_minutes=2"])
-    whole, begin = processor.state.step == 0, time.monotonic()
-    processor.run()
-    minutes = (time.monotonic() - begin) / 60
-    width, height = config.codec.input_size
-    row_of = {
-        "parameters": sum(p.numel() for p in processor.net.parameters()),
-        "GMACs": round(cost_of(shape_only_net(config.model, (width, height)),
-                               (width, height)).macs[""] / 1e9, 3),
-        "persons": len(processor.train_set), "epochs": config.optim.epochs,
-        "judged_persons": len(processor.evaluation.dataset),
-        "minutes": round(minutes, 1) if whole else None,     # null: it was stopped on the way
-        "AP": last_scores(folder / "metrics.jsonl"),
-        "visibility": last_scores(folder / "metrics.jsonl", "visibility"),
-        **circumstances(processor.device)}
+def train(base: Path, name: str, seed: int, own: list[str]) -> dict[str, Any]:
+    """One training, judged after its last epoch. Its checkpoints are removed at the end."""
+    run = run_name(name, seed, own)
+    folder = ROOT / "weights" / "compare" / run
+    processor, facts = trained(base, [*own, "processor=dp"], run, folder)
+    config = processor.config
+    net = shape_only_net(config.model, config.codec.input_size)
+    macs = cost_of(net, config.codec.input_size).macs[""]
+    scores = {score: last_scores(folder / "metrics.jsonl", score) for score in SCORES}
     shutil.rmtree(folder)
-    return row_of
+    return {**facts, "GMACs": round(macs / 1e9, 3), **scores, **circumstances(processor.device)}
 
 
 def last_scores(metrics: Path, score: str = "AP") -> dict[str, float]:
-    """AP of the last evaluation, or another number where it has it, of the raw weights and of the
-    averaged ones."""
+    """A number of the last evaluation, where it has it, of the raw weights and of the averaged
+    ones."""
     lines = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
     return {{"net": "raw", "ema": "averaged"}[line["weights"]]: round(line[score], 4)
             for line in lines if line["kind"] == "val" and score in line}
@@ -125,11 +106,9 @@ def last_scores(metrics: Path, score: str = "AP") -> dict[str, float]:
 def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str:
     """The table of finished trainings, with what they were made by."""
     first = rows[0]
-    made_on = dict.fromkeys(f"{row['date']}: {row['processor']}, Python {row['python']}, torch "
-                            f"{row['torch']}" for row in rows)
     left = len([*comparison.runs()]) - len(rows)
     words = (f"Made by `python -m benchmarks.compare benchmarks/comparisons/{comparison.name}.yaml"
-             f"{''.join(f' {word}' for word in settings)}` on {'; '.join(made_on)}. "
+             f"{''.join(f' {word}' for word in settings)}` on {made_on(rows)}. "
              f"{first['persons']} persons to train on, {first['epochs']} epochs; "
              f"{first['judged_persons']} others to judge on, by their true boxes, after the last "
              f"epoch. Mean and standard deviation over seeds."

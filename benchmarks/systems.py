@@ -10,12 +10,9 @@ on. The tables of docs/results.md are made from those lines, which come with the
 all of them yourself, name an empty folder by --results, and a copy of the page by --page.
 """
 import argparse
-import json
 import shutil
 import statistics
 import sys
-import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
+from benchmarks.trainings import add_line, finished, made_on, run_name, three, trained
 from configs.loader import load_config
 from configs.schema import DataConfig
-from datasets.synthetic.data_set import ensure_synthetic
-from processors.dp_pose_resnet_solver import DPProcessor
 from processors.jobs.info import cost_of, shape_only_net
 from utils.errors import UserError
 
@@ -73,8 +69,7 @@ def main(words: list[str]) -> int:
         row = finished(lines, system, seed, own)
         if row is None:
             row = train_and_judge(system, seed, own, data)
-            with lines.open("a", encoding="utf-8") as file:
-                file.write(f"{json.dumps(row)}\n")
+            add_line(lines, row)
         else:
             print(f"{system}, seed {seed}: trained on {row['date']}, see {lines}")
         rows.append(row)
@@ -96,39 +91,17 @@ def runs() -> list[tuple[str, int]]:
             for seed in (SEEDS if name == REPEATED else SEEDS[:1])]
 
 
-def finished(lines: Path, system: str, seed: int, settings: list[str]) -> dict[str, Any] | None:
-    """The last line of a training with these settings."""
-    if not lines.is_file():
-        return None
-    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    same = [row for row in rows
-            if (row["system"], row["seed"], row["settings"]) == (system, seed, settings)]
-    return same[-1] if same else None
-
-
 def train_and_judge(system: str, seed: int, own: list[str], data: list[str]) -> dict[str, Any]:
     """One training and its evaluations as a line of the results. The checkpoints are removed at
     the end: they are there for a training that is stopped."""
-    letters = "".join(filter(str.isalnum, system))
-    name = f"{letters}_{seed}_{sha256(repr(own).encode()).hexdigest()[:8]}"
+    name = run_name(system, seed, own)
     folder = ROOT / "weights" / "systems" / name
-    config = load_config(BASE, [*own, *data])
-    ensure_synthetic(config.data, seed=0)       # the same people for every seed
-    processor = DPProcessor(BASE, [
-        *own, *data, f"model_name={name}", f"val.weight_path={folder}",
-        f"val.interval={config.optim.epochs}", "val.save_minutes=2"])
-    whole, begin = processor.state.step == 0, time.monotonic()
-    processor.run()
-    minutes = (time.monotonic() - begin) / 60
+    processor, facts = trained(BASE, [*own, *data], name, folder)
     nets = {"raw": processor.net} | (
         {"averaged": processor.averaged.net} if processor.averaged else {})
     found = {weights: processor.evaluation.sweep(net, folder, processor.train_step.dtype)
              for weights, net in nets.items()}
-    row = {"benchmark": "systems", "system": system, "seed": seed,
-           "parameters": sum(p.numel() for p in processor.net.parameters()),
-           "persons": len(processor.train_set), "epochs": config.optim.epochs,
-           "judged_persons": len(processor.evaluation.dataset),
-           "minutes": round(minutes, 1) if whole else None,     # null: it was stopped on the way
+    row = {"benchmark": "systems", "system": system, "seed": seed, **facts,
            **{key: {weights: {way: round(metrics[key], 4) for way, metrics in ways.items()
                               if way in WAYS}
                     for weights, ways in found.items()} for key in ("AP", "AP75", "AR")},
@@ -143,11 +116,9 @@ def report(rows: list[dict], size: str, settings: list[str]) -> str:
     config = load_config(BASE, [*SIZES[size], *settings])
     width, height = config.codec.input_size
     resnet = f"{config.model.name} at {config.model.width:g} of its width"
-    made_on = dict.fromkeys(f"{row['date']}: {row['processor']}, Python {row['python']}, torch "
-                            f"{row['torch']}" for row in rows)
     words = [
         f"Made by `python -m benchmarks.systems{''.join(f' {word}' for word in settings)}` on "
-        f"{'; '.join(made_on)}.",
+        f"{made_on(rows)}.",
         f"Input {width}x{height}; ResNets are {resnet}, others whole; nothing is pretrained. "
         f"{first['persons']} drawn persons to train on, {config.optim.epochs} epochs, batch "
         f"{config.data.batch_size}, {config.optim.optimizer} {config.optim.lr:g}, "
@@ -211,11 +182,6 @@ def spread_table(rows: list[dict]) -> str:
                       three(statistics.mean(values)), three(statistics.stdev(values)),
                       three(max(values) - min(values))])
     return markdown_table(table)
-
-
-def three(value: float) -> str:
-    """As AP is written: .785"""
-    return f"{value:.3f}".removeprefix("0")
 
 
 if __name__ == "__main__":

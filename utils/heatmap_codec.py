@@ -7,6 +7,7 @@ of its arguments; nothing here knows of images or boxes.
 import math
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -99,9 +100,7 @@ class HeatmapCodec:
         The inverse of `encode`. Input pixels go to the image by `Sample.to_image`. Raises
         UserError for maps of another size than this codec's, and for what is no tensor.
         """
-        if not isinstance(heatmaps, Tensor):
-            raise UserError(f"decode takes a tensor, not {type(heatmaps).__name__}: use "
-                            f"torch.from_numpy")
+        ensure_tensor(heatmaps)
         if heatmaps.ndim != 4 or heatmaps.shape[:1:-1] != self.heatmap_size:
             raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} do not belong to a codec "
                             f"for crops of {self.input_size[0]}x{self.input_size[1]}: give "
@@ -132,6 +131,13 @@ class HeatmapCodec:
         columns = torch.cat([columns[:self.flip_shift], columns[:width - self.flip_shift]])
         joints = torch.tensor(list(flip_order), device=heatmaps.device)
         return heatmaps.index_select(1, joints).index_select(-1, columns)
+
+
+def ensure_tensor(outputs: Any) -> None:
+    """Raise UserError for what `decode` cannot take."""
+    if not isinstance(outputs, Tensor):
+        raise UserError(f"decode takes a tensor, not {type(outputs).__name__}: use "
+                        f"torch.from_numpy")
 
 
 def ensure_joints(keypoints: Tensor, visibility: Tensor) -> None:

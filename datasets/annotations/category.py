@@ -2,7 +2,7 @@
 from typing import Any
 
 from datasets.annotations.joint_names import misplaced
-from datasets.annotations.part_fields import PART_FIELDS, part_names
+from datasets.annotations.part_fields import IN_PARTS, names_in_parts
 from datasets.annotations.skeleton import Skeleton
 from utils.errors import UserError
 from utils.shown import shortened, shown
@@ -53,8 +53,8 @@ def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleto
         names = row.get("keypoints")
         ours = skeleton.joint_names
         theirs = list(map(str, names)) if isinstance(names, list) else []
-        if theirs and len(ours) - len(theirs) == sum(PART_FIELDS.values()):
-            theirs += [name for part in part_names().values() for name in part]
+        if theirs and len(ours) - len(theirs) == IN_PARTS:
+            theirs += names_in_parts()
         if (first := misplaced(theirs, ours)) >= 0:
             raise UserError(f"{where} has the joints of {skeleton.name} (data.skeleton) in "
                              f"another order, first {shortened(theirs[first])} in the place of "

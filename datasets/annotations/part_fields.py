@@ -10,20 +10,26 @@ from itertools import islice
 from datasets.annotations.skeleton import load_skeleton
 
 PART_FIELDS = {"foot_kpts": 6, "face_kpts": 68, "lefthand_kpts": 21, "righthand_kpts": 21}
+IN_PARTS = sum(PART_FIELDS.values())
 
 
 def joint_fields(rows: Sequence[Mapping], num_joints: int) -> dict[str, int]:
     """In which fields of the rows how many joints of a skeleton stand, in its order: all in
     `keypoints`, unless that is too short for them and other fields are there."""
-    body = num_joints - sum(PART_FIELDS.values())
+    body = num_joints - IN_PARTS
     parted = body > 0 and any(_is_parted(row, num_joints) for row in rows)
     return {"keypoints": body, **PART_FIELDS} if parted else {"keypoints": num_joints}
 
 
 def part_names() -> dict[str, tuple[str, ...]]:
     """The joints of PART_FIELDS, which no file names."""
-    names = iter(load_skeleton("coco_wholebody").joint_names[-sum(PART_FIELDS.values()):])
+    names = iter(load_skeleton("coco_wholebody").joint_names[-IN_PARTS:])
     return {field: tuple(islice(names, count)) for field, count in PART_FIELDS.items()}
+
+
+def names_in_parts() -> list[str]:
+    """The same in one row, as they stand behind those of `keypoints`."""
+    return [name for part in part_names().values() for name in part]
 
 
 def has_parts(rows: Sequence) -> bool:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from datasets.annotations.joint_names import misplaced, same_joints
-from datasets.annotations.part_fields import part_names
+from datasets.annotations.part_fields import names_in_parts
 from datasets.annotations.readers import LARGEST
 from datasets.annotations.skeleton import DEFAULT_SIGMA
 from datasets.crops.image_files import spread
@@ -37,7 +37,7 @@ def joint_names(labels: RawLabels) -> Iterator[Finding]:
             continue
         names = [str(name) for name in names]
         if len(labels.fields) > 1:      # which the file names nowhere
-            names += [name for part in part_names().values() for name in part]
+            names += names_in_parts()
         if names == ours:
             continue
         if (first := misplaced(names, ours)) >= 0:

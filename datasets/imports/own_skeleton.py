@@ -13,7 +13,7 @@ from typing import Any
 
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.joint_names import partners
-from datasets.annotations.part_fields import has_parts, part_names
+from datasets.annotations.part_fields import has_parts, names_in_parts
 from datasets.annotations.skeleton import Skeleton, skeleton_from_dict
 from datasets.imports.coco import coco_files, kinds_of
 from datasets.imports.cvat import cvat_tree
@@ -102,7 +102,7 @@ def _of_coco(source: Path, wanted: str) -> Parts:
                           and isinstance(annotation.get("keypoints"), list))
         joints = _numbered(max(lengths, key=lambda length: lengths[length], default=0))
     if has_parts(file.annotations):
-        joints += [name for part in part_names().values() for name in part]
+        joints += names_in_parts()
     if not joints:
         raise UserError(f"{file.name} has no keypoints: write a skeleton and give it by --skeleton")
     listed = row["skeleton"] if isinstance(row.get("skeleton"), list) else []

@@ -234,31 +234,27 @@ def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopR
     The next ones are read in a thread meanwhile, but for live pictures, and on a GPU the detector
     looks for people in them in another.
     """
-    def found(portion: list[Frame]) -> tuple[list[Frame], list | None]:
-        return portion, _boxes(portion, predictor, boxes)
+    def found(portion: list[Frame]) -> tuple[list[Frame], list[np.ndarray], list | None]:
+        pixels = [frame.pixels for frame in portion if frame.pixels is not None]
+        if boxes:
+            return portion, pixels, [boxes.of(frame) for frame in portion
+                                     if frame.pixels is not None]
+        # without a detector each frame is a person
+        return portion, pixels, predictor.find(pixels) if predictor.detector and pixels else None
 
     with ExitStack() as threads:
         portions = in_portions(frames, frames.at_once)
         if frames.at_once > 1:
             portions = threads.enter_context(ahead(portions))
-        with_boxes: Iterator[tuple[list[Frame], list | None]] = map(found, portions)
+        with_boxes: Iterator[tuple[list[Frame], list[np.ndarray], list | None]]
+        with_boxes = map(found, portions)
         if frames.at_once > 1 and predictor.model.device.type == "cuda":
             with_boxes = threads.enter_context(ahead(with_boxes))
-        for portion, given in with_boxes:
-            pixels = [frame.pixels for frame in portion if frame.pixels is not None]
+        for portion, pixels, given in with_boxes:
             people = iter(predictor.each(pixels, given))
             yield [(frame, [] if frame.pixels is None else next(people)) for frame in portion]
             if stop.asked():
                 return
-
-
-def _boxes(portion: list[Frame], predictor: PosePredictor, given: GivenBoxes | None,
-           ) -> list | None:
-    """Of the frames that could be read, given or found; None: each frame is a person."""
-    if given:
-        return [given.of(frame) for frame in portion if frame.pixels is not None]
-    pixels = [frame.pixels for frame in portion if frame.pixels is not None]
-    return predictor.find(pixels) if predictor.detector and pixels else None
 
 
 def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_timed: bool,

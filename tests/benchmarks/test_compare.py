@@ -75,9 +75,9 @@ def test_the_scores_are_those_of_the_last_evaluation(tmp_path):
 def test_nothing_is_trained_twice(comparison, tmp_path, monkeypatch):
     trained = []
 
-    def train(base: Path, name: str, own: list[str]):
+    def train(base: Path, name: str, seed: int, own: list[str]):
         trained.append((name, own))
-        return row(name, int(own[2].removeprefix("seed=")), 0.5)
+        return row(name, seed, 0.5)
 
     monkeypatch.setattr(compare, "train", train)
     page = tmp_path / "page.md"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from utils.errors import UserError
 from utils.geometry import CropGeometry
-from utils.heatmap_codec import HeatmapCodec, ensure_joints
+from utils.heatmap_codec import HeatmapCodec, ensure_joints, ensure_tensor
 
 
 class SimCCCodec:
@@ -79,9 +79,7 @@ class SimCCCodec:
         vectors say nothing, and the joint is at bin (-1, -1). Raises UserError for vectors of
         another length than this codec's, and for what is no tensor.
         """
-        if not isinstance(vectors, Tensor):
-            raise UserError(f"decode takes a tensor, not {type(vectors).__name__}: use "
-                            f"torch.from_numpy")
+        ensure_tensor(vectors)
         if vectors.ndim != 3 or vectors.shape[2:] != self.output_shape:
             raise UserError(f"vectors of shape {tuple(vectors.shape)} do not belong to a codec for "
                             f"crops of {self.input_size[0]}x{self.input_size[1]} with {self.split} "

@@ -13,6 +13,7 @@ from torch.nn.functional import one_hot
 
 from utils.codecs.simcc_codec import PlainCodec
 from utils.errors import UserError
+from utils.heatmap_codec import ensure_tensor
 
 # Beside COCO's v, what is known of a joint in training: only that it is labelled, or nothing.
 UNKNOWN, ABSENT, HIDDEN, VISIBLE, LABELLED = -1, 0, 1, 2, 3
@@ -57,9 +58,7 @@ class VisibilityCodec:
         """Outputs (B, K, numbers + 3) -> joints (B, K, 2) float32 INPUT pixels, scores (B, K)
         float32, and the probabilities of each v, (B, K, 3) float32. Raises UserError for outputs of
         another network, and for what is no tensor."""
-        if not isinstance(outputs, Tensor):
-            raise UserError(f"decode takes a tensor, not {type(outputs).__name__}: use "
-                            f"torch.from_numpy")
+        ensure_tensor(outputs)
         if outputs.ndim != 3 or outputs.shape[2:] != self.output_shape:
             raise UserError(f"outputs of shape {tuple(outputs.shape)} are not those of a network "
                             f"with model.visibility for crops of {self.input_size[0]}x"

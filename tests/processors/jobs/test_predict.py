@@ -18,8 +18,7 @@ from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import open_source
 from processors.prediction.frame_writers import Output, writers_for
 from processors.prediction.person import Person
-from tests.processors.pose_checkpoints import small_config, write_checkpoint
-from tests.processors.prediction.videos import FPS, HEIGHT, WIDTH, played, write_video
+from tests.processors.prediction.videos import FPS, HEIGHT, WIDTH, played
 from utils.errors import UserError
 
 
@@ -41,21 +40,6 @@ class Walker:
                                     np.float32([1])))
             self.frames += 1
         return found
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("weights") / "x.pth", small_config())
-
-
-@pytest.fixture(scope="module")
-def model(weights):
-    return PosePredictor(weights, device="cpu", flip_test=False).model
-
-
-@pytest.fixture
-def video(tmp_path):
-    return write_video(tmp_path / "walk.mp4")
 
 
 @pytest.fixture

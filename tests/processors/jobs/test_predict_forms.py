@@ -11,15 +11,9 @@ import pytest
 
 import main
 import processors.jobs.predict as predict_module
-from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import played, write_video
 from tests.turned_pictures import store_turned
 from utils.errors import UserError
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("weights") / "x.pth", small_config())
 
 
 @pytest.fixture

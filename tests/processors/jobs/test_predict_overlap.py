@@ -20,25 +20,9 @@ from processors.prediction.frame_writers import ImageWriter, writers_for
 from processors.prediction.video_source import Video
 from processors.runtime.parallel import OneProcess
 from processors.runtime.stop import StopRequest
-from tests.processors.pose_checkpoints import small_config, write_checkpoint
 from tests.processors.prediction.videos import played, set_durations, write_video
 
 ROUNDED = 0.011     # pixels: results have hundredths
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_checkpoint(tmp_path_factory.mktemp("weights") / "x.pth", small_config())
-
-
-@pytest.fixture(scope="module")
-def model(weights):
-    return PosePredictor(weights, device="cpu", flip_test=False).model
-
-
-@pytest.fixture
-def video(tmp_path):
-    return write_video(tmp_path / "walk.mp4")
 
 
 class Crowd:

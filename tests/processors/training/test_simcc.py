@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-import main
 from configs.checks import problems
 from configs.loader import load_config
 from losses.objective import build_objective
@@ -17,6 +16,7 @@ from nets.pose.vit import VITS
 from processors.jobs.info import describe
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
+from tests.processors.training.exports import exported_both_ways
 from utils.codecs.simcc_codec import SimCCCodec
 from utils.errors import UserError
 
@@ -104,14 +104,11 @@ def test_a_sweep_has_its_one_decoder(tiny, tmp_path):
 def test_it_is_exported(tiny, tmp_path, image, name):
     """Without --decode as RTMPose's files are: also for those who read nothing else of it."""
     pytest.importorskip("onnxscript")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")
     tiny(net=None, **SIMCC | NETS[name] | {"optim.epochs": 1, "val.flip_test": False}).run()
     weights = tmp_path / "weights" / "quickstart_best.pth"
     wanted = PosePredictor(weights, device="cpu")(image, BOXES)
-    for decode in ([], ["--decode"]):
-        out = tmp_path / f"net{len(decode)}.onnx"
-        assert main.main(["export", "--weights", str(weights), "--out", str(out), *decode]) == 0
-        names = [one.name for one in onnxruntime.InferenceSession(str(out)).get_outputs()]
+    for decode, out, names in exported_both_ways(weights, tmp_path):
         assert names == (["keypoints", "scores"] if decode else ["simcc_x", "simcc_y"])
         for one, other in zip(PosePredictor(out, device="cpu")(image, BOXES), wanted, strict=True):
             np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)

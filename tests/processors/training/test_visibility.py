@@ -15,6 +15,7 @@ from processors.jobs.evaluate import evaluate_weights
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from tests.processors.pose_checkpoints import write_checkpoint
+from tests.processors.training.exports import exported_both_ways
 from tests.processors.training.test_simcc import SIMCC
 from utils.errors import UserError
 
@@ -97,14 +98,11 @@ def test_a_sweep_judges_it_too(tiny, tmp_path):
 @pytest.mark.parametrize("name", NETS)
 def test_it_is_exported(tiny, tmp_path, words, image, name):
     pytest.importorskip("onnxscript")
-    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxruntime")
     tiny(net=None, **NETS[name] | {"val.flip_test": False}).run()
     weights = tmp_path / "weights" / "quickstart_best.pth"
     wanted = PosePredictor(weights, device="cpu")(image, BOXES)
-    for decode in ([], ["--decode"]):
-        out = tmp_path / f"net{len(decode)}.onnx"
-        assert main.main(["export", "--weights", str(weights), "--out", str(out), *decode]) == 0
-        names = [one.name for one in onnxruntime.InferenceSession(str(out)).get_outputs()]
+    for decode, out, names in exported_both_ways(weights, tmp_path):
         assert names == ["keypoints", "scores", "visibility"] if decode else (
             ["visibility", "simcc_x", "simcc_y"] if name == "simcc" else ["visibility", "heatmaps"])
         for one, other in zip(PosePredictor(out, device="cpu")(image, BOXES), wanted, strict=True):
