@@ -9,7 +9,7 @@ from typing import Any
 
 from processors.proposal.facts import Facts
 from processors.proposal.joints import is_upright_body
-from processors.proposal.machine import GPU_BACKBONE, SHIPPED, Machine
+from processors.proposal.machine import GPU_BACKBONE, SHIPPED, SHIPPED_SIZE, Machine
 
 PADDED = 1.25               # the crop is so much larger than the box
 SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
@@ -20,7 +20,8 @@ GB_A_PERSON = 0.25          # of memory to train on 192x256 pixels; half of the 
 STEPS = {"cpu": 1200, "gpu": 4000}      # of training on STEPS_FOR people; with the square root of
 STEPS_FOR = 200                         # their number for others
 MOST_BATCH = {"cpu": 16, "gpu": 64}
-STEPS_AN_EPOCH = 10         # at least, or batches are made smaller
+STEPS_AN_EPOCH = 10         # at least, or batches are made smaller,
+LEAST_BATCH = 16            # but not than this: batch norm's statistics would jump
 EPOCHS = (10, 300)
 EVALUATIONS = 20            # in a run
 RATE = {"new": 0.0015, "pretrained": 0.0007}    # for batches of 16, with the square root of others
@@ -38,17 +39,17 @@ class Choice:
 def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     """All that depends on people and machine. weights: as `weights_for` gives them."""
     kind = "gpu" if machine.gpu else "cpu"
-    size = input_size(facts, kind)
+    size = SHIPPED_SIZE if keeps_size(facts, weights) else input_size(facts, kind)
     batch = batch_size(facts, machine, size)
     steps = facts.persons // batch
     epochs = epochs_of(facts, kind, steps)
     return [
         Choice("data.batch_size", batch,
-               f"people in a step: about {STEPS_AN_EPOCH} or more steps an epoch, and what "
-               f"{machine.memory:.0f} GB hold"),
+               f"people in a step: {LEAST_BATCH} or more, about {STEPS_AN_EPOCH} steps an epoch, and "
+               f"what {machine.memory:.0f} GB hold"),
         Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
                f"processes that read pictures, for {machine.cores} cores"),
-        *_network(facts, machine, weights), *_codec(facts, size), *_augment(facts),
+        *_network(facts, machine, weights), *_codec(facts, size, weights), *_augment(facts),
         *_optim(facts, batch, steps, epochs, weights),
         Choice("val.interval", max(1, round(epochs / EVALUATIONS)),
                f"epochs between evaluations, which makes some {EVALUATIONS} of them"),
@@ -56,6 +57,13 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
                                               "within a part of the box's side"),
         Choice("gpus", [0] if machine.gpu else [], machine.gpu or
                "no GPU is here, so it runs on the processor; [0] is the first GPU")]
+
+
+def keeps_size(facts: Facts, weights: str) -> bool:
+    """Whether people are shown as large as the small network has seen them: else it would first
+    have to learn other sizes, of which few people are lost for what they are to teach."""
+    return (weights == SHIPPED and is_upright_body(facts.skeleton)
+            and not facts.spread > UPRIGHT and facts.aspect < 1)
 
 
 def input_size(facts: Facts, kind: str) -> tuple[int, int]:
@@ -78,7 +86,7 @@ def batch_size(facts: Facts, machine: Machine, size: tuple[int, int]) -> int:
     """A power of two that fits into memory and makes enough steps; at least 2."""
     a_person = GB_A_PERSON * size[0] * size[1] / (192 * 256)
     most = min(MOST_BATCH["gpu" if machine.gpu else "cpu"], machine.memory / 2 / a_person,
-               max(facts.persons / STEPS_AN_EPOCH, 4), facts.persons)
+               max(facts.persons / STEPS_AN_EPOCH, LEAST_BATCH), facts.persons)
     return max(2 ** int(math.log2(max(most, 1))), min(2, facts.persons))
 
 
@@ -109,14 +117,15 @@ def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
                                "joints of the skeleton")]
 
 
-def _codec(facts: Facts, size: tuple[int, int]) -> list[Choice]:
+def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
     side = math.sqrt(size[0] * size[1])
+    why = "which those weights were trained with" if keeps_size(facts, weights) else (
+        f"boxes are {facts.aspect:.2f} times as wide as high and {facts.side:.0f} pixels in size "
+        f"(medians)" + ("; square, as they are turned any way" if facts.spread > UPRIGHT else ""))
     sigma = 1.5 if side < 144 else 2 if side < 272 else 3
     return [
         Choice("codec.input_size", list(size),
-               f"width and height of what the network sees: boxes are {facts.aspect:.2f} times as "
-               f"wide as high and {facts.side:.0f} pixels in size (medians)" + (
-                   "; square, as they are turned any way" if facts.spread > UPRIGHT else "")),
+               f"width and height of what the network sees: {why}"),
         Choice("codec.sigma", sigma, "size of the spot that marks a joint, for this size"),
         Choice("codec.alignment", "udp", "places joints between pixels, exactly in mirror images "
                                          "too")]
