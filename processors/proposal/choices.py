@@ -45,8 +45,8 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     epochs = epochs_of(facts, kind, steps)
     return [
         Choice("data.batch_size", batch,
-               f"people in a step: {LEAST_BATCH} or more, about {STEPS_AN_EPOCH} steps an epoch, and "
-               f"what {machine.memory:.0f} GB hold"),
+               f"people in a step: {LEAST_BATCH}, or more where they still make {STEPS_AN_EPOCH} "
+               f"steps an epoch, as far as {machine.memory:.0f} GB hold them"),
         Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
                f"processes that read pictures, for {machine.cores} cores"),
         *_network(facts, machine, weights), *_codec(facts, size, weights), *_augment(facts),
