@@ -22,7 +22,9 @@ USES = {
     "datasets.synthetic": {"datasets.annotations"},
     "datasets": {"datasets.annotations", "datasets.crops", "utils.codecs"},
     "datasets.doctor": {"datasets.annotations", "datasets.crops"},
-    "datasets.imports": {"datasets.annotations", "datasets.crops"}}
+    "datasets.imports": {"datasets.annotations", "datasets.crops"},
+    "datasets.films": {"datasets.annotations", "datasets.imports"},
+    "datasets.exports": {"datasets.annotations", "datasets.imports"}}
 USES["processors.runtime"] = {"datasets", "datasets.crops", "utils.codecs"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
                              "nets.zoo", "processors.runtime", "utils.codecs"}
@@ -30,6 +32,8 @@ USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",
                                  "processors.detection"}
+USES["processors.labelling"] = {"datasets.annotations", "datasets.crops", "datasets.exports",
+                                "datasets.imports", "processors.prediction"}
 USES["processors.pose_tracking"] = {"datasets.annotations", "processors.prediction"}
 USES["processors.judging"] = {"utils.codecs"}
 USES["processors.evaluation"] = {"datasets", "datasets.annotations", "processors.judging",
@@ -43,7 +47,8 @@ USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.syn
                                "processors.reports", "processors.runtime", "processors.trackers",
                                "utils.codecs"}
 USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
-                               "datasets.doctor", "datasets.imports", "nets.files",
+                               "datasets.doctor", "datasets.films", "datasets.imports",
+                               "nets.files",
                                "nets.zoo", "processors.runtime"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
@@ -53,7 +58,7 @@ USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.trackers",
                                          "processors.publishing", "processors.commands",
-                                         "processors.judging"}
+                                         "processors.judging", "datasets.exports"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",
@@ -62,7 +67,7 @@ PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solv
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60      # lines
 # extras, which may wait in a function
 OPTIONAL = {"timm", "tensorboard", "onnx", "onnxruntime", "pillow_heif", "safetensors",
-            "huggingface_hub", "hotcoco", "wandb", "mlflow", "clearml", "trackio"}
+            "huggingface_hub", "hotcoco", "wandb", "mlflow", "clearml", "trackio", "sleap_io"}
 FILES = [file for name in USES if "." not in name
          for file in (*ROOT.glob(f"{name}.py"), *ROOT.glob(f"{name}/**/*.py"))]
 TREES = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"):

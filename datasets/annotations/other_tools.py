@@ -16,17 +16,20 @@ KEYS: dict[tuple[str, ...], tuple[str, str]] = {
     ("objects", "size", "tags"): ("Supervisely", EXPORT),
     ("people", "version"): ("OpenPose", "these are guesses of a network, no labels"),
     ("data_row",): ("Labelbox", EXPORT), ("Labeled Data",): ("Labelbox", EXPORT),
-    ("data", "annotations"): ("Label Studio", EXPORT), ("items", "categories"): (
-        "Datumaro", EXPORT),
-    ("videos", "skeletons"): ("SLEAP", EXPORT),
+    ("data", "annotations"): (
+        "Label Studio", "use import --from labelstudio"),
+    ("items", "categories"): ("Datumaro", EXPORT),
+    ("videos", "skeletons"): ("SLEAP", "save it there as .slp, and use import --from sleap"),
     ("imagePath", "shapes"): ("labelme", "use import --from labelme"),
     ("img_paths", "joint_self"): ("MPII", "use import --from mpii"),
     ("joints_vis", "image"): ("MPII", "use import --from mpii"),
     ("images", "annotations", "categories"): ("COCO", "use import --from coco"),
     ("keypoints", "image_id", "score"): ("COCO results", "these are guesses of a network, no "
                                          "labels")}
-STARTS = {b"\x89HDF": ("SLEAP or DeepLabCut (HDF5)", EXPORT),
-          b"scorer,": ("DeepLabCut (CSV)", EXPORT), b"<?xml": ("CVAT", "use import --from cvat"),
+STARTS = {b"\x89HDF": ("SLEAP or DeepLabCut (HDF5)", "use import --from sleap, or of DeepLabCut "
+                                                   "the CSV beside it, by --from deeplabcut"),
+          b"scorer,": ("DeepLabCut (CSV)", "use import --from deeplabcut"),
+          b"<?xml": ("CVAT", "use import --from cvat"),
           b"MATLAB": ("Matlab", "give MPII's train.json of HRNet or mpii_annotations.json, which "
                       "are made from it, by --from mpii"),
           **{start: (tool, "unpack it") for start, tool in PACKED.items()}}

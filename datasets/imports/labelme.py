@@ -5,6 +5,7 @@ The points and the rectangle of a person share a group_id, or the points lie in 
 X-AnyLabeling calls difficult, is labelled, but not visible.
 """
 import math
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -100,6 +101,9 @@ def _hidden(shape: dict[str, Any]) -> bool:
 
 def _name(path: Path, picture: Path, root: Path | None, base: Path) -> str:
     if root:
+        with suppress(ValueError, OSError):   # where the file itself says, if that is in the folder
+            return (path.parent / picture).resolve(strict=True).relative_to(
+                root.resolve()).as_posix()
         for name in (picture, Path(path.stem).with_suffix(picture.suffix), Path(picture.name)):
             if is_inside(name.as_posix()) and (root / name).is_file():
                 return name.as_posix()

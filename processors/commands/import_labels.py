@@ -7,14 +7,15 @@ from utils.errors import UserError
 from utils.user_path import user_path
 
 # The keys of IMPORTERS in processors/jobs/import_labels.py, which --help need not import
-FORMS = ("coco", "cvat", "labelme", "mpii", "yolo")
+FORMS = ("coco", "cvat", "deeplabcut", "labelme", "labelstudio", "mpii", "sleap", "yolo")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser, "SOURCE",
                  "a folder of labelme, X-AnyLabeling or YOLO-pose labels, data.yaml, an XML file "
                  "of CVAT (\"CVAT for images 1.1\"), a COCO file that needs mending or has more "
-                 "joints, or MPII's train.json or mpii_annotations.json")
+                 "joints, MPII's train.json or mpii_annotations.json, the JSON of Label Studio, a "
+                 "project of DeepLabCut or one of its tables, or an .slp of SLEAP")
     parser.add_argument("--from", dest="form", required=True, choices=FORMS,
                         help="the tool or data set that the annotations come from")
     skeleton = parser.add_mutually_exclusive_group(required=True)
@@ -23,8 +24,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     skeleton.add_argument("--skeleton-out", type=Path, metavar="FILE",
                           help="instead: write the skeleton that the labels bring along to this "
                                "YAML (data.yaml's kpt_shape and flip_idx, a COCO category's "
-                               "keypoints, CVAT's skeletons, the names of labelme's points), and "
-                               "use it")
+                               "keypoints, CVAT's and SLEAP's skeletons, DeepLabCut's bodyparts, "
+                               "the names of labelme's and Label Studio's points), and use it")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE",
                         help="the COCO keypoints file to write")
     parser.add_argument("--val", type=Path, metavar="FILE",

@@ -4,21 +4,25 @@ from pathlib import Path
 from typing import Any
 
 from datasets.annotations.skeleton import load_skeleton
+from datasets.films.deeplabcut import read_deeplabcut
+from datasets.films.sleap import read_sleap
 from datasets.imports.coco import coco_files, read_coco_labels
 from datasets.imports.cvat import read_cvat
+from datasets.imports.label_studio import read_label_studio
 from datasets.imports.labelme import read_labelme
 from datasets.imports.mpii import read_mpii
-from datasets.imports.own_skeleton import own_skeleton
 from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from datasets.imports.yolo import read_yolo
 from datasets.imports.yolo_tree import split_of
+from processors.proposal.own_skeleton import own_skeleton
 from utils.errors import UserError
 from utils.log import log, show_log
 from utils.outputs import ensure_apart, ensure_output
 
 VAL_PART = 5        # with --val one image in so many is kept for validation
 IMPORTERS = {"labelme": read_labelme, "cvat": read_cvat, "yolo": read_yolo, "mpii": read_mpii,
-             "coco": read_coco_labels}
+             "coco": read_coco_labels, "labelstudio": read_label_studio,
+             "deeplabcut": read_deeplabcut, "sleap": read_sleap}
 
 
 def import_annotations(form: str, source: str | Path, skeleton: str, out: str | Path,

@@ -12,7 +12,6 @@ from datasets.annotations.coco_file import read_coco
 from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.imports.coco import coco_files, kinds_of
-from datasets.imports.own_skeleton import described_skeleton, skeleton_yaml
 from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from processors.jobs.import_labels import IMPORTERS
 from processors.proposal.choices import Choice, choices
@@ -21,6 +20,7 @@ from processors.proposal.form import form_of
 from processors.proposal.grouping import divide
 from processors.proposal.joints import known_skeleton, mended_skeleton, with_known_sigmas
 from processors.proposal.machine import this_machine, weights_for
+from processors.proposal.own_skeleton import described_skeleton, skeleton_yaml
 from processors.proposal.yaml_text import yaml_text
 from utils.errors import UserError
 from utils.log import log, show_log

@@ -1,4 +1,5 @@
 """Skeletons on images, videos and camera pictures: `python main.py predict SOURCE`."""
+import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -14,6 +15,8 @@ from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from nets.zoo.free_weights import free_detector, free_pose
 from processors.jobs.at_hand import at_hand
+from processors.labelling.forms import label_files
+from processors.labelling.label_files import LabelFiles, ensure_upright
 from processors.models.faster_precision import in_faster_precision
 from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
@@ -34,6 +37,7 @@ from utils.draw import COLOURS, write_text
 from utils.errors import UserError
 from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
+Outputs = tuple[Writer | LabelFiles, Results | OpenPoseFiles | LabelFiles]
 NAMED_ERRORS = 5
 MANY = 100      # frames for which it pays to measure which precision is faster
 
@@ -53,6 +57,9 @@ def predict(source: str, weights: str | Path | None = None, out: str | Path | No
     """
     show_log()
     look = Output(**output or {})
+    if look.labels and re.match("(?i)https?://", source):
+        raise UserError(f"{source} is labelled in no tool, which want the pictures at hand: fetch "
+                        f"it, and give the file")
     if is_address(source) and not source.lower().startswith("file:") and not out:
         place_beside(source, None, look)    # there is none, which is said before it is fetched
     with at_hand(source) as place:
@@ -71,8 +78,8 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
         raise UserError(f"--smooth is for videos and cameras, and {source} is none: leave it out, "
                         f"or write --fps N for images that follow each other")
     out = out or place_beside(source, frames, look)
-    writers = None if frames is None else writers_for(
-        frames, out, look, [boxes] if boxes else [])
+    if frames is not None:
+        frames, writers = _outputs(frames, out, look, [boxes] if boxes else [])
     others = [word for word in overrides if not word.startswith("gpus=")]
     model = load_pose_model(weights or _free_pose(), choose_device(overrides, config), config,
                             others)
@@ -90,20 +97,22 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
                            model.config.data.exif)
         if isinstance(frames, ImageFiles):
             frames = replace(frames, stated=given.stated)
+            if look.labels:
+                ensure_upright(frames)
     elif not weights and detector == DetectorConfig():
         detector = _free_detector()
     elif detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
                     "detector.weights=yolov5s.pt or detector.type=torchvision finds people")
     predictor = PosePredictor(model, None if given or detector == DetectorConfig() else detector)
-    if frames is not None and writers is not None:
+    if frames is not None:
         predict_frames(frames, writers, predictor, smooth, look, given)
         return
     failed = []
     for path, name in videos:       # one that cannot be read leaves the others alone
         try:
             frames = open_source(path, name=name)
-            writers = writers_for(frames, out, look)
+            frames, writers = _outputs(frames, out, look)
             predict_frames(frames, writers, predictor, smooth, look)
             used = writers[0].codec if isinstance(writers[0], VideoWriter) else ""
             if used and not look.codec:     # the others need neither trial nor note
@@ -118,13 +127,22 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
         raise UserError(f"none of the {len(videos)} videos can be read; first: {failed[0]}")
 
 
+def _outputs(frames: ImageFiles | Video, out: str | Path, look: Output,
+             inputs: Sequence[str | Path] = ()) -> tuple[ImageFiles | Video, Outputs]:
+    """What is to be looked at, and where the outcome goes. Raises UserError or OSError."""
+    if not look.labels:
+        return frames, writers_for(frames, out, look, inputs)
+    files, frames = label_files(look.labels, frames, out, look.threshold, look.every)
+    return frames, (files, files)
+
+
 def _ensure_for_videos(source: str, count: int, out: str | Path, fps: float,
                        boxes: str | Path | None) -> None:
     """Raise UserError for what cannot be asked of several videos."""
     if fps or boxes:
         raise UserError(f"{source} has {count} videos, and --fps is for images and --boxes for one "
                         f"source: leave them out, or give one of the videos")
-    if Path(out).suffix.lower() in (".mp4", ".json", ".jsonl", ".csv"):
+    if Path(out).suffix.lower() in (".mp4", ".json", ".jsonl", ".csv", ".xml"):
         raise UserError(f"--out is {out}, but {source} has {count} videos: give a folder")
 
 
@@ -155,8 +173,8 @@ def choose_device(overrides: Sequence[str], config: str | Path | None = None) ->
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | OpenPoseFiles],
-                   predictor: PosePredictor, smooth: bool = False, look: Output = PLAIN,
+def predict_frames(frames: ImageFiles | Video, writers: Outputs, predictor: PosePredictor,
+                   smooth: bool = False, look: Output = PLAIN,
                    boxes: GivenBoxes | None = None) -> None:
     """Predict all frames; write the pictures and the results of each.
 
@@ -166,7 +184,7 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
     """
     writer, results = writers
     with StopRequest(OneProcess(())) as stop, \
-            results.opened(predictor.skeleton.joint_names), \
+            results.opened(predictor.skeleton, predictor.model.config.data.category), \
             bar(None, "predicting", total=len(frames) or None) as progress:
         progress.unit = " frames"
         record = _Record(frames, writers, predictor, smooth, look, progress)
@@ -198,8 +216,7 @@ def predict_frames(frames: ImageFiles | Video, writers: tuple[Writer, Results | 
 class _Record:
     """What is written of the frames, in their order, and counted."""
 
-    def __init__(self, frames: ImageFiles | Video,
-                 writers: tuple[Writer, Results | OpenPoseFiles], predictor: PosePredictor,
+    def __init__(self, frames: ImageFiles | Video, writers: Outputs, predictor: PosePredictor,
                  smooth: bool, look: Output, progress: tqdm):
         self.frames, self.predictor, self.look = frames, predictor, look
         self.writer, self.results = writers

@@ -29,6 +29,8 @@ class Output:
     legend: bool = False
     threshold: float = 0.3      # joints with a lower score are not drawn
     line_width: float = 0.0     # pixels; 0: by the size of the person
+    labels: str = ""            # labels of this form in the place of all that
+    every: int = 30             # of a video, the frames that are labelled
 
 
 PLAIN = Output()
@@ -84,12 +86,16 @@ class NoPictures:
 
 def place_beside(source: str, frames: ImageFiles | Video | None, output: Output) -> Path:
     """Where what is made of a source goes, where nobody says it: `photo_pose.jpg` beside
-    `photo.jpg`, `photos_pose/` beside `photos/`.
+    `photo.jpg`, `photos_pose/` beside `photos/`; labels to their pictures.
 
     frames: of the source, None for a folder or pattern of videos. Raises UserError for a source
     beside which there is no place, such as a camera.
     """
     path = Path(source)
+    if output.labels and isinstance(frames, ImageFiles):
+        return frames.root
+    if output.labels and path.is_file():
+        return path.with_name(f"{path.stem}_frames")
     if path.is_file():
         suffix = path.suffix.lower() if path.suffix.lower() in KEPT_SUFFIXES else ".jpg"
         if isinstance(frames, Video):

@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from datasets.annotations.skeleton import Skeleton
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
 from processors.prediction.image_lists import PERSON
@@ -44,15 +45,15 @@ class Results:
         ensure_output(self.path, self.kind, "--out", inputs)
 
     @contextmanager
-    def opened(self, joint_names: Sequence[str]) -> Iterator["Results"]:
+    def opened(self, skeleton: Skeleton, category: str | int = "") -> Iterator["Results"]:
         """The file from its head to its end; frames are added within. There is none if the first
-        one is refused, as by a detector."""
+        one is refused, as by a detector. category: data.category, which no form here tells."""
         made = [folder for folder in self.path.parents if not folder.exists()]
         ensure_folder(self.path.parent, "--out")
         with naming(self.path):
             self.file: IO[bytes] = open_new(self.path)
         try:
-            self._write(self.head(joint_names))
+            self._write(self.head(skeleton.joint_names))
             yield self
             self.begun = True
         finally:
@@ -146,7 +147,7 @@ class OpenPoseFiles:
         self.count = Counter(_stem(name) for name in names)
 
     @contextmanager
-    def opened(self, joint_names: Sequence[str]) -> Iterator["OpenPoseFiles"]:
+    def opened(self, skeleton: Skeleton, category: str | int = "") -> Iterator["OpenPoseFiles"]:
         for path in self.old:       # of frames that may not come again
             path.unlink(missing_ok=True)
         yield self

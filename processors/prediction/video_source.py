@@ -39,6 +39,7 @@ class Video:
     1/fps, and `notes` says how many. Of a camera: when the picture came.
     """
     is_video = is_timed = True
+    every = 0       # see `thin_out`
 
     def __init__(self, source: str, name: str = ""):
         """name: what the video is called that is made of it, without its suffix. Raises UserError
@@ -66,7 +67,12 @@ class Video:
     def __len__(self) -> int:
         """About how many frames there are; 0 if that is not known. Of most kinds of files OpenCV
         works it out from their length, sound and pauses included."""
-        return self.stated
+        return -(-self.stated // (self.every or 1))
+
+    def thin_out(self, every: int) -> None:
+        """Give frames 0, every, 2 every, ... only, each with the name of a picture. They may be too
+        far apart to tell who is who."""
+        self.every, self.is_timed = every, False
 
     @property
     def rate(self) -> float:
@@ -92,12 +98,15 @@ class Video:
                 self.seconds = time.monotonic() - start
             elif number:
                 self._advance(stamp - first)
-            if done and pixels is not None and pixels.size:
+            name = f"{Path(self.name).name}_{number:06d}.jpg" if self.every else ""
+            if number % (self.every or 1):
+                pass
+            elif done and pixels is not None and pixels.size:
                 if self.mirrored:       # OpenCV has done the rotation only
                     pixels = cv2.flip(pixels, int(self.is_turned))
-                yield Frame(number, self.seconds, "", cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                yield Frame(number, self.seconds, name, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
             else:
-                yield Frame(number, self.seconds, "", None, f"frame {number} cannot be decoded")
+                yield Frame(number, self.seconds, name, None, f"frame {number} cannot be decoded")
             self.done += 1
             self.ahead = self._read()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from datasets.annotations.skeleton import skeleton_from_dict
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles, open_source
 from processors.prediction.frame_writers import Output, writers_for
@@ -14,7 +15,7 @@ from processors.prediction.person import Person
 from tests.processors.prediction.videos import write_video
 from utils.errors import UserError
 
-NAMES = ["nose", "left_eye", "right_eye"]
+TRIO = skeleton_from_dict({"joints": ["nose", "left_eye", "right_eye"]}, "here")
 ALONE = {"pictures": False}
 PIXELS = np.zeros((8, 8, 3), np.uint8)
 
@@ -26,7 +27,7 @@ def person(x: float, number=None) -> Person:
 
 def write(source, out, form, frames, **output):
     _, results = writers_for(source, out, Output(form=form, **(ALONE | output)))
-    with results.opened(NAMES):
+    with results.opened(TRIO):
         for frame, people in frames:
             results.add(frame, people)
     return results.path
@@ -117,7 +118,7 @@ def test_a_file_of_another_form_is_refused(images, tmp_path):
 def test_an_error_and_a_stop_leave_a_whole_list(images, tmp_path):
     with pytest.raises(KeyError):
         _, results = writers_for(images, tmp_path / "out", Output(form="coco", pictures=False))
-        with results.opened(NAMES):
+        with results.opened(TRIO):
             results.add(*of_images(images)[0])
             raise KeyError
     assert len(json.loads(results.path.read_text())) == 2

@@ -7,7 +7,7 @@ import pytest
 
 import main
 from datasets.annotations.skeleton import load_skeleton
-from datasets.imports.own_skeleton import own_skeleton
+from processors.proposal.own_skeleton import own_skeleton
 from utils.errors import UserError
 
 SVG = ('&lt;line data-type="edge" data-node-from="7" stroke="x" data-node-to="9"&gt;&lt;/line&gt;'

@@ -1,13 +1,15 @@
 """Own skeleton: the skeleton that labels bring along, as a YAML file that training takes.
 
 COCO's categories have keypoints and skeleton, data.yaml has kpt_shape, kpt_names and flip_idx, CVAT
-the parts and the drawing of its skeletons, or at least the names of its points, as labelme has.
-What mirrors what is taken from flip_idx, otherwise from the names.
+the parts and the drawing of its skeletons, or at least the names of its points, as labelme and
+Label Studio have; SLEAP has nodes, edges and symmetries, DeepLabCut bodyparts and a drawing. What
+mirrors what is taken from flip_idx and symmetries, otherwise from the names.
 """
 import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ from datasets.annotations.coco_file import read_coco
 from datasets.annotations.joint_names import partners
 from datasets.annotations.part_fields import has_parts, names_in_parts
 from datasets.annotations.skeleton import Skeleton, skeleton_from_dict
+from datasets.films.deeplabcut import drawn_limbs, read_tables
+from datasets.films.sleap import sleap_skeleton
 from datasets.imports.coco import coco_files, kinds_of
 from datasets.imports.cvat import cvat_tree
+from datasets.imports.label_studio import BOX, POINT, label_of, read_tasks, regions_of
 from datasets.imports.yolo import numbers_of_class
 from datasets.imports.yolo_tree import data_yaml
 from utils.errors import UserError
@@ -46,7 +51,7 @@ def own_skeleton(form: str, source: Path, wanted: str, out: Path) -> Skeleton:
     write_output(out, text, "--skeleton-out")
     told = ", ".join("-".join(pair) for pair in raw["flip_pairs"]) or "none"
     log.info("%s: %d joints (data.skeleton=%s model.num_joints=%d); flip_pairs %s: %s", out,
-             found.num_joints, out, found.num_joints, "as flip_idx says" if mirrored else
+             found.num_joints, out, found.num_joints, "as the labels say" if mirrored else
              "guessed by the names, look at them", told)
     return found
 
@@ -140,7 +145,7 @@ def _of_cvat(source: Path, wanted: str) -> Parts:
                     if label.get("name") == name and not label.get("parent")), "")
     nodes, limbs = {}, []
     for tag, text in re.findall(r"<(circle|line)\b([^>]*)", drawing):
-        said: dict[str, Any] = dict(re.findall(r'data-([a-z-]+)="([^"]*)"', text))
+        said: dict[str, Any] = dict(re.findall(r'data-([a-z-]+)="([^"]*)"', unescape(text)))
         if tag == "circle" and said.get("label-name") in joints:
             nodes[said.get("node-id")] = joints.index(said["label-name"])
         elif tag == "line":
@@ -167,4 +172,25 @@ def _usual(names: Counter[str]) -> list[str]:
     return [name for name, count in names.items() if SELDOM * count >= max(names.values())]
 
 
-OWN = {"yolo": _of_yolo, "coco": _of_coco, "cvat": _of_cvat, "labelme": _of_labelme}
+def _of_label_studio(source: Path, wanted: str) -> Parts:
+    points, boxes = Counter[str](), Counter[str]()
+    for region in (region for task in read_tasks(source) for region in regions_of(task) or ()):
+        points[label_of(region, POINT)] += 1
+        boxes[label_of(region, BOX)] += 1
+    del points[""], boxes[""]
+    if not points:
+        raise UserError(f"{source} has no keypoints of Label Studio, which would be the joints: "
+                        f"label some")
+    return wanted or max(boxes, key=boxes.__getitem__, default="skeleton"), _usual(points), [], ()
+
+
+def _of_deeplabcut(source: Path, wanted: str) -> Parts:
+    joints = list(dict.fromkeys(joint for table in read_tables(source)
+                                for joint in table.joint_names))
+    limbs = [(joints.index(a), joints.index(b)) for a, b in drawn_limbs(source)
+             if a in joints and b in joints]
+    return "animal", joints, limbs, ()
+
+
+OWN = {"yolo": _of_yolo, "coco": _of_coco, "cvat": _of_cvat, "labelme": _of_labelme,
+       "labelstudio": _of_label_studio, "deeplabcut": _of_deeplabcut, "sleap": sleap_skeleton}

@@ -1,0 +1,1 @@
+"""Predictions as labels that people correct in other tools."""
