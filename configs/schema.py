@@ -286,8 +286,9 @@ class DetectorConfig:
     name: str = setting("", "yolov5n, s, m, l or x (empty: as the weights file says), or a "
                            "detection model of torchvision (empty: fasterrcnn_resnet50_fpn_v2)")
     weights: str = setting(
-        "", "path of a weights file, or of an .onnx file of YOLOv8, YOLO11, YOLOv5 or YOLOX, or a "
-            "name such as yolov5s; torchvision downloads its own if empty", path=True)
+        "", "path of a weights file, or of an .onnx file of YOLOv8, YOLO11, YOLO26 (also -pose), "
+            "YOLOv5 or YOLOX, or a name such as yolov5s; torchvision downloads its own if empty",
+        path=True)
     classes: tuple[int | str, ...] = setting(
         (), "names or numbers of the classes that are found; empty: person", low=0, high=9999)
     image_size: int = setting(

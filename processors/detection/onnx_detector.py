@@ -1,18 +1,21 @@
-"""Detectors in ONNX files, as the export commands of YOLOv5, YOLOv8, YOLO11 and YOLOX write them.
+"""Detectors in ONNX files, as the export commands of YOLOv5, YOLOv8 to YOLO26 and YOLOX give them.
 
 The form is told by the shape of the one output, for an input of S x S pixels and C classes:
 
 | form | output | a row | input |
 |---|---|---|---|
-| YOLOv8, YOLO11 | (B, 4 + C, N) | box, probability of each class | RGB in 0..1, grey all around |
+| YOLOv8, YOLO11, YOLO26 | (B, 4 + C, N) | box, probability of each class | RGB in 0..1, centred |
+| these with nms=True, YOLO26 with nms=False | (B, M, 6) | corners, probability, class | the same |
 | YOLOv5 | (B, 3 N, 5 + C) | box, of an object, of each class given one | as YOLOv8 |
 | YOLOX | (B, N, 5 + C) | as YOLOv5 | BGR in 0..255, grey at the right and below |
 
-with N places on grids of strides 8, 16 and 32, and boxes as centre and size in input pixels; YOLOX
-mostly gives them before that, which is told by what they look like. Nothing in a file is executed
-but its network.
+with N places on grids of strides 8, 16 and 32, M boxes chosen among them, and boxes as centre and
+size in input pixels; YOLOX mostly gives them before that, which is told by what they look like.
+Pose networks of the first two rows have the numbers of their joints behind these, which are left
+out. Nothing in a file is executed but its network.
 """
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +32,9 @@ from processors.detection.prepared import Prepared
 from processors.models.onnx_session import ImageSession
 
 STRIDES = (8, 16, 32)
-FORMS = "YOLOv8 and YOLO11 (B, 4 + classes, N), YOLOv5 and YOLOX (B, N, 5 + classes)"
+FORMS = ("YOLOv8, YOLO11 and YOLO26 (B, 4 + classes, N) or with nms=True (B, N, 6), or without NMS "
+         "in it of YOLOv5 and YOLOX (B, N, 5 + classes)")
+TASKS = ("detect", "pose")
 CERTAIN = 1.001         # the largest probability, with half precision's rounding
 
 
@@ -41,22 +46,25 @@ class OnnxDetector:
         self.config = config
         self.session = ImageSession(
             Path(config.weights), device, f"detector.weights {config.weights}",
-            f"give an export of a detector, without NMS in it, of {FORMS}")
+            f"give an export of a detector, of {FORMS}")
         height, width = (side or config.image_size for side in self.session.sides)
         self.size = (width, height)
         if max(self.size) > 8192 or any(part % STRIDES[-1] for part in self.size):
             self.session.refuse(f"takes images of {width}x{height} pixels, and the sides must be "
                                 f"multiples of {STRIDES[-1]} up to 8192")
         metadata = self.session.metadata
-        if metadata.get("task", "detect") != "detect":
-            self.session.refuse(f"is a network for the task {metadata['task'][:40]!r}, and not for "
-                                f"detect")
-        self.is_yolox = self.is_raw = self.by_class = False
-        output = self._run(np.full((1, 3, height, width), 114, np.float32))
-        classes = self._find_form(output)
+        task = metadata.get("task", TASKS[0])
+        if task not in TASKS:
+            self.session.refuse(f"is a network for the task {task[:40]!r}, and not for detect or "
+                                f"pose")
         names = _names(metadata.get("names", ""))
+        self.of_joints = _numbers_of_joints(metadata.get("kpt_shape", "")) if task == "pose" else 0
+        self.is_yolox = self.is_raw = self.by_class = self.is_finished = False
+        output = self._run(np.full((1, 3, height, width), 114, np.float32))
+        classes = self._find_form(output, len(names))
         if names and len(names) != classes:
             self.session.refuse(f"names {len(names)} classes and gives {classes}")
+        self.count = classes
         self.classes = class_numbers(config.classes, names, classes, config.weights)
 
     def prepare(self, image: np.ndarray) -> Prepared:
@@ -83,13 +91,14 @@ class OnnxDetector:
             self.session.refuse(f"gives the outputs {[list(one.shape) for one in found]}")
         return found[0]
 
-    def _find_form(self, output: Tensor) -> int:
-        """Set the form by the output for a grey image; returns the number of classes."""
+    def _find_form(self, output: Tensor, named: int) -> int:
+        """Set the form by the output for a grey image; returns the number of classes. named: of
+        them, as a finished output does not show it."""
         places = sum((self.size[0] // stride) * (self.size[1] // stride) for stride in STRIDES)
         rows, numbers = output.shape[1:]
-        if numbers == places and rows > 4:
+        if numbers == places and rows > 4 + self.of_joints:
             self.by_class = True
-            return rows - 4
+            return rows - 4 - self.of_joints
         if rows in (places, 3 * places) and numbers > 5:
             self.is_yolox = rows == places
             if self.is_yolox:       # are centres beside their places, or beside 0?
@@ -97,14 +106,22 @@ class OnnxDetector:
                 shifts = centres / strides - corners
                 self.is_raw = bool(centres.abs().mean() < shifts.abs().mean())
             return numbers - 5
+        if numbers == 6 + self.of_joints and named:
+            self.is_finished = True
+            return named
         self.session.refuse(f"gives an output of the shape {tuple(output.shape)} for images of "
                             f"{self.size[0]}x{self.size[1]} pixels")
 
     def _rows(self, output: Tensor) -> Tensor:
         """The output in the form of YOLOv5: (B, N, 5 + C) in input pixels."""
         if self.by_class:
-            boxes, scores = output.transpose(1, 2).split([4, output.shape[1] - 4], 2)
+            boxes, scores, _ = output.transpose(1, 2).tensor_split(
+                [4, output.shape[1] - self.of_joints], 2)
             output = torch.cat([boxes, torch.ones_like(boxes[..., :1]), scores], 2)
+        if self.is_finished:
+            low, high, score, label = output[..., :6].tensor_split([2, 4, 5], 2)
+            numbers = torch.arange(self.count, dtype=label.dtype)
+            output = torch.cat([(low + high) / 2, high - low, score, (label == numbers).float()], 2)
         if self.is_raw:
             corners, strides = self._grid()
             output = torch.cat([(output[..., :2] + corners) * strides,
@@ -141,3 +158,9 @@ def _names(text: str) -> tuple[str, ...]:
         found = [found.get(number) for number in range(len(found))]
     known = isinstance(found, list | tuple) and all(isinstance(name, str) for name in found)
     return tuple(found) if known else ()
+
+
+def _numbers_of_joints(text: str) -> int:
+    """How many numbers the joints of Ultralytics' kpt_shape have, "[17, 3]"; 0 for other words."""
+    found = re.fullmatch(r"[\[(](\d{1,4}), (\d)[\])]", text)
+    return int(found[1]) * int(found[2]) if found else 0

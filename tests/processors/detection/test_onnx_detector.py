@@ -39,6 +39,20 @@ def rows(form: str) -> np.ndarray:
     return table if form != "yolov8" else np.delete(table, 4, 2).transpose(0, 2, 1)
 
 
+def chosen_rows() -> np.ndarray:
+    """The same two objects among five rows, as YOLO26 gives them."""
+    table = np.zeros((1, 5, 6), np.float32)
+    for row, ((x, y, w, h), label, score) in enumerate(zip(BOXES, (0, 2), (0.9, 0.6), strict=True)):
+        table[0, row] = x - w / 2, y - h / 2, x + w / 2, y + h / 2, score, label
+    return table
+
+
+def with_joints(table: np.ndarray, axis: int) -> np.ndarray:
+    """Four joints of x, y and certainty behind each row, in pixels."""
+    wide = np.repeat(np.full_like(table.take([0], axis), 30), 12, axis)
+    return np.concatenate([table, wide], axis)
+
+
 def write(path, output: np.ndarray, batch=1, side=SIDE, metadata=None, value=None) -> str:
     """A network of a constant output, for any images. value: added, images -> a number."""
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -68,9 +82,15 @@ def image(width=128, height=96):
 NAMES = {"names": "{0: 'person', 1: 'dog', 2: 'lizard'}", "task": "detect"}
 
 
-@pytest.mark.parametrize("form", ["yolov8", "yolov5", "yolox", "raw yolox"])
-def test_every_form_gives_its_boxes_in_the_pixels_of_the_image(tmp_path, form):
-    path = write(tmp_path / "net.onnx", rows(form), metadata=NAMES)
+POSE = {**NAMES, "task": "pose", "kpt_shape": "[4, 3]"}
+
+
+@pytest.mark.parametrize("form, output, metadata", [
+    *((form, rows(form), NAMES) for form in ("yolov8", "yolov5", "yolox", "raw yolox")),
+    ("yolov8 pose", with_joints(rows("yolov8"), 1), POSE), ("yolo26", chosen_rows(), NAMES),
+    ("yolo26 pose", with_joints(chosen_rows(), 2), POSE)])
+def test_every_form_gives_its_boxes_in_the_pixels_of_the_image(tmp_path, form, output, metadata):
+    path = write(tmp_path / "net.onnx", output, metadata=metadata)
     for classes, box, score in (((), BOXES[0], 0.9), (("lizard",), BOXES[1], 0.6),
                                 ((2,), BOXES[1], 0.6)):
         found, = detector(path, classes=classes)([image()])      # half of its size, 8 grey above
@@ -127,7 +147,9 @@ def test_a_real_yolov5_as_onnx_is_the_network_itself(tmp_path):
 @pytest.mark.parametrize("output, more, words", [
     (np.zeros((1, 300, 6), np.float32), {}, "gives an output of the shape .1, 300, 6.*without NMS"),
     (np.zeros((1, 17, 24, 16), np.float32), {}, "gives the outputs .*17, 24, 16"),
-    (rows("yolov8"), {"metadata": {"task": "pose"}}, "for the task 'pose'"),
+    (rows("yolov8"), {"metadata": {"task": "segment"}}, "for the task 'segment'"),
+    (with_joints(rows("yolov8"), 1), {"metadata": {**POSE, "kpt_shape": "many"}},
+     "names 3 classes and gives 15"),
     (rows("yolov8"), {"metadata": {"names": "['a', 'b']"}}, "names 2 classes and gives 3"),
     (rows("yolov8") * 9, {}, "probabilities above 1"),
     (rows("yolov8"), {"side": 50}, "50x50 pixels, and the sides must be multiples of 32"),
