@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -39,8 +40,8 @@ from configs.loader import load_config
 from configs.schema import Config
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.ground_truth import GroundTruth, read_ground_truth
+from processors.jobs import init
 from processors.jobs.info import cost_of, shape_only_net
-from processors.proposal.choices import RATE
 from utils.errors import UserError
 
 PAGE = ROOT / "docs" / "from_yolo_pose.md"
@@ -49,6 +50,7 @@ NETWORK, EPOCHS, SIDE = "yolo11n-pose", 100, 320    # 100 is its default; 320: a
 YOLO, NOTHING, PROPOSED = "YOLO11n-pose, from nothing", "ours, from nothing", "ours, as init writes"
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "YOLO_OFFLINE": "true",
                "YOLO_AUTOINSTALL": "false"}
+OURS = {NOTHING: "nothing", PROPOSED: "proposed"}       # names of files
 WAYS = {"labelled": "of the labels", "found": "of YOLO"}       # boxes
 
 
@@ -70,17 +72,23 @@ class Set:
         """The folder of its training."""
         return self.folder / f"yolo_{self.epochs}"
 
-    @property
-    def yaml(self) -> Path:
-        return self.folder / "ours" / f"{self.name}.yaml"
+    def proposed(self, name: str) -> Path:
+        """What `init` writes; under NOTHING as if no weights could be had to start from."""
+        path = self.folder / "ours" / f"{OURS[name]}.yaml"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            weights = (lambda _: "") if name == NOTHING else init.weights_for
+            with patch.object(init, "weights_for", weights):
+                init.propose(self.data, path)
+        return path
 
-    def config(self, settings: list[str]) -> Config:
-        return load_config(self.yaml, settings)
+    @property
+    def config(self) -> Config:
+        return load_config(self.proposed(PROPOSED))
 
     @property
     def truth(self) -> GroundTruth:
-        config = self.config([])
-        return read_ground_truth(config.data.val_ann_path, config.model.num_joints)
+        return read_ground_truth(self.config.data.val_ann_path, self.config.model.num_joints)
 
 
 def main(words: list[str]) -> int:
@@ -118,16 +126,11 @@ def rows_of(this: Set, write: Callable[[Path], None], lines: Path) -> list[dict[
     found = {name: finished(lines, name, this.seed, kept) for name in (NOTHING, PROPOSED, YOLO)}
     if not all(found.values()):
         ensure_tree(this.data.parent, write)
-        if not this.yaml.is_file():
-            this.yaml.parent.mkdir(parents=True, exist_ok=True)
-            run([sys.executable, "main.py", "init", str(this.data), "--out", str(this.yaml)],
-                this.folder / "init")
-        makers = {NOTHING: partial(train_ours, this, from_nothing(this)),
-                  PROPOSED: partial(train_ours, this, ["model_name=proposed"]),
-                  YOLO: partial(train_yolo, this)}
+        makers = {NOTHING: partial(train_ours, this, NOTHING),
+                  PROPOSED: partial(train_ours, this, PROPOSED), YOLO: partial(train_yolo, this)}
         for make in makers.values():    # both have to be there before YOLO's boxes go to ours
             make()
-        truth, skeleton = this.truth, load_skeleton(this.config([]).data.skeleton)
+        truth, skeleton = this.truth, load_skeleton(this.config.data.skeleton)
         for name, row in found.items():
             if row is None:
                 facts, ways = makers[name]()
@@ -159,20 +162,11 @@ def train_yolo(this: Set) -> tuple[dict[str, Any], Callable[[], dict[str, list]]
     return facts, ways
 
 
-def from_nothing(this: Set) -> list[str]:
-    """What `init` writes where it has no weights to start from, beside what it has written."""
-    rate = this.config([]).optim.lr * RATE["new"] / RATE["pretrained"]
-    return ["model_name=nothing", "model.pretrained=false", "model.level=-1", "model.width=0.375",
-            f"optim.lr={rate:.2g}", "optim.freeze_epochs=0", "optim.freeze_stages=0",
-            "optim.backbone_lr=1", "optim.patience=0"]
-
-
-def train_ours(this: Set, settings: list[str],
-               ) -> tuple[dict[str, Any], Callable[[], dict[str, list]]]:
+def train_ours(this: Set, name: str) -> tuple[dict[str, Any], Callable[[], dict[str, list]]]:
     """As `train_yolo`."""
-    config = this.config(settings)
-    folder = this.folder / "ours" / config.model_name
-    own = [str(this.yaml), *settings, f"seed={this.seed}", "processor=dp"]
+    path = this.proposed(name)
+    config, folder = load_config(path), this.folder / "ours" / OURS[name]
+    own = [str(path), f"seed={this.seed}", "processor=dp"]
     minutes = run([sys.executable, "main.py", "train", *own], folder)
     cost = cost_of(shape_only_net(config.model, config.codec.input_size), config.codec.input_size)
     facts = {"epochs": config.optim.epochs, "input": list(config.codec.input_size),

@@ -3,7 +3,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,18 +10,12 @@ import pytest
 from benchmarks import yolo_pose
 from benchmarks.yolo import trees
 from benchmarks.yolo.judged import numbers, of_labelled_boxes, overlaps, results_of
-from configs.convert import fill
-from configs.loader import with_overrides
-from configs.schema import Config
-from configs.strict_yaml import parse_yaml
+from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
 from datasets.imports.write_coco import Notes
 from datasets.imports.yolo import read_yolo
 from processors.evaluation.ground_truth import read_ground_truth
-from processors.proposal.choices import choices
-from processors.proposal.facts import Facts
-from processors.proposal.machine import SHIPPED, Machine
-from processors.proposal.yaml_text import yaml_text
+from processors.proposal.machine import this_machine
 from utils.errors import UserError
 
 PAIR = skeleton_from_dict({"name": "pair", "joints": ["a", "b"]}, Path("pair.yaml"))
@@ -142,15 +135,15 @@ def test_the_table_has_a_row_for_each_system():
         [yolo_pose.NOTHING, "of YOLO", ".400", ".250", ".500", ".750"]]
 
 
-def test_settings_from_nothing_are_those_that_init_writes_without_weights():
-    facts = Facts(load_skeleton("coco"), 600, 400, 200, 0.5, 150.0, 20.0, True)
-
-    def proposed(weights, overrides=()):
-        text = yaml_text([], choices(facts, Machine("", 16, 2), weights))
-        return with_overrides(fill(Config(), parse_yaml(text), "here"), overrides, "here")
-    written = proposed(SHIPPED)
-    settings = yolo_pose.from_nothing(SimpleNamespace(config=lambda _: written))
-    assert proposed(SHIPPED, settings) == proposed("", ["model_name=nothing"])
+def test_ours_starts_from_nothing_in_one_row_and_as_init_writes_in_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(trees, "LIZARDS", {"train": (0, 8), "val": (50, 4)})
+    this = yolo_pose.Set("lizards", tmp_path, 0, "python", 100)
+    trees.ensure_tree(this.data.parent, trees.write_lizards)
+    nothing, proposed = (load_config(this.proposed(name))
+                         for name in (yolo_pose.NOTHING, yolo_pose.PROPOSED))
+    assert not nothing.model.pretrained and not nothing.optim.freeze_epochs
+    assert proposed.model.pretrained == yolo_pose.init.weights_for(this_machine())
+    assert this.truth.people == len(this.truth.annotations) >= 4
 
 
 def test_neither_the_product_nor_its_tests_import_ultralytics():
