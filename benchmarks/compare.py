@@ -11,6 +11,7 @@ last name is kept.
 """
 import argparse
 import json
+import re
 import shutil
 import statistics
 import sys
@@ -77,9 +78,8 @@ def main(words: list[str]) -> int:
 
 
 def without_folders(setting: str) -> str:
-    """data.val_ann_path=/home/me/val.json: data.val_ann_path=val.json"""
-    key, _, value = setting.partition("=")
-    return f"{key}={Path(value).name}" if "/" in value else setting
+    """data.val_ann_path=/home/me/val.json: data.val_ann_path=val.json; so in lists, too."""
+    return re.sub(r"[^\s={}\[\],]*/(?=[^\s/])", "", setting).replace("/", "")
 
 
 def train(base: Path, name: str, seed: int, own: list[str]) -> dict[str, Any]:

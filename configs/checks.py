@@ -4,7 +4,8 @@ from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from configs.networks import NETWORKS, VECTOR_HEADS
-from configs.schema import SCORES, Config, DataConfig, ModelConfig, ValConfig
+from configs.schema import Config, DataConfig, ModelConfig, ValConfig
+from configs.scores import SCORES
 from utils.errors import UserError
 from utils.shown import is_plain, shown
 from utils.user_path import path_problem
@@ -119,6 +120,13 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
             if not getattr(extra, name):
                 yield "data.extra_sets", (f"has no {name} in entry {number + 1}; write "
                                           f"ann_path: and img_root: for each")
+    for number, entry in enumerate(config.data.unlabelled):
+        if not entry.img_root:
+            yield "data.unlabelled", (f"has no img_root in entry {number + 1}; write img_root: for "
+                                      f"each, the folder of its pictures")
+    if config.data.unlabelled and not optim.ema:
+        yield "optim.ema", ("is 0, but the averaged network labels the people of data.unlabelled; "
+                            "write such as 0.999, or less for a run of some hundred steps")
     yield from network_problems(model)
     if model.width != 1 and model.pretrained is True:
         yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "
@@ -177,6 +185,11 @@ def _sharing(config: Config) -> Iterator[tuple[str, str]]:
     if config.data.batch_size % devices:
         yield "data.batch_size", (f"is {config.data.batch_size} in total, which {devices} "
                                   f"devices cannot share evenly; choose a multiple of {devices}")
+    added = config.data.unlabelled_batch
+    if config.data.unlabelled and added % (devices * optim.accumulate):
+        yield "data.unlabelled_batch", (f"is {added} in total, which {devices} devices with "
+                                        f"optim.accumulate {optim.accumulate} cannot share evenly; "
+                                        f"choose a multiple of {devices * optim.accumulate}")
     share = config.data.batch_size // devices
     if share % optim.accumulate:
         yield "optim.accumulate", (f"is {optim.accumulate}, which does not divide the {share} "

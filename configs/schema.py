@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from configs.networks import NETWORKS
+from configs.scores import SCORES, Metric
 from configs.setting import setting, share
 from utils.input_format import INPUT_FORMATS
 
@@ -29,6 +30,13 @@ class ExtraSet:
         "", "its skeleton, if another one; joints are matched by name", path=True)
     category: str | int = setting(
         "", "its category, if another one than data.category", low=0, below=IDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlabelledSet:
+    boxes: str = setting("", "boxes: what `detect` wrote, or a COCO annotation file, whose joints "
+                             "are not learned; empty: each picture is one person", path=True)
+    img_root: str = setting("", "folder of the pictures", path=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +65,11 @@ class DataConfig:
         0, "of images with 16 a value, how many are in use, 12 of a 12-bit camera; 0: as many of "
            "8, 10, 12, 14 and 16 as each image needs", low=0, high=16)
     extra_sets: tuple[ExtraSet, ...] = setting((), "more sets to train on, mixed with the first")
+    unlabelled: tuple[UnlabelledSet, ...] = setting(
+        (), "people without labels to learn from, too (docs/unlabelled.md); needs optim.ema")
+    unlabelled_batch: int = setting(
+        0, "persons without labels in a step, beside those of batch_size, the total over all "
+           "devices; 0: as many as batch_size", low=0, high=MOST_BATCH)
     train_pack: str = setting(
         "", "training crops cut beforehand by `python main.py pack CONFIG`", path=True)
     pack_format: Literal["jpeg", "raw"] = setting(
@@ -210,6 +223,8 @@ class OptimConfig:
     visibility_weight: float = setting(
         0.0001, "factor of the loss of model.visibility beside optim.loss", above=0, high=1e6)
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
+    unlabelled_score: float = share(0.5, "of data.unlabelled: height of the averaged network's "
+                                         "peak, a part of the target's, from which a joint counts")
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")
     clip_norm: float = setting(
@@ -224,16 +239,6 @@ class OptimConfig:
     compile: bool | Literal["regions"] = setting(
         False, "true: torch.compile the network as one graph; regions: each kind of repeated block "
                "by itself, which starts sooner (docs/results.md)")
-
-
-SCORES = {      # by the metric of val.metrics that gives them
-    "coco": ("AP", "AP50", "AP75", "AP(M)", "AP(L)", "AR", "AR50", "AR75", "AR(M)", "AR(L)"),
-    "pck": ("PCK@0.05", "PCK@0.1", "PCK@0.2"),
-    "pck_torso": ("torso PCK@0.05", "torso PCK@0.1", "torso PCK@0.2"),
-    "pckh": ("PCKh@0.5", "PCKh@0.1"), "epe": ("EPE",), "nme": ("NME",), "auc": ("AUC",),
-    "crowdpose": ("AP easy", "AP medium", "AP hard"),
-    "wholebody": ("body AP", "foot AP", "face AP", "lefthand AP", "righthand AP", "wholebody AP")}
-Metric = Literal["coco", "pck", "pck_torso", "pckh", "epe", "nme", "auc", "crowdpose", "wholebody"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Loaders: from a data set to batches, read by worker processes."""
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from configs.schema import DataConfig
 from datasets.coco import MSCOCO
@@ -26,7 +26,7 @@ def train_loader(dataset: MSCOCO, config: DataConfig, *, seed: int, epochs: int,
     share = min(share_of(config.batch_size, world_size), len(dataset) // world_size)
     sampler = TrainSampler(len(dataset), share * world_size, seed, epochs, start_step, rank,
                            world_size)
-    return _loader(dataset, sampler, share, config.num_workers, pin_memory)
+    return make_loader(dataset, sampler, share, config.num_workers, pin_memory)
 
 
 def val_loader(dataset: MSCOCO, config: DataConfig, *, batch_size: int = 0, rank: int = 0,
@@ -38,7 +38,7 @@ def val_loader(dataset: MSCOCO, config: DataConfig, *, batch_size: int = 0, rank
     shard = val_shard(dataset.persons.image_rows, rank, world_size)
     share = share_of(batch_size or config.batch_size, world_size,
                      "val.batch_size" if batch_size else "data.batch_size")
-    return _loader(dataset, ValSampler(shard), share, config.num_workers, pin_memory)
+    return make_loader(dataset, ValSampler(shard), share, config.num_workers, pin_memory)
 
 
 def start_workers(loader: DataLoader) -> None:
@@ -58,8 +58,9 @@ def share_of(batch_size: int, world_size: int, key: str = "data.batch_size") -> 
     return batch_size // world_size
 
 
-def _loader(dataset: MSCOCO, sampler: TrainSampler | ValSampler, batch_size: int, num_workers: int,
-            pin_memory: bool) -> DataLoader:
+def make_loader(dataset: Dataset, sampler: TrainSampler | ValSampler, batch_size: int,
+                num_workers: int, pin_memory: bool) -> DataLoader:
+    """Batches of what a sampler asks a data set for."""
     num_workers = min(num_workers, -(-len(sampler) // batch_size))   # no worker without work
     # its own generator, or the workers' seeds, which nothing uses, come out of the global one
     return Loader(dataset, batch_size, sampler=sampler, num_workers=num_workers,

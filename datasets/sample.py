@@ -3,6 +3,7 @@
 A sample carries pixels as uint8 and joints as coordinates; colour, normalisation and heatmaps
 are made in batches on the device (processors/runtime/normalise.py, utils/heatmap_codec.py).
 """
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -51,6 +52,11 @@ class Batch:
         columns = [getattr(self, field.name).chunk(number) for field in fields(self)]
         return [Batch(*parts) for parts in zip(*columns, strict=True)]
 
+    def split(self, sizes: Sequence[int]) -> list["Batch"]:
+        """Batches of these sizes, one after the other."""
+        columns = [getattr(self, field.name).split(sizes) for field in fields(self)]
+        return [Batch(*parts) for parts in zip(*columns, strict=True)]
+
     def pin_memory(self) -> "Batch":
         """Called by the DataLoader when it is asked for pinned memory."""
         return Batch(*(getattr(self, field.name).pin_memory() for field in fields(self)))
@@ -64,6 +70,12 @@ class Batch:
         """Keep the memory until `stream` is done with it, though another stream filled it."""
         for name in ON_DEVICE:
             getattr(self, name).record_stream(stream)
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """One behind the other."""
+    return Batch(*(torch.cat([getattr(batch, field.name) for batch in batches])
+                   for field in fields(Batch)))
 
 
 def collate(samples: list[Sample]) -> Batch:

@@ -28,11 +28,16 @@ class TrainSampler(Sampler):
         self.steps_per_epoch = num_samples // batch_size
         self.start_step, self.end_step = start_step, epochs * self.steps_per_epoch
 
+    @property
+    def persons(self) -> int:
+        """That a step learns from, in all processes."""
+        return self.batch_size
+
     def __len__(self) -> int:
         """Samples of this process from start_step on."""
         return max(self.end_step - self.start_step, 0) * self.share
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
         order, order_epoch = np.empty(0, np.int64), -1
         for step in range(self.start_step, self.end_step):
             epoch, batch = divmod(step, self.steps_per_epoch)

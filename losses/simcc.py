@@ -14,7 +14,7 @@ from torch.nn.functional import kl_div, log_softmax, softmax
 
 from losses.heatmap import ensure_shapes
 
-SHARPNESS = 10.0        # RTMPose's beta
+SHARPNESS = {"simcc_kl": 1.0, "rtmpose_kl": 10.0}       # of the softmax; RTMPose's beta
 
 
 def simcc_kl(vectors: Tensor, targets: Tensor, weights: Tensor, bins_x: int) -> Tensor:
@@ -26,8 +26,9 @@ def simcc_kl(vectors: Tensor, targets: Tensor, weights: Tensor, bins_x: int) -> 
 def rtmpose_kl(vectors: Tensor, targets: Tensor, weights: Tensor, bins_x: int) -> Tensor:
     """As `simcc_kl`, with the softmax of 10 times the vectors and, for targets of height 1, of 10
     times the targets: RTMPose (Jiang et al. 2023)."""
-    return _divergence(SHARPNESS * vectors, targets, weights, bins_x,
-                       lambda axis: softmax(SHARPNESS * axis, dim=-1))
+    sharpness = SHARPNESS["rtmpose_kl"]
+    return _divergence(sharpness * vectors, targets, weights, bins_x,
+                       lambda axis: softmax(sharpness * axis, dim=-1))
 
 
 def _divergence(vectors: Tensor, targets: Tensor, weights: Tensor, bins_x: int,

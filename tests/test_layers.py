@@ -21,7 +21,8 @@ USES = {
     "datasets.crops": {"datasets.annotations"},
     "datasets.synthetic": {"datasets.annotations"},
     "datasets": {"datasets.annotations", "datasets.crops", "utils.codecs"},
-    "datasets.doctor": {"datasets.annotations", "datasets.crops"},
+    "datasets.unlabelled": {"datasets", "datasets.annotations", "datasets.crops"},
+    "datasets.doctor": {"datasets.annotations", "datasets.crops", "datasets.unlabelled"},
     "datasets.imports": {"datasets.annotations", "datasets.crops"},
     "datasets.films": {"datasets.annotations", "datasets.imports"},
     "datasets.exports": {"datasets.annotations", "datasets.imports"}}
@@ -42,10 +43,13 @@ USES["processors.reports"] = {"datasets", "datasets.annotations", "datasets.crop
                               "datasets.doctor", "processors.evaluation", "processors.models",
                               "processors.runtime"}
 USES["processors.trackers"] = set()
-USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic", "losses",
-                               "nets", "processors.evaluation", "processors.models",
-                               "processors.reports", "processors.runtime", "processors.trackers",
-                               "utils.codecs"}
+USES["processors.unlabelled"] = {"datasets", "datasets.annotations", "datasets.crops",
+                                 "datasets.unlabelled", "losses", "processors.runtime",
+                                 "utils.codecs"}
+USES["processors.training"] = {"datasets", "datasets.annotations", "datasets.synthetic",
+                               "datasets.unlabelled", "losses", "nets", "processors.evaluation",
+                               "processors.models", "processors.reports", "processors.runtime",
+                               "processors.trackers", "processors.unlabelled", "utils.codecs"}
 USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.crops",
                                "datasets.doctor", "datasets.films", "datasets.imports",
                                "nets.files",
@@ -58,7 +62,8 @@ USES["processors.commands"] = set()
 USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors",
                                          "processors.training", "processors.trackers",
                                          "processors.publishing", "processors.commands",
-                                         "processors.judging", "datasets.exports"}
+                                         "processors.judging", "datasets.exports",
+                                         "datasets.unlabelled", "processors.unlabelled"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",

@@ -1,4 +1,5 @@
 """Category: which annotations of a COCO file are the persons, or the animals, hands or tools."""
+from collections import Counter
 from typing import Any
 
 from datasets.annotations.joint_names import misplaced
@@ -8,6 +9,7 @@ from utils.errors import UserError
 from utils.shown import shortened, shown
 
 ALL = "all"
+PERSON = 1              # category id in COCO
 
 
 def category_ids(categories: list, wanted: str | int = "", where: str = "the file",
@@ -35,6 +37,21 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
             return (choice[0]["id"],)
     raise UserError(f"{where} has no category named person: set data.category to one of "
                      f"{_listed(rows)}, or to all")
+
+
+def result_category(rows: list, category: str | int, name: str) -> tuple[Any, ...]:
+    """The category id that counts in results, which have no names of categories: data.category,
+    PERSON, or the only one."""
+    found = Counter(row.get("category_id") for row in rows if isinstance(row, dict)
+                    and isinstance(row.get("category_id"), int))
+    if isinstance(category, int):
+        return (category,)
+    if PERSON in found or not found:
+        return (PERSON,)
+    if len(found) == 1:
+        return tuple(found)
+    raise UserError(f"{name} has the categories {shown(sorted(found))} and not {PERSON}, which is "
+                    f"person: set data.category to the number of those who are meant")
 
 
 def _listed(rows: list[dict[str, Any]]) -> str:

@@ -28,6 +28,15 @@ WEAKENED = ("rotation", "scale", "half_body", "box_jitter", "perspective", "brig
             "contrast", "saturation", "hue", "grey", "blur", "dropout")
 
 
+# Of the hard view of people without labels: factors of what a recipe turns and scales by, as far as
+# it does, for how far people turn is known best by who wrote it; and the least of changes after
+# which everybody can still tell where a joint is, or guess it from the others.
+HARDER = {"rotation": 1.5, "rotation_prob": 1.5, "scale": 1.3}
+HARDEST = {"rotation": 180.0, "rotation_prob": 1.0, "scale": 0.5}
+AT_LEAST = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "grey": 0.1, "blur": 0.2,
+            "dropout": 0.7, "dropout_count": 5}
+
+
 @dataclass(frozen=True)
 class View:
     """The part of an image that becomes a crop."""
@@ -52,6 +61,16 @@ class Subject:
 def weakened(config: AugmentConfig) -> AugmentConfig:
     """The augmentation of the last epochs of a run."""
     return replace(config, **{name: getattr(config, name) * config.weak for name in WEAKENED})
+
+
+def strengthened(config: AugmentConfig) -> AugmentConfig:
+    """The augmentation of the hard view of people without labels. Nothing in it needs joints, as
+    half bodies do, and one affine leads from the easy view to it, which perspective would bend."""
+    harder = {name: max(getattr(config, name),
+                        min(getattr(config, name) * factor, HARDEST[name]))
+              for name, factor in HARDER.items()}
+    least = {name: max(getattr(config, name), value) for name, value in AT_LEAST.items()}
+    return replace(config, **harder, **least, half_body=0.0, perspective=0.0)
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> random.Random:

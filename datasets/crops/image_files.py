@@ -1,10 +1,11 @@
 """Image files: their endings, some out of many, and which of a list are not there."""
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,29 @@ from PIL import features
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")     # looked for in folders
 HEIF = (".heic", ".heif", ".avif")      # that a package or a new Pillow reads
 MOST_ENDINGS = 5        # of skipped files that are told
+NUMBER = re.compile(r"(?:COCO_\w+_)?(\d{1,18})")     # a file name whose number is the image id
+
+
+def image_numbers(names: list[str]) -> tuple[list[int], bool]:
+    """Ids of images: the numbers that they are called by, as in COCO, and True; where not every
+    name is another number, running numbers from 1 in the order of the names, however they are
+    listed, and False."""
+    numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
+    ids = [int(number[1]) for number in numbers if number]
+    by_number = len(set(ids)) == len(names)
+    running = {name: number for number, name in enumerate(sorted(names, key=Path), 1)}
+    return ids if by_number else [running[name] for name in names], by_number
+
+
+def places_among(names: Iterable[str], known: Sequence[str]) -> np.ndarray:
+    """(N,) int64: place of each name among the known ones, by its whole name or without folders;
+    -1: none."""
+    whole = {one: number for number, one in enumerate(known)}
+    count = Counter(PurePosixPath(one).name for one in known)
+    bare = {PurePosixPath(one).name: number for number, one in enumerate(known)
+            if count[PurePosixPath(one).name] == 1}
+    return np.array([whole.get(one, bare.get(PurePosixPath(one).name, -1)) for one in names],
+                    np.int64)
 
 
 def is_image(path: Path) -> bool:

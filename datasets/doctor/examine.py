@@ -23,6 +23,7 @@ from datasets.doctor import (
     check_records,
 )
 from datasets.doctor.check_detections import detections
+from datasets.doctor.check_unlabelled import unlabelled
 from datasets.doctor.finding import Finding, examples_of, told
 from datasets.doctor.raw_labels import RawLabels, read_raw
 from datasets.doctor.sigma_estimate import Repeated, estimate_sigmas
@@ -98,6 +99,7 @@ def examine(config: Config, skeleton: Skeleton, repeated: Path | None = None) ->
     findings += told("overlap", "", check_images.overlap(training, val))
     findings += told("train_pack", TRAIN, pack(data.train_pack, TRAIN, "training refuses it"))
     findings += told("val_pack", VAL, pack(data.val_pack, VAL, "evaluation refuses it"))
+    findings += told("unlabelled", "data.unlabelled", unlabelled(config, skeleton))
     if detected:
         findings += told("detections", "val.boxes",
                          detections(Path(config.val.boxes), val, config.val.box_score))

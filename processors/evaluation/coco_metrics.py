@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from configs.schema import SCORES
+from configs.scores import SCORES
 from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.evaluation.pycocotools_eval import by_pycocotools
 from processors.evaluation.results_file import usable_results

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from configs.schema import SCORES
+from configs.scores import SCORES
 from datasets.annotations.skeleton import Skeleton
 from processors.evaluation.coco_metrics import COCO_METRICS, CocoMetrics, columns
 from processors.evaluation.ground_truth import HEAD_KEY, GroundTruth

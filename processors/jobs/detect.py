@@ -20,6 +20,7 @@ from processors.detection.person_detector import (
     Prepared,
     build_detector,
 )
+from processors.prediction.frame_files import films_of, write_frames
 from processors.prediction.image_lists import Images, list_images
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import StopRequest
@@ -36,10 +37,23 @@ Reader = Callable[[], np.ndarray]       # of an image
 
 @torch_errors_named(USE_CURES)
 def detect(config: Config, images: str | Path, out: str | Path,
-           img_root: str | Path | None = None) -> list[dict]:
-    """`detect_images` by the detector and on the first device of a Config."""
+           img_root: str | Path | None = None, frames: Path | None = None,
+           every: int = 10) -> list[dict]:
+    """`detect_images` by the detector and on the first device of a Config. Of a film each
+    `every`-th frame is written into the folder `frames` first, whose pictures are looked at."""
     show_log()
     ensure_output(Path(out), "detections", "--out", [images])       # a detector takes long to build
+    films = films_of(str(images))
+    if bool(films) != bool(frames):
+        raise UserError(f"{images} is a film: give --frames FOLDER, where its frames become "
+                        f"pictures to learn from" if films else
+                        f"--frames is the folder for frames of a film, and {images} is none: leave "
+                        f"it out, or give a film")
+    if frames:
+        if every < 1:
+            raise UserError(f"--every is {every}: give a whole number from 1")
+        write_frames(films, frames, every)
+        images = frames
     detector = build_detector(config.detector, find_devices(config.gpus)[0])
     return detect_images(images, out, detector, img_root, workers=config.data.num_workers,
                          category=config.data.category, exif=config.data.exif,

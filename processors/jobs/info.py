@@ -76,7 +76,11 @@ def _measured(config: Config) -> tuple[PoseNet, Cost, int, str]:
     """The network, its cost, the images that a device holds at a time (its share of a batch, or a
     micro-batch), and the memory of their activations."""
     net = shape_only_net(config.model, config.codec.input_size, config.codec.split)
-    at_once = config.data.batch_size // _devices(config) // config.optim.accumulate
+    data = config.data
+    persons = data.batch_size
+    if data.unlabelled:
+        persons += data.unlabelled_batch or data.batch_size
+    at_once = persons // _devices(config) // config.optim.accumulate
     activations = _activation_bytes(net, config.codec.input_size, at_once)
     return net, cost_of(net, config.codec.input_size), at_once, _bytes_text(activations)
 

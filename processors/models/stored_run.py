@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from configs.loader import config_from_dict
-from configs.schema import MOST_EPOCHS, SCORES, Config
+from configs.schema import MOST_EPOCHS, Config
+from configs.scores import SCORES
 from datasets.annotations.skeleton import skeleton_from_dict
 from nets.files.state_dict_checks import COUNTERS, ensure_finite, ensure_plain_numbers
 from utils.errors import UserError

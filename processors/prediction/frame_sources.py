@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.crops.image_files import HEIF, SUFFIXES, files_among, images_among
+from datasets.crops.image_files import HEIF, SUFFIXES, files_among, image_numbers, images_among
 from datasets.crops.image_header import Size, count_pictures
 from datasets.crops.images import ImageError, read_image
 from processors.prediction.frame import Frame
-from processors.prediction.image_lists import image_numbers, list_images
+from processors.prediction.image_lists import list_images
 from processors.prediction.video_source import Video, is_address, is_camera
 from utils.errors import UserError
 from utils.files import files_below

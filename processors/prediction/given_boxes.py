@@ -1,24 +1,24 @@
 """read_boxes: boxes of a file in the place of a detector."""
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
-from datasets.annotations.category import category_ids
+from datasets.annotations.category import category_ids, result_category
 from datasets.annotations.coco_file import coco_content
 from datasets.annotations.columns import ImageColumns, Rows, whole_images
+from datasets.crops.image_files import image_numbers, places_among
 from datasets.crops.image_header import Size
 from processors.detection.person_detector import Detections
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
-from processors.prediction.image_lists import PERSON, Images, image_numbers
+from processors.prediction.image_lists import Images
 from processors.prediction.video_source import Video
 from utils.errors import UserError
 from utils.json_file import read_json
 from utils.log import log
-from utils.shown import shortened, shown
+from utils.shown import shortened
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int
     ids: tuple | None = None
     images: ImageColumns | None = None
     if is_results:
-        rows = Rows(name, content, _category(content, category, name), "detection")
+        rows = Rows(name, content, result_category(content, category, name), "detection")
     else:
         file = coco_content(content, name)
         file.need("images", "annotations")
@@ -111,20 +111,6 @@ def _told(given: GivenBoxes, notes: Counter[str], source: ImageFiles | Video, na
     return given
 
 
-def _category(rows: list, category: str | int, name: str) -> tuple[Any, ...]:
-    """The category id that counts in results."""
-    found = Counter(row.get("category_id") for row in rows if isinstance(row, dict)
-                    and isinstance(row.get("category_id"), int))
-    if isinstance(category, int):
-        return (category,)
-    if PERSON in found or not found:
-        return (PERSON,)
-    if len(found) == 1:
-        return tuple(found)
-    raise UserError(f"{name} has the categories {shown(sorted(found))} and not {PERSON}, which is "
-                    f"person: set data.category to the number of those who are meant")
-
-
 def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video, name: str,
             ) -> tuple[np.ndarray, tuple[tuple[Size | None, str], ...]]:
     """(N,) number of the frame of each row, -1 of those that are in none; and of image files what
@@ -134,14 +120,15 @@ def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video,
                          for number in rows.image_ids()], np.int64), ()
     stated: list[tuple[Size | None, str]] = [(None, "")] * len(source)
     if images is not None:
-        places = np.append(_by_name(images.names, source), -1)      # of a row without an image
+        # the last one is that of a row without an image
+        places = np.append(places_among(images.names, source.names), -1)
         for place, size, exif in zip(places.tolist(), images.sizes, images.exif, strict=False):
             if place >= 0:
                 stated[place] = size if all(size) else None, exif
         return places[images.rows_of(rows.image_ids())], tuple(stated)
     names = [row.get("file_name") for row in rows.rows]
     if all(isinstance(one, str) for one in names):
-        frames = _by_name(names, source)
+        frames = places_among(map(str, names), source.names)
     else:
         ids, by_number = image_numbers(source.names)
         if not by_number:
@@ -154,13 +141,3 @@ def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video,
         if place >= 0 and row.get("exif") in ("obey", "ignore"):
             stated[place] = None, row["exif"]
     return frames, tuple(stated)
-
-
-def _by_name(names: list, source: ImageFiles) -> np.ndarray:
-    """(N,) number of the frame of each image, by its whole name or without folders; -1: none."""
-    whole = {one: number for number, one in enumerate(source.names)}
-    count = Counter(PurePosixPath(one).name for one in source.names)
-    bare = {PurePosixPath(one).name: number for number, one in enumerate(source.names)
-            if count[PurePosixPath(one).name] == 1}
-    return np.array([whole.get(one, bare.get(PurePosixPath(one).name, -1)) for one in names],
-                    np.int64)

@@ -1,15 +1,15 @@
 """The images that a folder holds or a COCO annotation file names."""
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from datasets.annotations.category import category_ids
+from datasets.annotations.category import PERSON, category_ids
 from datasets.annotations.coco_file import read_coco
 from datasets.annotations.columns import whole_images
 from datasets.crops.image_files import (
     SUFFIXES,
+    image_numbers,
     images_among,
     missing_files,
     spelled_otherwise,
@@ -19,9 +19,6 @@ from datasets.crops.images import read_image
 from utils.errors import UserError
 from utils.files import files_below
 from utils.shown import shortened
-
-PERSON = 1              # category id in COCO
-NUMBER = re.compile(r"(?:COCO_\w+_)?(\d{1,18})")     # a file name whose number is the image id
 
 
 @dataclass(frozen=True)
@@ -87,17 +84,6 @@ def _in_folder(folder: Path) -> Images:
     return Images(folder, names, ids, "image ids are the numbers in the file names" if by_number
                   else "image ids are running numbers, for not every file name is another number; "
                        "file_name tells them apart", show_names=not by_number, skipped=skipped)
-
-
-def image_numbers(names: list[str]) -> tuple[list[int], bool]:
-    """Ids of images: the numbers that they are called by, as in COCO, and True; where not every
-    name is another number, running numbers from 1 in the order of the names, however they are
-    listed, and False."""
-    numbers = [NUMBER.fullmatch(Path(name).stem) for name in names]
-    ids = [int(number[1]) for number in numbers if number]
-    by_number = len(set(ids)) == len(names)
-    running = {name: number for number, name in enumerate(sorted(names, key=Path), 1)}
-    return ids if by_number else [running[name] for name in names], by_number
 
 
 def _in_annotations(path: Path, img_root: Path, category: str | int) -> Images:

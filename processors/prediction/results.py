@@ -14,10 +14,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from datasets.annotations.category import PERSON
 from datasets.annotations.skeleton import Skeleton
 from processors.prediction.frame import Frame
 from processors.prediction.frame_sources import ImageFiles
-from processors.prediction.image_lists import PERSON
 from processors.prediction.person import Person
 from processors.prediction.video_source import Video
 from utils.files import naming, open_new

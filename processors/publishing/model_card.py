@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from configs.schema import SCORES, Config, ModelConfig
+from configs.schema import Config, ModelConfig
+from configs.scores import SCORES
 from datasets.annotations.skeleton import Skeleton
 from nets.zoo.hub import is_hub
 from nets.zoo.published import PUBLISHED

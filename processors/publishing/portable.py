@@ -55,7 +55,7 @@ def without_machine(config: Config) -> Config:
             changed[one.name] = replace(section, **{
                 part.name: part.default for part in fields(section) if part.metadata["path"]})
     skeleton = SKELETON if Path(config.data.skeleton).suffix else config.data.skeleton
-    changed["data"] = replace(changed["data"], extra_sets=(), skeleton=skeleton)
+    changed["data"] = replace(changed["data"], extra_sets=(), unlabelled=(), skeleton=skeleton)
     return replace(config, **changed | {"detector": DetectorConfig()})
 
 

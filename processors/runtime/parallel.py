@@ -145,8 +145,13 @@ class ManyProcesses:
 
     def broadcast_buffers(self, net: nn.Module) -> None:
         self._connect()
-        for buffer in net.buffers():
-            dist.broadcast(buffer, src=0)
+        for dtype in dict.fromkeys(buffer.dtype for buffer in net.buffers()):
+            buffers = [buffer for buffer in net.buffers() if buffer.dtype == dtype]
+            together = torch.cat([buffer.flatten() for buffer in buffers])  # or each has to wait
+            dist.broadcast(together, src=0)
+            parts = together.split([buffer.numel() for buffer in buffers])
+            for buffer, part in zip(buffers, parts, strict=True):
+                buffer.copy_(part.view_as(buffer))
 
     def close(self) -> None:
         if dist.is_initialized():

@@ -25,13 +25,13 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from datasets.broken_images import name_broken
-from datasets.coco import MSCOCO, train_set
-from datasets.loaders import train_loader
+from datasets.coco import MSCOCO
 from datasets.sample import Batch
 from datasets.samplers import TrainSampler
 from datasets.shared_memory import ensure_shared_memory
 from datasets.synthetic.data_set import ensure_synthetic
 from datasets.synthetic.drawn_folder import mark_sets, sets_to_draw
+from datasets.unlabelled.mixed import MixedPeople, training_loader
 from datasets.workers import dead_workers_named
 from nets import build_net
 from processors.evaluation.best_score import in_words, is_better, rank
@@ -53,13 +53,14 @@ from processors.trackers.start import ensure_installed
 from processors.training.ema import ModelEma
 from processors.training.finite_watch import FiniteWatch
 from processors.training.progress import Progress, plan_in_words
-from processors.training.rates import learning_rate, rates_in_words
+from processors.training.rates import learning_rate, log_rates
 from processors.training.resume import check_same_run, ensure_same_step, judged_otherwise
 from processors.training.run_folder import RunFolder
 from processors.training.run_log import RunLog, trackers
 from processors.training.run_state import RunState
 from processors.training.step_stats import StepStatsQueue
 from processors.training.train_step import TrainStep, codec_to_train, ensure_micro_batches
+from processors.unlabelled.teacher import Teacher, build_teacher
 from utils.codecs.visibility_codec import Codec
 from utils.log import log, show_log
 from utils.shown import counted
@@ -77,13 +78,14 @@ class PoseProcessor:
     skeleton: Skeleton
     folder: RunFolder           # which this process holds from the beginning to the end of the run
     # data
-    train_set: MSCOCO
+    train_set: MSCOCO | MixedPeople
     loader: DataLoader
     sampler: TrainSampler
     batches: Iterator[Batch]    # on the device, all that are left of the run
     evaluation: Evaluation
     net: nn.Module
     averaged: ModelEma | None
+    teacher: Teacher | None     # of people without labels
     train_step: TrainStep
     state: RunState             # all of it is in a checkpoint; what is new while it runs:
     broken: set[Path]
@@ -132,18 +134,18 @@ class PoseProcessor:
 
     def _open_data(self, start_step: int) -> None:
         config, parallel = self.config, self.parallel
-        self.train_set = train_set(config, self.skeleton)
-        self.loader = train_loader(
-            self.train_set, config.data, seed=config.seed, epochs=config.optim.epochs,
-            start_step=start_step, rank=parallel.rank, world_size=parallel.world_size,
-            pin_memory=self.device.type == "cuda")
+        self.loader = training_loader(
+            config, self.skeleton, start_step=start_step, rank=parallel.rank,
+            world_size=parallel.world_size, pin_memory=self.device.type == "cuda")
+        assert isinstance(self.loader.dataset, MSCOCO | MixedPeople)
         assert isinstance(self.loader.sampler, TrainSampler)
-        self.sampler = self.loader.sampler
+        self.train_set, self.sampler = self.loader.dataset, self.loader.sampler
         self.steps_per_epoch = self.sampler.steps_per_epoch
         ensure_micro_batches(self.sampler.share, config.optim.accumulate)
         self.evaluation = Evaluation(config, self.skeleton, parallel)
-        ensure_memory(self.sampler.share // config.optim.accumulate * parallel.local_size,
-                      self.evaluation.codec, self.skeleton.num_joints, self.device, TRAIN_CURES)
+        persons = self.sampler.persons // parallel.world_size // config.optim.accumulate
+        ensure_memory(persons * parallel.local_size, self.evaluation.codec,
+                      self.skeleton.num_joints, self.device, TRAIN_CURES)
         self.stop = StopRequest(parallel)
         if parallel.rank == 0:
             ensure_shared_memory([self.loader, self.evaluation.loader], parallel.local_size)
@@ -160,8 +162,13 @@ class PoseProcessor:
         if optim.sync_bn:
             self.net = synchronise_batch_norm(self.net, self.device)
         self.averaged = ModelEma(self.net, optim.ema) if optim.ema else None
-        self.train_step = TrainStep(self.config, self.net, self.skeleton, codec, self.parallel,
-                                    epoch=(stored_step or 0) // self.steps_per_epoch)
+        averaged = self.averaged.net if self.averaged else self.net
+        self.teacher = build_teacher(self.config, averaged, self.skeleton, codec, self.parallel,
+                                     self.sampler)
+        self.train_step = TrainStep(
+            self.config, self.net, self.skeleton, codec, self.parallel,
+            epoch=(stored_step or 0) // self.steps_per_epoch,
+            micro_batches=self.teacher.micro_batches if self.teacher else Batch.chunks)
         self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
         about = {"config": config_to_dict(self.config), "skeleton": skeleton_to_dict(self.skeleton)}
         self.state = RunState(about, self.net, self.averaged, self.train_step, self.watch,
@@ -246,7 +253,7 @@ class PoseProcessor:
         requests = set()
         for stats in self.step_stats.receive(everything):
             self.watch.look_at(stats)
-            progress.add(stats, self.sampler.batch_size, self.watch.skipped)
+            progress.add(stats, self.sampler.persons, self.watch.skipped)
             requests |= {name for name in ("stop", "save") if getattr(stats, name)}
         return requests
 
@@ -260,6 +267,8 @@ class PoseProcessor:
         """Evaluate if it is due, keep the best, and write the checkpoint of the epoch."""
         interval, last = self.config.val.interval, self.config.optim.epochs
         self.watch.look_at_weights(self.net, self.state.step)
+        if self.teacher and (numbers := self.teacher.report(epoch)):
+            self.run_log.add(kind="unlabelled", epoch=epoch, step=self.state.step, **numbers)
         if epoch % interval == 0 or epoch == last:
             if self.config.val.save_minutes:
                 self._save()    # an evaluation is long; a kill in it must not cost the epoch
@@ -310,10 +319,7 @@ class PoseProcessor:
         state.restore(stored, str(last))
         log.info("going on from %s at step %d (epoch %d, %s)", last, state.step, state.epoch + 1,
                  in_words(state.best, self.config.val.best))
-        changed = judged_otherwise(stored, self.config, state.about["skeleton"], last)
-        if changed and "epoch" in state.best:
-            log.info("evaluations are judged by other settings now (%s), so that older scores say "
-                     "nothing beside new ones: the best begins anew", ", ".join(changed))
+        if judged_otherwise(stored, self.config, state.about["skeleton"], last):
             state.forget_scores()
             self.older = [self.folder.best]
 
@@ -326,12 +332,7 @@ class PoseProcessor:
         log.info("evaluation:\n%s", protocol(config))
         log.info("%s", plan_in_words(config.optim, self.sampler, self.train_step.dtype,
                                      self.parallel))
-        if words := rates_in_words(self.train_step.optimizer, config.optim):
-            log.info("%s", words)
-        for key in ("freeze_epochs", "freeze_stages"):
-            if getattr(config.optim, key) and not config.model.pretrained and self.state.step == 0:
-                log.warning("optim.%s: the backbone stands still with random weights, as "
-                            "model.pretrained is false; name weights, or set it to 0", key)
+        log_rates(self.train_step.optimizer, config, begins=self.state.step == 0)
 
     def say_the_end(self) -> None:
         """The last words, with pictures of the last evaluation."""

@@ -24,6 +24,8 @@ def plan_in_words(optim: OptimConfig, sampler: TrainSampler, dtype: torch.dtype 
     processes = parallel.world_size
     return (f"{counted(optim.epochs, 'epoch')} of {counted(sampler.steps_per_epoch, 'step')}, "
             f"batch {sampler.batch_size} in total"
+            + (f" and {sampler.persons - sampler.batch_size} without labels"
+               if sampler.persons > sampler.batch_size else "")
             + (f" in {optim.accumulate} micro-batches" if optim.accumulate > 1 else "")
             + f", {optim.optimizer} lr {optim.lr:g} for the total batch, {PRECISION[dtype]}, on "
             + ", ".join(map(str, parallel.devices))

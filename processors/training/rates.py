@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from configs.schema import OptimConfig
+from configs.schema import Config, OptimConfig
 from utils.errors import UserError
 from utils.log import log
 
@@ -153,6 +153,17 @@ class Freeze:
             log.info("epoch %d: the backbone has stood still and learns from now on", epoch + 1)
         self.frozen = frozen
         return True
+
+
+def log_rates(optimizer: torch.optim.Optimizer, config: Config, begins: bool) -> None:
+    """Say what the backbone does otherwise than the head; warn where it stands still with random
+    weights. begins: no checkpoint brings others."""
+    if words := rates_in_words(optimizer, config.optim):
+        log.info("%s", words)
+    for key in ("freeze_epochs", "freeze_stages"):
+        if getattr(config.optim, key) and not config.model.pretrained and begins:
+            log.warning("optim.%s: the backbone stands still with random weights, as "
+                        "model.pretrained is false; name weights, or set it to 0", key)
 
 
 def rates_in_words(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> str:

@@ -54,8 +54,8 @@ def check_same_run(state: dict[str, Any], config: Config, steps_per_epoch: int,
 
 def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, Any], path: Path,
                      ) -> list[str]:
-    """The settings that give the evaluations of the stored run another meaning than those to
-    come have. skeleton: as checkpoints have it."""
+    """The settings that give the evaluations of the stored run, if there were any, another meaning
+    than those to come have, which is said. skeleton: as checkpoints have it."""
     before, now = _settings(state, path), flat_settings(config)
     for settings in (before, now):      # by default pixels are read as by ignore
         settings["data.exif"] = settings["data.exif"].replace("default", "ignore")
@@ -63,6 +63,11 @@ def judged_otherwise(state: dict[str, Any], config: Config, skeleton: dict[str, 
     if "data.skeleton" not in changed and state.get("skeleton", skeleton) != skeleton:
         log.info("changed since the checkpoint: the file of the skeleton %s", now["data.skeleton"])
         changed.append("data.skeleton")
+    if "epoch" not in state["best"]:
+        return []
+    if changed:
+        log.info("evaluations are judged by other settings now (%s), so that older scores say "
+                 "nothing beside new ones: the best begins anew", ", ".join(changed))
     return changed
 
 

@@ -22,13 +22,15 @@ from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
 from utils.log import log
 
+MicroBatches = Callable[[Batch, int], list[Batch]]
+
 
 class TrainStep:
     """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
 
     def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: Codec,
-                 parallel: Parallel, epoch: int = 0):
-        """epoch: from 0, the one that comes next."""
+                 parallel: Parallel, epoch: int = 0, micro_batches: MicroBatches = Batch.chunks):
+        """epoch: from 0, the one that comes next. micro_batches: so many out of a batch."""
         self.config, self.codec, self.parallel = config, codec, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
@@ -38,6 +40,7 @@ class TrainStep:
                               if config.optim.joint_weights else 1.0)
         self.parameters = list(net.parameters())
         self.images: Tensor | None = None
+        self.micro_batches = micro_batches
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
         self.freeze = Freeze(net, config.optim)
@@ -75,7 +78,7 @@ class TrainStep:
         """
         set_learning_rate(self.optimizer, lr)
         self.optimizer.zero_grad(set_to_none=True)
-        *first, last = batch.chunks(self.config.optim.accumulate)
+        *first, last = self.micro_batches(batch, self.config.optim.accumulate)
         losses = []
         for micro_batch in first:
             with self.parallel.no_sync(self.model):

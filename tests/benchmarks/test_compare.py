@@ -37,6 +37,9 @@ def test_every_row_is_a_config_of_its_own(path):
 
 def test_lines_that_are_kept_name_no_folder():
     assert without_folders("data.val_img_root=/home/me/images") == "data.val_img_root=images"
+    assert without_folders("data.val_img_root=images/val/") == "data.val_img_root=val"
+    assert without_folders("data.unlabelled=[{boxes: a/b.json, img_root: /c/d}]") == (
+        "data.unlabelled=[{boxes: b.json, img_root: d}]")
     assert without_folders("model.head=simcc") == "model.head=simcc"
     for path in FILES:
         lines = RESULTS / f"compare_{path.stem}.jsonl"

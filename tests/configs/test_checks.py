@@ -6,11 +6,12 @@ import pytest
 
 from configs.checks import problems
 from configs.loader import config_from_dict
-from configs.schema import Config, ExtraSet
+from configs.schema import Config, ExtraSet, UnlabelledSet
 from main import read
 
 SECTIONS = {name: kind for name, kind in get_type_hints(Config).items() if is_dataclass(kind)}
 SECTIONS["extra_sets"] = ExtraSet
+SECTIONS["unlabelled"] = UnlabelledSet
 
 
 def keys_of(settings: dict) -> list[str]:
@@ -51,6 +52,12 @@ def test_who_uses_one_device_shares_no_batch():
 
 @pytest.mark.parametrize("key, settings", [
     ("optim.backbone_lr", {"optim": {"backbone_lr": 0.1, "layer_decay": 0.5}}),
+    ("optim.ema", {"data": {"unlabelled": [{"boxes": "b.json", "img_root": "frames"}]}}),
+    ("data.unlabelled", {"data": {"unlabelled": [{"boxes": "b.json"}]}, "optim": {"ema": 0.9}}),
+    ("data.unlabelled_batch", {"data": {"unlabelled": [{"img_root": "x"}], "unlabelled_batch": 3},
+                               "optim": {"ema": 0.9, "accumulate": 2}}),
+    ("data.unlabelled_batch", {"data": {"unlabelled_batch": -1}}),
+    ("optim.unlabelled_score", {"optim": {"unlabelled_score": 1.5}}),
     ("seed", {"seed": -1}), ("seed", {"seed": 2 ** 63}),
     ("processes", {"processes": 0, "processor": "ddp"}),
     ("model_name", {"model_name": ""}), ("model_name", {"model_name": "a/b"}),
@@ -123,6 +130,7 @@ PATHS = [("data", name) for name in ("train_ann_path", "val_ann_path", "train_im
 PATHS += [("model", "pretrained"), ("val", "weight_path"), ("val", "boxes"),
           ("detector", "weights")]
 EXTRA = ("ann_path", "img_root", "skeleton")
+UNLABELLED = ("boxes", "img_root")
 
 
 @pytest.mark.parametrize("section, name", PATHS)
@@ -151,4 +159,5 @@ def test_every_setting_that_is_called_a_path_is_one():
              for knob in fields(section) if isinstance(knob.default, str)}
     told = {key for key, doc in texts.items() if "path" in doc or "folder" in doc or "JSON" in doc
             or key[1].endswith(("_path", "_root", "_pack"))}
-    assert told <= marked == set(PATHS) | {("extra_sets", name) for name in EXTRA}
+    assert told <= marked == set(PATHS) | {
+        ("extra_sets", name) for name in EXTRA} | {("unlabelled", name) for name in UNLABELLED}

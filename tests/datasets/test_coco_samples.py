@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from configs.schema import AugmentConfig
-from datasets import coco
+from datasets import person_crops
 from datasets.annotations.skeleton import load_skeleton
 from datasets.coco import MSCOCO
 from datasets.crops.augment import View
@@ -46,8 +46,8 @@ def test_a_sample_depends_on_seed_epoch_and_index_only(coco_content, write_coco)
 
 def test_each_image_is_looked_at_for_a_cut_once(coco_content, write_coco, monkeypatch):
     """It costs a decoding more, and what was whole is whole in the next epoch."""
-    looked, read = [], coco.read_image
-    monkeypatch.setattr(coco, "read_image", lambda path, look_for_cut, **other: (
+    looked, read = [], person_crops.read_image
+    monkeypatch.setattr(person_crops, "read_image", lambda path, look_for_cut, **other: (
         looked.append(look_for_cut) or read(path, look_for_cut=look_for_cut, **other)))
     images = MSCOCO(*write_coco(coco_content), COCO)
     rows = range(len(images.persons.image_ids))

@@ -3,7 +3,7 @@ from typing import get_args
 
 import pytest
 
-from configs.schema import SCORES, Metric
+from configs.scores import SCORES, Metric
 from datasets.annotations.skeleton import load_skeleton
 from processors.evaluation.best_score import LOWER_IS_BETTER, NONE_YET, in_words, is_better
 from processors.evaluation.coco_metrics import COCO_METRICS

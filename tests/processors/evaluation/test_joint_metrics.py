@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from configs.loader import ConfigError, with_overrides
-from configs.schema import Config, Metric
+from configs.schema import Config
+from configs.scores import Metric
 from datasets.annotations.skeleton import load_skeleton, skeleton_from_dict
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.evaluation import evaluation as evaluation_module

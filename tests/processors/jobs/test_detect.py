@@ -10,11 +10,15 @@ import torch
 
 import processors.jobs.detect as detect_module
 from configs.schema import Config, DetectorConfig
+from datasets.annotations.annotated_sets import AnnotatedSet
 from datasets.annotations.readers import read_detections
 from datasets.annotations.skeleton import load_skeleton
+from datasets.unlabelled.boxes import read_unlabelled
 from processors.detection.person_detector import Detections
 from processors.jobs.detect import detect, detect_images
 from processors.prediction.image_lists import list_images
+from tests.processors.prediction.test_frame_files import film
+from utils.errors import UserError
 
 
 class Brightest:
@@ -297,3 +301,33 @@ def test_deep_images_are_read_by_the_bits_of_the_set(tmp_path):
     for bits, grey in ((0, 900 >> 2), (12, 900 >> 4)):
         (row,) = detect_images(tmp_path / "deep", tmp_path / f"{bits}.json", Brightest(), bits=bits)
         assert row["score"] == pytest.approx(grey / 255, abs=1e-4)
+
+
+def test_of_a_film_frames_are_written_and_looked_at(tmp_path, monkeypatch):
+    """And what is written is what data.unlabelled reads."""
+    path = film(tmp_path / "street.avi")
+    monkeypatch.setattr(detect_module, "build_detector", lambda config, device: Brightest())
+    rows = detect(Config(), path, tmp_path / "boxes.json", frames=tmp_path / "frames", every=8)
+    assert [row["file_name"] for row in rows] == ["street_000008.jpg", "street_000016.jpg",
+                                                  "street_000024.jpg"]     # the first is black
+    part = AnnotatedSet(tmp_path / "boxes.json", tmp_path / "frames", load_skeleton("coco"), "",
+                        "data.unlabelled[0].boxes", "data.unlabelled[0].img_root")
+    people = read_unlabelled(part, "hrnet", 0.0)
+    assert people.file_names.tolist() == [row["file_name"] for row in rows]
+    assert (people.image_sizes == (64, 48)).all()
+
+
+@pytest.mark.parametrize("settings, said", [
+    ({}, "is a film: give --frames FOLDER"),
+    ({"frames": "frames", "every": 0}, "--every is 0: give a whole number from 1")])
+def test_a_film_needs_a_folder_and_a_step(tmp_path, settings, said):
+    settings = {key: tmp_path / value if key == "frames" else value
+                for key, value in settings.items()}
+    path = film(tmp_path / "street.avi")
+    with pytest.raises(UserError, match=said):
+        detect(Config(), path, tmp_path / "boxes.json", **settings)
+
+
+def test_frames_are_of_films_only(folder, tmp_path):
+    with pytest.raises(UserError, match="--frames is the folder for frames of a film, and .* none"):
+        detect(Config(), folder, tmp_path / "boxes.json", frames=tmp_path / "frames")

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datasets.crops.image_files import image_numbers
 from datasets.crops.images import ImageError
 from processors.jobs.detect import detect_images
 from processors.prediction.frame_sources import ImageFiles, open_source
 from processors.prediction.given_boxes import read_boxes
-from processors.prediction.image_lists import image_numbers, list_images
+from processors.prediction.image_lists import list_images
 from processors.prediction.video_source import Video
 from tests.processors.jobs.test_detect import Brightest
 from tests.turned_pictures import store_turned

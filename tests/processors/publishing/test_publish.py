@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from configs.loader import config_to_dict, load_config
-from configs.schema import Config, ExtraSet, ModelConfig
+from configs.schema import Config, ExtraSet, ModelConfig, UnlabelledSet
 from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from main import main
 from nets.files.weights_file import read_weights_file
@@ -39,11 +39,12 @@ def config():
     return replace(
         plain, gpus=(3,), processor="ddp", model_name="dogs",
         model=replace(plain.model, input_format="rgb_half", pretrained=f"{SECRET}/first.pth"),
-        codec=replace(plain.codec, alignment="udp"),
+        codec=replace(plain.codec, alignment="udp"), optim=replace(plain.optim, ema=0.9),
         detector=replace(plain.detector, weights=f"{SECRET}/yolo.pt"),
         data=replace(plain.data, train_ann_path=f"{SECRET}/train.json",
                      val_ann_path=f"{SECRET}/val.json", skeleton=f"{SECRET}/dogs.yaml",
-                     extra_sets=(ExtraSet(ann_path=f"{SECRET}/more.json", img_root=SECRET),)))
+                     extra_sets=(ExtraSet(ann_path=f"{SECRET}/more.json", img_root=SECRET),),
+                     unlabelled=(UnlabelledSet(boxes=f"{SECRET}/b.json", img_root=SECRET),)))
 
 
 @pytest.fixture(scope="module")

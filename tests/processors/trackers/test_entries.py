@@ -1,6 +1,6 @@
 import json
 
-from configs.schema import SCORES
+from configs.scores import SCORES
 from processors.trackers.entries import NewLines, of_old, to_entry, tracker_name
 from processors.trackers.metrics_file import MetricsFile
 

@@ -19,7 +19,7 @@ def said(caplog):
 
 def stored(steps: int = 5, **settings) -> dict:
     config = config_to_dict(config_from_dict(settings, "test"))
-    return {"config": config, "steps_per_epoch": steps, "optimizer": {}}
+    return {"config": config, "steps_per_epoch": steps, "optimizer": {}, "best": {"epoch": 1}}
 
 
 def test_the_same_run_goes_on_in_silence(said):
@@ -110,7 +110,10 @@ def test_another_skeleton_file_of_the_same_name_is_found_and_said(said):
     assert judged_otherwise(state, Config(), {"joints": ["nose"]}, PATH) == []
     assert not said.text
     assert judged_otherwise(state, Config(), {"joints": ["ear"]}, PATH) == ["data.skeleton"]
-    assert said.messages == ["changed since the checkpoint: the file of the skeleton coco"]
+    first, second = said.messages
+    assert first == "changed since the checkpoint: the file of the skeleton coco"
+    assert second.startswith("evaluations are judged by other settings now (data.skeleton)")
+    assert not judged_otherwise(state | {"best": {}}, Config(), {"joints": ["ear"]}, PATH)
 
 
 def test_all_settings_of_the_codec_are_among_them():
