@@ -12,7 +12,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from processors.commands.arguments import QUICKSTART, Job
+from configs.arguments import QUICKSTART, Job
 from utils.errors import UserError, in_words
 from utils.files import write_to_stdout
 from utils.json_file import gc_paused
@@ -26,6 +26,8 @@ COMMANDS = {    # what one types, and what it does
     "init": "write a YAML that fits your labels, with a reason for every setting",
     "pack": "cut the persons out of their images, into data.train_pack and data.val_pack",
     "evaluate": "judge a checkpoint on the validation set of a YAML file",
+    "rank": "say which labels to mend and which pictures to label next, by what a network makes of "
+            "them",
     "detect": "find the persons in images: boxes in COCO results form, which val.boxes takes",
     "predict": "draw the people of images, of a video or of a camera, and write where their joints "
                "are",

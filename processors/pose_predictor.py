@@ -99,7 +99,7 @@ class PosePredictor:
     def find(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """The boxes that the detector finds in images (H, W, 3) uint8 RGB, as `each` takes them."""
         assert self.detector is not None
-        return self.detector.find([self.detector.prepare(image) for image in images])
+        return people_in(images, None, self.detector)
 
     def draw(self, image: Image, people: Sequence[Person], threshold: float = 0.3,
              line_width: float = 0.0) -> np.ndarray:
@@ -123,14 +123,8 @@ class PosePredictor:
 
     def _predict(self, images: list[np.ndarray], boxes: Sequence | None) -> list[list[Person]]:
         """The people of images that are in memory together."""
-        if boxes is not None:
-            people = [rows if isinstance(rows, Detections) else _given(rows, image)
-                      for rows, image in zip(boxes, images, strict=True)]
-        elif self.detector is not None:
-            people = self.find(images)
-        else:
-            people = [_given([(0, 0, *image.shape[1::-1])], image) for image in images]
-        poses = predict(self.model.network, self._batches(images, people),
+        people = people_in(images, boxes, self.detector)
+        poses = predict(self.model.network, batches_of(images, people, self.model),
                         {"": Decoding(self.model.codec, self.flip_test)}, self.skeleton.flip_order,
                         self.model.input_format, self.model.device, self.model.dtype)[""]
         found: list[list[Person]] = [[] for _ in images]
@@ -150,23 +144,40 @@ class PosePredictor:
                 visibility=poses.visibility[row] if len(poses.visibility) else None))
         return found
 
-    def _batches(self, images: list[np.ndarray], people: list[Detections]) -> Iterator[Batch]:
-        """Everybody, one after the other, however many an image has."""
-        samples = (self._sample(image, box, float(score), number)
-                   for number, (image, group) in enumerate(zip(images, people, strict=True))
-                   for box, score in zip(group.boxes, group.scores, strict=True))
-        while batch := list(islice(samples, PEOPLE_AT_ONCE)):
-            yield collate(batch)
 
-    def _sample(self, image: np.ndarray, box: np.ndarray, score: float, number: int) -> Sample:
-        codec, joints = self.model.codec, self.skeleton.num_joints
-        center, scale = codec.geometry.center_scale(box)
-        matrix = view_matrix(View(center, scale), codec.geometry)
-        return Sample(
-            crop=warp_averaged(image, matrix, codec.input_size),
-            keypoints=np.zeros((joints, 2), np.float32), visibility=np.zeros(joints, np.float32),
-            to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
-            image_id=number, area=float(padded_area(scale)), box_score=score)
+def people_in(images: Sequence[np.ndarray], boxes: Sequence | None,
+              detector: PersonDetector | None) -> list[Detections]:
+    """Who is to be looked at in images (H, W, 3) uint8 RGB: those of `boxes`, as `each` takes them,
+    else whom the detector finds, else each image as one person."""
+    if boxes is not None:
+        return [rows if isinstance(rows, Detections) else _given(rows, image)
+                for rows, image in zip(boxes, images, strict=True)]
+    if detector is not None:
+        return detector.find([detector.prepare(image) for image in images])
+    return [_given([(0, 0, *image.shape[1::-1])], image) for image in images]
+
+
+def batches_of(images: Sequence[np.ndarray], people: Sequence[Detections], model: PoseModel,
+               ) -> Iterator[Batch]:
+    """Everybody, one after the other, however many an image has; image ids are places in
+    `images`."""
+    samples = (_sample(image, box, float(score), number, model)
+               for number, (image, group) in enumerate(zip(images, people, strict=True))
+               for box, score in zip(group.boxes, group.scores, strict=True))
+    while batch := list(islice(samples, PEOPLE_AT_ONCE)):
+        yield collate(batch)
+
+
+def _sample(image: np.ndarray, box: np.ndarray, score: float, number: int, model: PoseModel,
+            ) -> Sample:
+    codec, joints = model.codec, model.skeleton.num_joints
+    center, scale = codec.geometry.center_scale(box)
+    matrix = view_matrix(View(center, scale), codec.geometry)
+    return Sample(
+        crop=warp_averaged(image, matrix, codec.input_size),
+        keypoints=np.zeros((joints, 2), np.float32), visibility=np.zeros(joints, np.float32),
+        to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
+        image_id=number, area=float(padded_area(scale)), box_score=score)
 
 
 def _given(boxes: Sequence, image: np.ndarray) -> Detections:

@@ -56,6 +56,10 @@ USES["processors.proposal"] = {"datasets", "datasets.annotations", "datasets.cro
                                "nets.zoo", "processors.runtime"}
 USES["processors"] = {"datasets", "datasets.crops", "processors.detection", "processors.models",
                       "processors.prediction", "processors.runtime", "processors.training"}
+USES["processors.ranking"] = {"datasets", "datasets.annotations", "datasets.crops", "nets.zoo",
+                              "processors", "processors.detection", "processors.models",
+                              "processors.prediction", "processors.proposal",
+                              "processors.reports", "processors.runtime", "utils.codecs"}
 USES["processors.publishing"] = {"datasets.annotations", "nets", "nets.files", "nets.zoo",
                                  "processors.evaluation", "processors.models"}
 USES["processors.commands"] = set()
@@ -63,7 +67,8 @@ USES["processors.jobs"] = USES.keys() - {"losses", "nets.pose", "nets.detectors"
                                          "processors.training", "processors.trackers",
                                          "processors.publishing", "processors.commands",
                                          "processors.judging", "datasets.exports",
-                                         "datasets.unlabelled", "processors.unlabelled"}
+                                         "datasets.unlabelled", "processors.unlabelled",
+                                         "processors.ranking"}
 USES["main"] = USES["hubconf"] = set(USES)
 MOST_MODULES = 12                             # in a room
 PROMISED = {"processors.dp_pose_resnet_solver", "processors.ddp_pose_resnet_solver",

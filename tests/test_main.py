@@ -127,7 +127,7 @@ def test_the_processor_of_the_yaml_is_the_one_that_runs(recipe, monkeypatch, pro
 
 
 def test_info_tells_the_network(recipe, monkeypatch, capsys):
-    monkeypatch.setattr("processors.commands.arguments.QUICKSTART", recipe)
+    monkeypatch.setattr("configs.arguments.QUICKSTART", recipe)
     monkeypatch.setattr("processors.commands.info.QUICKSTART", recipe)
     (recipe.parent / "mine.yaml").write_text("seed: [")
     (recipe.parent / "gone.yaml").symlink_to("nowhere")
@@ -151,6 +151,7 @@ EVERY = {
     "alone": ["predict", "a.jpg"], "weights": ["weights", "yolov5n"],
     "publish": ["publish", "--weights", "w.pth", "--to", "a/b", "--license", "mit"],
     "by name": ["evaluate", "--weights", "mmpose/vitpose_b", "seed=1"],
+    "rank": ["rank", "run.yaml", "--out", "d", "--images", "e", "--next", "9"],
     "info": ["info", "run.yaml"], "info --keys": ["info", "--keys"],
     "ddp": ["train", "run.yaml", "processor=ddp"]}
 

@@ -125,16 +125,35 @@ class GaussTaylorKeyPointDecoder:
     def __call__(self, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
         if not len(heatmaps):
             return decode_argmax(heatmaps)
+        coordinates, scores, _, _ = self._step(heatmaps)
+        return coordinates, scores
+
+    def with_covariance(self, heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As a decoder, and beside coordinates and scores how far the joint may lie from them by
+        the shape of the peak: `peak_covariance` (B, K, 2, 2) float32, heatmap pixels squared; NaN
+        for maxima within two pixels of the border, where there is no Hessian, too."""
+        if not len(heatmaps):
+            coordinates, scores = decode_argmax(heatmaps)
+            return coordinates, scores, coordinates.new_zeros(*coordinates.shape, 2)
+        coordinates, scores, second, inside = self._step(heatmaps)
+        covariance = peak_covariance(*second)
+        return coordinates, scores, torch.where(inside[..., None, None], covariance, torch.nan)
+
+    def _step(self, heatmaps: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor, Tensor],
+                                               Tensor]:
+        """Coordinates and scores, the second derivatives of the log map (`derivatives`), and
+        whether there are any: (B, K) bool."""
         h, w = heatmaps.shape[-2:]
         heatmaps = heatmaps.contiguous()
         x, y, scores = find_maxima(heatmaps)
         inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
         blurred = self._blur_around(heatmaps, x, y)
         factor = self._restored_height(heatmaps, blurred, scores, inside)
-        dx, dy = newton_step((blurred * factor).clamp(min=LOWEST_VALUE).log())
+        first, second = derivatives((blurred * factor).clamp(min=LOWEST_VALUE).log())
+        dx, dy = newton_step(first, second)
         usable = inside & (dx + dy).isfinite()      # maps with infinities are not moved
         x, y = x + torch.where(usable, dx, 0.0), y + torch.where(usable, dy, 0.0)
-        return torch.stack([x, y], dim=-1), scores
+        return torch.stack([x, y], dim=-1), scores, second, inside
 
     def _blur_around(self, heatmaps: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """(13, B, K) float32 blurred values at NEEDED.
@@ -213,19 +232,35 @@ def at_once(pixels: int) -> int:
     return max(1, PIXELS_AT_ONCE // pixels)
 
 
-def newton_step(log: Tensor) -> tuple[Tensor, Tensor]:
-    """-H^-1 g of the log map in x and y, pixels, from its values (13, ...) at NEEDED.
-
-    0 where H cannot be inverted. Differences as in DARK: second derivatives over two pixels.
-    """
+def derivatives(log: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """First (x, y) and second (xx, yy, xy) derivatives of the log map at its maximum, from its
+    values (13, ...) at NEEDED. Differences as in DARK: second ones over two pixels."""
     (at, right, left, right2, left2, below, above, below2, above2,
      right_below, left_below, right_above, left_above) = log
-    gx, gy = (right - left) * 0.5, (below - above) * 0.5
-    hxx, hyy = (right2 - 2 * at + left2) * 0.25, (below2 - 2 * at + above2) * 0.25
+    first = (right - left) * 0.5, (below - above) * 0.5
     hxy = (right_below - right_above - left_below + left_above) * 0.25
+    return first, ((right2 - 2 * at + left2) * 0.25, (below2 - 2 * at + above2) * 0.25, hxy)
+
+
+def newton_step(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor, Tensor],
+                ) -> tuple[Tensor, Tensor]:
+    """-H^-1 g in x and y, pixels, of `derivatives`; 0 where H cannot be inverted."""
+    (gx, gy), (hxx, hyy, hxy) = first, second
     determinant = hxx * hyy - hxy * hxy
     inverse = torch.where(determinant != 0, 1 / determinant, 0.0)
     return (hxy * gy - hyy * gx) * inverse, (hxy * gx - hxx * gy) * inverse
+
+
+def peak_covariance(hxx: Tensor, hyy: Tensor, hxy: Tensor) -> Tensor:
+    """-H^-1 of the second derivatives of a log map: (..., 2, 2), pixels squared.
+
+    Of a Gaussian it is the covariance; of a blurred one, that of the blur is in it. NaN where H is
+    not negative definite: the place is no peak, as on flat maps, ridges and saddles.
+    """
+    determinant = hxx * hyy - hxy * hxy
+    scale = torch.where((hxx < 0) & (determinant > 0), 1 / determinant, torch.nan)
+    adjugate = torch.stack([-hyy, hxy, hxy, -hxx], dim=-1).unflatten(-1, (2, 2))
+    return adjugate * scale[..., None, None]
 
 
 class ViTPoseDecoder:

@@ -100,6 +100,37 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
     return int(x), int(y)
 
 
+def cut_out(image: np.ndarray, points: np.ndarray, size: tuple[int, int],
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image around points, and where they are in it.
+
+    image: (H, W, 3) uint8. points: (M, 2) image pixels. size: (width, height) of the part, which
+    shows a quarter more than the points span. Returns it, (h, w, 3) uint8, and the affine (2, 3)
+    that leads from image pixels to its pixels, without a turn.
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    span = 1.25 * np.maximum(high - low, 8)
+    scale = min(size[0] / span[0], size[1] / span[1])
+    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
+    matrix[:, 2] = np.array(size) / 2 - scale * (low + high) / 2
+    part = cv2.warpAffine(image, matrix, size, borderValue=(40, 40, 40),
+                          flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return part, matrix
+
+
+def draw_ellipse(canvas: np.ndarray, centre: np.ndarray, covariance: np.ndarray,
+                 colour: tuple[int, int, int]) -> None:
+    """Into canvas (H, W, 3) uint8, in place, the ellipse of Mahalanobis radius 1 around `centre`
+    (2,), pixels. covariance: (2, 2), positive definite."""
+    angles = np.linspace(0, 2 * np.pi, 49)
+    circle = np.stack([np.cos(angles), np.sin(angles)])
+    points = np.asarray(centre)[:, None] + np.linalg.cholesky(covariance) @ circle
+    if np.abs(points).max() < FARTHEST:
+        fixed = np.rint(points.T * 2**SUBPIXEL).astype(np.int32)
+        for line, thickness in ((OUTLINE, 3), (colour, 1)):
+            cv2.polylines(canvas, [fixed], True, line, thickness, cv2.LINE_AA, SUBPIXEL)
+
+
 def contact_sheet(images: Sequence[np.ndarray], columns: int, cell_size: tuple[int, int],
                   captions: Sequence[str] | None = None, gap: int = 4) -> np.ndarray:
     """Images (h, w, 3) uint8 of any size, row by row in cells of `cell_size` (width, height).

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from utils.decoders import DECODERS, get_decoder, kernel_for
+from utils.decoders import DECODERS, GaussTaylorKeyPointDecoder, get_decoder, kernel_for
 from utils.errors import UserError
 from utils.geometry import CropGeometry
 
@@ -100,14 +100,32 @@ class HeatmapCodec:
         The inverse of `encode`. Input pixels go to the image by `Sample.to_image`. Raises
         UserError for maps of another size than this codec's, and for what is no tensor.
         """
+        self._ensure_maps(heatmaps)
+        coordinates, scores = self._decode(heatmaps)
+        return self.heatmap_to_input(coordinates), scores
+
+    @torch.no_grad()
+    def decode_with_covariance(self, heatmaps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `decode` with gauss_taylor, whatever the codec's decoder, and the covariance of each
+        joint that comes with it: (B, K, 2, 2) float32, INPUT pixels squared.
+
+        It is how wide the network's peak is, NaN where there is no peak (`peak_covariance`), and
+        no measure of the error until it is calibrated (processors/ranking/calibration.py).
+        """
+        self._ensure_maps(heatmaps)
+        decoder = GaussTaylorKeyPointDecoder(self.blur_kernel)
+        coordinates, scores, covariance = decoder.with_covariance(heatmaps)
+        scale = covariance.new_tensor(self._scale)
+        return (self.heatmap_to_input(coordinates), scores,
+                covariance / (scale[:, None] * scale))
+
+    def _ensure_maps(self, heatmaps: Tensor) -> None:
         ensure_tensor(heatmaps)
         if heatmaps.ndim != 4 or heatmaps.shape[:1:-1] != self.heatmap_size:
             raise UserError(f"heatmaps of shape {tuple(heatmaps.shape)} do not belong to a codec "
                             f"for crops of {self.input_size[0]}x{self.input_size[1]}: give "
                             f"(B, K, {self.heatmap_size[1]}, {self.heatmap_size[0]}), or set the "
                             f"codec's input_size and stride to what the network has")
-        coordinates, scores = self._decode(heatmaps)
-        return self.heatmap_to_input(coordinates), scores
 
     def input_to_heatmap(self, points: Tensor) -> Tensor:
         """(..., 2) input pixels -> heatmap pixels."""

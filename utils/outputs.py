@@ -35,6 +35,9 @@ KINDS = {               # what is written: how such a file of ours looks
                          rb'|"frame": \d+, "seconds"): '),
     "table of results": (rb"image,frame,seconds,person,score,x,y,width,height"
                          rb'(,[^\n]+?_x"?,[^\n]+?_y"?,[^\n]+?_score"?)+\r?\n'),
+    "ranked labels": rb"place,oddness,oks,set,image,annotation,",
+    "ranked images": rb"place,unsure,people,next,image,",
+    "images to label": rb"# images to label next, [^\n]* SimplePose\n",
     "OpenPose file": rb'\{"version": 1\.3, "generator": "SimplePose"',
     "lock": rb'\{"program": "SimplePose", "pid": ',
     "metrics": rb'\{"run": "\d{4}-[^"]*", "model_name": "(\\.|[^"\\])*", "kind": "',

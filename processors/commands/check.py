@@ -2,8 +2,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from configs.arguments import EPILOG, Job, add_settings, options, split
 from configs.loader import load_config
-from processors.commands.arguments import EPILOG, Job, add_settings, options, split
 
 
 def add_arguments(parser: ArgumentParser) -> None:

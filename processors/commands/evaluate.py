@@ -2,9 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from configs.loader import load_config, with_overrides
-from configs.schema import Config
-from processors.commands.arguments import WEIGHTS, Job, add_settings, options, split
+from configs.arguments import WEIGHTS, Job, add_settings, config_or_name, options
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
     "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
@@ -28,12 +26,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def job(words: Namespace) -> Job:
-    path: Path | None
-    path, overrides = split(words.settings)
-    if overrides == words.settings and words.weights and not (
-            words.weights.startswith("hf://") or Path(words.weights).exists()):
-        path = None     # a name, which brings its settings
-    # a wrong setting is said before torch is imported
-    load_config(path, overrides) if path else with_overrides(Config(), overrides, "")
+    path, overrides = config_or_name(words)
     return Job("processors.jobs.evaluate:evaluate",
                {"cfg_path": path, "overrides": overrides, **options(words)})

@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import WEIGHTS, Job, add_settings, options
+from configs.arguments import WEIGHTS, Job, add_settings, options
 from utils.errors import UserError
 
 OTHERS = ("hrnet", "simplebaselines", "mmpose", "vitpose_hf")   # of nets/official_forms.py

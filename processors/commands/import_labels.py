@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import Job, add_settings, options
+from configs.arguments import Job, add_settings, options
 from utils.errors import UserError
 from utils.user_path import user_path
 

@@ -1,9 +1,9 @@
 """`python main.py info`: the words, and the job they name."""
 from argparse import ArgumentParser, Namespace
 
+from configs.arguments import QUICKSTART, Job, add_settings, split
 from configs.loader import load_config
 from configs.schema import Config
-from processors.commands.arguments import QUICKSTART, Job, add_settings, split
 from utils.errors import UserError
 
 

@@ -3,7 +3,7 @@ import re
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import WEIGHTS, Job, add_settings
+from configs.arguments import WEIGHTS, Job, add_settings
 from utils.errors import UserError
 
 SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'photos/*.jpg', a "

@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from processors.commands.arguments import Job, options
+from configs.arguments import Job, options
 from utils.errors import UserError
 
 

@@ -1,8 +1,8 @@
 """`python main.py train` and `pack`: the words, and the job they name."""
 from argparse import Namespace
 
+from configs.arguments import Job, add_settings, split
 from configs.loader import load_config
-from processors.commands.arguments import Job, add_settings, split
 
 add_arguments = add_settings
 SOLVERS = {"dp": "processors.dp_pose_resnet_solver:train",

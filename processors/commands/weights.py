@@ -1,7 +1,7 @@
 """`python main.py weights`: the words, and the job they name."""
 from argparse import ArgumentParser, Namespace
 
-from processors.commands.arguments import Job, add_settings
+from configs.arguments import Job, add_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:

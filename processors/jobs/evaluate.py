@@ -3,20 +3,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
-from configs.loader import load_config, with_overrides
 from configs.schema import Config
-from datasets.annotations.skeleton import Skeleton
 from datasets.workers import dead_workers_named
-from nets.zoo.weights_by_name import FoundWeights, find_row, find_weights
+from nets.zoo.weights_by_name import find_weights
 from processors.evaluation.coco_metrics import CocoMetrics, table
 from processors.evaluation.evaluation import Evaluation
 from processors.evaluation.joint_metrics import joint_table, visibility_table
 from processors.evaluation.protocol import protocol
-from processors.models.load_pose_model import load_network, read_checkpoint
-from processors.models.onnx_model import load_to_evaluate
-from processors.models.weights_against_config import config_for_weights, config_to_evaluate
+from processors.models.load_pose_model import config_of, load_to_judge
 from processors.reports.evaluation_page import FILES, write_report
 from processors.runtime.launch import ensure_started_once, launch, run_rank
 from processors.runtime.parallel import OneProcess, Parallel, find_devices
@@ -43,7 +37,7 @@ def evaluate(cfg_path: str | Path | None, overrides: Sequence[str] = (),
     if sweep and report:
         raise UserError("--report shows one evaluation, but --sweep makes many: leave one of the "
                         "two out")
-    config = load_config(cfg_path, overrides) if cfg_path else _config_of(weights, overrides)
+    config = config_of(cfg_path, weights, overrides)
     processes = len(config.gpus) or config.processes
 
     def work(parallel: Parallel | None = None) -> None:
@@ -63,16 +57,6 @@ def evaluate(cfg_path: str | Path | None, overrides: Sequence[str] = (),
         config_words = [str(cfg_path)] if cfg_path else []
         launch(["evaluate", *config_words, *overrides, *words, *(["--sweep"] if sweep else [])],
                processes, JUDGE_AGAIN)
-
-
-def _config_of(weights: str | Path | None, overrides: Sequence[str]) -> Config:
-    """The settings that a name brings, and the overrides."""
-    row = find_row(weights or "", "pose network")
-    if row is None:     # a mistyped path
-        raise FileNotFoundError(f"there is no weights file {weights}: give the path of a file such "
-                                f"as weights/pose_best.pth, or a name that python main.py weights "
-                                f"lists")
-    return with_overrides(row.config(), overrides, row.name)
 
 
 @torch_errors_named(JUDGE_CURES)
@@ -100,11 +84,7 @@ def evaluate_weights(config: Config, weights: str | Path | None = None,
         ensure_outputs(report, FILES, "--report")
     folder = Path(config.val.weight_path)
     found = find_weights(weights or folder / f"{config.model_name}_best.pth")
-    net: nn.Module
-    if found.path.suffix.lower() == ".onnx":
-        net, config, skeleton = load_to_evaluate(found.path, config, parallel.device, overrides)
-    else:
-        net, config, skeleton = _load_checkpoint(found, config, source, overrides)
+    net, config, skeleton = load_to_judge(found, config, parallel.device, source, overrides)
     evaluation = Evaluation(config, skeleton, parallel)
     log.info("validation set: %s", evaluation.dataset.summary())
     net = net.to(parallel.device)
@@ -134,17 +114,3 @@ def evaluate_weights(config: Config, weights: str | Path | None = None,
                             exif=config.data.exif, bits=config.data.bits)
         log.info("report in %s", page)
     return {"": metrics}
-
-
-def _load_checkpoint(weights: FoundWeights, config: Config, source: str | None,
-                     overrides: Sequence[str]) -> tuple[nn.Module, Config, Skeleton]:
-    """The network with its weights, and the Config and the skeleton as they want it."""
-    checkpoint, stored = read_checkpoint(weights)
-    if stored:
-        config = config_to_evaluate(config, stored, overrides, weights.given)
-    net, skeleton, loaded = load_network(checkpoint, weights.given, config, stored,
-                                         source or weights.source)
-    log.info("%s", loaded)
-    if (row := weights.published) and row.ap is not None:
-        log.info("published: AP %.3f (%s)", row.ap, row.protocol)
-    return net, config if stored else config_for_weights(config, loaded, overrides), skeleton

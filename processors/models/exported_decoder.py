@@ -12,6 +12,7 @@ from utils.decoders import (
     NEEDED,
     Decoder,
     blur_matrix,
+    derivatives,
     find_maxima,
     gaussian_taps,
     get_decoder,
@@ -74,7 +75,8 @@ class GaussTaylor(nn.Module):
         factor = scores / torch.where(highest == 0, 1.0, highest)
         middle = torch.where(inside, y * w + x, 2 * w + 2)    # anywhere with all 13 neighbours
         needed = blurred.gather(-1, middle[..., None] + self.around) * factor[..., None]
-        dx, dy = newton_step(needed.clamp(min=LOWEST_VALUE).log().movedim(-1, 0))
+        dx, dy = newton_step(*derivatives(
+            needed.clamp(min=LOWEST_VALUE).log().movedim(-1, 0)))
         usable = inside & ((dx + dy).abs() < float("inf"))    # false for NaN, too
         x, y = x + torch.where(usable, dx, 0.0), y + torch.where(usable, dy, 0.0)
         return torch.stack([x, y], dim=-1), scores

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from configs.loader import load_config, with_overrides
 from configs.schema import Config
 from datasets.annotations.skeleton import Skeleton
 from nets import PoseNet, build_net
@@ -13,13 +15,18 @@ from nets.files.load_report import LoadReport
 from nets.files.optional_visibility import VISIBILITY
 from nets.files.weights_file import FORMAT, read_weights_file
 from nets.pretrained import load_weights
-from nets.zoo.weights_by_name import FoundWeights, find_weights
-from processors.models.onnx_model import load_onnx_model
+from nets.zoo.weights_by_name import FoundWeights, find_row, find_weights
+from processors.models.onnx_model import load_onnx_model, load_to_evaluate
 from processors.models.pose_model import ConfigSource, PoseModel, build_codec
 from processors.models.stored_run import stored_config
-from processors.models.weights_against_config import config_for_weights, skeleton_for_weights
+from processors.models.weights_against_config import (
+    config_for_weights,
+    config_to_evaluate,
+    skeleton_for_weights,
+)
 from processors.runtime.precision import amp_dtype
 from utils.errors import UserError
+from utils.log import log
 
 
 def load_pose_model(path: str | Path, device: torch.device | str = "cpu",
@@ -84,3 +91,37 @@ def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Conf
         raise UserError(f"{path} has no visibility output for this network, and model.visibility "
                         f"is true: set it to false")
     return net, skeleton, loaded
+
+
+def config_of(cfg_path: str | Path | None, weights: str | Path | None,
+              overrides: Sequence[str] = ()) -> Config:
+    """The settings of a YAML, or without one those that the name of weights brings, and the
+    overrides. Raises UserError or FileNotFoundError."""
+    if cfg_path:
+        return load_config(cfg_path, overrides)
+    row = find_row(weights or "", "pose network")
+    if row is None:     # a mistyped path
+        raise FileNotFoundError(f"there is no weights file {weights}: give the path of a file such "
+                                f"as weights/pose_best.pth, or a name that python main.py weights "
+                                f"lists")
+    return with_overrides(row.config(), overrides, row.name)
+
+
+def load_to_judge(weights: FoundWeights, config: Config, device: torch.device,
+                  source: str | None = None, overrides: Sequence[str] = (),
+                  ) -> tuple[nn.Module, Config, Skeleton]:
+    """A network to look at a Config's data with, and the Config and the skeleton as the weights
+    want them: their network and codec, the data of the Config. source, overrides: see
+    `evaluate_weights`. An .onnx file's network is on the device, others are where they were made.
+    """
+    if weights.path.suffix.lower() == ".onnx":
+        return load_to_evaluate(weights.path, config, device, overrides)
+    checkpoint, stored = read_checkpoint(weights)
+    if stored:
+        config = config_to_evaluate(config, stored, overrides, weights.given)
+    net, skeleton, loaded = load_network(checkpoint, weights.given, config, stored,
+                                         source or weights.source)
+    log.info("%s", loaded)
+    if (row := weights.published) and row.ap is not None:
+        log.info("published: AP %.3f (%s)", row.ap, row.protocol)
+    return net, config if stored else config_for_weights(config, loaded, overrides), skeleton

@@ -53,11 +53,11 @@ class ImageFiles:
         for number, name in enumerate(self.names):
             seconds = number / self.fps if self.fps else 0.0
             try:
-                yield Frame(number, seconds, name, self._read(number))
+                yield Frame(number, seconds, name, self.read(number))
             except ImageError as error:
                 yield Frame(number, seconds, name, None, str(error))
 
-    def _read(self, number: int) -> np.ndarray:
+    def read(self, number: int) -> np.ndarray:
         """Pixels, upright unless the file of the boxes says otherwise. Raises ImageError."""
         size, exif = self.stated[number] if self.stated else (None, "obey")
         path = self.root / self.names[number]

@@ -1,7 +1,6 @@
 """A report of an evaluation: one HTML file that needs no network and nothing beside it."""
 from pathlib import Path
 
-import cv2
 import numpy as np
 from pycocotools.coco import COCO
 
@@ -12,7 +11,7 @@ from processors.evaluation.error_analysis import CLASSES, Case, ErrorAnalysis, a
 from processors.evaluation.ground_truth import GroundTruth, as_ground_truth
 from processors.reports import evaluation_charts as charts
 from processors.reports.html_page import rows_of, write_page
-from utils.draw import draw_people
+from utils.draw import cut_out, draw_people
 from utils.log import log
 from utils.outputs import marked_text, write_output
 from utils.rgb import encode_image
@@ -97,20 +96,13 @@ def draw_case(image: np.ndarray, case: Case, skeleton: Skeleton) -> np.ndarray:
     labelled = case.truth[:, 2] > 0
     x, y, w, h = case.box
     shown = np.concatenate([case.truth[labelled, :2], [[x, y], [x + w, y + h]]])
-    low, high = shown.min(axis=0), shown.max(axis=0)
-    width, height = CASE_SIZE
-    span = 1.25 * np.maximum(high - low, 8)
-    scale = min(width / span[0], height / span[1])
-    matrix = np.array([[scale, 0, 0], [0, scale, 0]])
-    matrix[:, 2] = np.array([width, height]) / 2 - scale * (low + high) / 2
-    crop = cv2.warpAffine(image, matrix, CASE_SIZE, borderValue=(40, 40, 40),
-                          flags=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    crop, matrix = cut_out(image, shown, CASE_SIZE)
     sides = []
     for table, scores in ((case.keypoints, np.where(labelled, 1.0, case.keypoints[:, 2])),
                           (case.truth, labelled.astype(float))):
-        points = table[:, :2] * scale + matrix[:, 2]
+        points = table[:, :2] * matrix[0, 0] + matrix[:, 2]
         sides.append(draw_people(crop, points[None], scores[None], skeleton.limbs,
                                  skeleton.joint_names, limb_colours=skeleton.limb_colours,
                                  parts=[*skeleton.parts.values()]))
-    gap = np.full((height, 3, 3), 128, np.uint8)
+    gap = np.full((CASE_SIZE[1], 3, 3), 128, np.uint8)
     return np.concatenate([sides[0], gap, sides[1]], axis=1)

@@ -10,13 +10,14 @@ from configs.version import made_by
 from utils.outputs import write_output
 
 
-def write_page(path: Path, template: str, **values: Any) -> None:
-    """Fill in a template of this folder, every text escaped, and write it."""
+def write_page(path: Path, template: str, option: str = "--report", **values: Any) -> None:
+    """Fill in a template of this folder, every text escaped, and write it. option: what names the
+    path, for messages."""
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True,
                               undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"number": number, "data_url": data_url}
     page = environment.get_template(template).render(made_by=made_by(), **values)
-    write_output(path, page.encode(), "--report")
+    write_output(path, page.encode(), option)
 
 
 def number(value: float, form: str = ".3f") -> str:

@@ -203,3 +203,59 @@ def test_a_mirrored_blur_is_that_of_a_mirrored_line(length, size):
     wanted = [taps @ padded[i:i + size] for i in range(length)]
     np.testing.assert_allclose(mirrored_blur_matrix(torch.from_numpy(taps), length).numpy() @ line,
                                wanted)
+
+
+def gaussian_map(covariance, x=11.3, y=15.6, h=32, w=24):
+    """(h, w) float64: a Gaussian of height 1."""
+    dy, dx = np.mgrid[:h, :w].astype(float)
+    d = np.stack([dx - x, dy - y], axis=-1)
+    return np.exp(-0.5 * np.einsum("hwi,ij,hwj->hw", d, np.linalg.inv(covariance), d))
+
+
+@pytest.mark.parametrize("covariance", [[[4, 0], [0, 4]], [[6, 2], [2, 3]], [[2.5, -1], [-1, 5]]])
+def test_the_covariance_is_that_of_the_blurred_peak(covariance):
+    maps = torch.from_numpy(gaussian_map(covariance))[None, None].float()
+    decoder = GaussTaylorKeyPointDecoder(11)
+    coordinates, scores, found = decoder.with_covariance(maps)
+    assert all(map(torch.equal, (coordinates, scores), decoder(maps)))
+    taps = gaussian_taps(11).numpy()
+    of_blur = (taps * (np.arange(11) - 5) ** 2).sum() * np.eye(2)
+    np.testing.assert_allclose(found[0, 0], np.array(covariance) + of_blur, rtol=0.04, atol=0.05)
+    assert found.dtype == torch.float32
+
+
+def test_the_covariance_is_the_hessian_of_the_whole_blurred_map():
+    cv2 = pytest.importorskip("cv2")
+    maps = random_maps(8, 32, 24, seed=3)
+    coordinates, _, found = GaussTaylorKeyPointDecoder(7).with_covariance(maps)
+    peaks = decode_argmax(maps)[0].long().numpy()
+    compared = 0
+    for i, j in np.ndindex(8, 4):
+        x, y = peaks[i, j]
+        blurred = cv2.GaussianBlur(maps[i, j].double().numpy(), (7, 7), 0,
+                                   borderType=cv2.BORDER_CONSTANT)
+        if not (2 <= x < 22 and 2 <= y < 30):
+            assert found[i, j].isnan().all()
+            continue
+        log = np.log(np.maximum(blurred * float(maps[i, j].max()) / blurred.max(), 1e-10))
+        at = log[y, x]
+        hessian = 0.25 * np.array([
+            [log[y, x + 2] - 2 * at + log[y, x - 2],
+             log[y + 1, x + 1] - log[y - 1, x + 1] - log[y + 1, x - 1] + log[y - 1, x - 1]],
+            [0, log[y + 2, x] - 2 * at + log[y - 2, x]]])
+        hessian[1, 0] = hessian[0, 1]
+        if np.linalg.eigvalsh(hessian).max() > -1e-3:
+            continue
+        np.testing.assert_allclose(found[i, j], -np.linalg.inv(hessian), rtol=2e-2)
+        compared += 1
+    assert compared > 10
+
+
+def test_where_there_is_no_peak_the_covariance_is_nan(odd_heatmaps):
+    saddle, border = torch.full((1, 1, 16, 12), 0.5), torch.zeros(1, 1, 16, 12)
+    saddle[0, 0, 8] = torch.linspace(0.5, 0.6, 12)
+    border[0, 0, 8, 1] = 1.0
+    maps = torch.cat([odd_heatmaps[:, [0, 1, 2]], saddle, border], dim=1)
+    coordinates, scores, found = GaussTaylorKeyPointDecoder(7).with_covariance(maps)
+    assert found.isnan().all() and coordinates.isfinite().all()
+    assert GaussTaylorKeyPointDecoder(7).with_covariance(maps[:0])[2].shape == (0, 5, 2, 2)

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from utils.draw import CAPTION_HEIGHT, COLOURS, contact_sheet, draw_people
+from utils.draw import (
+    CAPTION_HEIGHT,
+    COLOURS,
+    contact_sheet,
+    cut_out,
+    draw_ellipse,
+    draw_people,
+)
 
 NAMES = ("nose", "left_hand", "right_hand", "left_foot", "right_foot")
 LIMBS = ((0, 1), (0, 2), (1, 3), (2, 4))
@@ -160,3 +167,27 @@ def test_parts_are_drawn_as_fine_as_their_gaps_ask_for():
     assert (plain[200:] == fine[200:]).all()                    # the body is as before
     assert (inked(parts=parts[2:]) == plain).all()              # one part of all is the person
     assert (inked(parts=[*parts, range(5, 25)]) == fine).all()  # the first of a joint counts
+
+
+def test_a_cut_out_shows_the_points_a_quarter_larger():
+    image = np.zeros((200, 300, 3), np.uint8)
+    image[50:90, 100:180] = 255
+    points = np.array([[100.0, 50], [179, 89]])
+    part, matrix = cut_out(image, points, (100, 120))
+    assert part.shape == (120, 100, 3)
+    placed = points * matrix[0, 0] + matrix[:, 2]
+    np.testing.assert_allclose(placed[:, 0], [10, 90])       # the wider side decides
+    assert part[60, 50].tolist() == [255] * 3 and part[60, 5].tolist() == [0] * 3
+    np.testing.assert_allclose(placed.mean(axis=0), [50, 60])
+
+
+def test_an_ellipse_lies_at_one_standard_deviation():
+    canvas = np.zeros((100, 100, 3), np.uint8)
+    draw_ellipse(canvas, np.array([50.0, 40]), np.array([[400.0, 0], [0, 25]]), (255, 0, 0))
+    for x, y in ((70, 40), (30, 40), (50, 45), (50, 35)):
+        assert canvas[y, x, 0] > 150
+    assert canvas[40, 50].max() == 0 and canvas[60, 50].max() == 0
+    turned = np.zeros((100, 100, 3), np.uint8)
+    draw_ellipse(turned, np.array([50.0, 50]), np.array([[100.0, 99], [99, 100]]), (255, 0, 0))
+    assert turned[60, 60, 0] > 50 and turned[40, 60].max() == 0
+    draw_ellipse(turned, np.array([5e7, 0]), np.eye(2), (255, 0, 0))      # far away: nothing

@@ -231,3 +231,18 @@ def test_other_shapes_than_the_stated_ones_are_refused():
 def test_a_codec_of_no_size_or_sigma_is_a_sentence(settings, words):
     with pytest.raises(UserError, match=words):
         HeatmapCodec(**settings)
+
+
+@pytest.mark.parametrize("alignment", ALIGNMENTS)
+def test_the_covariance_of_a_painted_joint_is_in_input_pixels(alignment):
+    """That of the target and of the blur, times the pixels of the input in one of the map."""
+    codec = HeatmapCodec((192, 256), alignment=alignment, decoder="gauss_taylor")
+    joints = torch.tensor([[[95.0, 130.0], [60.3, 81.7]]])
+    heatmaps, _ = codec.encode(joints, torch.ones(1, 2))
+    found, scores, covariance = codec.decode_with_covariance(heatmaps)
+    assert torch.equal(found, codec.decode(heatmaps)[0])
+    wanted = 8 * torch.eye(2) * torch.tensor([192 / 48, 256 / 64]) ** 2     # sigma 2, blur 2
+    torch.testing.assert_close(covariance, wanted.expand(1, 2, 2, 2), rtol=0.06, atol=2.0)
+    quarter = HeatmapCodec((192, 256), alignment="hrnet", decoder="quarter")
+    other = HeatmapCodec((192, 256), alignment="hrnet", decoder="gauss_taylor")
+    assert torch.equal(quarter.decode_with_covariance(heatmaps)[0], other.decode(heatmaps)[0])

@@ -3,6 +3,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from configs.loader import load_config, with_overrides
+from configs.schema import Config
 from utils.files import ROOT
 
 QUICKSTART = ROOT / "configs" / "quickstart.yaml"
@@ -35,3 +37,15 @@ def split(settings: list[str]) -> tuple[Path, list[str]]:
     if not settings or "=" in settings[0]:
         return QUICKSTART, settings
     return Path(settings[0]), settings[1:]
+
+
+def config_or_name(words: Namespace) -> tuple[Path | None, list[str]]:
+    """As `split`, but no YAML file where --weights is a name, which brings its settings. A wrong
+    setting is said here, before torch is imported. Raises UserError or FileNotFoundError."""
+    path: Path | None
+    path, overrides = split(words.settings)
+    if overrides == words.settings and words.weights and not (
+            words.weights.startswith("hf://") or Path(words.weights).exists()):
+        path = None
+    load_config(path, overrides) if path else with_overrides(Config(), overrides, "")
+    return path, overrides

@@ -1,0 +1,46 @@
+"""next_images: which to label next, the least sure ones first, but not the same frame twice."""
+import re
+from collections import defaultdict
+
+import numpy as np
+
+from processors.proposal.grouping import film_of
+
+NUMBER = re.compile(r"\d+")
+
+
+def next_images(names: list[str], scores: np.ndarray, count: int) -> list[int]:
+    """Places of up to `count` of M images, by falling score.
+
+    names: of the images; those that differ in their last number only are frames of a film. scores:
+    (M,), NaN for images that are not to be taken. Frames of a film that are chosen are so many
+    frames apart, about M / (2 count), that each rules out as many as there are for each to choose:
+    neighbours are nearly the same picture, and there are always enough. Equal scores go by name.
+    """
+    order = _frame_numbers(names)
+    apart = max(1, (len(names) // count + 1) // 2)
+    chosen = list[int]()
+    taken: dict[str, list[int]] = defaultdict(list)
+    for place in sorted(np.flatnonzero(~np.isnan(scores)).tolist(),
+                        key=lambda place: (-scores[place], names[place])):
+        film, number = order[place]
+        if all(abs(number - other) >= apart for other in taken[film]):
+            taken[film].append(number)
+            chosen.append(place)
+        if len(chosen) == count:
+            break
+    return chosen
+
+
+def _frame_numbers(names: list[str]) -> list[tuple[str, int]]:
+    """The film of each image, and its place among the frames of the film, from 0."""
+    films = defaultdict(list)
+    for place, name in enumerate(names):
+        films[film_of(name)].append(place)
+    found: list[tuple[str, int]] = [("", 0)] * len(names)
+    for film, places in films.items():
+        in_order = sorted(places, key=lambda place: NUMBER.sub(
+            lambda number: number[0].zfill(20), names[place]))
+        for number, place in enumerate(in_order):
+            found[place] = film, number
+    return found
