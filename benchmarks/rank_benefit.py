@@ -26,9 +26,11 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import RESULTS, circumstances, markdown_table
 from benchmarks.compare import last_scores, without_folders
+from benchmarks.subset import write
 from benchmarks.trainings import add_line, finished, run_name, three, trained
 from configs.loader import load_config
 from configs.schema import Config
+from datasets.annotations.coco_file import read_coco
 from datasets.annotations.skeleton import load_skeleton
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.ranking.calibrated import calibrated
@@ -126,12 +128,10 @@ class Benefit:
 
 def write_part(source: Path, rows: np.ndarray, path: Path) -> None:
     """The annotations of these rows of a COCO file, and the images they are in."""
-    content = json.loads(source.read_bytes())
-    annotations = [content["annotations"][row] for row in sorted(rows.tolist())]
-    used = {row["image_id"] for row in annotations}
-    images = [image for image in content["images"] if image["id"] in used]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({**content, "images": images, "annotations": annotations}))
+    coco = read_coco(source)
+    people = [coco.annotations[row] for row in sorted(rows.tolist())]
+    used = {person["image_id"] for person in people}
+    write(path, coco, [image for image in coco.images if image["id"] in used], people)
 
 
 def main(words: list[str]) -> int:

@@ -15,8 +15,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", required=True,
                         help="folder of the page (rank.html) and of the lists")
     parser.add_argument("--labels", choices=("train", "val", "both", "none"),
-                        help="whose labels are compared with the network (both; none with "
-                             "--images)")
+                        help="whose labels are compared with the network (both, or val where no "
+                             "training set is named; none with --images)")
     parser.add_argument("--images", type=Path, metavar="DIR",
                         help="images without labels, of which to say which to label next")
     parser.add_argument("--boxes", type=Path, metavar="FILE.json",
@@ -36,6 +36,5 @@ def job(words: Namespace) -> Job:
         raise UserError("--labels none leaves nothing to look at: name a folder by --images, or "
                         "leave --labels out")
     path, overrides = config_or_name(words)
-    given = options(words)
-    given["labels"] = given["labels"] or ("none" if words.images else "both")
-    return Job("processors.ranking.rank:rank", {"cfg_path": path, "overrides": overrides, **given})
+    return Job("processors.ranking.rank:rank",
+               {"cfg_path": path, "overrides": overrides, **options(words)})

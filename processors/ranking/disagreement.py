@@ -21,7 +21,6 @@ Rows = np.ndarray | list[int] | slice
 ODD = -np.log(0.02)         # oddness from which a joint is named
 UNLIKE = 0.5                # and its similarity in OKS must be below this
 EXPLAINED = 0.4             # of a person's oddness is left at most where a reason is the right one
-FITS = 0.02                 # share of joints as far away, from which a label fits a place
 SURE = 0.5                  # height from which a network is called sure
 NAMED = 3                   # joints named one by one
 
@@ -150,13 +149,14 @@ class Opinion:
         return "; ".join(words) + f"; {more} more" * bool(more)
 
     def _other_joint(self, row: int, joint: int) -> int | None:
-        """The joint of the same person on which the label of this one lies, if it does."""
+        """The joint of the same person on which the label of this one lies, if the network is sure
+        of one."""
         joints = self.skeleton.num_joints
         label = np.repeat(self.people.labels[row, joint][None], joints, axis=0)
-        oddness = self.oddness(label[None], [row])[0]
-        oddness[joint] = np.inf
-        best = int(oddness.argmin())
-        return best if oddness[best] < -np.log(FITS) else None
+        similar = self.similarity(label[None], [row])[0]
+        similar[[joint, *np.flatnonzero(self.people.looks.heights[row] < SURE)]] = 0
+        best = int(similar.argmax())
+        return best if similar[best] > UNLIKE else None
 
 
 def _pixels(shift: np.ndarray) -> str:

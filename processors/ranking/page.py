@@ -12,8 +12,8 @@ from processors.ranking.calibration import Calibration
 from processors.ranking.disagreement import Finding, Opinion
 from processors.ranking.lists import images_table, labels_table, names_list
 from processors.ranking.next_images import next_images
-from processors.ranking.pictures import picture_of_label, picture_of_person
-from processors.ranking.unsure import SHARE, UnsureImage, unsure_images
+from processors.ranking.pictures import ODD_SHARE, picture_of_label, picture_of_person
+from processors.ranking.unsure import UNSURE_SHARE, UnsureImage, unsure_images
 from processors.reports.html_page import write_page
 from utils.log import log
 from utils.outputs import write_output
@@ -66,7 +66,8 @@ def _write_page(path: Path, ranking: Ranking, found: list[tuple[str, Finding]],
     place = {image: number for number, image in enumerate(chosen)}
     shown = sorted(unsure, key=lambda image: place.get(image.image, len(chosen)))
     write_page(
-        path, "ranking_page.html", "--out", title=ranking.title, share=SHARE,
+        path, "ranking_page.html", "--out", title=ranking.title, odd_share=ODD_SHARE,
+        unsure_share=UNSURE_SHARE,
         sources=[f"{split}: {counted(len(opinion.people), 'person')} of {opinion.people.source}"
                  for split, opinion in {**ranking.opinions, "unsure": ranking.unsure}.items()],
         compared=len(found), odd_count=len(odd), odd=_odd_pictures(ranking, odd),
@@ -94,7 +95,8 @@ def _unsure_pictures(opinion: Opinion, images: list[UnsureImage]) -> list[dict[s
         return {"place": place, "words": image.words, "alt": "prediction of a person",
                 "about": f"unsure {image.score:.2f} · {counted(len(image.rows), 'person')} · "
                          f"{shortened(people.names[image.image])}",
-                "picture": picture_of_person(people.read(image.image), opinion, image.rows[0])}
+                "picture": picture_of_person(people.read(image.image), opinion, image.rows[0],
+                                             image.joints)}
     return _drawn(enumerate(images[:SHOWN], 1), draw)
 
 

@@ -2,52 +2,52 @@
 import numpy as np
 
 from processors.ranking.disagreement import Opinion
-from processors.ranking.unsure import SHARE
+from processors.ranking.unsure import UNSURE_SHARE
 from utils.draw import cut_out, draw_ellipse, draw_people
 from utils.rgb import encode_image
 
 SIZE = (260, 300)           # width, height of a person, pixels
 JPEG_QUALITY = 80
-SURE, ODD = (120, 220, 120), (255, 70, 70)      # RGB of them
+ODD_SHARE = 0.9             # of the ellipses of joints whose label is odd
+UNSURE, ODD = (120, 220, 120), (255, 70, 70)    # RGB of ellipses
 LEAST_HEIGHT = 0.1          # joints with lower peaks are not drawn in a prediction
 
 
 def picture_of_label(image: np.ndarray, opinion: Opinion, row: int, odd: tuple[int, ...]) -> bytes:
-    """A JPEG: the person as predicted, and beside it as labelled. image: (H, W, 3) uint8 RGB, the
-    whole one. odd: joints whose ellipse is red; the others labelled are green."""
+    """A JPEG: the person as predicted, with the ODD_SHARE ellipses of the odd joints, and beside it
+    as labelled. image: (H, W, 3) uint8 RGB, the whole one."""
     people = opinion.people
     labelled = people.labelled[row]
     shown = np.concatenate([people.labels[row, labelled], people.looks.keypoints[row, labelled],
                             _corners(people.boxes[row])])
     part, matrix = cut_out(image, shown, SIZE)
-    colours = {joint: ODD if joint in odd else SURE for joint in np.flatnonzero(labelled).tolist()}
-    predicted = _with_prediction(part, opinion, row, matrix, labelled, colours)
+    predicted = _with_joints(part, opinion, people.looks.keypoints[row], labelled, matrix)
+    _draw_ellipses(predicted, opinion, row, matrix, odd, ODD_SHARE, ODD)
     drawn = _with_joints(part, opinion, people.labels[row], labelled, matrix)
     gap = np.full((SIZE[1], 3, 3), 128, np.uint8)
     return encode_image(np.concatenate([predicted, gap, drawn], axis=1), quality=JPEG_QUALITY)
 
 
-def picture_of_person(image: np.ndarray, opinion: Opinion, row: int) -> bytes:
-    """A JPEG of a person without labels, as predicted, with ellipses."""
+def picture_of_person(image: np.ndarray, opinion: Opinion, row: int, joints: tuple[int, ...],
+                      ) -> bytes:
+    """A JPEG of a person without labels, as predicted, with the UNSURE_SHARE ellipses of joints."""
     looks = opinion.people.looks
     seen = looks.heights[row] > LEAST_HEIGHT
     shown = np.concatenate([looks.keypoints[row, seen], _corners(opinion.people.boxes[row])])
     part, matrix = cut_out(image, shown, SIZE)
-    colours = dict.fromkeys(np.flatnonzero(seen).tolist(), SURE)
-    return encode_image(_with_prediction(part, opinion, row, matrix, seen, colours),
-                        quality=JPEG_QUALITY)
+    canvas = _with_joints(part, opinion, looks.keypoints[row], seen, matrix)
+    _draw_ellipses(canvas, opinion, row, matrix, joints, UNSURE_SHARE, UNSURE)
+    return encode_image(canvas, quality=JPEG_QUALITY)
 
 
-def _with_prediction(part: np.ndarray, opinion: Opinion, row: int, matrix: np.ndarray,
-                     joints: np.ndarray, colours: dict[int, tuple[int, int, int]]) -> np.ndarray:
-    """part, with the predicted joints (K,) bool and the SHARE ellipses of those with a colour."""
+def _draw_ellipses(canvas: np.ndarray, opinion: Opinion, row: int, matrix: np.ndarray,
+                   joints: tuple[int, ...], share: float, colour: tuple[int, int, int]) -> None:
+    """Into canvas, in place, around predicted joints: where that share of such joints lie."""
     looks, scale = opinion.people.looks, matrix[0, 0]
-    canvas = _with_joints(part, opinion, looks.keypoints[row], joints, matrix)
-    radius = opinion.calibration.radius(looks.heights[row], SHARE)
-    for joint, colour in colours.items():
+    radius = opinion.calibration.radius(looks.heights[row], share)
+    for joint in joints:
         draw_ellipse(canvas, looks.keypoints[row, joint] * scale + matrix[:, 2],
                      opinion.covariance[row, joint] * (radius[joint] * scale) ** 2, colour)
-    return canvas
 
 
 def _with_joints(part: np.ndarray, opinion: Opinion, points: np.ndarray, joints: np.ndarray,

@@ -26,19 +26,21 @@ SPLITS = {"train": ("train",), "val": ("val",), "both": ("train", "val"), "none"
 @torch_errors_named(JUDGE_CURES)
 @dead_workers_named("the same command looks at them again")
 def rank(cfg_path: str | Path | None, overrides: Sequence[str] = (),
-         weights: str | Path | None = None, out: str | Path = "rank", labels: str = "both",
+         weights: str | Path | None = None, out: str | Path = "rank", labels: str | None = None,
          images: Path | None = None, boxes: Path | None = None, count: int = 100) -> None:
     """Write rank.html, labels.csv, images.csv and, for images without labels, next.txt.
 
     The network is calibrated on the validation set's labels, which it must not have been trained
-    on. labels: whose labels are compared with it (a key of SPLITS). images, boxes: see
-    `look_at_folder`; without `images` the validation images are listed by how unsure it is. count:
-    how many images to name. Raises UserError, OSError or ChildProcessError, one sentence.
+    on. labels: whose labels are compared with it, a key of SPLITS; if not given, of both sets as
+    far as they are named, and with `images` of none. images, boxes: see `look_at_folder`; without
+    `images` the validation images are listed by how unsure it is. count: how many images to name.
+    Raises UserError, OSError or ChildProcessError, one sentence.
     """
     show_log()
     ensure_outputs(Path(out), FILES, "--out")
     model = load_to_rank(config_of(cfg_path, weights, overrides), weights, overrides)
     config, skeleton = model.config, model.skeleton
+    labels = labels or ("none" if images else "both" if config.data.train_ann_path else "val")
     if "train" in SPLITS[labels]:
         ensure_set(config.data, *TRAIN_PATHS)
     ensure_set(config.data, *VAL_PATHS)

@@ -13,7 +13,7 @@ import numpy as np
 from processors.ranking.disagreement import Opinion
 
 NAMED = 3           # joints named one by one
-SHARE = 0.9         # of the ellipses that are told and drawn
+UNSURE_SHARE = 0.5  # of joints, that lie within what is told and drawn
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class UnsureImage:
     image: int              # number among the people's images
     rows: tuple[int, ...]   # its people, the least sure first
     score: float
+    joints: tuple[int, ...]     # of its first person, those that the words name
     words: str
 
 
@@ -53,16 +54,18 @@ def unsure_images(opinion: Opinion) -> list[UnsureImage]:
     scores = lost.sum(axis=1)
     for row in np.argsort(-scores, kind="stable").tolist():
         of_image[int(people.images[row])].append(row)
-    found = [UnsureImage(image, tuple(rows), float(scores[rows].mean()),
-                         _words(opinion, rows[0], lost[rows[0]]))
-             for image, rows in of_image.items()]
+    found = []
+    for image, rows in of_image.items():
+        joints = np.argsort(-lost[rows[0]], kind="stable")[:NAMED].tolist()
+        found.append(UnsureImage(image, tuple(rows), float(scores[rows].mean()), tuple(joints),
+                                 _words(opinion, rows[0], joints)))
     return sorted(found, key=lambda image: (-image.score, people.names[image.image]))
 
 
-def _words(opinion: Opinion, row: int, lost: np.ndarray) -> str:
-    """What the network is least sure of in a person."""
+def _words(opinion: Opinion, row: int, joints: list[int]) -> str:
+    """How far every second such joint may lie off."""
     names, heights = opinion.skeleton.joint_names, opinion.people.looks.heights[row]
     longest = np.sqrt(np.linalg.eigvalsh(opinion.covariance[row])[:, -1])
-    pixels = opinion.calibration.radius(heights, SHARE) * longest
+    pixels = opinion.calibration.radius(heights, UNSURE_SHARE) * longest
     return "; ".join(f"{names[joint].replace('_', ' ')} within {pixels[joint]:.0f} px"
-                     for joint in np.argsort(-lost, kind="stable")[:NAMED].tolist())
+                     for joint in joints)
