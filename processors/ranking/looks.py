@@ -85,7 +85,8 @@ def look(model: PoseModel, batches: Iterable[Batch]) -> Looks:
         raise UserError("rank: there is nobody to look at")
     arrays = [torch.cat(column).cpu().double().numpy() for column in zip(*parts, strict=True)]
     index, broken = (torch.cat(column).numpy() for column in zip(*people, strict=True))
-    return Looks(*arrays, index, broken)
+    names = ("keypoints", "heights", "covariance", "flips", "at_labels")
+    return Looks(**dict(zip(names, arrays, strict=True)), index=index, broken=broken)
 
 
 def _plain(model: PoseModel):
