@@ -12,7 +12,7 @@ from datasets.annotations.skeleton import Skeleton
 from datasets.exports.labelled import LabelledImage, LabelledPerson
 
 DIGITS = 7      # a ten-thousandth of a pixel of 1,000
-NEAR = 2        # last folders of a path among which "images" is that of a data set
+NEAR = 2        # last folders of a root among which "images" is that of a data set
 
 
 def yolo_lines(image: LabelledImage, number: int) -> bytes:
@@ -48,9 +48,10 @@ def _yaml(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def labels_beside(picture: Path) -> Path:
-    """The label file of a picture."""
-    folder, place = picture.parent, _images_in(picture.parent)
+def labels_beside(root: Path, name: str) -> Path:
+    """The label file of a picture. name: relative to root, the folder of all."""
+    picture = root / name
+    folder, place = picture.parent, _images_in(picture.parent, root)
     if place is not None:
         folder = Path(*folder.parts[:place], "labels", *folder.parts[place + 1:])
     return folder / f"{picture.stem}.txt"
@@ -58,12 +59,12 @@ def labels_beside(picture: Path) -> Path:
 
 def home_of(pictures: Path) -> Path:
     """The folder of data.yaml: the one above "images", or that of the pictures."""
-    place = _images_in(pictures)
+    place = _images_in(pictures, pictures)
     return pictures if place is None else Path(*pictures.parts[:place])
 
 
-def _images_in(folder: Path) -> int | None:
-    """Which part of the path is the last "images", if that is near its end."""
-    parts = folder.parts
-    return next((place for place in reversed(range(1, len(parts)))
-                 if parts[place] == "images" and place >= len(parts) - NEAR), None)
+def _images_in(folder: Path, root: Path) -> int | None:
+    """Which part of a path is its last "images", if that is below the root or near its end."""
+    first = max(1, len(root.parts) - NEAR)
+    return next((place for place in reversed(range(first, len(folder.parts)))
+                 if folder.parts[place] == "images"), None)

@@ -43,8 +43,8 @@ def read_sleap(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes
     frames = [(frame, people) for frame in labels.labeled_frames
               if (people := _people(frame, skeleton, source, notes)) is not None]
     notes.leave_out_strangers(skeleton)
-    if not frames:
-        return [], root or source.parent
+    if not any(person.joints[:, 2].any() for _, people in frames for person in people):
+        return [], root or source.parent        # no joint is ours, so no picture is worth writing
     if all(isinstance(frame.video.filename, list) for frame, _ in frames):
         return _of_files(frames, source, root, notes)
     return _of_films(frames, root or source.with_name(f"{source.name.partition('.')[0]}_frames"),

@@ -37,7 +37,7 @@ class YoloFiles(FilePerPicture):
     suffix = ".txt"
 
     def place(self, name: str) -> Path:
-        return labels_beside(self.folder.absolute() / name)
+        return labels_beside(self.folder.absolute(), name)
 
     def begin(self) -> None:
         """Go by the data.yaml that is there."""

@@ -95,6 +95,13 @@ def test_frames_are_never_written_over_what_is_not_ours(film, mouse, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["walk_000007.png"]
 
 
+def test_no_frame_is_written_for_another_skeleton(film, tmp_path, capsys):
+    assert main.main(["import", "--from", "sleap", str(film), "--skeleton", "coco", "--class",
+                      "cat", "--out", str(tmp_path / "out.json")]) == 2
+    assert "persons of the class 'mouse' left out" in capsys.readouterr().err
+    assert not (tmp_path / "mice_frames").exists()
+
+
 def test_a_package_brings_its_pictures(sio, film, mouse, tmp_path):
     """Also where the film is gone, which without them is said."""
     package = tmp_path / "mice.pkg.slp"

@@ -85,11 +85,11 @@ def test_pictures_with_one_name_and_two_endings_share_a_label_file(tmp_path, for
 
 def test_yolo_lies_where_ultralytics_looks(tmp_path):
     """By the last folder "images", and data.yaml above it, by which an import finds all."""
-    root = draw_pictures(tmp_path / "set" / "images", ["train/1.jpg", "2.jpg"])
-    write_labels("yolo", root, COCO, found_people(COCO, ["2.jpg", "train/1.jpg"]))
+    root = draw_pictures(tmp_path / "set" / "images", ["train/a/b/1.jpg", "2.jpg"])
+    write_labels("yolo", root, COCO, found_people(COCO, ["2.jpg", "train/a/b/1.jpg"]))
     home = tmp_path / "set"
     assert [name for name in texts(home) if not name.endswith(".jpg")] == [
-        "data.yaml", "labels/2.txt", "labels/train/1.txt"]
+        "data.yaml", "labels/2.txt", "labels/train/a/b/1.txt"]
     said = yaml.safe_load((home / "data.yaml").read_text())
     assert said["kpt_shape"] == [17, 3] and said["names"] == {0: "person"}
     assert said["flip_idx"] == list(COCO.flip_order)
