@@ -101,8 +101,10 @@ def train(trial: Trial, own: list[str], plan: dict[str, Any], options: argparse.
     if trial.row in plan["hands"]:
         base = ROOT / plan["base"]
         settings += by_hand(proposal, own, plan["hands"][trial.row]["steps"])
-    quarter = f"optim.freeze_epochs={proposal.optim.epochs // 4}"
-    settings = [quarter if word == "freeze a quarter" else word for word in settings]
+    epochs = proposal.optim.epochs
+    in_epochs = {"freeze a quarter": f"optim.freeze_epochs={epochs // 4}",
+                 "half of the epochs": f"optim.epochs={epochs // 2}"}
+    settings = [in_epochs.get(word, word) for word in settings]
     begin = time.process_time()
     processor = DPProcessor(base, settings)
     processor.run()
