@@ -10,7 +10,8 @@ it. ultralytics (AGPL-3.0) is not needed to use this project: VENV is an environ
 which `pip install ultralytics` was done.
 
 Every command is one that users type, on the CPU and with one thread; its CPU time counts, with that
-of its workers. Ctrl-C ends at a checkpoint and the same command goes on. Finished rows are lines in
+of its workers. Ctrl-C ends at a checkpoint and the same command goes on (a line counts its
+`starts`: YOLO repeats its random numbers at each, so better let it run). Finished rows are lines in
 results/yolo_pose.jsonl, from which the tables of docs/from_yolo_pose.md are made, and are not made
 again: to train all of them yourself, name an empty folder by --results, and a copy of the page by
 --page.
@@ -149,10 +150,10 @@ def rows_of(this: Set, write: Callable[[Path], None], lines: Path) -> list[dict[
 
 def train_yolo(this: Set) -> tuple[dict[str, Any], Callable[[], dict[str, list]]]:
     """What is known of the network, and a function that gives its results in each way."""
-    minutes = run([this.yolo_python, str(SIDE_SCRIPT), str(this.data), f"{NETWORK}.yaml",
-                   str(this.yolo), str(this.epochs), str(SIDE), str(this.seed)], this.yolo)
+    cost = run([this.yolo_python, str(SIDE_SCRIPT), str(this.data), f"{NETWORK}.yaml",
+                str(this.yolo), str(this.epochs), str(SIDE), str(this.seed)], this.yolo)
     found = json.loads((this.yolo / "found.json").read_bytes())
-    facts = {"epochs": this.epochs, "input": [SIDE, SIDE], "cpu_minutes": minutes,
+    facts = {"epochs": this.epochs, "input": [SIDE, SIDE], **cost,
              "parameters": found["parameters"], "GMACs": round(found["GMACs"], 3),
              "ultralytics": found["ultralytics"]}
 
@@ -167,11 +168,11 @@ def train_ours(this: Set, name: str) -> tuple[dict[str, Any], Callable[[], dict[
     path = this.proposed(name)
     config, folder = load_config(path), this.folder / "ours" / OURS[name]
     own = [str(path), f"seed={this.seed}", "processor=dp"]
-    minutes = run([sys.executable, "main.py", "train", *own], folder)
-    cost = cost_of(shape_only_net(config.model, config.codec.input_size), config.codec.input_size)
-    facts = {"epochs": config.optim.epochs, "input": list(config.codec.input_size),
-             "cpu_minutes": minutes, "parameters": cost.parameters[""],
-             "GMACs": round(cost.macs[""] / 1e9, 3)}
+    cost = run([sys.executable, "main.py", "train", *own], folder)
+    size = config.codec.input_size
+    network = cost_of(shape_only_net(config.model, size), size)
+    facts = {"epochs": config.optim.epochs, "input": list(size), **cost,
+             "parameters": network.parameters[""], "GMACs": round(network.macs[""] / 1e9, 3)}
 
     def ways() -> dict[str, list]:
         boxes = this.yolo / "boxes.json"
@@ -194,12 +195,14 @@ def evaluated(own: list[str], folder: Path, boxes: str) -> list[dict[str, Any]]:
 
 # ---- commands ------------------------------------------------------------------------------------
 
-def run(command: list[str], folder: Path) -> float:
+def run(command: list[str], folder: Path) -> dict[str, float]:
     """Run a command to its end, unless it was before; its CPU minutes, also those of earlier
-    starts. A signal waits until the command, which has got it too, is at a checkpoint."""
+    starts, and the number of these. A signal waits until the command, which has got it too, is at
+    a checkpoint."""
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / "cpu_seconds.json"
-    known = json.loads(record.read_bytes()) if record.is_file() else {"seconds": 0.0, "done": False}
+    known = (json.loads(record.read_bytes()) if record.is_file() else
+             {"seconds": 0.0, "starts": 0, "done": False})
     if not known["done"]:
         asked: list[int] = []
         before = {number: signal.signal(number, lambda number, _: asked.append(number))
@@ -211,14 +214,15 @@ def run(command: list[str], folder: Path) -> float:
                                          "YOLO_CONFIG_DIR": str(folder)}).returncode
         for number, handler in before.items():
             signal.signal(number, handler)
-        known = {"seconds": known["seconds"] + cpu_of_children() - start, "done": status == 0}
+        known = {"seconds": known["seconds"] + cpu_of_children() - start,
+                 "starts": known["starts"] + 1, "done": status == 0}
         record.write_text(json.dumps(known))
         if asked:
             sys.exit(128 + asked[0])
         if status:
             raise UserError(f"{' '.join(command[:4])} ... ended with status {status}: "
                             f"{folder / 'output.txt'} says why, and the same command goes on")
-    return round(known["seconds"] / 60, 1)
+    return {"cpu_minutes": round(known["seconds"] / 60, 1), "starts": known["starts"]}
 
 
 def cpu_of_children() -> float:
@@ -234,7 +238,7 @@ def report(rows: list[dict[str, Any]]) -> str:
     first = rows[0]
     words = (f"{first['judged_persons']} to judge by, in {first['judged_images']} pictures; made "
              f"on {made_on(rows)}, ultralytics {first['ultralytics']}.")
-    cost = [["", "input", "parameters", "GMACs", "epochs", "CPU minutes"],
+    cost = [["", "input", "parameters", "GMACs", "epochs, at most", "CPU minutes"],
             *[[row["system"], "x".join(map(str, row["input"])), f"{row['parameters'] / 1e6:.2f} M",
                f"{row['GMACs']:.2f}", str(row["epochs"]), f"{row['cpu_minutes']:.1f}"]
               for row in rows]]

@@ -52,6 +52,8 @@ def test_each_labelled_box_gets_the_pose_that_overlaps_most_however_unsure(truth
                           found("a.jpg", 210, 0.3), found("b.jpg", 150, 0.9)], truth)
     taken = of_labelled_boxes(results, truth)
     assert sorted(row["bbox"][0] for row in taken) == [10, 210]     # 30: second best; 150: nobody
+    both = results_of([found("a.jpg", 0, 0.9) | {"bbox": [0, 0, 300, 50]}], truth)
+    assert of_labelled_boxes(both, truth) == both       # once, not for each of the two
 
 
 def test_overlaps_are_intersection_over_union():
@@ -109,10 +111,10 @@ def test_a_command_that_is_done_is_not_run_again_and_a_failed_one_adds_its_time(
     with pytest.raises(UserError, match="output.txt says why"):
         yolo_pose.run(command, tmp_path / "job")
     first = json.loads((tmp_path / "job" / "cpu_seconds.json").read_text())
-    yolo_pose.run(command, tmp_path / "job")
+    cost = yolo_pose.run(command, tmp_path / "job")
     second = json.loads((tmp_path / "job" / "cpu_seconds.json").read_text())
     assert not first["done"] and second["done"] and second["seconds"] > first["seconds"] > 0
-    yolo_pose.run(["no such command"], tmp_path / "job")
+    assert yolo_pose.run(["no such command"], tmp_path / "job") == cost and cost["starts"] == 2
 
 
 def row(system, ap):
