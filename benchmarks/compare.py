@@ -7,15 +7,15 @@ Each training that is finished adds a line to results/compare_NAME.jsonl and is 
 that was stopped goes on. The table of docs/results.md is made from those lines, which come with the
 project: to train all of them yourself, name an empty folder by --results, and a copy of the page by
 --page. Settings on the command line are for all rows, as where the data lie; of a path only the
-last name is kept.
+last name is kept. With `ways: true` in the file each training is also judged by other decoders,
+and the table shows what each row changes.
 """
 import argparse
 import json
-import re
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,24 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import PAGE, RESULTS, circumstances, markdown_table, replace_section
-from benchmarks.trainings import add_line, finished, made_on, run_name, three, trained
+from benchmarks.trainings import (
+    BEST_WAY,
+    add_line,
+    finished,
+    judged,
+    made_on,
+    run_name,
+    three,
+    trained,
+    without_folders,
+)
 from configs.strict_yaml import read_yaml
 from processors.jobs.info import cost_of, shape_only_net
+from utils.alignment import get_alignment
 from utils.errors import UserError
 
 SCORES = ("AP", "visibility")       # that lines keep
+QUARTER = "quarter, flip"
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Comparison:
     settings: list[str]                 # of all rows, "section.key=value"
     rows: dict[str, list[str]]
     seeds: list[int]
+    ways: bool = False                  # whether to judge by other decoders, too
 
     def runs(self) -> Iterator[tuple[str, int]]:
         """(row, seed): all rows with the first seed come first."""
@@ -48,7 +61,7 @@ class Comparison:
 def read_comparison(path: Path) -> Comparison:
     content = read_yaml(path)
     return Comparison(path.stem, ROOT / content["base"], content["settings"], content["rows"],
-                      content["seeds"])
+                      content["seeds"], content.get("ways", False))
 
 
 def main(words: list[str]) -> int:
@@ -68,7 +81,7 @@ def main(words: list[str]) -> int:
         row = finished(lines, name, seed, kept)
         if row is None:
             row = {"benchmark": comparison.name, "system": name, "seed": seed,
-                   **train(comparison.base, name, seed, own), "settings": kept}
+                   **train(comparison, name, seed, own), "settings": kept}
             add_line(lines, row)
         rows.append(row)
         print(f"{name}, seed {seed}: {row['AP']}", flush=True)
@@ -77,20 +90,19 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def without_folders(setting: str) -> str:
-    """data.val_ann_path=/home/me/val.json: data.val_ann_path=val.json; so in lists, too."""
-    return re.sub(r"[^\s={}\[\],]*/(?=[^\s/])", "", setting).replace("/", "")
-
-
-def train(base: Path, name: str, seed: int, own: list[str]) -> dict[str, Any]:
+def train(comparison: Comparison, name: str, seed: int, own: list[str]) -> dict[str, Any]:
     """One training, judged after its last epoch. Its checkpoints are removed at the end."""
     run = run_name(name, seed, own)
     folder = ROOT / "weights" / "compare" / run
-    processor, facts = trained(base, [*own, "processor=dp"], run, folder)
+    processor, facts = trained(comparison.base, [*own, "processor=dp"], run, folder)
     config = processor.config
     net = shape_only_net(config.model, config.codec.input_size)
     macs = cost_of(net, config.codec.input_size).macs[""]
-    scores = {score: last_scores(folder / "metrics.jsonl", score) for score in SCORES}
+    scores: dict[str, Any] = {score: last_scores(folder / "metrics.jsonl", score)
+                              for score in SCORES}
+    if comparison.ways:
+        scores["ways"] = fitting(judged(processor, processor.evaluation, folder)["AP"],
+                                 config.codec.alignment)
     shutil.rmtree(folder)
     return {**facts, "GMACs": round(macs / 1e9, 3), **scores, **circumstances(processor.device)}
 
@@ -103,6 +115,13 @@ def last_scores(metrics: Path, score: str = "AP") -> dict[str, float]:
             for line in lines if line["kind"] == "val" and score in line}
 
 
+def fitting(scores: dict[str, dict[str, float]], alignment: str) -> dict[str, dict[str, float]]:
+    """Of the scores by weights and way those of decoders that fit the alignment."""
+    decoders = get_alignment(alignment).decoders
+    return {weights: {way: score for way, score in ways.items() if way.split(",")[0] in decoders}
+            for weights, ways in scores.items()}
+
+
 def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str:
     """The table of finished trainings, with what they were made by."""
     first = rows[0]
@@ -113,6 +132,10 @@ def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str
              f"{first['judged_persons']} others to judge on, by their true boxes, after the last "
              f"epoch. Mean and standard deviation over seeds."
              f"{f' {left} trainings are missing.' if left else ''}")
+    if comparison.ways:
+        return (f"{words} AP is of raw weights by Gauss-Taylor and flip test; the last two columns "
+                f"say what judging changes in the same trainings.\n\n"
+                f"{changes_table(comparison, rows)}")
     weights = "averaged" if "averaged" in first["AP"] else "raw"
     table = [["", "parameters", "GMACs", "minutes", *map(str, comparison.seeds), "AP, mean",
               "deviation"]]
@@ -132,6 +155,37 @@ def report(comparison: Comparison, rows: list[dict], settings: list[str]) -> str
             right = [row["visibility"][weights] for row in own if row.get("visibility")]
             table[-1] += [three(statistics.mean(right)) if right else "-"] * tells
     return f"{words}\n\n{markdown_table(table)}"
+
+
+def changes_table(comparison: Comparison, rows: list[dict]) -> str:
+    """AP of raw weights by Gauss-Taylor and flip test, how far its mean is from that of the first
+    row over the same seeds, and what judging changes in the same trainings."""
+    table = [["", "steps", "minutes", *map(str, comparison.seeds), "AP, mean", "deviation",
+              "change", "Gauss-Taylor instead of quarter", "averaged instead of raw weights"]]
+    scores = {(row["system"], row["seed"]): row["ways"]["raw"][BEST_WAY] for row in rows}
+    plain = next(iter(comparison.rows))
+    for name in comparison.rows:
+        own = [row for row in rows if row["system"] == name]
+        if not own:
+            continue
+        values = [scores[name, row["seed"]] for row in own]
+        minutes = [row["minutes"] for row in own if row["minutes"] is not None]
+        table.append([
+            name, str(own[0]["steps"]), f"{min(minutes):.1f}" if minutes else "-",
+            *[*map(three, values), *["-"] * (len(comparison.seeds) - len(values))],
+            three(statistics.mean(values)), three(statistics.stdev(values)) if values[1:] else "-",
+            "-" if name == plain else signed_mean(
+                scores[name, row["seed"]] - scores[plain, row["seed"]] for row in own),
+            signed_mean(row["ways"]["raw"][BEST_WAY] - row["ways"]["raw"][QUARTER]
+                        for row in own if QUARTER in row["ways"]["raw"]),
+            signed_mean(row["ways"]["averaged"][BEST_WAY] - row["ways"]["raw"][BEST_WAY]
+                        for row in own if "averaged" in row["ways"])])
+    return markdown_table(table)
+
+
+def signed_mean(changes: Iterable[float]) -> str:
+    values = list(changes)
+    return f"{round(statistics.mean(values), 3) + 0.0:+.3f}" if values else "-"    # no "-0.000"
 
 
 if __name__ == "__main__":

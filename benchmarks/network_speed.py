@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import PAGE, bare_step, circumstances, markdown_table, replace_section
-from benchmarks.systems import BASE, SIZES, SYSTEMS
+from benchmarks.system_plans import drawn_plan
 from configs.loader import load_config
 from configs.schema import Config
 from nets import build_net
@@ -37,8 +37,9 @@ def main(words: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
     arguments = parser.parse_args(words)
-    configs = {name: load_config(BASE, [*SIZES["cpu"], *own, *arguments.settings])
-               for name, own in SYSTEMS.items()}
+    plan = drawn_plan([])
+    configs = {name: load_config(plan.base, [*plan.settings, *own, *arguments.settings])
+               for name, own in plan.systems.items()}
     works = {name: works_of(config) for name, config in configs.items()}
     times: dict[tuple[str, str], list[float]] = {}
     for number in range(arguments.rounds + 1):

@@ -37,10 +37,7 @@ def write_subset(labels: Path, out: Path, people: int, seed: int = 0, names: str
                  rest: Path | None = None) -> None:
     """Raises UserError if there are fewer people than that."""
     coco = read_coco(labels)
-    of_image = defaultdict(list)
-    for person in coco.annotations:
-        if person.get("num_keypoints", 0) and not person.get("iscrowd"):
-            of_image[person["image_id"]].append(person)
+    of_image = people_by_image(coco)
     images = [image for image in coco.images
               if image["file_name"].startswith(names) and of_image[image["id"]]]
     taken: list[dict[str, Any]] = []
@@ -55,6 +52,15 @@ def write_subset(labels: Path, out: Path, people: int, seed: int = 0, names: str
     write(out, coco, chosen, taken)
     if rest:
         write(rest, coco, left, [person for image in left for person in of_image[image["id"]]])
+
+
+def people_by_image(coco: CocoFile) -> dict[int, list[dict[str, Any]]]:
+    """Those with joints, by the id of the image."""
+    of_image = defaultdict(list)
+    for person in coco.annotations:
+        if person.get("num_keypoints", 0) and not person.get("iscrowd"):
+            of_image[person["image_id"]].append(person)
+    return of_image
 
 
 def write(out: Path, coco: CocoFile, images: list[dict], people: list[dict]) -> None:

@@ -3,14 +3,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import network_speed
+from benchmarks import network_speed, system_plans
 
 
 def test_a_row_for_each_network(monkeypatch, tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("<!-- network_speed -->\n<!-- end of network_speed -->\n")
     monkeypatch.setattr(network_speed, "PAGE", page)
-    monkeypatch.setattr(network_speed, "SYSTEMS", {
+    monkeypatch.setattr(system_plans, "DRAWN_SYSTEMS", {
         "narrow": ["model.width=0.05"], "wide": ["model.width=0.1"]})
     words = ["codec.input_size=[32, 64]", "optim.amp=false", "data.batch_size=2", "--rounds", "1"]
     assert network_speed.main([*words, "--write"]) == 0
@@ -22,7 +22,7 @@ def test_a_row_for_each_network(monkeypatch, tmp_path, capsys):
 
 
 def test_the_middle_of_the_rounds_counts(monkeypatch):
-    monkeypatch.setattr(network_speed, "SYSTEMS", {"one": ["model.width=0.05"]})
+    monkeypatch.setattr(system_plans, "DRAWN_SYSTEMS", {"one": ["model.width=0.05"]})
     clock = iter([0] * 3 + [0, 1] * 3 + [0, 8] * 3 + [0, 2] * 3)
     monkeypatch.setattr(network_speed, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setattr(network_speed, "works_of", lambda config: dict.fromkeys(
