@@ -20,8 +20,8 @@ def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drawn")
     files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
              for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
-    settings = [*files, "data.synthetic_train=300", "data.synthetic_val=220", "optim.epochs=10",
-                "val.interval=10", f"val.weight_path={folder}", "data.num_workers=0"]
+    settings = [*files, "data.synthetic_train=200", "data.synthetic_val=220", "optim.epochs=8",
+                "val.interval=8", f"val.weight_path={folder}", "data.num_workers=0"]
     DPProcessor(CONFIG, settings).run()
     model = load_to_rank(config_of(CONFIG, None, settings), None, settings)
     return model, look_at_labelled(model, labelled_set(model.config, model.skeleton, "val"))

@@ -252,8 +252,9 @@ def test_the_covariance_is_the_hessian_of_the_whole_blurred_map():
 
 
 def test_where_there_is_no_peak_the_covariance_is_nan(odd_heatmaps):
-    saddle, border = torch.full((1, 1, 16, 12), 0.5), torch.zeros(1, 1, 16, 12)
-    saddle[0, 0, 8] = torch.linspace(0.5, 0.6, 12)
+    saddle, border = torch.zeros(1, 1, 16, 12), torch.zeros(1, 1, 16, 12)
+    saddle[0, 0, [5, 6, 10, 11]] = 0.59 * torch.exp(-(torch.arange(12) - 6.0) ** 2 / 8)
+    saddle[0, 0, 8, 6] = 0.6        # the highest pixel, and the lowest place of the blurred column
     border[0, 0, 8, 1] = 1.0
     maps = torch.cat([odd_heatmaps[:, [0, 1, 2]], saddle, border], dim=1)
     coordinates, scores, found = GaussTaylorKeyPointDecoder(7).with_covariance(maps)

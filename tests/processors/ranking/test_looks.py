@@ -35,8 +35,11 @@ def batch():
     crop = np.zeros((128, 96, 3), np.uint8)
     crop[:, :48] = 200
     turns = np.random.default_rng(1).normal(0, 2, (3, 2, 3)).astype(np.float32)
-    return collate([Sample(crop=crop, keypoints=np.zeros((17, 2), np.float32),
-                           visibility=np.ones(17, np.float32), to_image=turns[i], index=5 + i,
+    labels = JOINTS.numpy() + np.array([5, 3], np.float32)
+    labels[1, 2] = (-40, 10)                                # beside the map
+    labelled = np.arange(17) != 4
+    return collate([Sample(crop=crop, keypoints=labels[i],
+                           visibility=labelled.astype(np.float32), to_image=turns[i], index=5 + i,
                            image_id=i, area=1.0, box_score=1.0, broken=i == 1) for i in range(3)])
 
 
@@ -56,5 +59,11 @@ def test_joints_spreads_and_the_mirrors_differences_are_in_image_pixels(network,
         wanted = turn[person] @ spread[person, joint].numpy() @ turn[person].T
         np.testing.assert_allclose(found.covariance[person, joint], wanted, rtol=1e-3, atol=1e-3)
         np.testing.assert_allclose(found.flips[person, joint], turn[person] @ [3, -1], atol=0.1)
+    mean = ((maps[0] + maps[1]) / 2).numpy()
+    for person, joint in np.ndindex(3, 17):
+        x, y = CODEC.input_to_heatmap(people.keypoints[person, joint]).round().int().tolist()
+        wanted = mean[person, joint, y, x] if joint != 4 and x >= 0 else 0
+        assert found.at_labels[person, joint] == pytest.approx(wanted, abs=1e-4)
+    assert found.at_labels[:, 5].min() > 0.3
     assert found.index.tolist() == [5, 6, 7] and found.broken.tolist() == [False, True, False]
     assert not found.no_peak.any() and found.take(np.array([2])).index.tolist() == [7]
