@@ -13,7 +13,12 @@ import torch
 
 from datasets.annotations.skeleton import load_skeleton
 from tests.processors.labelling.corrections import corrected
-from tests.processors.labelling.drawn_people import assert_alike, labels_in
+from tests.processors.labelling.drawn_people import (
+    assert_alike,
+    imported,
+    labels_in,
+    source_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8")
@@ -110,33 +115,34 @@ def test_the_start_from_people_and_the_sigmas(tmp_path):
         assert np.isclose(found[name], sigma, rtol=0.2)
 
 
-@pytest.mark.slow
-def test_the_next_round_is_corrected_in_each_tool_and_trained_on(tmp_path):
-    """The lizards' last network labels new pictures; somebody corrects them."""
-    reader = Reader(tmp_path)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Somebody who has trained on the lizards."""
+    reader = Reader(tmp_path_factory.mktemp("lizards"))
     for words in commands("cvat"):
         if words[2:3] == ["evaluate"]:
-            break
+            return reader
         if words[2:3] != ["check"]:
             reader(words)
-    new = tmp_path / "data/lizards/new"
-    lizard = load_skeleton(str(tmp_path / "data/lizards/lizard.yaml"))
-    pictures = {path.name for path in new.iterdir()}
-    for form in OTHER:
-        predict, read, train = commands(form, ROUND)
-        predict += ["--threshold", "0"]     # a network of two epochs is sure of nothing
-        assert "5 people in 5 images" in reader(predict)
-        reader(read)
-        more = tmp_path / "data/lizards/more.json"
-        before = json.loads(more.read_text())
-        wanted = corrected(form, new, lizard, labels_in(before), ("0.jpg", "1.jpg", "1.jpg"),
-                           "lizard")
-        reader(read)
-        assert_alike(labels_in(json.loads(more.read_text())), wanted, within=0.011)
-        assert "lizards_more_best.pth" in reader(train)
-        for path in new.iterdir():          # the next tool begins anew
-            if path.name not in pictures:
-                path.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", OTHER)
+def test_the_next_round_is_corrected_in_each_tool_and_trained_on(trained, form):
+    new, more = (trained.folder / "data/lizards" / name for name in ("new", "more.json"))
+    lizard = load_skeleton(str(trained.folder / "data/lizards/lizard.yaml"))
+    before = {path.name for path in new.iterdir()}
+    predict, read, train = commands(form, ROUND)
+    # a network of two epochs is sure of nothing
+    assert "5 people in 5 images" in trained([*predict, "--threshold", "0"])
+    labels, _ = imported(form, source_of(form, new), lizard)
+    wanted = corrected(form, new, lizard, labels, ("0.jpg", "1.jpg", "1.jpg"), "lizard")
+    trained(read)
+    assert_alike(labels_in(json.loads(more.read_text())), wanted, within=0.011)
+    assert "lizards_more_best.pth" in trained([*train, "resume=false"])
+    for path in new.iterdir():          # the next tool begins anew
+        if path.name not in before:
+            path.unlink()
 
 
 def test_the_yaml_blocks_and_the_drawn_joints_agree():

@@ -97,6 +97,7 @@ def _yolo(root: Path, skeleton: Skeleton, new: np.ndarray, pictures, category: s
     words[5:7] = map(str, np.array(words[5:7], float) + BY / size)
     moved.write_text("\n".join([" ".join(words), *others]) + "\n")
     less.write_text("\n".join(less.read_text().splitlines()[:-1]) + "\n")
+    size = np.array(Image.open(root / pictures[2]).size)
     box = np.concatenate([NEW_BOX[:2] + NEW_BOX[2:] / 2, NEW_BOX[2:]]) / [*size, *size]
     joints = new / [*size, 1]
     more.write_text(" ".join(["0", *map(str, [*box, *joints.ravel()])]) + "\n")
