@@ -127,6 +127,10 @@ def _contradictions(config: Config) -> Iterator[tuple[str, str]]:
     if config.data.unlabelled and not optim.ema:
         yield "optim.ema", ("is 0, but the averaged network labels the people of data.unlabelled; "
                             "write such as 0.999, or less for a run of some hundred steps")
+    if config.data.unlabelled and optim.unlabelled_after >= optim.epochs:
+        yield "optim.unlabelled_after", (f"is {optim.unlabelled_after}, but optim.epochs is "
+                                         f"{optim.epochs}: nothing would be learned from people "
+                                         f"without labels; write less")
     yield from network_problems(model)
     if model.width != 1 and model.pretrained is True:
         yield "model.width", (f"is {model.width}, but ImageNet weights fit the full width only; "

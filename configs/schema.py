@@ -223,6 +223,9 @@ class OptimConfig:
     visibility_weight: float = setting(
         0.0001, "factor of the loss of model.visibility beside optim.loss", above=0, high=1e6)
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")
+    unlabelled_after: int = setting(
+        1, "of data.unlabelled: first epochs with the labelled people alone", low=0,
+        high=MOST_EPOCHS)
     unlabelled_score: float = share(0.5, "of data.unlabelled: height of the averaged network's "
                                          "peak, a part of the target's, from which a joint counts")
     amp: bool | Literal["fp16", "bf16"] = setting(

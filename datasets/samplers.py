@@ -30,7 +30,11 @@ class TrainSampler(Sampler):
 
     @property
     def persons(self) -> int:
-        """That a step learns from, in all processes."""
+        """That a step learns from at most, in all processes."""
+        return self.batch_size
+
+    def persons_in(self, step: int) -> int:
+        """That this step learns from."""
         return self.batch_size
 
     def __len__(self) -> int:

@@ -29,17 +29,20 @@ class MixedSampler(TrainSampler):
     """
 
     def __init__(self, labelled: TrainSampler, count: int, batch_size: int, epochs: int,
-                 world_size: int):
+                 world_size: int, after: int = 0):
         """labelled: the order of the others. count: of people without labels, of whom a step has
-        batch_size, over all processes."""
+        batch_size, over all processes. after: first epochs in which nobody learns from them."""
         super().__init__(labelled.num_samples, labelled.batch_size, labelled.seed, epochs,
                          labelled.start_step, labelled.rank, world_size)
-        self.count, self.added = count, batch_size
+        self.count, self.added, self.after = count, batch_size, after
         self.added_share = share_of(batch_size, world_size, "data.unlabelled_batch")
 
     @property
     def persons(self) -> int:
         return self.batch_size + self.added
+
+    def persons_in(self, step: int) -> int:
+        return self.persons if step >= self.after * self.steps_per_epoch else self.batch_size
 
     def __len__(self) -> int:
         """Samples of this process from start_step on."""
@@ -111,6 +114,6 @@ def training_loader(config: Config, skeleton: Skeleton, *, start_step: int = 0, 
     order = loader.sampler
     others = UnlabelledPeople(config, skeleton, order.steps_per_epoch)
     sampler = MixedSampler(order, len(others), data.unlabelled_batch or order.batch_size, epochs,
-                           world_size)
+                           world_size, config.optim.unlabelled_after)
     return make_loader(MixedPeople(labelled, others), sampler,
                        sampler.share + 2 * sampler.added_share, data.num_workers, pin_memory)

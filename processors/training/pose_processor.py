@@ -168,7 +168,7 @@ class PoseProcessor:
         self.train_step = TrainStep(
             self.config, self.net, self.skeleton, codec, self.parallel,
             epoch=(stored_step or 0) // self.steps_per_epoch,
-            micro_batches=self.teacher.micro_batches if self.teacher else Batch.chunks)
+            micro_batches=self.teacher and self.teacher.micro_batches)
         self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
         about = {"config": config_to_dict(self.config), "skeleton": skeleton_to_dict(self.skeleton)}
         self.state = RunState(about, self.net, self.averaged, self.train_step, self.watch,
@@ -253,7 +253,7 @@ class PoseProcessor:
         requests = set()
         for stats in self.step_stats.receive(everything):
             self.watch.look_at(stats)
-            progress.add(stats, self.sampler.persons, self.watch.skipped)
+            progress.add(stats, self.sampler.persons_in(stats.step), self.watch.skipped)
             requests |= {name for name in ("stop", "save") if getattr(stats, name)}
         return requests
 

@@ -22,15 +22,21 @@ from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
 from utils.log import log
 
-MicroBatches = Callable[[Batch, int], list[Batch]]
+MicroBatches = Callable[[Batch, int, int], list[Batch]]     # so many of a batch, in an epoch
+
+
+def pieces(batch: Batch, number: int, _epoch: int) -> list[Batch]:
+    """MicroBatches of labelled people."""
+    return batch.chunks(number)
 
 
 class TrainStep:
     """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
 
     def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: Codec,
-                 parallel: Parallel, epoch: int = 0, micro_batches: MicroBatches = Batch.chunks):
-        """epoch: from 0, the one that comes next. micro_batches: so many out of a batch."""
+                 parallel: Parallel, epoch: int = 0,
+                 micro_batches: MicroBatches | None = None):
+        """epoch: from 0, the one that comes next."""
         self.config, self.codec, self.parallel = config, codec, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
@@ -40,7 +46,7 @@ class TrainStep:
                               if config.optim.joint_weights else 1.0)
         self.parameters = list(net.parameters())
         self.images: Tensor | None = None
-        self.micro_batches = micro_batches
+        self.micro_batches = micro_batches or pieces
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
         self.freeze = Freeze(net, config.optim)
@@ -52,6 +58,7 @@ class TrainStep:
     def start_epoch(self, epoch: int) -> None:
         """Training mode, and a new wrapping where other parameters learn than before: what
         exchanges gradients counts on all of those that it has found at its beginning."""
+        self.epoch = epoch
         if not self.freeze.start_epoch(epoch):
             return
         self.optimizer.zero_grad(set_to_none=True)      # or they keep memory of the old wrapping
@@ -78,7 +85,7 @@ class TrainStep:
         """
         set_learning_rate(self.optimizer, lr)
         self.optimizer.zero_grad(set_to_none=True)
-        *first, last = self.micro_batches(batch, self.config.optim.accumulate)
+        *first, last = self.micro_batches(batch, self.config.optim.accumulate, self.epoch)
         losses = []
         for micro_batch in first:
             with self.parallel.no_sync(self.model):

@@ -57,14 +57,17 @@ class Teacher:
         errors, and how many are near."""
         self.counts = torch.zeros(5, dtype=torch.float64, device=self.parallel.device)
 
-    def micro_batches(self, batch: Batch, number: int) -> list[Batch]:
-        """`number` batches with equal shares of both kinds of people, as has each device's part.
+    def micro_batches(self, batch: Batch, number: int, epoch: int) -> list[Batch]:
+        """`number` batches with equal shares of both kinds of people, as has each device's part; in
+        the first epochs of labelled people alone.
 
-        batch: labelled people, easy views, hard views.
+        batch: labelled people, easy views, hard views. epoch: from 0.
         """
+        labelled, easy, hard = batch.split(self.sizes)
+        if epoch < self.config.optim.unlabelled_after:
+            return labelled.chunks(number)
         if not self.config.optim.sync_bn:       # or all processes have the same already
             self.parallel.broadcast_buffers(self.net)
-        labelled, easy, hard = batch.split(self.sizes)
         devices = len(self.parallel.devices)
         made = []
         for mine, plain, changed in zip(labelled.chunks(number), easy.chunks(number),

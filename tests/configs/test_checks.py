@@ -57,6 +57,8 @@ def test_who_uses_one_device_shares_no_batch():
     ("data.unlabelled_batch", {"data": {"unlabelled": [{"img_root": "x"}], "unlabelled_batch": 3},
                                "optim": {"ema": 0.9, "accumulate": 2}}),
     ("data.unlabelled_batch", {"data": {"unlabelled_batch": -1}}),
+    ("optim.unlabelled_after", {"data": {"unlabelled": [{"img_root": "x"}]},
+                                "optim": {"ema": 0.9, "epochs": 3, "unlabelled_after": 3}}),
     ("optim.unlabelled_score", {"optim": {"unlabelled_score": 1.5}}),
     ("seed", {"seed": -1}), ("seed", {"seed": 2 ** 63}),
     ("processes", {"processes": 0, "processor": "ddp"}),

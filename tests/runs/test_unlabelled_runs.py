@@ -40,9 +40,9 @@ def used(small_runs, name: str) -> list[float]:
 def test_something_is_learned_and_the_log_says_how_much(small_runs, whole):
     assert max(differences(whole, small_runs.state("plain"))) > 1e-4
     shares = used(small_runs, "whole")
-    assert len(shares) == 3 and max(shares) > 0.1
+    assert len(shares) == 2 and max(shares) > 0.1       # from the second epoch on
     said = small_runs.log("whole")
-    assert said.count("people without labels: the averaged network was sure of") == 3
+    assert said.count("people without labels: the averaged network was sure of") == 2
     assert "batch 4 in total and 2 without labels" in said
     assert "away from those known" in said and "; without labels: " in said
 

@@ -99,6 +99,7 @@ def test_by_default_as_many_as_are_labelled(config):
     order = loader(config).sampler
     assert isinstance(order, MixedSampler)
     assert (order.batch_size, order.added, order.persons) == (8, 8, 16)
+    assert [order.persons_in(step) for step in (0, 1, 2)] == [8, 16, 16]    # from the second epoch
 
 
 def test_files_are_named_by_the_index_of_a_sample(config, coco_files):

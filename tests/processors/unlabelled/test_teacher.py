@@ -132,6 +132,16 @@ def test_only_joints_of_which_it_is_sure_count(views, visibility, yes, no):
         assert not targets[..., -3:][inside].any() and inside.sum() > 100
 
 
+def test_a_joint_without_a_place_does_not_count(views, monkeypatch):
+    easy, hard = views
+    made = sure_of_all(easy)
+    places = easy.keypoints.clone()
+    places[2, 7, 0], places[4, 1, 1] = float("nan"), float("inf")
+    monkeypatch.setattr(made.codec, "decode", lambda outputs: (places, None))
+    labels = made.label(easy, hard)
+    assert labels.visibility.sum() == 8 * 17 - 2 and labels.keypoints.isfinite().all()
+
+
 class Rows(nn.Module):
     """Heatmaps in rows, with three logits behind them."""
 
@@ -178,7 +188,10 @@ def test_every_piece_of_a_batch_has_its_share_of_both(views, number, devices):
     easy, hard = views
     labelled = replace(hard.split((4, 4))[0], index=torch.arange(100, 104))
     made = sure_of_all(easy, share=4, devices=devices)
-    batches = made.micro_batches(joined([labelled, easy, hard]), number)
+    whole = joined([labelled, easy, hard])
+    alone = joined(made.micro_batches(whole, number, epoch=0))
+    assert torch.equal(alone.crop, labelled.crop) and not made.net.seen     # unlabelled_after: 1
+    batches = made.micro_batches(whole, number, epoch=1)
     assert [len(batch) for batch in batches] == [12 // number] * number
     everybody = torch.cat([batch.index for batch in batches])
     assert sorted(everybody.tolist()) == [*range(8), *range(100, 104)]
