@@ -43,14 +43,16 @@ from datasets.annotations.coco_file import read_coco
 from processors.reports.figures import as_png, new_figure, plain
 from utils.errors import UserError
 
+SIZES, SEEDS = [1000, 3000], [0, 1]     # if none are given
+
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("settings", nargs="*", metavar="section.key=value")
     add_photographs(parser)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 3000],
+    parser.add_argument("--sizes", type=numbers, default=SIZES, metavar="1000,3000",
                         help="numbers of people, beside all")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--seeds", type=numbers, default=SEEDS, metavar="0,1")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines")
     parser.add_argument("--page", type=Path, default=PAGE, help="page with table and curve")
     arguments = parser.parse_intermixed_args(words)
@@ -78,6 +80,10 @@ def main(words: list[str]) -> int:
         print(f"{size} people, seed {seed}: {best_scores(row)}", flush=True)
         show(rows, plan, arguments)
     return 0
+
+
+def numbers(text: str) -> list[int]:
+    return list(map(int, text.split(",")))
 
 
 def equal_steps(config: Config, size: int, everybody: int) -> list[str]:
@@ -124,7 +130,9 @@ def show(rows: list[dict], plan: Plan, arguments: argparse.Namespace) -> None:
     """Table and curve of finished trainings."""
     picture = arguments.page.parent / f"set_size_{plan.name}.png"
     picture.write_bytes(curve(rows, list(plan.parts)))
-    settings = list(map(without_folders, arguments.settings))
+    settings = [*(f"--{name} {','.join(map(str, given))}" for name, given, default in (
+                    ("sizes", arguments.sizes, SIZES), ("seeds", arguments.seeds, SEEDS))
+                  if given != default), *map(without_folders, arguments.settings)]
     replace_section(arguments.page, f"set_size_{plan.name}", "\n\n".join([
         report(rows, plan, settings, arguments.seeds),
         f"![AP by the number of people]({picture.name})"]))

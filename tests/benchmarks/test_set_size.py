@@ -81,10 +81,12 @@ def test_nothing_is_trained_twice(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(set_size, "train", train)
     page = tmp_path / "page.md"
     page.write_text("<!-- set_size_pictures -->\n<!-- end of set_size_pictures -->\n")
-    words = ["--data", str(folder), "--sizes", "2", "--results", str(tmp_path), "--page", str(page)]
+    words = ["--results", str(tmp_path), "--page", str(page), "--data", str(folder),
+             "--seeds", "0,1", "--sizes", "2", "log.every=7"]
     assert main(words) == main(words) == 0
     everybody = trained[1][0]
     assert trained == [("2 people", 0, 6), (everybody, 0, 4), ("2 people", 1, 6), (everybody, 1, 4)]
+    assert "benchmarks.set_size --data pictures --sizes 2 log.every=7`" in page.read_text()
     assert "![AP by the number of people](set_size_pictures.png)" in page.read_text()
     assert (tmp_path / "set_size_pictures.png").is_file()
     with pytest.raises(UserError, match="--data is missing"):
