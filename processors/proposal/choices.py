@@ -9,12 +9,14 @@ from typing import Any
 
 from processors.proposal.facts import Facts
 from processors.proposal.joints import is_upright_body
-from processors.proposal.machine import GPU_BACKBONE, SHIPPED, SHIPPED_SIZE, Machine
+from processors.proposal.machine import GPU_BACKBONE, SHIPPED, Machine
 
 PADDED = 1.25               # the crop is so much larger than the box
 SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
 ENLARGED = 1.5              # people are not shown much larger than they were photographed
 WIDEST = 3.0                # width / height of the input, or height / width
+UPRIGHT_SIZE = (128, 192)   # of people, with the small network's weights: better than smaller and
+                            # larger ones (docs/results.md)
 UPRIGHT = 45.0              # degrees of spread, above which there is no up and down
 GB_A_PERSON = 0.25          # of memory to train on 192x256 pixels; half of the memory is used
 STEPS = {"cpu": 1200, "gpu": 4000}      # of training on STEPS_FOR people; with the square root of
@@ -39,7 +41,7 @@ class Choice:
 def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     """All that depends on people and machine. weights: as `weights_for` gives them."""
     kind = "gpu" if machine.gpu else "cpu"
-    size = SHIPPED_SIZE if keeps_size(facts, weights) else input_size(facts, kind)
+    size = UPRIGHT_SIZE if is_known_sight(facts, weights) else input_size(facts, kind)
     batch = batch_size(facts, machine, size)
     steps = facts.persons // batch
     epochs = epochs_of(facts, kind, steps)
@@ -59,9 +61,10 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
                "no GPU is here, so it runs on the processor; [0] is the first GPU")]
 
 
-def keeps_size(facts: Facts, weights: str) -> bool:
-    """Whether people are shown as large as the small network has seen them: else it would first
-    have to learn other sizes, of which few people are lost for what they are to teach."""
+def is_known_sight(facts: Facts, weights: str) -> bool:
+    """Whether training starts from the small network and shows what that has seen: upright people.
+    Shown much smaller than it has seen them, it would first have to learn other sizes, of which few
+    people are lost for what they are to teach."""
     return (weights == SHIPPED and is_upright_body(facts.skeleton)
             and not facts.spread > UPRIGHT and facts.aspect < 1)
 
@@ -119,7 +122,8 @@ def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
 
 def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
     side = math.sqrt(size[0] * size[1])
-    why = "which those weights were trained with" if keeps_size(facts, weights) else (
+    known = is_known_sight(facts, weights)
+    why = "about as large as those weights have seen people" if known else (
         f"boxes are {facts.aspect:.2f} times as wide as high and {facts.side:.0f} pixels in size "
         f"(medians)" + ("; square, as they are turned any way" if facts.spread > UPRIGHT else ""))
     sigma = 1.5 if side < 144 else 2 if side < 272 else 3

@@ -36,7 +36,6 @@ def this_machine() -> Machine:
 
 GPU_BACKBONE = "resnet50"
 SHIPPED = "simplepose/r18_160x128"      # people on photographs, by ResNet-18 to layer3 and DUC
-SHIPPED_SIZE = (128, 160)               # width, height of its input, pixels
 
 
 def weights_for(machine: Machine) -> str:

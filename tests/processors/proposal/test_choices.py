@@ -11,9 +11,9 @@ from configs.schema import Config
 from configs.strict_yaml import parse_yaml
 from datasets.annotations.skeleton import load_skeleton
 from nets import build_net
-from processors.proposal.choices import choices, input_size
+from processors.proposal.choices import UPRIGHT_SIZE, choices, input_size
 from processors.proposal.facts import Facts, turned
-from processors.proposal.machine import SHIPPED, SHIPPED_SIZE, Machine
+from processors.proposal.machine import SHIPPED, Machine
 from processors.proposal.yaml_text import yaml_text
 
 FACTS = Facts(load_skeleton("coco"), 200, 30, 100, 0.5, 150.0, 20.0, True)
@@ -58,9 +58,9 @@ def test_steps_grow_with_the_square_root_of_people_and_memory_bounds_the_batch()
 def test_people_are_shown_as_the_weights_that_come_along_have_seen_them():
     def size(weights=SHIPPED, **changes):
         return config_of(replace(FACTS, **changes), weights=weights).codec.input_size
-    assert size() == size(spread=float("nan")) == SHIPPED_SIZE != size(weights="")
+    assert size() == size(spread=float("nan")) == UPRIGHT_SIZE != size(weights="")
     for other in ({"skeleton": load_skeleton("hand21")}, {"spread": 90.0}, {"aspect": 2.0}):
-        assert size(**other) == size(weights="", **other) != SHIPPED_SIZE
+        assert size(**other) == size(weights="", **other) != UPRIGHT_SIZE
 
 
 @pytest.mark.parametrize("persons, batch", [(5, 4), (20, 16), (60, 16), (100_000, 16)])
