@@ -20,7 +20,8 @@ Rows = np.ndarray | list[int] | slice
 
 ODD = -np.log(0.02)         # oddness from which a joint is named
 UNLIKE = 0.5                # and its similarity in OKS must be below this
-EXPLAINED = 0.4             # of a person's oddness is left at most where a reason is the right one
+LIKELIER, NEARER = 5.0, 0.2 # by how much a reason must lower the oddness and raise OKS
+FEWEST = 5                  # labelled joints of which a common shift tells anything
 SURE = 0.5                  # height from which a network is called sure
 NAMED = 3                   # joints named one by one
 
@@ -86,25 +87,26 @@ class Opinion:
                 continue
             odd = np.flatnonzero((self.of_labels[row] > ODD) & (similar[row] < UNLIKE))
             others = [other for other in of_image[int(people.images[row])] if other != row]
-            words = self._reason(row, odd, others, float(oks[row])) if len(odd) else ""
+            words = self._reason(row, odd, others, float(oks[row]))
             found.append(Finding(row, float(self.scores[row]), float(oks[row]), words,
                                  tuple(odd.tolist())))
         return found
 
     def _reason(self, row: int, odd: np.ndarray, others: list[int], oks: float) -> str:
         """What is odd, in words: the first of these that explains it."""
-        return (self._swapped(row) or self._of_another(row, others, oks) or self._shifted(row, odd)
-                or self._joint_by_joint(row, odd))
+        return (self._swapped(row, oks) or self._of_another(row, others, oks)
+                or self._shifted(row, oks) or self._joint_by_joint(row, odd))
 
-    def _explained(self, row: int, labels: np.ndarray, labelled: np.ndarray) -> bool:
-        """Whether other labels (K, 2) of the same person are no longer odd."""
-        mine = self.oddness(labels[None], [row])[0][labelled].sum()
-        return bool(mine < EXPLAINED * self.by_distance[row].sum())
+    def _fits(self, row: int, labels: np.ndarray, labelled: np.ndarray, oks: float) -> bool:
+        """Whether other labels (K, 2) of the person are so much likelier, and by OKS nearer."""
+        after = self.oddness(labels[None], [row])[0][labelled].sum()
+        near = self.similarity(labels[None], [row])[0][labelled].mean()
+        return bool(self.by_distance[row].sum() - after > LIKELIER and near > oks + NEARER)
 
-    def _swapped(self, row: int) -> str:
+    def _swapped(self, row: int, oks: float) -> str:
         order = list(self.skeleton.flip_order)
-        fits = self._explained(row, self.people.labels[row, order],
-                               self.people.labelled[row, order])
+        fits = self._fits(row, self.people.labels[row, order], self.people.labelled[row, order],
+                          oks)
         return "left and right are changed" if fits else ""
 
     def _of_another(self, row: int, others: list[int], oks: float) -> str:
@@ -114,16 +116,16 @@ class Opinion:
         labelled = self.people.labelled[row]
         labels = np.repeat(self.people.labels[row][None], len(others), axis=0)
         best = self.similarity(labels, np.array(others))[:, labelled].mean(axis=1).max()
-        return "the label fits another person" if best > max(UNLIKE, oks + 0.2) else ""
+        return "the label fits another person" if best > max(UNLIKE, oks + NEARER) else ""
 
-    def _shifted(self, row: int, odd: np.ndarray) -> str:
-        """All joints are off by the same."""
+    def _shifted(self, row: int, oks: float) -> str:
+        """All joints are off by the same; of some joints only that would always be so."""
         labelled = self.people.labelled[row]
-        if len(odd) < max(3, labelled.sum() / 2):
+        if labelled.sum() < FEWEST:
             return ""
         moved = self.people.labels[row] - self.people.looks.keypoints[row]
         shift = np.median(moved[labelled], axis=0)
-        if not self._explained(row, self.people.labels[row] - shift, labelled):
+        if not self._fits(row, self.people.labels[row] - shift, labelled, oks):
             return ""
         return f"all joints lie {_pixels(shift)} off, {_direction(shift)}"
 

@@ -93,3 +93,19 @@ def test_a_network_that_is_unsure_blames_nobody():
     people.looks.at_labels[ROW, wrist] = 0.4
     worth = calibrated(made_people(200, seed=1), SKELETON)
     assert Opinion(people, worth, SKELETON).scores[ROW] < sure - 0.5
+
+
+def test_changed_sides_are_named_also_where_no_single_joint_is_odd():
+    """The network is half sure only: the mirror image and its second peaks say otherwise."""
+    people = made_people(noise=6)
+    people.labels[ROW] = people.labels[ROW, list(SKELETON.flip_order)]
+    people.looks.flips[ROW] = (50, 0)
+    people = seen(people)
+    people.looks.at_labels[ROW] = people.looks.heights[ROW]
+    worth = calibrated(made_people(200, seed=1, noise=6), SKELETON)
+    opinion = Opinion(people, worth, SKELETON)
+    finding = next(one for one in opinion.findings() if one.row == ROW)
+    assert finding.words == "left and right are changed" and not finding.joints
+    people.labels[ROW] = people.labels[ROW, list(SKELETON.flip_order)]
+    good = Opinion(seen(people), worth, SKELETON)
+    assert not next(one for one in good.findings() if one.row == ROW).words
