@@ -116,6 +116,9 @@ def test_helps_are_differences_over_the_same_seeds(comparison):
     *_, wide, narrow = [line.strip("| ").split(" | ") for line in text.splitlines()]
     assert wide == ["wide", "612", "2.2", ".200", ".300", ".250", ".071", "-", "+0.020", "+0.010"]
     assert narrow == ["narrow", "612", "2.2", ".250", "-", ".250", "-", "+0.050", "-", "+0.010"]
+    rows.append(with_ways("narrow", 1, 0.38, ["gauss_taylor"]))
+    *_, both = report(read_comparison(comparison), rows, []).splitlines()
+    assert both.split(" | ")[-3] == "+0.065"        # each beside the plain one of its own seed
     assert signed_mean([-0.0004, 0.0]) == "+0.000"
 
 
