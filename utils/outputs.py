@@ -172,6 +172,17 @@ def write_output(path: Path, data: bytes, option: str) -> None:
         raise cannot_write(path, option, error) from error
 
 
+def write_frame(path: Path, picture: bytes, option: str) -> None:
+    """Write a frame of a film as a picture that people may label. One that is there and shows the
+    same stays; labels may belong to any other, so it is not replaced: raises UserError."""
+    ensure_replaceable(path, "picture", option)
+    data = marked(picture)
+    if path.is_file() and path.stat().st_size and path.read_bytes() != data:
+        raise UserError(f"{option}: {path} is there already and shows another picture, such as the "
+                        f"frame of another film, to which labels may belong: give another folder")
+    write_output(path, data, option)
+
+
 def marked_text(text: str) -> bytes:
     """A text of which `is_ours` will know that this project wrote it."""
     return f"{text}\n\nwritten by SimplePose\n".encode()

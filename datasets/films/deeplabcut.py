@@ -154,6 +154,8 @@ def _image(table: Table, skeleton: Skeleton, base: Path, notes: Notes,
 def _place(table: Table, name: str, base: Path) -> str:
     """The name of a picture in the folder `base`: of the one beside the table, or as it says."""
     parts = Path(name).parts
+    if not parts:
+        raise BadFile(f"{table.path} has a row that names no picture: name it, or remove the row")
     beside = table.path.parent / parts[-1]
     with suppress(ValueError):
         if beside.is_file():

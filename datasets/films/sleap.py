@@ -24,7 +24,7 @@ from datasets.imports.write_coco import (
 )
 from utils.errors import UserError
 from utils.log import bar, log
-from utils.outputs import ensure_replaceable, marked, write_output
+from utils.outputs import ensure_replaceable, write_frame
 from utils.rgb import as_rgb, encode_image
 from utils.shown import counted, on_one_line
 
@@ -47,7 +47,8 @@ def read_sleap(source: Path, skeleton: Skeleton, root: Path | None, notes: Notes
         return [], root or source.parent        # no joint is ours, so no picture is worth writing
     if all(isinstance(frame.video.filename, list) for frame, _ in frames):
         return _of_files(frames, source, root, notes)
-    return _of_films(frames, root or source.with_name(f"{source.name.partition('.')[0]}_frames"),
+    return _of_films(frames, root or source.with_name(
+        f"{source.name.removesuffix('.slp').removesuffix('.pkg')}_frames"),
                      notes)
 
 
@@ -116,7 +117,7 @@ def _people(frame: "sleap_io.LabeledFrame", skeleton: Skeleton, source: Path, no
 def _of_files(frames: list, source: Path, root: Path | None, notes: Notes,
               ) -> tuple[list[ImportedImage], Path]:
     """Frames that are image files, where they lie."""
-    found = {}
+    found = []
     for frame, people in frames:
         path = Path(str(frame.video.filename[frame.frame_idx]).replace("\\", "/"))
         ends = [Path(*path.parts[-count:]) for count in range(len(path.parts), 0, -1)]
@@ -126,10 +127,10 @@ def _of_files(frames: list, source: Path, root: Path | None, notes: Notes,
             notes.leave_out(BadFile(f"{source}: the picture {path} is not there: give the folder "
                                     f"of the pictures by --images"))
         else:
-            found[place.resolve()] = people
-    base = root or Path(os.path.commonpath([place.parent for place in found] or [source.parent]))
-    return [ImportedImage(place.relative_to(base.resolve()).as_posix(), None, people)
-            for place, people in found.items()], base
+            found.append((Path(os.path.abspath(place)), people))
+    base = root or Path(os.path.commonpath([place.parent for place, _ in found] or [source.parent]))
+    return [ImportedImage(place.relative_to(os.path.abspath(base)).as_posix(), None, people)
+            for place, people in found], base
 
 
 def _of_films(frames: list, folder: Path, notes: Notes) -> tuple[list[ImportedImage], Path]:
@@ -147,7 +148,7 @@ def _of_films(frames: list, folder: Path, notes: Notes) -> tuple[list[ImportedIm
                                     f"read ({on_one_line(error)}): put the film where SLEAP found "
                                     f"it, or save the labels with their pictures (.pkg.slp)"))
             continue
-        write_output(folder / name, marked(encode_image(pixels, ".png")), "--images")
+        write_frame(folder / name, encode_image(pixels, ".png"), "--images")
         images.append(ImportedImage(name, (pixels.shape[1], pixels.shape[0]), people))
     log.info("%s of films are written into %s", counted(len(images), "frame"), folder)
     return images, folder
@@ -158,8 +159,10 @@ def _names(frames: list) -> list[str]:
     numbered, too."""
     films = [*{id(frame.video): frame.video for frame, _ in frames}.values()]
     stems = [_stem(film) for film in films]
-    called = {id(film): stem if stems.count(stem) == 1 else f"{stem}_{number}"
-              for number, (film, stem) in enumerate(zip(films, stems, strict=True), 1)}
+    while len(set(stems)) < len(stems):     # the number may make the name of yet another film
+        stems = [stem if stems.count(stem) == 1 else f"{stem}_{number}"
+                 for number, stem in enumerate(stems, 1)]
+    called = {id(film): stem for film, stem in zip(films, stems, strict=True)}
     return [f"{called[id(frame.video)]}_{frame.frame_idx:06d}.png" for frame, _ in frames]
 
 

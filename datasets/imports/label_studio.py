@@ -153,7 +153,10 @@ def _name(task: dict[str, Any], root: Path, where: str) -> str:
 
 def _path_in(text: str) -> str:
     """The path in an address, or in that of a file of the server's own disk (?d=folder/a.jpg)."""
-    parts = urlsplit(text.replace("\\", "/"))
+    try:
+        parts = urlsplit(text.replace("\\", "/"))
+    except ValueError as error:
+        raise BadFile(f"{text} is no address of a picture ({error}): export it again") from error
     return parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
 
 

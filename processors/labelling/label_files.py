@@ -24,7 +24,7 @@ from processors.prediction.frame_sources import ImageFiles
 from processors.prediction.person import Person
 from processors.prediction.video_source import Video
 from utils.errors import UserError
-from utils.outputs import ensure_output, ensure_writable, marked, write_output
+from utils.outputs import ensure_output, ensure_writable, write_frame, write_output
 from utils.rgb import encode_image
 from utils.shown import first_few
 
@@ -77,7 +77,7 @@ class LabelFiles:
         self.left["people outside of their picture left out"] += found.count(None)
         number = frame.number if isinstance(self.source, Video) else self.source.ids[frame.number]
         if self.is_film:
-            write_output(self.pictures / frame.name, marked(encode_image(frame.pixels)), "--out")
+            write_frame(self.pictures / frame.name, encode_image(frame.pixels), "--out")
         self.put(LabelledImage(frame.name, size, [one for one in found if one], number))
 
     def takes(self, name: str) -> bool:

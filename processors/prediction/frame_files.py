@@ -5,7 +5,7 @@ from processors.prediction.frame_sources import VIDEO_SUFFIXES, find_videos
 from processors.prediction.video_source import Video
 from utils.errors import UserError
 from utils.log import log
-from utils.outputs import ensure_replaceable, marked, write_output
+from utils.outputs import write_frame
 from utils.rgb import encode_image
 from utils.shown import counted
 
@@ -23,7 +23,7 @@ def write_frames(films: list[tuple[str, str]], folder: Path, every: int) -> int:
     """Write the first and then each `every`-th frame of films (path, name) as
     `folder/NAME_000120.jpg`, by its number from 0; returns how many there are.
 
-    A picture of the same name takes the place of one that was written so before, and of no other.
+    A picture of the same name stays if it is the same, and ends the command if it is another one.
     Raises UserError for what cannot be read or written, and where no frame can be decoded.
     """
     total = 0
@@ -35,8 +35,7 @@ def write_frames(films: list[tuple[str, str]], folder: Path, every: int) -> int:
                 broken += 1
                 continue
             path = (folder / name).with_name(frame.name)
-            ensure_replaceable(path, "picture", "--frames")
-            write_output(path, marked(encode_image(frame.pixels)), "--frames")
+            write_frame(path, encode_image(frame.pixels), "--frames")
             written += 1
         log.info("%s: %s of %d written to %s%s", source, counted(written, "frame"), video.done,
                  folder, f", {broken} could not be decoded" if broken else "")

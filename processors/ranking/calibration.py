@@ -61,10 +61,13 @@ def calibrate(heights: np.ndarray, distances: np.ndarray, labelled: np.ndarray) 
                         f"to tell how sure the network may be: label more, or name a larger set by "
                         f"data.val_ann_path")
     bins = int(np.clip(count // IN_A_BIN, 1, BINS))
-    edges = np.quantile(heights[labelled], np.linspace(0, 1, bins + 1)[1:-1])
+    # heights that are there, each once: no bin is empty, however many joints have the same height
+    edges = np.unique(np.quantile(heights[labelled], np.linspace(0, 1, bins + 1)[1:-1],
+                                  method="inverted_cdf"))
+    edges = edges[edges > heights[labelled].min()]
     place = np.searchsorted(edges, heights, side="right")
     radii, exponents, shares = [], [], []
-    for number in range(bins):
+    for number in range(len(edges) + 1):
         mine = place == number
         own = distances[mine & labelled]
         radii.append(np.quantile(own, LEVELS))

@@ -13,16 +13,17 @@ def next_images(names: list[str], scores: np.ndarray, count: int) -> list[int]:
     """Places of up to `count` of M images, by falling score.
 
     names: of the images; those that differ in their last number only are frames of a film. scores:
-    (M,), NaN for images that are not to be taken. Frames of a film that are chosen are so many
-    frames apart, about M / (2 count), that each rules out as many as there are for each to choose:
-    neighbours are nearly the same picture, and there are always enough. Equal scores go by name.
+    (M,), NaN for images that are not to be taken. Of N that may be, frames of a film that are
+    chosen are about N / (2 count) frames apart, so that each rules out as many as there are for
+    each to choose: neighbours are nearly the same picture, and there are always enough. Equal
+    scores go by name.
     """
-    order = _frame_numbers(names)
-    apart = max(1, (len(names) // count + 1) // 2)
+    places = np.flatnonzero(~np.isnan(scores)).tolist()
+    order = dict(zip(places, _frame_numbers([names[place] for place in places]), strict=True))
+    apart = max(1, (len(places) // count + 1) // 2)
     chosen = list[int]()
     taken: dict[str, list[int]] = defaultdict(list)
-    for place in sorted(np.flatnonzero(~np.isnan(scores)).tolist(),
-                        key=lambda place: (-scores[place], names[place])):
+    for place in sorted(places, key=lambda place: (-scores[place], names[place])):
         film, number = order[place]
         if all(abs(number - other) >= apart for other in taken[film]):
             taken[film].append(number)

@@ -1,6 +1,7 @@
 """Labels of SLEAP, in files that sleap-io writes: whose count, and frames of films as pictures."""
 import builtins
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import main
 from datasets.annotations.skeleton import load_skeleton
-from datasets.films.sleap import read_sleap, sleap_skeleton
+from datasets.films.sleap import _names, read_sleap, sleap_skeleton
 from datasets.imports.label_studio import read_label_studio
 from datasets.imports.write_coco import Notes, write_coco
 from tests.processors.prediction.videos import HEIGHT, WIDTH, write_video
@@ -233,3 +234,11 @@ def test_what_is_no_slp_is_refused(sio, mouse, tmp_path):
         (tmp_path / "a.slp").write_bytes(data)
         with pytest.raises(UserError, match=message):
             read_sleap(tmp_path / "a.slp", mouse, None, Notes())
+
+
+def test_films_of_one_name_have_names_of_their_own():
+    """Also where the number makes the name of yet another film."""
+    films = [SimpleNamespace(source_video=None, filename=name)
+             for name in ("x/a.mp4", "y/a.mp4", "a_1.mp4", "b.mp4")]
+    names = _names([(SimpleNamespace(video=film, frame_idx=3), []) for film in films])
+    assert len(set(names)) == 4 and names[3] == "b_000003.png"

@@ -42,6 +42,15 @@ def test_a_picture_of_somebody_else_is_not_lost(tmp_path):
     assert (tmp_path / "a_000000.jpg").read_bytes() == b"mine"
 
 
+def test_a_frame_of_another_film_is_not_replaced(tmp_path):
+    out = tmp_path / "out"
+    write_frames([(film(tmp_path / "a.avi"), "a")], out, 10)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UserError, match="a_000010.jpg is there already and shows another picture"):
+        write_frames([(film(tmp_path / "b.avi", step=5), "a")], out, 10)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_what_is_a_film(tmp_path):
     path = film(tmp_path / "a.avi")
     assert films_of(path) == [(path, "a")]

@@ -52,6 +52,15 @@ def test_few_joints_make_one_bin_and_too_few_a_sentence():
         calibrate(heights, found, labelled)
 
 
+@pytest.mark.parametrize("values", [(0.0,), (0.0, 0.5, 1.0), (0.2,) * 9 + (0.7,)])
+def test_equal_heights_leave_no_bin_empty(values):
+    rng = np.random.default_rng(0)
+    heights = rng.choice(values, (200, 17))
+    found = calibrate(heights, rng.rayleigh(size=(200, 17)), np.ones((200, 17), bool))
+    assert len(found.radii) == len(found.edges) + 1 <= len(set(values))
+    assert np.isfinite(found.radii).all()
+
+
 def test_the_base_is_the_sum_and_its_lengths_are_mahalanobis():
     peak = np.array([[[[4.0, 1], [1, 3]], [[np.nan] * 2] * 2]])
     flips, sigmas, areas = np.array([[[4.0, 0], [0, 2]]]), np.array([0.1, 0.2]), np.array([100.0])

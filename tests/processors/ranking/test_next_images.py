@@ -28,3 +28,10 @@ def test_numbers_are_counted_by_their_order_and_images_without_people_are_left_o
     scores = np.array([0.5, 0.4, 0.3, np.nan])
     assert next_images(names, scores, 1) == [0]
     assert next_images(names, scores, 4) == [0, 1, 2]
+
+
+def test_images_that_are_not_to_be_taken_leave_enough_of_the_others():
+    names = [f"f{number}.jpg" for number in range(1000)]
+    scores = np.where(np.arange(1000) < 100, np.linspace(1, 0, 1000), np.nan)
+    assert sorted(next_images(names, scores, 100)) == list(range(100))
+    assert len(next_images(names, scores, 30)) == 30
