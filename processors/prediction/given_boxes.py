@@ -30,8 +30,15 @@ class GivenBoxes:
     stated: tuple[tuple[Size | None, str], ...] = ()    # of images, see ImageFiles
 
     def of(self, frame: Frame) -> np.ndarray | Detections:
-        """As PosePredictor.each takes them."""
+        """As PosePredictor.each takes them, without those that show nothing of the frame, which
+        are said."""
         here = self.frames == frame.number
+        if frame.pixels is not None and here.any():
+            beside = here & ~_shows(self.boxes, frame.pixels.shape[1], frame.pixels.shape[0])
+            if beside.any():
+                log.warning("%s: boxes outside of it or of less than a pixel left out: %d",
+                            shortened(frame.name), beside.sum())
+            here &= ~beside
         if self.scores is None:
             return self.boxes[here]
         return Detections(self.boxes[here], self.scores[here])
@@ -44,6 +51,12 @@ class GivenBoxes:
                 if self.frames.min() == 1 and self.frames.max() == count else "")
         return [f"{beyond} boxes are of frames behind the last, {count - 1}, and are in no results"
                 f"{hint}"] * bool(beyond)
+
+
+def _shows(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(N,) whether each xywh box has a pixel of an image in it."""
+    ends = np.minimum(boxes[:, :2] + boxes[:, 2:], [width, height])
+    return (ends - np.maximum(boxes[:, :2], 0) >= 1).all(axis=1)
 
 
 def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int = "",

@@ -32,7 +32,8 @@ class Ranking:
 
 
 def write_ranking(folder: Path, ranking: Ranking) -> None:
-    """Write the files of FILES that the ranking has something for, and say what they hold."""
+    """Write the files of FILES that the ranking has something for, say what they hold, and remove
+    those of an older ranking, which would seem to belong to it."""
     found = [(split, finding) for split, opinion in ranking.opinions.items()
              for finding in opinion.findings()]
     found.sort(key=lambda one: -one[1].score)
@@ -49,6 +50,8 @@ def write_ranking(folder: Path, ranking: Ranking) -> None:
         write_output(folder / "next.txt", names_list(names, chosen), "--out")
         log.info("%s to label next, of %d: %s", counted(len(chosen), "image"), len(unsure),
                  folder / "next.txt")
+    for name in ["labels.csv"] * (not ranking.opinions) + ["next.txt"] * (not chosen):
+        (folder / name).unlink(missing_ok=True)
     _write_page(folder / "rank.html", ranking, found, unsure, chosen)
     log.info("page: %s", folder / "rank.html")
 

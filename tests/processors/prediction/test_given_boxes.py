@@ -57,6 +57,16 @@ def test_results_by_the_numbers_of_files_as_detect_writes_them(tmp_path, said):
         "1 boxes of other images left out", "2 boxes in 1 of 2 images"]
 
 
+def test_boxes_beside_their_picture_are_left_out_and_said(tmp_path, caplog):
+    images = ImageFiles(tmp_path, ["1.jpg"])
+    inside, edge = [1.0, 2.0, 30.0, 40.0], [-10.0, 39.0, 20.0, 9.0]
+    path = save(tmp_path / "det.json", [{**row(1), "bbox": box} for box in (
+        inside, [60.0, 2.0, 5.0, 5.0], edge, [900.0, 900.0, 5.0, 5.0], [5.0, 5.0, 0.2, 9.0])])
+    found = read_boxes(path, images).of(Frame(0, 0.0, "1.jpg", PIXELS))     # 60 x 40
+    assert found.boxes.tolist() == [inside, edge] and len(found.scores) == 2
+    assert "1.jpg: boxes outside of it or of less than a pixel left out: 3" in caplog.text
+
+
 def test_results_by_file_names(tmp_path):
     images = ImageFiles(tmp_path, ["a.jpg", "more/b.jpg"])
     path = save(tmp_path / "det.json", [row(1, file_name="more/b.jpg"), row(2, file_name="a.jpg"),

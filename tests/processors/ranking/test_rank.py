@@ -82,6 +82,8 @@ def test_images_without_labels_are_named_for_labelling(words, tmp_path, capsys):
         {"image_id": row["image_id"], "category_id": 1, "bbox": row["bbox"], "score": 0.9}
         for row in people["annotations"]]))
     out = tmp_path / "found"
+    out.mkdir()
+    (out / "labels.csv").write_text("place,oddness,oks,set,image,annotation,\n")    # older
     assert main.main(["rank", *words, "--images", str(images), "--boxes", str(boxes), "--next", "2",
                       "--out", str(out)]) == 0
     comment, *names = (out / "next.txt").read_text().splitlines()
