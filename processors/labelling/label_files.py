@@ -100,7 +100,7 @@ class FilePerPicture(LabelFiles):
 
     def __init__(self, source: ImageFiles | Video, out: Path, threshold: float):
         super().__init__(source, out, threshold)
-        self.path = f"their labels, {self.folder / f'*{self.suffix}'}"
+        self.path = f"their labels, {self.place('x.jpg').with_name(f'*{self.suffix}')}"
         self.written: set[Path] = set()
         ensure_writable(self.place("x.jpg"), "--out")
 

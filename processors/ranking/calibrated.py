@@ -5,6 +5,7 @@ import numpy as np
 
 from datasets.annotations.skeleton import Skeleton
 from processors.ranking.calibration import (
+    FEWEST,
     Calibration,
     base_covariance,
     calibrate,
@@ -22,16 +23,19 @@ class Calibrated:
     """Two calibrations by the same joints, and how well the first one holds on others."""
     spread: Calibration         # of distances, as everywhere
     emptiness: Calibration      # of `emptiness`
-    within: tuple[float, ...]   # share of joints of others within the ellipses of SHARES
+    within: tuple[float, ...]   # share of joints of others within the ellipses of SHARES; (): a
+                                # half of the images has too few to tell
     joints: int
     without_peak: int           # labelled joints without a covariance of their own
 
     def __str__(self) -> str:
-        return ("calibrated on one half of the validation images and judged on the other, the "
-                + " and ".join(f"{share:.0%} ellipses hold {found:.1%}"
-                               for share, found in zip(SHARES, self.within, strict=True))
-                + f" of {self.joints} labelled joints; {self.without_peak} of them have no peak, "
-                  f"and the size of the person in its place")
+        held = " and ".join(f"{share:.0%} ellipses hold {found:.1%}"
+                            for share, found in zip(SHARES, self.within, strict=False))
+        return ((f"calibrated on one half of the validation images and judged on the other, the "
+                 f"{held} of {self.joints} labelled joints" if held else
+                 f"{self.joints} labelled joints are too few to judge the calibration on others")
+                + f"; {self.without_peak} of them have no peak, and the size of the person in its "
+                  f"place")
 
 
 def calibrated(people: People, skeleton: Skeleton) -> Calibrated:
@@ -50,10 +54,12 @@ def calibrated(people: People, skeleton: Skeleton) -> Calibrated:
 def shares_on_others(people: People, skeleton: Skeleton, rng: np.random.Generator,
                      ) -> tuple[float, ...]:
     """Which share of labelled joints the ellipses of each of SHARES hold, calibrated by one half of
-    the images, drawn by lot, and judged on the other half, in turn."""
+    the images, drawn by lot, and judged on the other half, in turn; () where one has too few."""
     heights, far, labelled = people.looks.heights, distances(people, skeleton), people.labelled
     images = rng.permutation(np.unique(people.images))
     first = np.isin(people.images, images[:len(images) // 2])
+    if min(labelled[first].sum(), labelled[~first].sum()) < FEWEST:
+        return ()
     inside = np.zeros((len(SHARES), *labelled.shape), bool)
     for half in (first, ~first):
         one = calibrate(heights[half], far[half], labelled[half])

@@ -80,6 +80,13 @@ def test_how_well_it_holds_is_measured_on_other_images_and_said(caplog):
     assert "50% ellipses hold" in caplog.text and "of 6800 labelled joints" in caplog.text
 
 
+def test_a_set_too_small_for_halves_is_calibrated_and_not_judged(caplog):
+    people = made_people(4)         # 68 joints, 34 in each half
+    caplog.set_level("INFO")
+    assert calibrated(people, SKELETON).within == ()
+    assert "68 labelled joints are too few to judge the calibration on others" in caplog.text
+
+
 def test_emptiness_is_about_the_part_of_the_peak_at_the_label():
     people = made_people(2)
     people.looks.heights[0, :3], people.looks.at_labels[0, :3] = 0.5, (0.5, 0.1, -0.2)
