@@ -119,7 +119,12 @@ def _of_files(frames: list, source: Path, root: Path | None, notes: Notes,
     """Frames that are image files, where they lie."""
     found = []
     for frame, people in frames:
-        path = Path(str(frame.video.filename[frame.frame_idx]).replace("\\", "/"))
+        files, number = frame.video.filename, frame.frame_idx
+        if not 0 <= number < len(files):
+            notes.leave_out(BadFile(f"{source}: a frame has the number {number}, and its video "
+                                    f"{len(files)} pictures: save it again with SLEAP"))
+            continue
+        path = Path(str(files[number]).replace("\\", "/"))
         ends = [Path(*path.parts[-count:]) for count in range(len(path.parts), 0, -1)]
         tries = [(root or source.parent) / end for end in ends] + [path] * (root is None)
         place = next((one for one in tries if one.is_file()), None)

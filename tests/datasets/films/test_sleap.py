@@ -9,7 +9,7 @@ import pytest
 
 import main
 from datasets.annotations.skeleton import load_skeleton
-from datasets.films.sleap import _names, read_sleap, sleap_skeleton
+from datasets.films.sleap import _names, _of_files, read_sleap, sleap_skeleton
 from datasets.imports.label_studio import read_label_studio
 from datasets.imports.write_coco import Notes, write_coco
 from tests.processors.prediction.videos import HEIGHT, WIDTH, write_video
@@ -242,3 +242,10 @@ def test_films_of_one_name_have_names_of_their_own():
              for name in ("x/a.mp4", "y/a.mp4", "a_1.mp4", "b.mp4")]
     names = _names([(SimpleNamespace(video=film, frame_idx=3), []) for film in films])
     assert len(set(names)) == 4 and names[3] == "b_000003.png"
+
+
+def test_a_frame_beyond_the_files_of_its_video_is_named(tmp_path):
+    video, notes = SimpleNamespace(filename=["a.png"]), Notes()
+    found, _ = _of_files([(SimpleNamespace(video=video, frame_idx=3), [])], tmp_path / "a.slp",
+                         None, notes)
+    assert found == [] and "the number 3, and its video 1 pictures" in str(vars(notes))
