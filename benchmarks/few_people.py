@@ -72,13 +72,14 @@ def main(words: list[str]) -> int:
     for trial in (Trial(start, people, row, seed) for seed in options.seeds
                   for start in options.starts for people in options.people for row in options.rows):
         own = settings_of(trial, plan)
-        if finished(lines, trial.system, trial.seed, own) is None:
-            add_line(lines, {"benchmark": "few_people", "system": trial.system, "seed": trial.seed,
-                             "start": trial.start, "people": trial.people, "row": trial.row,
-                             "labels": options.labels.name, "judged": options.judged.name,
-                             **train(trial, own, plan, options), "settings": own})
-        print(f"{trial.system}, seed {trial.seed}: "
-              f"{finished(lines, trial.system, trial.seed, own)}", flush=True)
+        row = finished(lines, trial.system, trial.seed, own)
+        if row is None:
+            row = {"benchmark": "few_people", "system": trial.system, "seed": trial.seed,
+                   "start": trial.start, "people": trial.people, "row": trial.row,
+                   "labels": options.labels.name, "judged": options.judged.name,
+                   **train(trial, own, plan, options), "settings": own}
+            add_line(lines, row)
+        print(f"{trial.system}, seed {trial.seed}: {row['AP']}", flush=True)
         replace_section(options.page, "few_people", report(lines, plan))
     return 0
 

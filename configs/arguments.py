@@ -26,6 +26,14 @@ def add_settings(parser: ArgumentParser, metavar: str = "CONFIG.yaml section.key
     parser.epilog = EPILOG
 
 
+def add_weights(parser: ArgumentParser) -> None:
+    """The option of commands that judge a network by the data of a YAML."""
+    parser.add_argument("--weights", metavar=WEIGHTS,
+                        help="a checkpoint of this project or of another one, or published "
+                             "weights, whose name brings all settings (see the command weights); "
+                             "the best one of the YAML's run if not given")
+
+
 def options(words: Namespace) -> dict[str, Any]:
     """What the options say, by their names, which are those of the function's arguments."""
     return {name: value for name, value in vars(words).items()

@@ -177,7 +177,10 @@ def write_frame(path: Path, picture: bytes, option: str) -> None:
     same stays; labels may belong to any other, so it is not replaced: raises UserError."""
     ensure_replaceable(path, "picture", option)
     data = marked(picture)
-    if path.is_file() and path.stat().st_size and path.read_bytes() != data:
+    there = path.read_bytes() if path.is_file() else b""
+    if there == data:
+        return
+    if there:
         raise UserError(f"{option}: {path} is there already and shows another picture, such as the "
                         f"frame of another film, to which labels may belong: give another folder")
     write_output(path, data, option)

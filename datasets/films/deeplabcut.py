@@ -24,6 +24,7 @@ from datasets.imports.write_coco import (
     ImportedPerson,
     Notes,
     empty_joints,
+    ends_of,
     place_joint,
 )
 from utils.errors import UserError
@@ -160,8 +161,7 @@ def _place(table: Table, name: str, base: Path) -> str:
     with suppress(ValueError):
         if beside.is_file():
             return beside.resolve().relative_to(base.resolve()).as_posix()
-    ends = [Path(*parts[-count:]) for count in (1, 2, 3) if count <= len(parts)]
-    found = next((end for end in reversed(ends) if (base / end).is_file()), None)
+    found = next((end for end in ends_of(Path(name), most=3) if (base / end).is_file()), None)
     if found is None:
         raise BadFile(f"{table.path}: the picture {name} is not beside it, nor in {base}: give the "
                       f"folder of the pictures by --images")

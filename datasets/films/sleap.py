@@ -20,6 +20,7 @@ from datasets.imports.write_coco import (
     ImportedPerson,
     Notes,
     empty_joints,
+    ends_of,
     place_joint,
 )
 from utils.errors import UserError
@@ -125,8 +126,7 @@ def _of_files(frames: list, source: Path, root: Path | None, notes: Notes,
                                     f"{len(files)} pictures: save it again with SLEAP"))
             continue
         path = Path(str(files[number]).replace("\\", "/"))
-        ends = [Path(*path.parts[-count:]) for count in range(len(path.parts), 0, -1)]
-        tries = [(root or source.parent) / end for end in ends] + [path] * (root is None)
+        tries = [(root or source.parent) / end for end in ends_of(path)] + [path] * (root is None)
         place = next((one for one in tries if one.is_file()), None)
         if place is None:
             notes.leave_out(BadFile(f"{source}: the picture {path} is not there: give the folder "

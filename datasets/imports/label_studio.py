@@ -22,6 +22,7 @@ from datasets.imports.write_coco import (
     BadFile,
     ImportedImage,
     Notes,
+    ends_of,
     is_inside,
 )
 from utils.errors import UserError
@@ -145,8 +146,7 @@ def _name(task: dict[str, Any], root: Path, where: str) -> str:
     if not texts:
         raise BadFile(f"{where} names no picture in its data: export it as JSON")
     path = PurePosixPath(_path_in(texts[0]).lstrip("/"))
-    ends = [PurePosixPath(*path.parts[-count:]) for count in range(len(path.parts), 0, -1)]
-    tries = [*map(str, ends), UPLOADED.sub("", path.name)]
+    tries = [*map(str, ends_of(path)), UPLOADED.sub("", path.name)]
     found = next((name for name in tries if is_inside(name) and (root / name).is_file()), None)
     return found or path.name
 

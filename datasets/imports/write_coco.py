@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,13 @@ def is_inside(name: str) -> bool:
     """Whether the name of an image, or one of Windows, stays inside the folder of images."""
     path = PurePosixPath(name.replace("\\", "/"))
     return not (path.is_absolute() or PureWindowsPath(name).drive or ".." in path.parts)
+
+
+def ends_of(path: PurePath, most: int | None = None) -> list[PurePath]:
+    """A path of another machine without more and more of its first folders, at first with `most`
+    parts: a/b/c.jpg, b/c.jpg, c.jpg."""
+    parts = path.parts[-most:] if most else path.parts
+    return [type(path)(*parts[start:]) for start in range(len(parts))]
 
 
 def empty_joints(skeleton: Skeleton) -> np.ndarray:

@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
-from datasets.annotations.category import category_ids, ensure_joint_order, result_category
-from datasets.annotations.coco_file import coco_content
-from datasets.annotations.columns import Rows, whole_images
+from datasets.annotations.category import ensure_joint_order, result_category
+from datasets.annotations.columns import Rows
 from datasets.annotations.persons import PersonTable
-from datasets.crops.image_files import SUFFIXES, image_numbers, images_among, places_among
+from datasets.crops.boxes_of_pictures import (
+    annotated_boxes,
+    result_orientations,
+    result_places,
+    result_scores,
+)
+from datasets.crops.image_files import SUFFIXES, image_numbers, images_among
 from datasets.crops.image_header import Size, read_header
 from datasets.crops.images import read_image
 from utils.errors import UserError
@@ -101,33 +106,17 @@ def _of_results(content: list, name: str, part: AnnotatedSet, min_score: float) 
     """Pictures are known by file_name, and without it by the number that they are called by."""
     rows = Rows(name, content, result_category(content, part.category, name), "detection")
     pictures, _ = _folder(part)
-    names = [row.get("file_name") for row in rows.rows]
-    if all(isinstance(one, str) for one in names):
-        picture_rows = places_among(map(str, names), pictures.names)
-    else:
-        ids, by_number = image_numbers(pictures.names)
-        if not by_number:
-            raise UserError(f"{name} tells pictures by numbers, and names such as "
-                            f"{shortened(pictures.names[0])} have none: give a COCO annotation "
-                            f"file, or run detect on the folder {part.img_root}")
-        numbers = {image_id: number for number, image_id in enumerate(ids)}
-        picture_rows = np.array([numbers.get(one, -1) for one in rows.image_ids()], np.int64)
-    for row, place in zip(rows.rows, picture_rows.tolist(), strict=True):
-        if place >= 0 and row.get("exif") in ("obey", "ignore"):
-            pictures.exif[place] = row["exif"]
-    scores = rows.numbers("score", 1, "the score of the box")[:, 0]
-    rows.leave_out(~(scores >= min_score), f"boxes with a score below {min_score:g} "
-                                           f"(detector.confidence) left out")
+    picture_rows = result_places(
+        rows, pictures.names, f"{name} tells pictures by numbers",
+        f"give a COCO annotation file, or run detect on the folder {part.img_root}")
+    for place, exif in result_orientations(rows, picture_rows):
+        pictures.exif[place] = exif
+    scores = result_scores(rows, min_score)
     return _found(rows, pictures, picture_rows, scores, _no_joints(len(rows.rows), part))
 
 
 def _of_annotations(content: object, name: str, part: AnnotatedSet) -> Found:
-    file = coco_content(content, name)
-    file.need("images", "annotations")
-    ids = category_ids(file.categories, part.category, name) if file.categories else None
-    rows = Rows(name, file.annotations, ids, "annotation")
-    images = whole_images(file, ("id", "file_name"))
-    rows.leave_out(rows.crowd(), "crowds left out")
+    file, ids, rows, images = annotated_boxes(content, name, part.category)
     joints = _no_joints(len(rows.rows), part)
     try:
         ensure_joint_order(file.categories, ids or (), part.skeleton, name)

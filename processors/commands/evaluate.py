@@ -2,7 +2,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from configs.arguments import WEIGHTS, Job, add_settings, config_or_name, options
+from configs.arguments import Job, add_settings, add_weights, config_or_name, options
 
 SOURCES = (     # of nets/files/sources.py, which cannot be imported without torch
     "alphapose", "darkpose_hrnet", "darkpose_resnet", "imagenet", "imagenet_vit", "mae", "mmpose",
@@ -12,10 +12,7 @@ SOURCES = (     # of nets/files/sources.py, which cannot be imported without tor
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument("--weights", metavar=WEIGHTS,
-                        help="a checkpoint of this project or of another one, or published "
-                             "weights, whose name brings all settings (see the command weights); "
-                             "the best one of the YAML's run if not given")
+    add_weights(parser)
     parser.add_argument("--source", choices=SOURCES,
                         help="the project the checkpoint comes from, where its keys do not tell "
                              "(see nets/files/sources.py)")

@@ -2,16 +2,13 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from configs.arguments import WEIGHTS, Job, add_settings, config_or_name, options
+from configs.arguments import Job, add_settings, add_weights, config_or_name, options
 from utils.errors import UserError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument("--weights", metavar=WEIGHTS,
-                        help="a checkpoint of this project or of another one, or published "
-                             "weights, whose name brings all settings (see the command weights); "
-                             "the best one of the YAML's run if not given")
+    add_weights(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", required=True,
                         help="folder of the page (rank.html) and of the lists")
     parser.add_argument("--labels", choices=("train", "val", "both", "none"),

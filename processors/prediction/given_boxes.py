@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.annotations.category import category_ids, result_category
-from datasets.annotations.coco_file import coco_content
-from datasets.annotations.columns import ImageColumns, Rows, whole_images
-from datasets.crops.image_files import image_numbers, places_among
+from datasets.annotations.category import result_category
+from datasets.annotations.columns import ImageColumns, Rows
+from datasets.crops.boxes_of_pictures import (
+    annotated_boxes,
+    result_orientations,
+    result_places,
+    result_scores,
+)
+from datasets.crops.image_files import places_among
 from datasets.crops.image_header import Size
 from processors.detection.person_detector import Detections
 from processors.prediction.frame import Frame
@@ -73,26 +78,17 @@ def read_boxes(path: str | Path, source: ImageFiles | Video, category: str | int
     name = f"{path} (--boxes)"
     content = read_json(path, name)
     is_results = isinstance(content, list)
-    ids: tuple | None = None
     images: ImageColumns | None = None
     if is_results:
         rows = Rows(name, content, result_category(content, category, name), "detection")
     else:
-        file = coco_content(content, name)
-        file.need("images", "annotations")
-        if file.categories:
-            ids = category_ids(file.categories, category, name)
-        rows = Rows(name, file.annotations, ids, "annotation")
-        images = whole_images(file, ("id", "file_name"))
-        rows.leave_out(rows.crowd(), "crowds left out")
+        _, _, rows, images = annotated_boxes(content, name, category)
     found = rows.numbers("bbox", 4, "x, y, width and height")
     rows.leave_out(~(np.isfinite(found).all(1) & (found[:, 2:] > 0).all(1)),
                    "boxes without size or not finite left out")
     scores = None
     if is_results:
-        scores = rows.numbers("score", 1, "the score of the box")[:, 0]
-        rows.leave_out(~(scores >= min_score), f"boxes with a score below {min_score:g} "
-                                               f"(detector.confidence) left out")
+        scores = result_scores(rows, min_score)
     frames, stated = _frames(rows, images, source, name)
     rows.leave_out(frames < 0, "boxes of other images left out")
     for what, count in rows.notes.items():
@@ -139,18 +135,8 @@ def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video,
             if place >= 0:
                 stated[place] = size if all(size) else None, exif
         return places[images.rows_of(rows.image_ids())], tuple(stated)
-    names = [row.get("file_name") for row in rows.rows]
-    if all(isinstance(one, str) for one in names):
-        frames = places_among(map(str, names), source.names)
-    else:
-        ids, by_number = image_numbers(source.names)
-        if not by_number:
-            raise UserError(f"{name} tells images by numbers, and names such as "
-                            f"{shortened(source.names[0])} have none: give a COCO annotation file, "
-                            f"or add file_name to each entry")
-        numbers = {image_id: number for number, image_id in enumerate(ids)}
-        frames = np.array([numbers.get(image_id, -1) for image_id in rows.image_ids()], np.int64)
-    for row, place in zip(rows.rows, frames.tolist(), strict=True):
-        if place >= 0 and row.get("exif") in ("obey", "ignore"):
-            stated[place] = None, row["exif"]
+    frames = result_places(rows, source.names, f"{name} tells images by numbers",
+                           "give a COCO annotation file, or add file_name to each entry")
+    for place, exif in result_orientations(rows, frames):
+        stated[place] = None, exif
     return frames, tuple(stated)
