@@ -67,6 +67,13 @@ def test_a_table_of_one_animal(tmp_path, mouse, new):
     assert notes.counts == {"frames without a labelled joint left out": 3} and not notes.bad
 
 
+def test_a_row_without_a_picture_is_named(tmp_path, mouse):
+    notes = Notes()
+    project(tmp_path / "p", one_animal(False) + ",1,2,3,4,5,6\n")
+    images, _ = read_deeplabcut(tmp_path / "p", mouse, None, notes)
+    assert len(images) == 2 and "a row that names no picture" in str(vars(notes))
+
+
 def test_a_table_of_several_animals(tmp_path, mouse):
     """Unique bodyparts ("single") are an individual, too."""
     project(tmp_path / "p", SEVERAL)

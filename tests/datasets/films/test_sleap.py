@@ -249,3 +249,13 @@ def test_a_frame_beyond_the_files_of_its_video_is_named(tmp_path):
     found, _ = _of_files([(SimpleNamespace(video=video, frame_idx=3), [])], tmp_path / "a.slp",
                          None, notes)
     assert found == [] and "the number 3, and its video 1 pictures" in str(vars(notes))
+
+
+def test_a_picture_that_is_labelled_twice_is_refused(mouse, tmp_path):
+    """And not one of the two taken."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    video = SimpleNamespace(filename=["a.png"])
+    frames = [(SimpleNamespace(video=video, frame_idx=0), []) for _ in range(2)]
+    found, base = _of_files(frames, tmp_path / "a.slp", None, Notes())
+    with pytest.raises(UserError, match="annotated twice, first a.png"):
+        write_coco(found, base, mouse, "mouse", tmp_path / "out.json", Notes())

@@ -128,6 +128,12 @@ def test_what_is_of_no_use_is_named(tmp_path, stick):
             read_label_studio(tmp_path / "x.json", stick, None, Notes())
 
 
+def test_an_address_that_is_none_is_named(tmp_path, stick):
+    good, bad = task(point("top", 4, 5)), task(point("top", 4, 5), image="http://[x/a.png")
+    images, _, notes = read(tmp_path, stick, bad, good)
+    assert len(images) == 1 and "is no address of a picture" in str(vars(notes))
+
+
 def test_one_class_of_several(tmp_path, stick):
     (image,), _, notes = read(tmp_path, stick, task(
         box(2, 3, 10, 12, "A"), point("top", 4, 5), box(22, 3, 10, 12, "B", "dog"),

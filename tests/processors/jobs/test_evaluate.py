@@ -25,6 +25,7 @@ from processors.jobs.evaluate import evaluate, evaluate_weights
 from processors.models.load_pose_model import load_pose_model
 from processors.models.weights_against_config import config_for_weights
 from processors.runtime.run_lock import RunLock
+from tests.processors.drawn_sets import drawn_words, folder_of
 from utils.errors import UserError
 from utils.log import log
 
@@ -36,21 +37,14 @@ def words(tmp_path_factory) -> list[str]:
     """The command line of an evaluation of a small network on drawn people, and its weights."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("evaluate")
-    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
-             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
-    settings = [*files, "data.synthetic_train=1", "data.synthetic_val=9", "data.batch_size=4",
-                "data.num_workers=1", "codec.input_size=[64, 64]", "val.joint_score=0",
-                f"val.weight_path={folder}"]
+    settings = drawn_words(folder, "data.synthetic_val=9", "data.num_workers=1",
+                           "val.joint_score=0")
     config = load_config(main.QUICKSTART, settings)
     ensure_synthetic(config.data, seed=0)
     torch.save({"ema": build_net(config.model).state_dict(), "config": config_to_dict(config),
                 "skeleton": skeleton_to_dict(load_skeleton("coco"))},
                folder / "quickstart_best.pth")
     return settings
-
-
-def folder_of(words: list[str]) -> Path:
-    return Path(words[-1].partition("=")[2])
 
 
 def test_the_results_of_a_run_that_goes_on_are_left_alone(words, monkeypatch):

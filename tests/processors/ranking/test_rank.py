@@ -14,6 +14,7 @@ from datasets.annotations.skeleton import load_skeleton, skeleton_to_dict
 from datasets.synthetic.data_set import ensure_synthetic
 from nets import build_net
 from nets.files.weights_file import FORMAT
+from tests.processors.drawn_sets import drawn_words, folder_of
 
 
 def save_net(folder: Path, settings: list[str]) -> Path:
@@ -31,17 +32,10 @@ def save_net(folder: Path, settings: list[str]) -> Path:
 def words(tmp_path_factory) -> list[str]:
     """The settings of a set of drawn people and of a network that has not learned anything."""
     folder = tmp_path_factory.mktemp("rank")
-    files = [f"data.{split}_{key}={folder / split / name}" for split in ("train", "val")
-             for key, name in (("ann_path", "people.json"), ("img_root", "images"))]
-    settings = [*files, "data.synthetic_train=4", "data.synthetic_val=9", "data.batch_size=4",
-                "data.num_workers=0", "codec.input_size=[64, 64]", "optim.amp=false",
-                f"val.weight_path={folder}"]
+    settings = drawn_words(folder, "data.synthetic_train=4", "data.synthetic_val=9",
+                           "optim.amp=false")
     save_net(folder, settings)
     return settings
-
-
-def folder_of(words: list[str]) -> Path:
-    return Path(words[-1].partition("=")[2])
 
 
 def table(path: Path) -> list[dict[str, str]]:
