@@ -9,7 +9,6 @@ from datasets.annotations.coco_file import CocoFile, coco_content
 from datasets.annotations.columns import ImageColumns, Rows, whole_images
 from datasets.crops.image_files import image_numbers, places_among
 from utils.errors import UserError
-from utils.shown import shortened
 
 
 def annotated_boxes(content: Any, name: str, category: str | int,
@@ -34,19 +33,17 @@ def result_scores(rows: Rows, min_score: float) -> np.ndarray:
     return scores
 
 
-def result_places(rows: Rows, names: list[str], numbered: str, cure: str) -> np.ndarray:
+def result_places(rows: Rows, names: list[str], unknown: str) -> np.ndarray:
     """(N,) int64 place among pictures of each row of COCO results: by its file_name or, where not
-    all rows have one, by the number that the picture is called by; -1: in none of them.
-
-    numbered, cure: begin and end of the sentence of the UserError for numbers where names have
-    none.
+    all rows have one, by the number that the picture is called by; -1: in none of them. Raises
+    UserError, `unknown`, for numbers where names have none.
     """
     file_names = [row.get("file_name") for row in rows.rows]
     if all(isinstance(one, str) for one in file_names):
         return places_among(map(str, file_names), names)
     ids, by_number = image_numbers(names)
     if not by_number:
-        raise UserError(f"{numbered}, and names such as {shortened(names[0])} have none: {cure}")
+        raise UserError(unknown)
     numbers = {image_id: place for place, image_id in enumerate(ids)}
     return np.array([numbers.get(one, -1) for one in rows.image_ids()], np.int64)
 

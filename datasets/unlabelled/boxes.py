@@ -107,8 +107,9 @@ def _of_results(content: list, name: str, part: AnnotatedSet, min_score: float) 
     rows = Rows(name, content, result_category(content, part.category, name), "detection")
     pictures, _ = _folder(part)
     picture_rows = result_places(
-        rows, pictures.names, f"{name} tells pictures by numbers",
-        f"give a COCO annotation file, or run detect on the folder {part.img_root}")
+        rows, pictures.names,
+        f"{name} tells pictures by numbers, and names such as {shortened(pictures.names[0])} have "
+        f"none: give a COCO annotation file, or run detect on the folder {part.img_root}")
     for place, exif in result_orientations(rows, picture_rows):
         pictures.exif[place] = exif
     scores = result_scores(rows, min_score)

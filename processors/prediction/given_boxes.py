@@ -135,8 +135,10 @@ def _frames(rows: Rows, images: ImageColumns | None, source: ImageFiles | Video,
             if place >= 0:
                 stated[place] = size if all(size) else None, exif
         return places[images.rows_of(rows.image_ids())], tuple(stated)
-    frames = result_places(rows, source.names, f"{name} tells images by numbers",
-                           "give a COCO annotation file, or add file_name to each entry")
+    frames = result_places(
+        rows, source.names,
+        f"{name} tells images by numbers, and names such as {shortened(source.names[0])} have "
+        f"none: give a COCO annotation file, or add file_name to each entry")
     for place, exif in result_orientations(rows, frames):
         stated[place] = None, exif
     return frames, tuple(stated)
