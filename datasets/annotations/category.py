@@ -1,8 +1,9 @@
 """Category: which annotations of a COCO file are the persons, or the animals, hands or tools."""
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from datasets.annotations.joint_names import misplaced
+from datasets.annotations.joint_names import misplaced, same_joints
 from datasets.annotations.part_fields import IN_PARTS, names_in_parts
 from datasets.annotations.skeleton import Skeleton
 from utils.errors import UserError
@@ -39,6 +40,14 @@ def category_ids(categories: list, wanted: str | int = "", where: str = "the fil
                      f"{_listed(rows)}, or to all")
 
 
+def other_joints(categories: list, ids: tuple[Any, ...], skeleton: Skeleton) -> bool:
+    """Whether a file names joints that are not those of `skeleton`, in whatever spelling, each in
+    its place; a file that names none is taken at its word."""
+    ours = skeleton.joint_names
+    return any(same_joints(theirs, ours) != [*range(len(ours))]
+               for theirs in _joint_names(categories, ids, ours))
+
+
 def result_category(rows: list, category: str | int, name: str) -> tuple[Any, ...]:
     """The category id that counts in results, which have no names of categories: data.category,
     PERSON, or the only one."""
@@ -54,6 +63,17 @@ def result_category(rows: list, category: str | int, name: str) -> tuple[Any, ..
                     f"person: set data.category to the number of those who are meant")
 
 
+def _joint_names(categories: list, ids: tuple[Any, ...], ours: tuple[str, ...],
+                 ) -> Iterator[list[str]]:
+    """What those of the categories call their joints that call them anything, and with them those
+    that stand in other fields (datasets/annotations/part_fields.py)."""
+    for row in categories:
+        names = row.get("keypoints") if isinstance(row, dict) and row.get("id") in ids else None
+        if isinstance(names, list) and names:
+            theirs = list(map(str, names))
+            yield theirs + names_in_parts() * (len(ours) - len(theirs) == IN_PARTS)
+
+
 def _listed(rows: list[dict[str, Any]]) -> str:
     names = [f"{shortened(str(row.get('name')))} ({shown(row['id'])})" for row in rows]
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
@@ -64,14 +84,8 @@ def ensure_joint_order(categories: list, ids: tuple[int, ...], skeleton: Skeleto
                        where: str) -> None:
     """Raise UserError for a file that names the joints of `skeleton`, in whatever spelling, but in
     another order."""
-    for row in categories:
-        if not isinstance(row, dict) or row.get("id") not in ids:
-            continue
-        names = row.get("keypoints")
-        ours = skeleton.joint_names
-        theirs = list(map(str, names)) if isinstance(names, list) else []
-        if theirs and len(ours) - len(theirs) == IN_PARTS:
-            theirs += names_in_parts()
+    ours = skeleton.joint_names
+    for theirs in _joint_names(categories, ids, ours):
         if (first := misplaced(theirs, ours)) >= 0:
             raise UserError(f"{where} has the joints of {skeleton.name} (data.skeleton) in "
                              f"another order, first {shortened(theirs[first])} in the place of "

@@ -135,6 +135,8 @@ def _image(table: Table, skeleton: Skeleton, base: Path, notes: Notes,
     places: dict[tuple[str, str], dict[str, float]] = {}
     for (who, joint, part), number in zip(table.columns, numbers, strict=True):
         places.setdefault((who, joint), {})[part] = number
+    notes.count("joints with one number in the place of two left out", sum(
+        np.isfinite([*place.values()]).sum() == 1 for place in places.values()))
     people: dict[str, np.ndarray] = {}
     for (who, joint), place in places.items():
         point = place.get("x", np.nan), place.get("y", np.nan)

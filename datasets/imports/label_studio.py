@@ -154,7 +154,7 @@ def _name(task: dict[str, Any], root: Path, where: str) -> str:
 def _path_in(text: str) -> str:
     """The path in an address, or in that of a file of the server's own disk (?d=folder/a.jpg)."""
     try:
-        parts = urlsplit(text.replace("\\", "/"))
+        parts = urlsplit(text.replace("\\", "/"), allow_fragments=text.startswith("http"))
     except ValueError as error:
         raise BadFile(f"{text} is no address of a picture ({error}): export it again") from error
     return parse_qs(parts.query).get("d", [unquote(parts.path)])[0]

@@ -4,13 +4,14 @@ The boxes are those of a detector's results, of an annotation file, or whole pic
 annotation file are kept for comparison; nobody learns them. What is left out is counted.
 """
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from datasets.annotations.annotated_sets import AnnotatedSet
-from datasets.annotations.category import ensure_joint_order, result_category
+from datasets.annotations.category import other_joints, result_category
 from datasets.annotations.columns import Rows
 from datasets.annotations.persons import PersonTable
 from datasets.crops.boxes_of_pictures import (
@@ -118,11 +119,12 @@ def _of_results(content: list, name: str, part: AnnotatedSet, min_score: float) 
 
 def _of_annotations(content: object, name: str, part: AnnotatedSet) -> Found:
     file, ids, rows, images = annotated_boxes(content, name, part.category)
-    joints = _no_joints(len(rows.rows), part)
-    try:
-        ensure_joint_order(file.categories, ids or (), part.skeleton, name)
-        joints = rows.joints(part.skeleton.num_joints, "", optional=True)
-    except UserError:
+    joints = None
+    if not other_joints(file.categories, ids or (), part.skeleton):
+        with suppress(UserError):       # they are more or less than ours
+            joints = rows.joints(part.skeleton.num_joints, "", optional=True)
+    if joints is None:
+        joints = _no_joints(len(rows.rows), part)
         rows.notes[f"people whose joints are not those of {part.skeleton.name}, with which nothing "
                    f"is compared"] = int((rows.used & rows.given("keypoints")).sum())
     pictures = Pictures(images.names, images.ids, images.sizes, images.exif)

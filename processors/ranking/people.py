@@ -14,7 +14,7 @@ from processors.detection.person_detector import build_detector
 from processors.models.pose_model import PoseModel
 from processors.pose_predictor import batches_of, people_in
 from processors.prediction.frame_sources import ImageFiles, open_source
-from processors.prediction.given_boxes import read_boxes
+from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.overlap import in_portions
 from processors.ranking.looks import Looks, concatenated, look
 from utils.errors import UserError
@@ -84,21 +84,27 @@ def look_at_labelled(model: PoseModel, dataset: MSCOCO) -> People:
     return everybody.take(~looks.broken)
 
 
-def look_at_folder(model: PoseModel, folder: Path, boxes: Path | None) -> People:
-    """The people of a folder of images, by the boxes of a file or of the detector of the settings;
-    without either each image is one person. Raises UserError or FileNotFoundError."""
-    config = model.config
+def open_folder(config: Config, folder: Path, boxes: Path | None,
+                ) -> tuple[ImageFiles, GivenBoxes | None]:
+    """The images of a folder and the boxes of a file, for look_at_folder. Raises UserError or
+    FileNotFoundError."""
     frames = open_source(str(folder))
     if not isinstance(frames, ImageFiles):
         raise UserError(f"--images is {folder}, and a folder of images is wanted: write the frames "
                         f"of a video into one, as ffmpeg does, every tenth will do")
     frames = replace(frames, bits=config.data.bits)
-    detector, given = config.detector, None
-    if boxes:
-        given = read_boxes(boxes, frames, config.data.category, detector.confidence,
-                           config.data.exif)
-        frames = replace(frames, stated=given.stated)
-    elif detector == DetectorConfig():
+    if not boxes:
+        return frames, None
+    given = read_boxes(boxes, frames, config.data.category, config.detector.confidence,
+                       config.data.exif)
+    return replace(frames, stated=given.stated), given
+
+
+def look_at_folder(model: PoseModel, frames: ImageFiles, given: GivenBoxes | None) -> People:
+    """The people of images, by the boxes of a file or of the detector of the settings; without
+    either each image is one person. Raises UserError."""
+    detector = model.config.detector
+    if not given and detector == DetectorConfig():
         log.warning("no detector is given, so each picture is taken as one person: "
                     "detector.weights=yolov5s.pt, detector.type=torchvision or --boxes tells who "
                     "is where")
@@ -125,10 +131,10 @@ def look_at_folder(model: PoseModel, folder: Path, boxes: Path | None) -> People
     if empty:
         log.warning("%s without anybody found are left out", counted(empty, "image"))
     if not looks:
-        raise UserError(f"nobody is found in {folder}: see to the detector, or give --boxes")
+        raise UserError(f"nobody is found in {frames.root}: see to the detector, or give --boxes")
     count, joints = len(images), model.skeleton.num_joints
     return People(
-        source=str(folder), looks=concatenated(looks),
+        source=str(frames.root), looks=concatenated(looks),
         boxes=np.concatenate(found).astype(np.float64), images=np.array(images, np.int64),
         names=frames.names, read=frames.read, labels=np.zeros((count, joints, 2)),
         labelled=np.zeros((count, joints), bool), ids=np.full(count, -1))

@@ -13,7 +13,7 @@ from processors.ranking.disagreement import Opinion
 from processors.ranking.lists import FILES
 from processors.ranking.looks import ensure_heatmaps
 from processors.ranking.page import Ranking, write_ranking
-from processors.ranking.people import labelled_set, look_at_folder, look_at_labelled
+from processors.ranking.people import labelled_set, look_at_folder, look_at_labelled, open_folder
 from processors.runtime.parallel import find_devices
 from processors.runtime.precision import amp_dtype
 from processors.runtime.torch_errors import JUDGE_CURES, torch_errors_named
@@ -32,7 +32,7 @@ def rank(cfg_path: str | Path | None, overrides: Sequence[str] = (),
 
     The network is calibrated on the validation set's labels, which it must not have been trained
     on. labels: whose labels are compared with it, a key of SPLITS; if not given, of both sets as
-    far as they are named, and with `images` of none. images, boxes: see `look_at_folder`; without
+    far as they are named, and with `images` of none. images, boxes: see `open_folder`; without
     `images` the validation images are listed by how unsure it is. count: how many images to name.
     Raises UserError, OSError or ChildProcessError, one sentence.
     """
@@ -44,12 +44,12 @@ def rank(cfg_path: str | Path | None, overrides: Sequence[str] = (),
     if "train" in SPLITS[labels]:
         ensure_set(config.data, *TRAIN_PATHS)
     ensure_set(config.data, *VAL_PATHS)
+    opened = open_folder(config, images, boxes) if images else None
     people = {split: look_at_labelled(model, labelled_set(config, skeleton, split))
               for split in dict.fromkeys((*SPLITS[labels], "val"))}
     worth = calibrated(people["val"], skeleton)
     opinions = {split: Opinion(people[split], worth, skeleton) for split in SPLITS[labels]}
-    unsure = Opinion(look_at_folder(model, images, boxes) if images else people["val"], worth,
-                     skeleton)
+    unsure = Opinion(look_at_folder(model, *opened) if opened else people["val"], worth, skeleton)
     ranking = Ranking(config.model_name, opinions, unsure, worth, count if images else 0)
     write_ranking(Path(out), ranking)
 

@@ -74,6 +74,14 @@ def test_a_row_without_a_picture_is_named(tmp_path, mouse):
     assert len(images) == 2 and "a row that names no picture" in str(vars(notes))
 
 
+def test_half_a_place_is_counted(tmp_path, mouse):
+    notes = Notes()
+    project(tmp_path / "p", one_animal(False).replace("1,2,3,4,5,6", "1,2,3,,,6"))
+    images, _ = read_deeplabcut(tmp_path / "p", mouse, None, notes)
+    assert (images[1].persons[0].joints[:, 2] > 0).tolist() == [True, False, False]
+    assert notes.counts["joints with one number in the place of two left out"] == 2
+
+
 def test_a_table_of_several_animals(tmp_path, mouse):
     """Unique bodyparts ("single") are an individual, too."""
     project(tmp_path / "p", SEVERAL)

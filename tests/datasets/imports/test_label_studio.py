@@ -98,11 +98,12 @@ def test_the_newest_annotation_counts_and_what_nobody_has_drawn_does_not(tmp_pat
     ("/data/upload/3/1a2b3c4d-a.png", "a.png"),
     ("/data/local-files/?d=photos/b%20c.png", "b c.png"),
     ("s3://bucket/x/day/1.png", "day/1.png"), ("https://host:80/x/a.png?v=3#f", "a.png"),
-    ("C:\\photos\\a.png", "a.png"), ("../../a.png", "a.png"), ("gone.png", "gone.png")])
+    ("C:\\photos\\a.png", "a.png"), ("../../a.png", "a.png"), ("gone.png", "gone.png"),
+    ("/data/upload/3/1a2b3c4d-a#1.png", "a#1.png"), ("day/a#1.png", "day/a#1.png")])
 def test_pictures_are_found_by_their_address(tmp_path, stick, address, name):
     root = tmp_path / "images"
     (root / "day").mkdir()
-    for other in ("b c.png", "day/1.png"):
+    for other in ("b c.png", "day/1.png", "a#1.png", "day/a#1.png"):
         (root / other).write_bytes((root / "a.png").read_bytes())
     (image,), *_ = read(tmp_path, stick, task(point("top", 4, 5), image=address))
     assert image.name == name

@@ -58,9 +58,15 @@ def test_people_need_no_joints_and_those_without_a_usable_box_are_counted(coco_c
     assert sum(count for what, count in found.notes.items() if "outside their picture" in what) == 2
 
 
-def test_joints_of_another_skeleton_are_not_compared(coco_content, write_coco):
+@pytest.mark.parametrize("way", ["fewer", "other names", "another order"])
+def test_joints_of_another_skeleton_are_not_compared(coco_content, write_coco, way):
+    (category,) = [one for one in coco_content["categories"] if one["name"] == "person"]
+    if way == "other names":
+        category["keypoints"] = [f"k{number}" for number in range(17)]
+    elif way == "another order":
+        category["keypoints"] = COCO.joint_names[::-1]
     for row in coco_content["annotations"]:
-        row["keypoints"] = row["keypoints"][:30]
+        row["keypoints"] = row["keypoints"][:30 if way == "fewer" else None]
     found = read(*write_coco(coco_content))
     assert len(found) == sum(PERSONS) and not found.visibility.any()
     (note, count), = found.notes.items()

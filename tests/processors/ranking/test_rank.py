@@ -114,6 +114,8 @@ def test_what_cannot_be_is_one_sentence(words, tmp_path, capsys):
     assert "--labels none leaves nothing to look at" in refusal("--labels", "none", *out)
     assert "--next is 0" in refusal("--next", "0", *out)
     assert "labelled joints, and 40 are needed" in refusal("data.debug=1", "--labels", "val", *out)
+    asked = refusal("--images", str(tmp_path / "nowhere"), *out)
+    assert "nowhere" in asked and "looking" not in asked    # at the validation set
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "labels.csv").write_text("mine")
     assert "labels.csv is there already" in refusal("--out", str(tmp_path / "taken"))
