@@ -71,7 +71,7 @@ class Timed(DPProcessor):
     def _prepare(self, batch: Batch) -> tuple[Tensor, ...]:
         """Input, targets and weights."""
         return (normalise(batch.crop, self.config.model.input_format),
-                *self.train_step.codec.encode(batch.keypoints, batch.visibility))
+                *self.train_step.encode(batch.keypoints, batch.visibility))
 
     def finish_epoch(self, epoch: int) -> None:
         self.state.evaluated = epoch

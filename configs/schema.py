@@ -226,7 +226,7 @@ class OptimConfig:
     unlabelled_after: int = setting(
         1, "of data.unlabelled: first epochs with the labelled people alone", low=0,
         high=MOST_EPOCHS)
-    unlabelled_score: float = share(0.5, "of data.unlabelled: height of the averaged network's "
+    unlabelled_score: float = share(0.3, "of data.unlabelled: height of the averaged network's "
                                          "peak, a part of the target's, from which a joint counts")
     amp: bool | Literal["fp16", "bf16"] = setting(
         False, "mixed precision; true: bf16 where the device has it, else fp16")

@@ -31,7 +31,7 @@ WEAKENED = ("rotation", "scale", "half_body", "box_jitter", "perspective", "brig
 # Of the hard view of people without labels: factors of what a recipe turns and scales by, as far as
 # it does, for how far people turn is known best by who wrote it; and the least of changes after
 # which everybody can still tell where a joint is, or guess it from the others.
-HARDER = {"rotation": 1.5, "rotation_prob": 1.5, "scale": 1.3}
+HARDER = {"rotation": 2.0, "rotation_prob": 2.0, "scale": 1.6}
 HARDEST = {"rotation": 180.0, "rotation_prob": 1.0, "scale": 0.5}
 AT_LEAST = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "grey": 0.1, "blur": 0.2,
             "dropout": 0.7, "dropout_count": 5}

@@ -18,15 +18,14 @@ from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast, grad_scaler
 from processors.training.optim import build_optimizer, load_optimizer_state
 from processors.training.rates import Freeze, set_learning_rate
+from processors.unlabelled.teacher import Teacher
 from utils.codecs.visibility_codec import Codec
 from utils.errors import UserError
 from utils.log import log
 
-MicroBatches = Callable[[Batch, int, int], list[Batch]]     # so many of a batch, in an epoch
-
 
 def pieces(batch: Batch, number: int, _epoch: int) -> list[Batch]:
-    """MicroBatches of labelled people."""
+    """The micro-batches of labelled people."""
     return batch.chunks(number)
 
 
@@ -35,9 +34,9 @@ class TrainStep:
 
     def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: Codec,
                  parallel: Parallel, epoch: int = 0,
-                 micro_batches: MicroBatches | None = None):
-        """epoch: from 0, the one that comes next."""
-        self.config, self.codec, self.parallel = config, codec, parallel
+                 teacher: Teacher | None = None):
+        """epoch: from 0, the one that comes next. teacher: of people without labels."""
+        self.config, self.parallel = config, parallel
         self.device = parallel.device
         self.dtype = amp_dtype(config.optim.amp, self.device, len(parallel.devices))
         objective = build_objective(config.optim.loss, codec, config.optim.visibility_weight)
@@ -46,7 +45,8 @@ class TrainStep:
                               if config.optim.joint_weights else 1.0)
         self.parameters = list(net.parameters())
         self.images: Tensor | None = None
-        self.micro_batches = micro_batches or pieces
+        self.micro_batches = teacher.micro_batches if teacher else pieces
+        self.encode = teacher.encode if teacher else codec.encode
         self.optimizer = build_optimizer(net, config.optim)
         self.scaler = grad_scaler(self.dtype, self.device)
         self.freeze = Freeze(net, config.optim)
@@ -108,7 +108,7 @@ class TrainStep:
         images = normalise(crops, self.config.model.input_format, memory)
         if not self.config.optim.channels_last:
             images = images.contiguous()
-        targets, weights = self.codec.encode(batch.keypoints, batch.visibility)
+        targets, weights = self.encode(batch.keypoints, batch.visibility)
         with autocast(self.dtype, self.device):
             heatmaps = self.model(images)
         heatmaps = heatmaps.float()

@@ -3,7 +3,7 @@
 Tarvainen and Valpola 2017, "Mean teachers are better role models"; Xie et al. 2021, "An Empirical
 Study of the Collapsing Problem in Semi-Supervised 2D Human Pose Estimation": the teacher looks at
 an easy view of a person, the student at a hard one. What comes out is an ordinary batch, with
-joints where the teacher is sure and with none where it is not, so that codec, loss and step are
+joints where the teacher finds them and with none where it does not, so that loss and step are
 those of labelled people, and nothing teaches an empty heatmap.
 """
 import torch
@@ -21,7 +21,8 @@ from processors.runtime.normalise import normalise
 from processors.runtime.parallel import Parallel
 from processors.runtime.precision import amp_dtype, autocast
 from processors.unlabelled.certainty import heights_of
-from utils.codecs.visibility_codec import LABELLED, UNKNOWN, Codec, VisibilityCodec
+from processors.unlabelled.soft_targets import encode, visibilities
+from utils.codecs.visibility_codec import Codec
 from utils.log import log
 
 NEAR = 0.05     # of the longer side of the input, for the share of joints that are right
@@ -49,7 +50,6 @@ class Teacher:
         self.heights = heights_of(codec, config.optim.loss)
         self.flip_order = skeleton.flip_order
         self.swapped = torch.tensor(skeleton.flip_order, device=parallel.device)
-        self.known = (LABELLED, UNKNOWN) if isinstance(codec, VisibilityCodec) else (1, 0)
         self.forget()
 
     def forget(self) -> None:
@@ -78,6 +78,10 @@ class Teacher:
             made.append(joined([part for pair in pairs for part in pair]))
         return made
 
+    def encode(self, keypoints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
+        """Targets and weights of such a batch, as of codec.encode."""
+        return encode(self.codec, keypoints, visibility)
+
     @torch.no_grad()
     def label(self, easy: Batch, hard: Batch) -> Batch:
         """The hard views, coloured, with the joints that are found in the easy ones."""
@@ -85,15 +89,14 @@ class Teacher:
         sure = (heights >= self.config.optim.unlabelled_score) & joints.isfinite().all(-1)
         self._compare(joints, sure, easy)
         places, names = in_other_view(joints, easy.to_image, hard.to_image, self.swapped)
-        sure = sure.gather(1, names)
+        counts = visibilities(self.codec, heights, sure).gather(1, names)
         crops = augment_colour(hard.crop, hard.draws, self.augment)
         draws = torch.ones_like(hard.draws)         # nothing happens to them once more
         draws[:, :len(AMOUNTS)] = 0
-        yes, no = self.known
         return Batch(
             crop=crops.round().clamp(0, 255).to(torch.uint8),
-            keypoints=torch.where(sure[..., None], places, 0.0),
-            visibility=torch.where(sure, float(yes), float(no)), to_image=hard.to_image,
+            keypoints=torch.where(counts[..., None] > 0, places, 0.0), visibility=counts,
+            to_image=hard.to_image,
             index=hard.index, image_id=hard.image_id, area=hard.area, box_score=hard.box_score,
             broken=hard.broken, draws=draws)
 
@@ -107,7 +110,8 @@ class Teacher:
             if self.config.val.flip_test:
                 mirrored = self.model(images.flip(3)).float()
                 outputs = (outputs + self.codec.flip_back(mirrored, self.flip_order)) / 2
-        return self.codec.decode(outputs)[0], self.heights(outputs)
+        joints = self.codec.decode(outputs)[0]
+        return joints, self.heights(outputs, joints)
 
     def _compare(self, joints: Tensor, sure: Tensor, easy: Batch) -> None:
         """Count. easy: with joints that a file knows, in the same pixels; nobody learns them."""

@@ -92,8 +92,8 @@ def test_joints_come_where_the_warp_of_the_labels_puts_them(views):
 def test_what_the_teacher_sees_becomes_the_label_of_the_hard_view(views):
     easy, hard = views
     labels = sure_of_all(easy).label(easy, hard)
-    assert torch.equal(labels.visibility, torch.ones(8, 17))
-    assert (labels.keypoints - hard.keypoints).abs().max() < 2      # zoomed in up to 1.6 times
+    torch.testing.assert_close(labels.visibility, torch.ones(8, 17), rtol=0, atol=0.03)
+    assert (labels.keypoints - hard.keypoints).abs().max() < 3      # zoomed in up to 2 times
     assert (labels.keypoints - hard.keypoints).abs().mean() < 3 * FAR
     for name in ("index", "image_id", "to_image", "broken", "area", "box_score"):
         assert torch.equal(getattr(labels, name), getattr(hard, name))
@@ -108,9 +108,11 @@ def test_known_joints_are_never_labels(views):
 
 
 @pytest.mark.parametrize("visibility, yes, no", [(False, 1, 0), (True, LABELLED, UNKNOWN)])
-def test_only_joints_of_which_it_is_sure_count(views, visibility, yes, no):
+def test_only_joints_of_which_it_is_sure_count_as_much_as_it_is(views, visibility, yes, no):
     easy, hard = views
     heights = torch.full((8, 17), 0.9)
+    heights[:, 0] = 1.2         # the nose, which no mirror moves
+    high = [yes] + [0.9] * 16
     heights[:, 5] = 0.39        # the left shoulder, which is the right one in a mirror
     heights[3] = float("nan")
     plain = HeatmapCodec(SIZE)
@@ -119,13 +121,15 @@ def test_only_joints_of_which_it_is_sure_count(views, visibility, yes, no):
     if visibility:
         codec, bare = VisibilityCodec(plain), net
         net = nn.Sequential(OrderedDict(bare=bare, rows=Rows()))
-    labels = teacher(net, codec, unlabelled_score=0.4).label(easy, hard)
+    made = teacher(net, codec, unlabelled_score=0.4)
+    labels = made.label(easy, hard)
     mirrored = torch.linalg.det(hard.to_image[..., :2]) < 0
     for row in range(8):
         lost = [6 if mirrored[row] else 5] if row != 3 else list(range(17))
-        assert labels.visibility[row].tolist() == [no if k in lost else yes for k in range(17)]
+        wanted = torch.tensor([float(no if k in lost else high[k]) for k in range(17)])
+        torch.testing.assert_close(labels.visibility[row], wanted, rtol=0, atol=0.03)
         assert not labels.keypoints[row, lost].any()
-    targets, weights = codec.encode(labels.keypoints, labels.visibility)
+    targets, weights = made.encode(labels.keypoints, labels.visibility)
     assert not weights[3].any() and targets.isfinite().all()
     if visibility:      # it teaches nothing within the crop, where a sure joint beside it is absent
         inside = (labels.keypoints >= 0).all(-1) & (labels.keypoints < torch.tensor(SIZE)).all(-1)
@@ -139,7 +143,7 @@ def test_a_joint_without_a_place_does_not_count(views, monkeypatch):
     places[2, 7, 0], places[4, 1, 1] = float("nan"), float("inf")
     monkeypatch.setattr(made.codec, "decode", lambda outputs: (places, None))
     labels = made.label(easy, hard)
-    assert labels.visibility.sum() == 8 * 17 - 2 and labels.keypoints.isfinite().all()
+    assert (labels.visibility > 0.4).sum() == 8 * 17 - 2 and labels.keypoints.isfinite().all()
 
 
 class Rows(nn.Module):
