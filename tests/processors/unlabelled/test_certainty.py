@@ -42,7 +42,8 @@ def test_vectors_are_held_against_the_distribution_of_the_target(codec, loss):
     heights = heights_of(codec, loss)
     sure = logits(codec, loss, JOINTS)
     torch.testing.assert_close(heights(sure, JOINTS), SEEN, rtol=0, atol=0.01)
-    torch.testing.assert_close(heights(sure + 7, JOINTS), heights(sure, JOINTS))    # means nothing to a softmax
+    torch.testing.assert_close(heights(sure + 7, JOINTS),   # which means nothing to a softmax
+                               heights(sure, JOINTS))
     torn = heights(logits(codec, loss, JOINTS, JOINTS.flip(1)), JOINTS)
     assert (torn[0, [0, 2]] < 0.75).all() and torn[0, 1] > 0.99
     assert (heights(torch.zeros_like(sure), JOINTS) < 0.2).all()
