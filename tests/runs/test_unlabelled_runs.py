@@ -66,7 +66,7 @@ def test_known_joints_of_people_without_labels_change_nothing(small_runs, settin
     assert_the_same(whole, small_runs.state(alike))
 
 
-def test_two_processes_and_pieces_are_one(small_runs, settings, whole):
+def test_two_processes_are_one(small_runs, settings, whole):
     """With one batch norm for all; their last bits may make a joint sure in one of them only."""
     settings |= {"optim.optimizer": "sgd", "optim.epochs": 2, "val.interval": 2}
     one = small_runs.state(small_runs.ended("sgd", **settings))
@@ -75,17 +75,31 @@ def test_two_processes_and_pieces_are_one(small_runs, settings, whole):
     assert max(differences(one, small_runs.state(two))) < 1e-5
 
 
+def run(small_runs, name: str, settings: dict, status: int = 0, **environment) -> str:
+    """Of the command line, with environment variables of small_run.py; returns what it said."""
+    values = small_runs.settings | settings | {"val.weight_path": small_runs.folder / name}
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "train", "configs/quickstart.yaml",
+         *(f"{key}={value}" for key, value in values.items())], cwd=SCRIPT.parents[2], text=True,
+        capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_with_frozen_batch_norm_pieces_of_a_step_are_one(small_runs, settings, whole):
+    settings |= {"optim.optimizer": "sgd", "optim.epochs": 2, "val.interval": 2}
+    states = []
+    for pieces in (1, 2):
+        run(small_runs, f"in {pieces}", settings | {"optim.accumulate": pieces}, FROZEN_BN="1")
+        states.append(small_runs.state(f"in {pieces}"))
+    assert max(differences(*states)) < 1e-5
+
+
 def test_two_processes_go_on_bit_by_bit_with_batch_norms_of_their_own(small_runs, settings, whole):
     """The teacher of both is that of the checkpoint, though their batch norms differ."""
     settings |= {"processor": "ddp", "processes": 2, "val.save_steps": 1}
     undisturbed = small_runs.state(small_runs.ended("apart", **settings))
-    values = small_runs.settings | settings | {"val.weight_path": small_runs.folder / "hit"}
-    command = [sys.executable, SCRIPT, "train", "configs/quickstart.yaml",
-               *(f"{key}={value}" for key, value in values.items())]
-    hit = {"HIT": json.dumps(["step: update", 5, signal.SIGKILL, "self"]), "HIT_RANK": "1"}
-    for environment, status in ((hit, 2), ({}, 0)):
-        done = subprocess.run(command, cwd=SCRIPT.parents[2], text=True, capture_output=True,
-                              env=os.environ | {"OMP_NUM_THREADS": "1"} | environment)
-        assert done.returncode == status, done.stdout + done.stderr
-    assert "going on from" in done.stdout + done.stderr
+    run(small_runs, "hit", settings, status=2, HIT_RANK="1",
+        HIT=json.dumps(["step: update", 5, signal.SIGKILL, "self"]))
+    assert "going on from" in run(small_runs, "hit", settings)
     assert_the_same(undisturbed, small_runs.state("hit"))
