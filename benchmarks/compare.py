@@ -70,7 +70,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("settings", nargs="*", metavar="section.key=value")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines")
     parser.add_argument("--page", type=Path, default=PAGE, help="page with the table")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_intermixed_args(words)
     comparison = read_comparison(arguments.comparison)
     lines = arguments.results / f"compare_{comparison.name}.jsonl"
     arguments.results.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("settings", nargs="*", metavar="section.key=value")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--write", action="store_true", help="put the table into docs/results.md")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_intermixed_args(words)
     plan = drawn_plan([])
     configs = {name: load_config(plan.base, [*plan.settings, *own, *arguments.settings])
                for name, own in plan.systems.items()}

@@ -143,7 +143,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--people", type=int, default=100)
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_intermixed_args(words)
     benefit = Benefit(arguments.base, arguments.settings, arguments.again, arguments.first,
                       arguments.people)
     arguments.results.mkdir(parents=True, exist_ok=True)

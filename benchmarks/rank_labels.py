@@ -37,7 +37,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--weights", default="simplepose/r18_160x128")
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--parts", nargs="*", default=[], metavar="BEGINNING")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_intermixed_args(words)
     model = load_to_rank(config_of(None, arguments.weights, arguments.settings), arguments.weights,
                          arguments.settings)
     people = look_at_labelled(model, labelled_set(model.config, model.skeleton, "val"))
