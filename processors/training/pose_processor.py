@@ -167,8 +167,7 @@ class PoseProcessor:
                                      self.sampler)
         self.train_step = TrainStep(
             self.config, self.net, self.skeleton, codec, self.parallel,
-            epoch=(stored_step or 0) // self.steps_per_epoch,
-            teacher=self.teacher)
+            epoch=(stored_step or 0) // self.steps_per_epoch, teacher=self.teacher)
         self.watch = FiniteWatch(self.train_step, self.parallel, self.folder)
         about = {"config": config_to_dict(self.config), "skeleton": skeleton_to_dict(self.skeleton)}
         self.state = RunState(about, self.net, self.averaged, self.train_step, self.watch,

@@ -33,8 +33,7 @@ class TrainStep:
     """Holds what an update needs beside the raw network: its callable form, optimizer, scaler."""
 
     def __init__(self, config: Config, net: nn.Module, skeleton: Skeleton, codec: Codec,
-                 parallel: Parallel, epoch: int = 0,
-                 teacher: Teacher | None = None):
+                 parallel: Parallel, epoch: int = 0, teacher: Teacher | None = None):
         """epoch: from 0, the one that comes next. teacher: of people without labels."""
         self.config, self.parallel = config, parallel
         self.device = parallel.device

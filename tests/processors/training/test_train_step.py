@@ -3,6 +3,7 @@ import math
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,18 +39,34 @@ def plain_colours(monkeypatch):
     monkeypatch.setattr(train_step, "augment_colour", lambda crops, draws, config, out: crops)
 
 
-def make(**optim) -> TrainStep:
+def make(teacher=None, **optim) -> TrainStep:
     torch.manual_seed(0)
     net = nn.Sequential(OrderedDict(backbone=nn.Conv2d(3, 8, 8, 4, 2), relu=nn.ReLU(),
                                     head=nn.Conv2d(8, 17, 3, padding=1)))
     config = replace(Config(), optim=OptimConfig(**optim))
-    step = TrainStep(config, net, COCO, HeatmapCodec((SIZE, SIZE)), OneProcess(()))
+    step = TrainStep(config, net, COCO, HeatmapCodec((SIZE, SIZE)), OneProcess(()),
+                     teacher=teacher)
     step.net = net
     return step
 
 
 def weights(step: TrainStep) -> list[torch.Tensor]:
     return [p.detach().clone() for p in step.parameters]
+
+
+def test_a_teacher_says_who_is_learned_from_and_what_is_taught(batch):
+    codec = HeatmapCodec((SIZE, SIZE))
+
+    def lower(keypoints, visibility):
+        targets, weights = codec.encode(keypoints, visibility)
+        return targets / 2, weights
+
+    half = SimpleNamespace(micro_batches=lambda batch, number, epoch: [batch.chunks(2)[0]],
+                           encode=codec.encode)
+    low = SimpleNamespace(micro_batches=half.micro_batches, encode=lower)
+    alone, labels, taught = (make(teacher)(part, 0.1, measure=False)[0] for teacher, part in (
+        (None, batch.chunks(2)[0]), (half, batch), (low, batch)))
+    assert alone == labels and taught < labels
 
 
 def test_it_returns_loss_norm_and_accuracy_and_lowers_the_loss(batch):
