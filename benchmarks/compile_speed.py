@@ -1,12 +1,14 @@
 """A network compiled by its repeated blocks beside the whole graph and beside none of it.
 
-    python -m benchmarks.compile_speed [--net hrnet|vit|resnet] [--amp bf16] [--batch 8] [--whole 1]
+    python -m benchmarks.compile_speed [--net hrnet|vit|resnet] [--amp bf16] [--batch 8]
+        [--again 5] [--whole 1]
 
 Seconds to the first step, forward and backward, and what a later step takes, on a CPU with one
-thread. Each way has processes of its own: the first with an empty cache of torch's compiler, the
-second with what the first has left there. CPU seconds count, those of the compiler's processes with
-them, as other work on the machine weighs least there; the clock's stand beside them. Whole graphs
-take minutes, so this is none of benchmarks.all. --whole 0 leaves them out.
+thread. Each way has processes of its own, the first with an empty cache of torch's compiler,
+--again others with what that has left there, the ways in turn, as one process is up to a tenth
+faster than the next by how its memory happens to lie. CPU seconds count, those of the compiler's
+processes with them, as other work on the machine weighs least there; the clock's stand beside them.
+Whole graphs take minutes, so this is none of benchmarks.all. --whole 0 leaves them out.
 """
 import argparse
 import json
@@ -18,7 +20,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -44,44 +45,49 @@ def main(words: list[str]) -> int:
     parser.add_argument("--amp", choices=("none", "bf16"), default="none")
     parser.add_argument("--batch", type=int, default=8, help="persons")
     parser.add_argument("--whole", type=int, choices=(0, 1), default=1)
+    parser.add_argument("--again", type=int, default=5, help="starts of each way after the first")
     parser.add_argument("--way", choices=("eager", "regions", "whole"), help=argparse.SUPPRESS)
     options = parser.parse_args(words)
     if options.way:
         print(json.dumps(measure(options)))
         return 0
     ways = ("eager", "regions", *(["whole"] if options.whole else []))
-    found = {way: in_processes(way, words) for way in ways}
-    good, about = True, {"net": options.net, "amp": options.amp, "batch": options.batch}
-    for way, (cold, warm) in found.items():
+    with tempfile.TemporaryDirectory() as caches:
+        starts = {way: [start(way, words, caches)] for way in ways}
+        for _ in range(options.again):
+            for way in ways:
+                starts[way].append(start(way, words, caches))
+    about = {"net": options.net, "amp": options.amp, "batch": options.batch}
+    for way, (cold, *warm) in starts.items():
         say("compile_speed", f"{way}: CPU seconds to the first step", cold["first_cpu"], unit="s",
-            clock=cold["first"], again=warm["first_cpu"], again_clock=warm["first"], **about)
-        say("compile_speed", f"{way}: step / without compiling",
-            step_of(found[way]) / step_of(found["eager"]), ms=round(1e3 * step_of(found[way])),
+            clock=cold["first"], again=median(warm, "first_cpu"), again_clock=median(warm, "first"),
             **about)
-    if options.whole:
-        regions, whole = found["regions"], found["whole"]
-        good &= say("compile_speed", "regions / whole: CPU seconds to the first step",
-                    regions[0]["first_cpu"] / whole[0]["first_cpu"], at_most=SECONDS_BAR,
-                    clock=round(regions[0]["first"] / whole[0]["first"], 3), **about)
-        good &= say("compile_speed", "regions / whole: a step", step_of(regions) / step_of(whole),
-                    at_most=STEP_BAR, **about)
+        say("compile_speed", f"{way}: step / without compiling",
+            median(warm, "step") / median(starts["eager"][1:], "step"),
+            ms=[round(1e3 * one["step"]) for one in warm], **about)
+    if not options.whole:
+        return 0
+    (regions, *warm), (whole, *warm_whole) = starts["regions"], starts["whole"]
+    good = say("compile_speed", "regions / whole: CPU seconds to the first step",
+               regions["first_cpu"] / whole["first_cpu"], at_most=SECONDS_BAR,
+               clock=round(regions["first"] / whole["first"], 3), **about)
+    good &= say("compile_speed", "regions / whole: a step",
+                median(warm, "step") / median(warm_whole, "step"), at_most=STEP_BAR, **about)
     return 0 if good else 1
 
 
-def in_processes(way: str, words: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a first start measures, and a second one with its cache."""
-    with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache, "OMP_NUM_THREADS": "1"}
-        cold, warm = (json.loads(subprocess.run(
-            [sys.executable, "-m", "benchmarks.compile_speed", *words, "--way", way], cwd=ROOT,
-            env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
-            for _ in range(2))
-    return cold, warm
+def start(way: str, words: list[str], caches: str) -> dict[str, float]:
+    """What a process measures that compiles one way, with the cache of the ones before it."""
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": f"{caches}/{way}",
+                                "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compile_speed", *words, "--way", way], cwd=ROOT,
+        env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return dict(json.loads(run.stdout.splitlines()[-1]))
 
 
-def step_of(measured: tuple[dict[str, Any], dict[str, Any]]) -> float:
-    """CPU seconds of a later step, the better of the two starts'."""
-    return min(one["step"] for one in measured)
+def median(starts: list[dict[str, float]], what: str) -> float:
+    return round(statistics.median(one[what] for one in starts), 4)
 
 
 def measure(options: argparse.Namespace) -> dict[str, float]:
