@@ -12,6 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -22,6 +23,7 @@ from configs.schema import DetectorConfig
 from datasets.crops.images import read_image
 from nets.detectors.yolov5 import YOLOv5
 from processors.detection.person_detector import PersonDetector, build_detector
+from processors.runtime.parallel import use
 
 BAR = 1.25
 BATCH = 8
@@ -31,9 +33,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add_images(parser)
     parser.add_argument("--weights", type=Path, help="a YOLOv5 weights file")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    use(torch.device("cpu"))        # as predict does
     with tempfile.TemporaryDirectory() as folder:
         ann, root, kind = example_set(options, Path(folder))
         images = same_shape(ann, root)

@@ -4,7 +4,7 @@
 
 A network is trained on a small first set (--first) of the training people, drawn by lot. It looks
 at all others as if they had no labels, and is calibrated on the validation people. Then --people
-more are labelled, those that it is least sure of or as many by lot, and it is trained on from its
+more are labelled, those that `rank` would name or as many by lot, and it is trained on from its
 weights on the first set and those, --draws times each, with other seeds and other lots. Each
 training that is finished adds a line to results/rank_benefit.jsonl and is not made again; one that
 was stopped goes on. Settings are for all trainings, those of --again for the second ones only.
@@ -35,6 +35,7 @@ from datasets.annotations.skeleton import load_skeleton
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.ranking.calibrated import calibrated
 from processors.ranking.disagreement import Opinion
+from processors.ranking.next_images import middle_first
 from processors.ranking.people import labelled_set, look_at_labelled
 from processors.ranking.rank import load_to_rank
 from processors.ranking.unsure import unsure_people
@@ -103,8 +104,8 @@ class Benefit:
         scores = last_scores(self.folder / name / "metrics.jsonl")
         return {**facts, "AP": scores, **circumstances(processor.device)}
 
-    def least_sure(self) -> np.ndarray:
-        """Rows of people outside of the first set, those first that its network knows least of."""
+    def ranked(self) -> list[int]:
+        """Rows of people outside of the first set, in the order in which rank names them."""
         model = load_to_rank(self.config, self.weights)
         worth = calibrated(
             look_at_labelled(model, labelled_set(model.config, model.skeleton, "val")),
@@ -113,7 +114,7 @@ class Benefit:
         people = look_at_labelled(model, dataset)
         scores = unsure_people(Opinion(people, worth, model.skeleton))
         rows = dataset.persons.rows[people.looks.index][np.argsort(-scores, kind="stable")]
-        return rows[~np.isin(rows, self.rows[:self.first])]
+        return middle_first(rows[~np.isin(rows, self.rows[:self.first])].tolist())
 
     def chosen(self, system: str, draw: int) -> np.ndarray:
         """Rows of the people that are labelled in addition."""
@@ -122,7 +123,7 @@ class Benefit:
             return np.random.default_rng(draw).permutation(others)[:self.people]
         path = self.folder / "ranked.json"      # the order; so a stopped benchmark need not look
         if not path.is_file():
-            path.write_text(json.dumps(self.least_sure().tolist()))
+            path.write_text(json.dumps(self.ranked()))
         return np.array(json.loads(path.read_bytes()))[:self.people]
 
 

@@ -35,7 +35,7 @@ def images_table(found: Sequence[UnsureImage], names: list[str], chosen: list[in
 
 
 def names_list(names: list[str], chosen: list[int]) -> bytes:
-    """A name a line behind a comment, the least sure first."""
+    """A name a line behind a comment, in the order given."""
     lines = ["# images to label next, the first one first; ranked by SimplePose",
              *(names[image] for image in chosen)]
     return "".join(f"{line}\n" for line in lines).encode()

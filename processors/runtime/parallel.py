@@ -1,7 +1,9 @@
 """Parallel: how the one loop runs on one device, on several in one process (DataParallel), or
 in one process per device (DistributedDataParallel)."""
+import ctypes
 import os
 import re
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -14,6 +16,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from utils.errors import UserError
 
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3     # of mallopt, in glibc's malloc.h
 TIMEOUT = timedelta(minutes=10)     # of an exchange: who has not come by then hangs
 WAIT_FOR_PROCESS_0 = timedelta(days=7)  # while process 0 works alone, which may take what it takes
 
@@ -173,10 +176,28 @@ def _meet(timeout: timedelta) -> Any:
 
 def use(device: torch.device) -> None:
     """What holds for this whole process: its GPU, and that shapes come again and again, so that
-    cuDNN may try which of its algorithms is the fastest."""
+    cuDNN may try which of its algorithms is the fastest, and a CPU may keep the memory of a step
+    for the next one."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.benchmark = True
+    else:
+        keep_freed_memory()
+
+
+def keep_freed_memory() -> bool:
+    """Let blocks up to 32 MB, the most that may be asked for, stay with this process when they are
+    freed, up to 1 GB; returns whether the C library will.
+
+    glibc hands large ones back to the system at once, which makes every page anew, full of zeros,
+    for the next step: 5 to 9 % of the CPU time of training (docs/results.md). What the user has
+    said to malloc goes first.
+    """
+    if sys.platform != "linux" or any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_")
+                                      for name in os.environ):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)       # musl has none
+    return bool(mallopt and mallopt(MMAP_THRESHOLD, 32 << 20) and mallopt(TRIM_THRESHOLD, 1 << 30))
 
 
 def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:

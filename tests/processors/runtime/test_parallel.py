@@ -1,4 +1,8 @@
+import os
+import platform
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -17,6 +21,34 @@ def test_one_process_on_the_cpu():
     with parallel.no_sync(net):
         parallel.broadcast_buffers(net)
     parallel.close()
+
+
+PAGES = """
+import resource, sys, torch
+from processors.runtime.parallel import OneProcess
+if sys.argv[1:]:
+    OneProcess(())
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.cat([torch.ones(20 << 18) for _ in range(9)][:1])     # nine of 20 MB at the same time
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+for _ in range(3):
+    pages()
+print(sum(pages() for _ in range(5)) * resource.getpagesize() >> 20)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked")
+def test_a_cpu_keeps_the_memory_of_a_step_for_the_next_one():
+    def new_megabytes(*words, **variables) -> int:
+        plain = {name: value for name, value in os.environ.items()
+                 if not name.startswith(("MALLOC_", "GLIBC_"))}
+        return int(subprocess.run([sys.executable, "-c", PAGES, *words], check=True, text=True,
+                                  env={**plain, **variables}, stdout=subprocess.PIPE).stdout)
+
+    assert new_megabytes() > 500
+    assert new_megabytes("as ours") < 20
+    assert new_megabytes("as ours", MALLOC_ARENA_TEST="8") > 500    # the user's own word
 
 
 def test_both_kinds_offer_all_that_is_asked_of_them(monkeypatch):
