@@ -72,12 +72,13 @@ def main(words: list[str]) -> int:
     for trial in (Trial(start, people, row, seed) for seed in options.seeds
                   for start in options.starts for people in options.people for row in options.rows):
         own = settings_of(trial, plan)
-        row = finished(lines, trial.system, trial.seed, own)
+        kept = [*own, f"labels={options.labels.name}"]      # what tells lines apart
+        row = finished(lines, trial.system, trial.seed, kept)
         if row is None:
             row = {"benchmark": "few_people", "system": trial.system, "seed": trial.seed,
                    "start": trial.start, "people": trial.people, "row": trial.row,
                    "labels": options.labels.name, "judged": options.judged.name,
-                   **train(trial, own, plan, options), "settings": own}
+                   **train(trial, own, plan, options), "settings": kept}
             add_line(lines, row)
         print(f"{trial.system}, seed {trial.seed}: {row['AP']}", flush=True)
         replace_section(options.page, "few_people", report(lines, plan))
@@ -146,17 +147,17 @@ def report(lines: Path, plan: dict[str, Any]) -> str:
     """A table for each start: rows of settings, columns of people, the mean AP over seeds."""
     done = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     parts = [f"Made by `python -m benchmarks.few_people` on {made_on(done)}."]
-    for start in plan["starts"]:
-        rows = [row for row in done if row["start"] == start]
+    tables = dict.fromkeys((start, row["labels"], row["judged"])
+                           for start in plan["starts"] for row in done if row["start"] == start)
+    for start, labels, judged in tables:
+        rows = [row for row in done if (row["start"], row["labels"]) == (start, labels)]
         sizes = sorted({row["people"] for row in rows})
         table = [[f"begun with {start}", *(f"{size} people" for size in sizes)]]
         for name in [PROPOSAL, *plan["hands"], *plan["changes"]]:
             cells = [in_words([row for row in rows if (row["row"], row["people"]) == (name, size)])
                      for size in sizes]
             table += [[name, *cells]] if any(cells) else []
-        if sizes:
-            labels, judged = rows[-1]["labels"], rows[-1]["judged"]
-            parts.append(f"{labels}, judged on {judged}:\n\n{markdown_table(table)}")
+        parts.append(f"{labels}, judged on {judged}:\n\n{markdown_table(table)}")
     return "\n\n".join(parts)
 
 

@@ -88,6 +88,9 @@ def open_folder(config: Config, folder: Path, boxes: Path | None,
                 ) -> tuple[ImageFiles, GivenBoxes | None]:
     """The images of a folder and the boxes of a file, for look_at_folder. Raises UserError or
     FileNotFoundError."""
+    if not folder.exists():
+        raise FileNotFoundError(f"--images is {folder}, which does not exist: name the folder of "
+                                f"the images to look at")
     frames = open_source(str(folder))
     if not isinstance(frames, ImageFiles):
         raise UserError(f"--images is {folder}, and a folder of images is wanted: write the frames "

@@ -58,3 +58,12 @@ def test_the_last_line_of_each_seed_counts(tmp_path):
     assert f"| {PROPOSAL} | .320 +- .028 (2), 2.0 min |  |" in text
     assert "| gentle |  | .250, 2.0 min |" in text
     assert "| larger | .200, 2.0 min |" in text and "begun with drawn people" not in text
+
+
+def test_people_of_another_file_have_a_table_of_their_own(tmp_path):
+    rows = [line(PROPOSAL, 0, 0.1), {**line(PROPOSAL, 0, 0.3), "labels": "other.json"}]
+    path = tmp_path / "few.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    text = report(path, PLAN)
+    assert text.index("l.json, judged on") < text.index("| .100, 2.0 min |") < text.index(
+        "other.json, judged on") < text.index("| .300, 2.0 min |")
