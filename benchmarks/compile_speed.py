@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.common import bare_step, say
 from nets import build_net
 from nets.regions import compile_regions
+from processors.runtime.parallel import use
 from processors.runtime.precision import autocast
 
 SECONDS_BAR, STEP_BAR = 0.3, 1.05       # of the whole graph's
@@ -48,6 +49,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("--again", type=int, default=5, help="starts of each way after the first")
     parser.add_argument("--way", choices=("eager", "regions", "whole"), help=argparse.SUPPRESS)
     options = parser.parse_args(words)
+    if options.again < 1:
+        parser.error("--again is below 1, and a step is taken from these starts")
     if options.way:
         print(json.dumps(measure(options)))
         return 0
@@ -93,6 +96,7 @@ def median(starts: list[dict[str, float]], what: str) -> float:
 def measure(options: argparse.Namespace) -> dict[str, float]:
     """One start: seconds to the end of the first step, and of a later one."""
     torch.set_num_threads(1)
+    use(torch.device("cpu"))        # as training does
     torch.manual_seed(0)
     dtype = torch.bfloat16 if options.amp == "bf16" else None
     width, height = SIZE

@@ -26,7 +26,7 @@ class GroundTruth:
 
     An annotation has beside pycocotools' fields its `row` in the file, its head box if the file
     has one, and what the file says or lacks: `has_box`, `has_area`, `ignored` (num_keypoints is 0
-    in spite of labelled joints).
+    in spite of labelled joints), `empty` (it is above 0 without any).
     """
     name: str                   # of the file, for messages
     images: list[dict]          # rows of the file
@@ -58,6 +58,7 @@ class GroundTruth:
         lost, wanted = self.not_there
         no_area = sum(not row["has_area"] for row in self.annotations)
         ignored = sum(row["ignored"] for row in self.annotations)
+        empty = sum(row["empty"] for row in self.annotations)
         sentences = {
             f"{lost} of the {wanted} images to evaluate are not in {self.name}; they are left "
             f"out": lost,
@@ -65,6 +66,8 @@ class GroundTruth:
             f"used, so AP is comparable only with the same rule": no_area,
             f"num_keypoints is 0 for {ignored} persons with labelled joints in {self.name}, which "
             f"pycocotools then ignores; count them anew": ignored,
+            f"num_keypoints is above 0 for {empty} persons without labelled joints in {self.name}; "
+            f"they are not judged, where pycocotools goes by their boxes; count them anew": empty,
             f"no person of the evaluated images has labelled joints in {self.name}; all numbers "
             f"are undefined (-1)": not self.people and not ignored}
         return tuple(sentence for sentence, said in sentences.items() if said)
@@ -136,7 +139,9 @@ def read_ground_truth(source: CocoFile | COCO | str | Path, num_joints: int,
                HEAD_KEY: heads[number].tolist() if has_head[number] else None,
                "has_box": bool(has_box[number]), "has_area": bool(has_area[number]),
                "ignored": bool(stated[number] == 0 and labelled[number].any()
-                               and not crowd[number])}
+                               and not crowd[number]),
+               "empty": bool(stated[number] and not labelled[number].any()
+                             and not crowd[number])}
               for number in range(len(rows.rows))]
     return GroundTruth(file.name, file.images, people, ids[0] if ids else 1, fields=fields)
 

@@ -16,7 +16,7 @@ One = TypeVar("One")
 
 
 def next_images(names: list[str], scores: np.ndarray, count: int) -> list[int]:
-    """Places of up to `count` of M images, those first that half of the others are above.
+    """Places of up to `count` of M images: by their scores those in the middle first.
 
     names: of the images; those that differ in their last number only are frames of a film. scores:
     (M,), NaN for images that are not to be taken. Of N that may be, frames of a film that are

@@ -67,7 +67,8 @@ def _write_page(path: Path, ranking: Ranking, found: list[tuple[str, Finding]],
                 unsure: list[UnsureImage], chosen: list[int]) -> None:
     odd = [(split, finding) for split, finding in found if finding.words]
     place = {image: number for number, image in enumerate(chosen)}
-    shown = sorted(unsure, key=lambda image: place.get(image.image, len(chosen)))
+    shown = sorted((image for image in unsure if image.image in place),
+                   key=lambda image: place[image.image]) if chosen else unsure
     write_page(
         path, "ranking_page.html", "--out", title=ranking.title, odd_share=ODD_SHARE,
         unsure_share=UNSURE_SHARE,

@@ -42,7 +42,8 @@ def person(number, image=1, shift=0.0, visible=(2, 2, 2, 2), **more):
     table = np.column_stack([PLACES + shift, visible])
     return {"row": number, "image_id": image, "category_id": 1, "iscrowd": 0, "area": 5000.0,
             "num_keypoints": int(np.count_nonzero(visible)), "keypoints": table.ravel().tolist(),
-            "bbox": [0 + shift, 0 + shift, 50, 100], "has_box": True, "ignored": False, **more}
+            "bbox": [0 + shift, 0 + shift, 50, 100], "has_box": True, "ignored": False,
+            "empty": False, **more}
 
 
 def predictions(points, images):

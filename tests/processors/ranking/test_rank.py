@@ -89,6 +89,7 @@ def test_images_without_labels_are_named_for_labelling(words, tmp_path, capsys):
     assert all((images / name).is_file() for name in names)
     page = (out / "rank.html").read_text(encoding="utf-8")
     assert "Images to label next" in page and "Labels to look at" not in page
+    assert page.count("data:image/jpeg;base64,") == 2       # no others under that title
     assert re.search(r"(nose|eye|ear|shoulder|elbow|wrist|hip|knee|ankle) within \d+ px", page)
 
 

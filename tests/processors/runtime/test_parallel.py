@@ -3,6 +3,7 @@ import platform
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,6 +24,11 @@ def test_one_process_on_the_cpu():
     parallel.close()
 
 
+def huge_pages() -> str:
+    said = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return said.read_text(encoding="utf-8") if said.is_file() else ""
+
+
 PAGES = """
 import resource, sys, torch
 from processors.runtime.parallel import OneProcess
@@ -32,13 +38,14 @@ def pages():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.cat([torch.ones(20 << 18) for _ in range(9)][:1])     # nine of 20 MB at the same time
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-for _ in range(3):
+for _ in range(12):
     pages()
 print(sum(pages() for _ in range(5)) * resource.getpagesize() >> 20)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked")
+@pytest.mark.skipif("[always]" in huge_pages(), reason="a new page has 2 MB, not 4 kB")
 def test_a_cpu_keeps_the_memory_of_a_step_for_the_next_one():
     def new_megabytes(*words, **variables) -> int:
         plain = {name: value for name, value in os.environ.items()
@@ -47,7 +54,7 @@ def test_a_cpu_keeps_the_memory_of_a_step_for_the_next_one():
                                   env={**plain, **variables}, stdout=subprocess.PIPE).stdout)
 
     assert new_megabytes() > 500
-    assert new_megabytes("as ours") < 20
+    assert new_megabytes("as ours") < 200
     assert new_megabytes("as ours", MALLOC_ARENA_TEST="8") > 500    # the user's own word
 
 
