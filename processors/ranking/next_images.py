@@ -1,7 +1,8 @@
 """next_images: which to label next: from the middle of the list, and not the same frame twice.
 
 Of whom the network knows least are often those of whom nobody can tell much, cut off or hidden, and
-who are not like the others; the surest teach nothing new. docs/rank.md has the figures.
+who are not like the others, and they taught least; the surest teach little. docs/rank.md has the
+figures.
 """
 import re
 from collections import defaultdict
