@@ -308,19 +308,6 @@ def test_num_keypoints_of_0_is_said_and_everybody_with_it_is_nobody(folder, net,
         of_one_process(config)
 
 
-def test_people_who_are_said_to_have_joints_and_have_none_are_counted(folder, net, tmp_path):
-    content = json.loads((folder / "val" / "people.json").read_text())
-    people = [row for row in content["annotations"] if any(row["keypoints"][2::3])]
-    for row in people[:2]:
-        row["keypoints"][2::3] = [0] * 17       # and num_keypoints stays
-    truth = tmp_path / "truth.json"
-    truth.write_text(json.dumps(content))
-    metrics = of_one_process(settings(folder, f"data.val_ann_path={truth}")).run(
-        net, tmp_path / "r.json")
-    assert metrics.people == len(people) - 2
-    assert "num_keypoints is above 0 for 2 persons without labelled joints" in metrics.notes[0]
-
-
 def test_a_file_without_annotations_is_for_results_only(folder, net, tmp_path, caplog):
     """As the image_info files of COCO's test-dev are."""
     content = json.loads((folder / "val" / "people.json").read_text())
