@@ -83,7 +83,8 @@ def test_results_are_written_in_the_fields_of_the_annotations(golden, truth, tmp
     theirs = json.loads((golden / "wholebody_results.json").read_text())
     assert all(row.keys() == other.keys() for row, other in zip(rows, theirs, strict=True))
     again, _ = usable_results(rows, truth, WHOLE.num_joints)
-    assert np.array_equal(again.keypoints, results.keypoints)
+    assert np.array_equal(again.keypoints[..., :2], results.keypoints[..., :2])
+    assert np.abs(again.keypoints - results.keypoints).max() <= 5.1e-9      # of scores eight digits
     by_score = [sorted(some, key=lambda row: row["score"]) for some in (rows, theirs)]
     for row, other in zip(*by_score, strict=True):
         for field in truth.fields:
