@@ -72,7 +72,8 @@ def main(words: list[str]) -> int:
     for trial in (Trial(start, people, row, seed) for seed in options.seeds
                   for start in options.starts for people in options.people for row in options.rows):
         own = settings_of(trial, plan)
-        kept = [*own, f"labels={options.labels.name}"]      # what tells lines apart
+        kept = [*own, f"labels={options.labels.name}",      # what tells lines apart
+                f"judged={options.judged.name}"]
         row = finished(lines, trial.system, trial.seed, kept)
         if row is None:
             row = {"benchmark": "few_people", "system": trial.system, "seed": trial.seed,
@@ -144,13 +145,15 @@ def by_hand(proposal: Config, own: list[str], steps: float) -> list[str]:
 
 
 def report(lines: Path, plan: dict[str, Any]) -> str:
-    """A table for each start: rows of settings, columns of people, the mean AP over seeds."""
+    """A table for each start and file: rows of settings, columns of people, the mean AP over
+    seeds."""
     done = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     parts = [f"Made by `python -m benchmarks.few_people` on {made_on(done)}."]
     tables = dict.fromkeys((start, row["labels"], row["judged"])
                            for start in plan["starts"] for row in done if row["start"] == start)
     for start, labels, judged in tables:
-        rows = [row for row in done if (row["start"], row["labels"]) == (start, labels)]
+        rows = [row for row in done
+                if (row["start"], row["labels"], row["judged"]) == (start, labels, judged)]
         sizes = sorted({row["people"] for row in rows})
         table = [[f"begun with {start}", *(f"{size} people" for size in sizes)]]
         for name in [PROPOSAL, *plan["hands"], *plan["changes"]]:

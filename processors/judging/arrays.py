@@ -43,7 +43,8 @@ class Results:
     def rows(self) -> list[dict[str, Any]]:
         """COCO keypoint results, ready for JSON. The scores of joints have eight digits, as many as
         float32 has, in which they come; with those of float64 the file takes a fifth longer."""
-        rounded = np.concatenate([self.keypoints[..., :2], self.keypoints[..., 2:].round(8)], -1)
+        rounded = self.keypoints.copy()
+        rounded[..., 2] = rounded[..., 2].round(8)
         table = rounded.reshape(len(self), np.prod(rounded.shape[1:])).tolist()
         told = ([{}] * len(self) if self.visibility is None else
                 [{"visibility": row} for row in self.visibility.round(4).tolist()])

@@ -66,9 +66,8 @@ def _chosen(unsure: list[UnsureImage], names: list[str], count: int) -> list[int
 def _write_page(path: Path, ranking: Ranking, found: list[tuple[str, Finding]],
                 unsure: list[UnsureImage], chosen: list[int]) -> None:
     odd = [(split, finding) for split, finding in found if finding.words]
-    place = {image: number for number, image in enumerate(chosen)}
-    shown = sorted((image for image in unsure if image.image in place),
-                   key=lambda image: place[image.image]) if chosen else unsure
+    of_number = {image.image: image for image in unsure}
+    shown = [of_number[number] for number in chosen] or unsure
     write_page(
         path, "ranking_page.html", "--out", title=ranking.title, odd_share=ODD_SHARE,
         unsure_share=UNSURE_SHARE,

@@ -185,9 +185,9 @@ def use(device: torch.device) -> None:
         keep_freed_memory()
 
 
-def keep_freed_memory() -> bool:
+def keep_freed_memory() -> None:
     """Let blocks up to 32 MB, the most that may be asked for, stay with this process when they are
-    freed, up to 1 GB; returns whether the C library will.
+    freed, up to 1 GB.
 
     glibc hands large ones back to the system at once, which makes every page anew, full of zeros,
     for the next step: 5 to 9 % of the CPU time of training (docs/results.md). What the user has
@@ -195,9 +195,10 @@ def keep_freed_memory() -> bool:
     """
     if sys.platform != "linux" or any(name == "GLIBC_TUNABLES" or name.startswith("MALLOC_")
                                       for name in os.environ):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)       # musl has none
-    return bool(mallopt and mallopt(MMAP_THRESHOLD, 32 << 20) and mallopt(TRIM_THRESHOLD, 1 << 30))
+        return
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):      # musl has none
+        mallopt(MMAP_THRESHOLD, 32 << 20)
+        mallopt(TRIM_THRESHOLD, 1 << 30)
 
 
 def find_devices(gpus: tuple[int, ...]) -> tuple[torch.device, ...]:
