@@ -103,10 +103,11 @@ def train(trial: Trial, own: list[str], plan: dict[str, Any], options: argparse.
     settings = [*own, f"seed={trial.seed}", f"val.weight_path={folder}", "val.save_minutes=2"]
     if trial.row in plan["hands"]:
         base = ROOT / plan["base"]
-        settings += by_hand(proposal, own, plan["hands"][trial.row]["steps"])
+        settings += by_hand(proposal, own, plan["hands"][trial.row]["epochs"][trial.people])
     epochs = proposal.optim.epochs
     in_epochs = {"freeze a quarter": f"optim.freeze_epochs={epochs // 4}",
-                 "half of the epochs": f"optim.epochs={epochs // 2}"}
+                 "half of the epochs": f"optim.epochs={epochs // 2}",
+                 "twice the epochs": f"optim.epochs={epochs * 2}"}
     settings = [in_epochs.get(word, word) for word in settings]
     begin = time.process_time()
     processor = DPProcessor(base, settings)
@@ -133,9 +134,8 @@ def proposed(trial: Trial, folder: Path, options: argparse.Namespace) -> Path:
     return out
 
 
-def by_hand(proposal: Config, own: list[str], steps: float) -> list[str]:
-    """The data of the proposal, and `steps` times its epochs."""
-    epochs = round(steps * proposal.optim.epochs)
+def by_hand(proposal: Config, own: list[str], epochs: int) -> list[str]:
+    """The data of the proposal, and what goes by the epochs."""
     multistep = "optim.schedule=multistep" in own
     return [*(f"data.{key}={getattr(proposal.data, key)}" for key in (
                 "train_ann_path", "val_ann_path", "train_img_root", "val_img_root")),

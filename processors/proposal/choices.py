@@ -20,7 +20,8 @@ UPRIGHT_SIZE = (128, 192)   # of people, with the small network's weights: bette
 UPRIGHT = 45.0              # degrees of spread, above which there is no up and down
 GB_A_PERSON = 0.25          # of memory to train on 192x256 pixels; half of the memory is used
 STEPS = {"cpu": 1200, "gpu": 4000}      # of training on STEPS_FOR people; with the square root of
-STEPS_FOR = 200                         # their number for others
+STEPS_FOR = 200                         # their number for fewer, in proportion for more,
+MOST_STEPS = {"cpu": 20_000, "gpu": 100_000}    # up to here, or as few epochs as there may be
 MOST_BATCH = {"cpu": 16, "gpu": 64}
 STEPS_AN_EPOCH = 10         # at least, or batches are made smaller,
 LEAST_BATCH = 16            # but not than this: batch norm's statistics would jump
@@ -95,7 +96,8 @@ def batch_size(facts: Facts, machine: Machine, size: tuple[int, int]) -> int:
 
 def epochs_of(facts: Facts, kind: str, steps: int) -> int:
     """So many that the number of steps is right. steps: in an epoch."""
-    wanted = STEPS[kind] * math.sqrt(facts.persons / STEPS_FOR)
+    share = facts.persons / STEPS_FOR
+    wanted = min(STEPS[kind] * max(math.sqrt(share), share), MOST_STEPS[kind])
     return int(min(max(round(wanted / steps), EPOCHS[0]), EPOCHS[1]))
 
 

@@ -11,7 +11,7 @@ from configs.schema import Config
 from configs.strict_yaml import parse_yaml
 from datasets.annotations.skeleton import load_skeleton
 from nets import build_net
-from processors.proposal.choices import UPRIGHT_SIZE, choices, input_size
+from processors.proposal.choices import MOST_STEPS, UPRIGHT_SIZE, choices, input_size
 from processors.proposal.facts import Facts, turned
 from processors.proposal.machine import SHIPPED, Machine
 from processors.proposal.yaml_text import yaml_text
@@ -46,11 +46,13 @@ def test_the_input_has_the_shape_of_the_boxes_and_more_pixels_where_they_have(as
     assert areas == sorted(areas) and (areas[0] < areas[2] or kind == "cpu")
 
 
-def test_steps_grow_with_the_square_root_of_people_and_memory_bounds_the_batch():
+def test_steps_grow_with_the_people_and_memory_bounds_the_batch():
     def steps(persons):
         config = config_of(replace(FACTS, persons=persons))
         return persons // config.data.batch_size * config.optim.epochs
-    assert steps(800) == pytest.approx(2 * steps(200), rel=0.1)
+    assert steps(200) == pytest.approx(2 * steps(50), rel=0.1)      # with the square root
+    assert steps(800) == pytest.approx(4 * steps(200), rel=0.1)
+    assert steps(20_000) == pytest.approx(MOST_STEPS["cpu"], rel=0.05)
     assert config_of(FACTS, Machine("tiny", 1, 2)).data.batch_size < (
         config_of(FACTS, GPU).data.batch_size)
 
