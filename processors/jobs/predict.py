@@ -2,8 +2,9 @@
 import re
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -179,8 +180,9 @@ def predict_frames(frames: ImageFiles | Video, writers: Outputs, predictor: Pose
     """Predict all frames; write the pictures and the results of each.
 
     Frames that cannot be read are counted and named, and have a JSON line with the reason. After
-    Ctrl-C or SIGTERM, and after an error, what is written is whole: a video ends there. Raises
-    UserError if no frame at all can be read, and Stopped (SystemExit) after a signal.
+    Ctrl-C or SIGTERM, which does not wait for those that are being predicted, and after an error,
+    what is written is whole: a video ends there. Raises UserError if no frame at all can be read,
+    and Stopped (SystemExit) after a signal.
     """
     writer, results = writers
     with StopRequest(OneProcess(())) as stop, \
@@ -189,9 +191,9 @@ def predict_frames(frames: ImageFiles | Video, writers: Outputs, predictor: Pose
         progress.unit = " frames"
         record = _Record(frames, writers, predictor, smooth, look, progress)
         try:
-            with closing(_predicted(frames, predictor, stop, boxes)) as portions, \
-                    behind() as later:
-                for portion in portions:
+            with suppress(Stopped), behind() as later, \
+                    closing(_predicted(frames, predictor, stop, boxes)) as portions:
+                for portion in stop.watched(portions):
                     later(record.write, portion)
         finally:
             writer.close()
@@ -246,7 +248,7 @@ class _Record:
 def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopRequest,
                boxes: GivenBoxes | None) -> Generator[
         list[tuple[Frame, list[Person]]], None, None]:
-    """Frames with their people, some together for speed, until the end or a signal.
+    """Frames with their people, some together for speed, until the end.
 
     The next ones are read in a thread meanwhile, but for live pictures, and on a GPU the detector
     looks for people in them in another.
@@ -260,7 +262,8 @@ def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopR
         return portion, pixels, predictor.find(pixels) if predictor.detector and pixels else None
 
     with ExitStack() as threads:
-        portions = in_portions(frames, frames.at_once)
+        read = takewhile(lambda _: not stop.asked(), frames)    # by the thread that reads ahead
+        portions = in_portions(read, frames.at_once)
         if frames.at_once > 1:
             portions = threads.enter_context(ahead(portions))
         with_boxes: Iterator[tuple[list[Frame], list[np.ndarray], list | None]]
@@ -270,8 +273,6 @@ def _predicted(frames: ImageFiles | Video, predictor: PosePredictor, stop: StopR
         for portion, pixels, given in with_boxes:
             people = iter(predictor.each(pixels, given))
             yield [(frame, [] if frame.pixels is None else next(people)) for frame in portion]
-            if stop.asked():
-                return
 
 
 def _picture(pixels: np.ndarray, people: list[Person], predictor: PosePredictor, is_timed: bool,

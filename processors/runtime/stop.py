@@ -5,13 +5,13 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from datasets.sample import Batch
 from processors.runtime.parallel import Parallel
 from utils.log import log
 
 WAIT_FOR_BATCH = 5.0      # seconds
+Item = TypeVar("Item")
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -35,8 +35,8 @@ class StopRequest:
         self.alarm: threading.Timer | None = None       # set when a signal ends no wait at once
         self.rung = False
 
-    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """The batches; a signal ends the wait for one by Stopped."""
+    def watched(self, batches: Iterable[Item]) -> Iterator[Item]:
+        """The batches, or what else is worked on; a signal ends the wait for one by Stopped."""
         iterator = iter(batches)
         while True:
             self.waiting = True
