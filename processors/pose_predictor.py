@@ -1,6 +1,8 @@
 """PosePredictor: people and their joints in images, in one call."""
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from processors.models.inference import Decoding, predict
 from processors.models.load_pose_model import load_pose_model
 from processors.models.pose_model import PoseModel
 from processors.models.pose_ranking import SCORE_RULES, OddAnswers, rank_poses
+from processors.prediction.device_crops import device_crops
 from processors.prediction.person import Person
 from utils.draw import draw_people
 from utils.errors import UserError
@@ -160,24 +163,38 @@ def people_in(images: Sequence[np.ndarray], boxes: Sequence | None,
 def batches_of(images: Sequence[np.ndarray], people: Sequence[Detections], model: PoseModel,
                ) -> Iterator[Batch]:
     """Everybody, one after the other, however many an image has; image ids are places in
-    `images`."""
-    samples = (_sample(image, box, float(score), number, model)
-               for number, (image, group) in enumerate(zip(images, people, strict=True))
-               for box, score in zip(group.boxes, group.scores, strict=True))
-    while batch := list(islice(samples, PEOPLE_AT_ONCE)):
-        yield collate(batch)
+    `images`. Crops are cut where the network computes."""
+    everybody = ((number, box, score) for number, group in enumerate(people)
+                 for box, score in zip(group.boxes, group.scores, strict=True))
+    while part := list(islice(everybody, PEOPLE_AT_ONCE)):
+        views = [View(*model.codec.geometry.center_scale(box)) for _, box, _ in part]
+        matrices = [view_matrix(view, model.codec.geometry) for view in views]
+        batch = collate([_sample(number, view, matrix, float(score), model.skeleton.num_joints)
+                         for (number, _, score), view, matrix in zip(part, views, matrices,
+                                                                     strict=True)])
+        yield replace(batch, crop=_crops(images, batch.image_id.tolist(), matrices, model))
 
 
-def _sample(image: np.ndarray, box: np.ndarray, score: float, number: int, model: PoseModel,
-            ) -> Sample:
-    codec, joints = model.codec, model.skeleton.num_joints
-    center, scale = codec.geometry.center_scale(box)
-    matrix = view_matrix(View(center, scale), codec.geometry)
+def _crops(images: Sequence[np.ndarray], numbers: Sequence[int], matrices: Sequence[np.ndarray],
+           model: PoseModel) -> torch.Tensor:
+    """(N, H, W, 3) uint8. numbers: the image of each, one behind the other."""
+    size = model.codec.input_size
+    if model.device.type == "cpu":
+        return torch.from_numpy(np.stack([
+            warp_averaged(images[number], matrix, size)
+            for number, matrix in zip(numbers, matrices, strict=True)]))
+    return torch.cat([
+        device_crops(images[number], [matrix for _, matrix in group], size, model.device)
+        for number, group in groupby(zip(numbers, matrices, strict=True), key=itemgetter(0))])
+
+
+def _sample(number: int, view: View, matrix: np.ndarray, score: float, joints: int) -> Sample:
+    """A person of an image, still without the crop."""
     return Sample(
-        crop=warp_averaged(image, matrix, codec.input_size),
+        crop=np.empty(0, np.uint8),
         keypoints=np.zeros((joints, 2), np.float32), visibility=np.zeros(joints, np.float32),
         to_image=cv2.invertAffineTransform(matrix).astype(np.float32), index=0,
-        image_id=number, area=float(padded_area(scale)), box_score=score)
+        image_id=number, area=float(padded_area(view.scale)), box_score=score)
 
 
 def _given(boxes: Sequence, image: np.ndarray) -> Detections:

@@ -74,17 +74,25 @@ def warp_averaged(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, 
                   ) -> np.ndarray:
     """`warp` for images of any size. Where it would take one of many pixels, as in a photo of 20
     megapixels, the piece of the image that it looks at is shrunk by averaging first."""
+    image, matrix = shrunk_piece(image, matrix, input_size) or (image, matrix)
+    return warp(image, matrix, input_size)
+
+
+def shrunk_piece(image: np.ndarray, matrix: np.ndarray, input_size: tuple[int, int],
+                 ) -> tuple[np.ndarray, np.ndarray] | None:
+    """The piece of an image that a crop looks at, shrunk by averaging, and the matrix for it; None
+    where the image has not so many pixels more than the crop."""
     step = int(1 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))) / (SHRINK_FROM / 2))
     if step < 2:
-        return warp(image, matrix, input_size)
+        return None
     to_image = cv2.invertAffineTransform(matrix)
     corners = to_image[:, :2] @ [(0, input_size[0]), (0, input_size[1])] + to_image[:, 2:]
     low = np.clip(np.floor(corners[:, 0]) - step, 0, None).astype(int)
     high = np.clip(np.ceil(corners[:, 1]) + step, 0, image.shape[1::-1]).astype(int)
     size = (high - low) // step
     if (size < 1).any():
-        return warp(image, matrix, input_size)
+        return None
     high = low + size * step
     piece = cv2.resize(image[low[1]:high[1], low[0]:high[0]], tuple(size.tolist()),
                        interpolation=cv2.INTER_AREA)
-    return warp(piece, on_piece(matrix, low, np.array([step, step])), input_size)
+    return piece, on_piece(matrix, low, np.array([step, step]))
