@@ -29,6 +29,7 @@ USES = {
 USES["processors.runtime"] = {"datasets", "datasets.crops", "utils.codecs"}
 USES["processors.models"] = {"datasets", "datasets.annotations", "nets", "nets.files",
                              "nets.zoo", "processors.runtime", "utils.codecs"}
+USES["processors.engines"] = {"processors.models", "processors.runtime", "utils.codecs"}
 USES["processors.detection"] = {"nets.detectors", "nets.zoo", "processors.models",
                                 "processors.runtime"}
 USES["processors.prediction"] = {"datasets.annotations", "datasets.crops",

@@ -11,6 +11,8 @@ SOURCES = ("an image, a folder of images or videos, a quoted pattern such as 'ph
 
 # The keys of FORMS in processors/labelling/forms.py, which --help need not import
 LABELS = ("coco", "cvat", "labelme", "yolo")
+# and those of ENGINES in processors/engines/engine.py
+ENGINES = ("eager", "compiled", "onnx")
 EVERY = 30      # of the frames of a video
 
 
@@ -47,6 +49,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="joints with a lower score are not drawn, or not labelled (0.3)")
     parser.add_argument("--line-width", type=float, default=0.0, metavar="PIXELS",
                         help="of the skeletons (by the size of each person)")
+    parser.add_argument("--engine", choices=ENGINES, default="",
+                        help="what runs the pose network (for long videos the one that is measured "
+                             "to be the fastest, else eager)")
     parser.add_argument("--codec", choices=("mp4v", "h264", "vp9"), default="",
                         help="of a video (h264 if OpenCV can write it, else mp4v; vp9 is slow)")
 
@@ -64,6 +69,7 @@ def job(words: Namespace) -> Job:
     return Job("processors.jobs.predict:predict", {
         "source": source, "weights": words.weights, "out": words.out, "config": words.config,
         "overrides": overrides, "smooth": words.smooth, "fps": words.fps, "boxes": words.boxes,
+        "engine": words.engine,
         "output": {"form": words.format, "pictures": not (words.no_pictures or words.labels),
                    "codec": words.codec, "labels": words.labels, "every": words.every or EVERY,
                    "legend": words.legend, "threshold": words.threshold,

@@ -15,11 +15,13 @@ from tqdm import tqdm
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from nets.zoo.free_weights import free_detector, free_pose
+from processors.engines.engine import in_engine, in_fastest_engine
+from processors.engines.faster_precision import in_faster_precision
 from processors.jobs.at_hand import at_hand
 from processors.labelling.forms import label_files
 from processors.labelling.label_files import LabelFiles, ensure_upright
-from processors.models.faster_precision import in_faster_precision
 from processors.models.load_pose_model import load_pose_model
+from processors.models.pose_model import PoseModel
 from processors.pose_predictor import PosePredictor
 from processors.pose_tracking.video_people import VideoPeople
 from processors.prediction.frame import Frame
@@ -29,7 +31,7 @@ from processors.prediction.given_boxes import GivenBoxes, read_boxes
 from processors.prediction.overlap import ahead, behind, in_portions
 from processors.prediction.person import Person
 from processors.prediction.results import TELL_VISIBILITY, OpenPoseFiles, Results
-from processors.prediction.video_source import Video, is_address
+from processors.prediction.video_source import Video, is_address, stated_frames
 from processors.prediction.video_writer import VideoWriter
 from processors.runtime.parallel import OneProcess, find_devices
 from processors.runtime.stop import Stopped, StopRequest
@@ -41,20 +43,22 @@ from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 Outputs = tuple[Writer | LabelFiles, Results | OpenPoseFiles | LabelFiles]
 NAMED_ERRORS = 5
 MANY = 100      # frames for which it pays to measure which precision is faster
+PEOPLE_A_FRAME = 2      # that are expected, before anybody has looked
 
 
 @torch_errors_named(USE_CURES)
 def predict(source: str, weights: str | Path | None = None, out: str | Path | None = None,
             config: str | Path | None = None, overrides: Sequence[str] = (), smooth: bool = False,
             fps: float = 0.0, boxes: str | Path | None = None,
-            output: dict[str, Any] | None = None) -> None:
+            engine: str = "", output: dict[str, Any] | None = None) -> None:
     """`predict_frames` of a source, or of each video of a folder, by a file of weights, and by the
     boxes of a file or the detector of the settings, if they name one.
 
     weights: published ones that are free, and a detector with them, if not given. out: beside the
-    source if not given. fps: images are a sequence of so many a second. output: of an Output. The
-    device is that of gpus=..., else the first GPU if there is one, else the CPU. Raises UserError,
-    FileNotFoundError or OSError before anything is written.
+    source if not given. fps: images are a sequence of so many a second. engine: a key of ENGINES;
+    if not given the fastest, where the source is long. output: of an Output. The device is that of
+    gpus=..., else the first GPU if there is one, else the CPU. Raises UserError, FileNotFoundError
+    or OSError before anything is written.
     """
     show_log()
     look = Output(**output or {})
@@ -64,12 +68,12 @@ def predict(source: str, weights: str | Path | None = None, out: str | Path | No
     if is_address(source) and not source.lower().startswith("file:") and not out:
         place_beside(source, None, look)    # there is none, which is said before it is fetched
     with at_hand(source) as place:
-        _predict(place, weights, out, config, overrides, smooth, fps, boxes, look)
+        _predict(place, weights, out, config, overrides, smooth, fps, boxes, engine, look)
 
 
 def _predict(source: str, weights: str | Path | None, out: str | Path | None,
              config: str | Path | None, overrides: Sequence[str], smooth: bool, fps: float,
-             boxes: str | Path | None, look: Output) -> None:
+             boxes: str | Path | None, engine: str, look: Output) -> None:
     """`predict` of a source that is at hand."""
     videos, skipped = find_videos(source)
     if videos:
@@ -87,9 +91,8 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
     if model.config.model.visibility and look.form not in TELL_VISIBILITY:
         log.info("results in the form %s have no place for the visibility of joints, which stands "
                  "in those of %s", look.form, " and ".join(TELL_VISIBILITY))
-    if not any(word.startswith("optim.amp=") for word in others) and (
-            frames is None or not 0 < len(frames) < MANY):
-        model = in_faster_precision(model)
+    count = sum(stated_frames(path) for path, _ in videos) if frames is None else len(frames)
+    model = _in_fastest_form(model, engine, others, count)
     if isinstance(frames, ImageFiles):
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
@@ -126,6 +129,18 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
         log.warning("skipped beside the videos: %s", skipped)
     if len(failed) == len(videos):
         raise UserError(f"none of the {len(videos)} videos can be read; first: {failed[0]}")
+
+
+def _in_fastest_form(model: PoseModel, engine: str, overrides: Sequence[str], count: int,
+                     ) -> PoseModel:
+    """In the precision and by the engine that are measured to be the fastest, where they are not
+    set and there are frames enough. count: of frames; 0: unknown."""
+    is_set = engine == "onnx" or any(word.startswith("optim.amp=") for word in overrides)
+    if not is_set and not 0 < count < MANY:
+        model = in_faster_precision(model)
+    if engine:
+        return in_engine(model, engine)
+    return in_fastest_engine(model, count * PEOPLE_A_FRAME * (1 + model.config.val.flip_test))
 
 
 def _outputs(frames: ImageFiles | Video, out: str | Path, look: Output,

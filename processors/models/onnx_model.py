@@ -51,11 +51,12 @@ class OnnxNetwork(nn.Module):
     VisibilityCodec. Raises UserError for images that the file does not take.
     """
 
-    def __init__(self, path: Path, device: torch.device):
+    def __init__(self, path: Path, device: torch.device, program: bytes | None = None):
+        """program: the file's content, where there is none at `path`, which then only names it."""
         super().__init__()
         self.path, self.session = path, ImageSession(
-            path, device, str(path), "a pose network takes one tensor of images, of the size that "
-                                     "codec.input_size says")
+            program or path, device, str(path), "a pose network takes one tensor of images, of "
+                                                "the size that codec.input_size says")
         self.gives_vectors = set(OUTPUTS) <= set(self.session.outputs)
         self.bins = (0, 0)      # in x and in y, of vectors that were given
         self.tells_visibility = False
@@ -132,7 +133,7 @@ def load_onnx_model(path: str | Path, settings: ConfigSource | None = None,
             raise UserError(f"{path} decodes by itself, so its codec cannot be changed: export "
                              f"it without --decode")
     codec = build_codec(config, skeleton)
-    _try_out(network, codec, skeleton, decoded)
+    try_out(network, codec, skeleton, decoded)
     if decoded:
         config = replace(config, val=replace(config.val, flip_test=False))
     return PoseModel(network=network.eval(), codec=DecodedCodec(codec, path) if decoded else codec,
@@ -161,7 +162,7 @@ def load_to_evaluate(path: Path, config: Config, device: torch.device,
         if not any(word.startswith(("data.skeleton=", "data=")) for word in overrides):
             skeleton = stored.skeleton
     skeleton = skeleton or load_skeleton(config.data.skeleton)
-    _try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
+    try_out(network, build_codec(config, skeleton), skeleton, decoded=False)
     return network, config, skeleton
 
 
@@ -223,8 +224,7 @@ def _foreign_config(network: OnnxNetwork, settings: ConfigSource) -> Config:
     return replace(settings, path=beside).resolve(None, path)
 
 
-def _try_out(network: OnnxNetwork, codec: Codec, skeleton: Skeleton,
-             decoded: bool) -> None:
+def try_out(network: OnnxNetwork, codec: Codec, skeleton: Skeleton, decoded: bool) -> None:
     """Raise UserError unless the network's outputs are what the settings say; from now on it gives
     those that they ask for."""
     (width, height), path = codec.input_size, network.path

@@ -21,8 +21,8 @@ class ImageSession:
     name: of the file in messages. cure: the end of a sentence on a file of no use.
     """
 
-    def __init__(self, path: Path, device: torch.device, name: str, cure: str):
-        self.session, self.name, self.cure = open_session(path, device), name, cure
+    def __init__(self, source: Path | bytes, device: torch.device, name: str, cure: str):
+        self.session, self.name, self.cure = open_session(source, device), name, cure
         self.outputs = [output.name for output in self.session.get_outputs()]
         self.metadata: dict[str, str] = self.session.get_modelmeta().custom_metadata_map
         images, *others = self.session.get_inputs()

@@ -13,7 +13,7 @@ def device_crops(image: np.ndarray, matrices: Sequence[np.ndarray], input_size: 
     """What `warp_averaged` gives for each matrix (2, 3), image pixels -> input pixels: crops
     (N, H, W, 3) uint8 on the device, of an image (H, W, 3) uint8.
 
-    Single pixels differ by one grey level, where OpenCV rounds otherwise (OpenCV 4 by more, since it
+    Single pixels differ by one grey level, where OpenCV rounds otherwise (OpenCV 4 by more, as it
     knows 32 places in a pixel). Pieces with far more pixels than the crop are shrunk by OpenCV.
     """
     width, height = input_size

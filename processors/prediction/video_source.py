@@ -20,6 +20,7 @@ from utils.files import read_ends
 
 USUAL_FPS = 25.0        # of a video or camera that does not say
 FASTEST = 120.0         # frames/s that a file is believed to have without seeing them
+MOST = 1e9              # frames of a video; some files state nonsense
 LONGEST_PAUSE = 600.0   # seconds between two frames; a longer one is a damaged time stamp
 MP4 = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")     # boxes that begin one
 LOOKED_AT = 4 << 20     # bytes at both ends of a file in which its tracks are described
@@ -58,7 +59,7 @@ class Video:
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
         stated = 0 if live else self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.stated = int(stated) if 0 < stated < 1e9 else 0    # some files state nonsense
+        self.stated = int(stated) if 0 < stated < MOST else 0
         self.shortest, self.guessed, self.done = 0.0, 0, 0
         self.seconds = 0.0
         self.mirrored = not (self.is_camera or self.is_stream) and _is_mirrored(Path(source))
@@ -152,6 +153,14 @@ class Video:
             return f"{self.source} is empty: copy it again"
         return (f"{self.source} is no image ({', '.join(SUFFIXES)}) and no video that OpenCV can "
                 f"read, or has sound only: copy it again or convert it")
+
+
+def stated_frames(path: str | Path) -> int:
+    """About how many frames a video file has, as OpenCV tells; 0 if it cannot be read."""
+    capture = cv2.VideoCapture(str(path))
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+    capture.release()
+    return int(count) if 0 < count < MOST else 0
 
 
 def is_camera(source: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.crops.image_files import SUFFIXES
 from processors.prediction.frame import Frame
-from processors.prediction.video_source import LOOKED_AT, Video, read_structure
+from processors.prediction.video_source import LOOKED_AT, Video, read_structure, stated_frames
 from utils.errors import UserError
 from utils.files import read_ends, temporary
 from utils.outputs import ensure_folder, ensure_output, mark_video
@@ -111,7 +111,7 @@ class VideoWriter:
             for _ in range(TRIED if writer.isOpened() else 0):
                 writer.write(black)
             writer.release()
-            return _count_frames(self.part) == TRIED
+            return stated_frames(self.part) == TRIED
 
     def close(self) -> None:
         """Finish the file. Raises OSError if the disk did not take all of it."""
@@ -120,7 +120,7 @@ class VideoWriter:
         self._fill(self.end)
         self.writer.release()
         self.writer = None
-        if _count_frames(self.part) != self.frames:     # OpenCV does not tell of a full disk
+        if stated_frames(self.part) != self.frames:     # OpenCV does not tell of a full disk
             raise OSError(f"the video {self.part} is not whole, maybe the disk is full: make room "
                           f"or give another --out")
         if self.unseen:
@@ -154,14 +154,6 @@ class VideoWriter:
                 self.notes.append(f"{lost}: ffmpeg failed{f' ({why[0]})' * bool(why)}")
         finally:
             both.unlink(missing_ok=True)
-
-
-def _count_frames(path: Path) -> int:
-    """Of an .mp4; 0 if it cannot be read."""
-    check = cv2.VideoCapture(str(path))
-    count = int(check.get(cv2.CAP_PROP_FRAME_COUNT)) if check.isOpened() else 0
-    check.release()
-    return count
 
 
 def has_sound(path: Path) -> bool:

@@ -14,6 +14,7 @@ ort = pytest.importorskip("onnxruntime")
 from configs.schema import CodecConfig, Config, ModelConfig  # noqa: E402
 from datasets.annotations.skeleton import load_skeleton  # noqa: E402
 from main import main  # noqa: E402
+from processors.engines.onnx_program import older_opset  # noqa: E402
 from processors.jobs import export as export_module  # noqa: E402
 from processors.jobs.export import export  # noqa: E402
 from processors.models.load_pose_model import load_pose_model  # noqa: E402
@@ -129,7 +130,7 @@ def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, m
     out = tmp_path / "net.onnx"
     older = b"\x08 of \n\nsimplepose\x12"
     out.write_bytes(older)
-    to_onnx = export_module._to_onnx
+    to_onnx = export_module.to_onnx
 
     @torch.no_grad()
     def other_network(model, *rest):
@@ -142,7 +143,7 @@ def test_a_file_that_differs_from_the_network_is_refused(checkpoint, tmp_path, m
         model.network.head.output.bias -= wrong
         return written
 
-    monkeypatch.setattr(export_module, "_to_onnx", other_network)
+    monkeypatch.setattr(export_module, "to_onnx", other_network)
     with pytest.raises(ValueError, match="exported heatmaps are off by 2"):
         export(checkpoint, out)
     assert out.read_bytes() == older and os.listdir(tmp_path) == ["net.onnx"]
@@ -280,16 +281,16 @@ def one_node(kind: str, *inputs, **attributes):
 def test_an_opset_that_the_converter_fails_at_is_a_sentence(monkeypatch):
     from onnx import version_converter
     with pytest.raises(ValueError, match="--opset 14 .*fails .*: try --opset 17, or write 18 or"):
-        export_module._older(one_node("Bernoulli"), 14)
+        older_opset(one_node("Bernoulli"), 14)
     # what the converter leaves as it was
     monkeypatch.setattr(version_converter, "convert_version", lambda model, opset: model)
     with pytest.raises(ValueError, match="--opset 17 cannot be had .*fails.*: write 18 or newer"):
-        export_module._older(one_node("NoSuchOperator"), 17)
+        older_opset(one_node("NoSuchOperator"), 17)
 
 
 def test_means_over_sides_as_torch_writes_them_can_be_older():
     """In squeeze and excitation."""
-    older = export_module._older(one_node("ReduceMean", [0], noop_with_empty_axes=0), 17)
+    older = older_opset(one_node("ReduceMean", [0], noop_with_empty_axes=0), 17)
     session = ort.InferenceSession(older.SerializeToString(), providers=["CPUExecutionProvider"])
     assert session.run(None, {"x": np.float32([1, 4])})[0].tolist() == [2.5]
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from configs.schema import CodecConfig
 from datasets.annotations.skeleton import load_skeleton
-from processors.models import faster_precision
-from processors.models.faster_precision import in_faster_precision
+from processors.engines import faster_precision
+from processors.engines.faster_precision import in_faster_precision
 from processors.models.onnx_model import OnnxNetwork
 from processors.models.pose_model import PoseModel, build_codec
 from tests.processors.pose_checkpoints import small_config

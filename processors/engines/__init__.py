@@ -1,0 +1,1 @@
+"""What runs a network that is ready: in which precision, compiled, or by ONNX Runtime."""
