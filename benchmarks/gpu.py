@@ -8,8 +8,9 @@ appends it to FILE at once.
 
 `train`: persons a second of forward, loss, backward and step at 256x192, on a batch that lies
 ready on the device, in four forms, from what the classic codes do to all that the project offers;
-`loop`, `reading`, `evaluation`: see benchmarks/gpu_loop.py; `decode`: heatmaps to joints. What
-would begin later than --minutes, or does not fit into the card's memory, is left out and said so.
+`loop`, `reading`, `evaluation`: see benchmarks/gpu_loop.py; `prediction`: frames/s of a video, see
+benchmarks/gpu_predict.py; `decode`: heatmaps to joints. What would begin later than --minutes, or
+does not fit into the card's memory, is left out and said so.
 """
 import argparse
 import sys
@@ -33,6 +34,7 @@ from benchmarks.gpu_common import (
 )
 from benchmarks.gpu_loop import drawing, measure_loop
 from benchmarks.gpu_page import write_page
+from benchmarks.gpu_predict import measure_prediction
 from configs.schema import ModelConfig, OptimConfig
 from nets import build_net
 from processors.jobs.info import cost_of, shape_only_net
@@ -88,6 +90,7 @@ def main() -> int:
             name: lambda name=name: measure_net(name, peak, report, best)
             for name in arguments.nets}
         jobs["loop"] = lambda: measure_loop(drawn(), report)
+        jobs["prediction"] = lambda: measure_prediction(drawn() / "train", Path(folder), report)
         jobs["decode"] = lambda: measure_decoders(report)
         for name in sorted(jobs, key=lambda name: name in arguments.nets[1:]):
             if time.monotonic() - report.began > 60 * arguments.minutes:

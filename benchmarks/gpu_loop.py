@@ -4,7 +4,8 @@ Called by benchmarks/gpu.py. ResNet-50 + DUC at 256x192 in bf16, compiled, with 
 augmentation and averaged weights, on drawn images. `reading`: what the loader yields with nobody
 computing, from image files and from both kinds of pack. `loop`: the loop of `main.py train` from
 the raw pack, as a ratio to bare steps of its own compiled network on a batch that lies ready.
-`evaluation`: with flip test and DARK, whole, and its computing alone.
+`evaluation`: with flip test and DARK, whole, of all people drawn for training, as a ratio to its
+computing alone, and for COCO's val2017 beside an epoch of COCO in the loop.
 """
 import multiprocessing
 import tempfile
@@ -18,6 +19,8 @@ from torch import nn
 
 from benchmarks.common import bare_step
 from benchmarks.gpu_common import (
+    COCO_PERSONS,
+    COCO_VAL_PERSONS,
     STEPS,
     Report,
     ready_batch,
@@ -104,7 +107,10 @@ def measure_loop(folder: Path, report: Report) -> None:
                  source="raw pack", persons_s=round(rate), ready_batches_persons_s=round(bare),
                  steps_an_epoch=processor.steps_per_epoch, classic_recipe_h=recipe_hours(rate),
                  peak_memory_gib=round(torch.cuda.max_memory_allocated() / 2**30, 1))
-    measure_evaluation(processor.evaluation, processor.net, report)
+    people = config_for(folder, "raw", f"data.val_ann_path={folder / 'train.json'}",
+                        f"data.val_img_root={folder / 'train'}")
+    measure_evaluation(Evaluation(people, processor.skeleton, processor.parallel), processor.net,
+                       rate, report)
 
 
 def settings(folder: Path, pack: str) -> list[str]:
@@ -147,8 +153,9 @@ def own_bare_step(processor: DPProcessor) -> Callable[[], None]:
     return lambda: bare_step(make.model, make.optimizer, *ready, make.dtype)
 
 
-def measure_evaluation(evaluation: Evaluation, net: nn.Module, report: Report) -> None:
-    """In bf16, not compiled."""
+def measure_evaluation(evaluation: Evaluation, net: nn.Module, rate: float, report: Report,
+                       ) -> None:
+    """In bf16, not compiled. rate: persons/s in training."""
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(2):      # the first one starts workers
             since = time.perf_counter()
@@ -162,6 +169,9 @@ def measure_evaluation(evaluation: Evaluation, net: nn.Module, report: Report) -
         predict(net, [batch], way, evaluation.skeleton.flip_order, "rgb_mean_std",
                 evaluation.parallel.device, torch.bfloat16)
 
-    report("evaluation", persons=len(evaluation.dataset), batch=len(batch),
-           persons_s=round(len(evaluation.dataset) / seconds),
-           computing_persons_s=round(len(batch) / seconds_a_call(compute)))
+    whole, alone = len(evaluation.dataset) / seconds, len(batch) / seconds_a_call(compute)
+    report.judge("evaluation", "evaluation / computing", whole / alone,
+                 persons=len(evaluation.dataset), batch=len(batch), persons_s=round(whole),
+                 computing_persons_s=round(alone))
+    report.judge("epochs", "training epoch / evaluation",
+                 COCO_PERSONS / rate / (COCO_VAL_PERSONS / whole))

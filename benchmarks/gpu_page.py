@@ -71,7 +71,17 @@ def sentences(lines: list[dict]) -> str:
         items.append(
             f"Evaluation with flip test and DARK: {judged['persons_s']:,} persons/s with reading "
             f"and judging {judged['persons']:,} persons, {judged['computing_persons_s']:,} "
-            f"computing alone.")
+            f"computing alone" + (f", {judged['ratio']:.3f} of it (bar {judged['bar']})."
+                                  if "ratio" in judged else "."))
+    for epochs in of_kind(lines, "epochs"):
+        items.append(
+            f"An epoch of COCO in that loop takes {epochs['ratio']:.1f} times as long as the "
+            f"evaluation of its 6,352 labelled persons at those rates (bar {epochs['bar']}).")
+    for found in of_kind(lines, "prediction"):
+        items.append(
+            f"Prediction of a video, {found['people']} people in a frame, YOLOv5n and ResNet-50 + "
+            f"DUC with the flip test: {found['frames_s']} frames/s, {found['without_pictures']} "
+            f"without drawn pictures, beside {found['networks']} of the two networks alone.")
     for decoding in of_kind(lines, "decode"):
         rates = ", ".join(f"{name} {rate:,}" for name, rate in decoding["persons_s"].items())
         items.append(f"Decoding alone, persons/s: {rates}.")

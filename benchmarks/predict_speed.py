@@ -143,11 +143,11 @@ def first_images(folder: Path, count: int) -> ImageFiles:
     return replace(files, names=files.names[:count])
 
 
-def drawn_video(images: Path, folder: Path) -> Path:
+def drawn_video(images: Path, folder: Path, most: int | None = None) -> Path:
     """The pictures of a folder one after the other, all in the size of the first."""
     path = folder / "drawn.mp4"
     if not path.is_file():
-        frames = [cv2.imread(str(file)) for file in sorted(images.glob("*.*"))]
+        frames = [cv2.imread(str(file)) for file in sorted(images.glob("*.*"))[:most]]
         size = frames[0].shape[1::-1]
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, size)
         for frame in frames:

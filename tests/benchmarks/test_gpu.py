@@ -4,10 +4,16 @@ import json
 import pytest
 import torch
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_loop, gpu_predict
 from benchmarks.common import PAGE, RESULTS
 from benchmarks.gpu_common import BARS, Report, recipe_hours
-from benchmarks.gpu_page import TITLES, train_rows, write_page
+from benchmarks.gpu_page import TITLES, sentences, train_rows, write_page
+from configs.loader import load_config
+from datasets.annotations.skeleton import load_skeleton
+from datasets.synthetic.data_set import write_synthetic
+from nets import build_net
+from processors.evaluation.evaluation import Evaluation
+from processors.runtime.parallel import OneProcess
 
 KEPT = RESULTS / "gpu_h100.jsonl"
 
@@ -130,3 +136,39 @@ def test_every_network_has_a_title_and_a_cost():
     assert gpu.NETS.keys() == TITLES.keys()
     for model in gpu.NETS.values():
         assert gpu.cost_of(gpu.shape_only_net(model), gpu.INPUT).macs[""] > 1e9
+
+
+@pytest.fixture
+def without_gpu(monkeypatch):
+    """The CPU in its place."""
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(gpu_predict, "DEVICE", torch.device("cpu"))
+    monkeypatch.setattr(gpu_predict, "FRAMES", 3)
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_evaluation_and_prediction_are_measured_and_shown(tmp_path, without_gpu):
+    skeleton, report = load_skeleton("coco"), Report(tmp_path / "lines.jsonl")
+    write_synthetic(tmp_path / "people", tmp_path / "people.json", 4, 0, skeleton)
+    config = load_config(gpu_loop.QUICKSTART, [
+        f"data.val_ann_path={tmp_path / 'people.json'}", "data.num_workers=0",
+        f"data.val_img_root={tmp_path / 'people'}", "codec.input_size=[64,64]"])
+    evaluation = Evaluation(config, skeleton, OneProcess(()))
+    gpu_loop.measure_evaluation(evaluation, build_net(config.model), 5000.0, report)
+    gpu_predict.measure_prediction(tmp_path / "people", tmp_path, report)
+    judged, epochs, found = lines_of(tmp_path / "lines.jsonl")
+    persons = len(evaluation.dataset)
+    assert judged["persons"] == persons > 4 and judged["bar"] == 0.8
+    assert judged["ratio"] == pytest.approx(
+        judged["persons_s"] / judged["computing_persons_s"], rel=0.2)
+    assert epochs["ratio"] == pytest.approx(
+        149_813 / 5000 / (6352 / judged["persons_s"]), rel=0.2)
+    assert found["frames"] == 3 and min(
+        found["frames_s"], found["without_pictures"], found["networks"]) > 0
+    text = sentences([judged, epochs, found])
+    assert f"judging {persons} persons" in text and "of it (bar 0.8)." in text
+    assert f"{found['frames_s']} frames/s" in text and "6,352 labelled persons" in text
