@@ -6,10 +6,11 @@ from torch import Tensor, nn
 
 
 class CompiledNetwork(nn.Module):
-    """The same outputs, by torch.compile, but for the last bits; when it first runs, which takes
-    seconds to minutes, it is compiled.
+    """The same outputs, by torch.compile, but for the last bits.
 
-    Batch norm and weights are constants of the code, so the network must not change afterwards.
+    It is compiled when it first runs, which takes seconds to minutes, once for up to 15 people and
+    once for more, as PyTorch computes convolutions in another way from 16 on. Batch norm and
+    weights are constants of the code, so the network must not change afterwards.
     """
 
     def __init__(self, network: nn.Module):
@@ -20,7 +21,6 @@ class CompiledNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> as the network."""
-        if len(images) == 1:    # a size that torch would compile anew
-            return self.compiled(torch.cat([images, images]))[:1]
-        torch._dynamo.mark_dynamic(images, 0)
-        return self.compiled(images)
+        pair = images if len(images) > 1 else torch.cat([images, images])   # 1 would be a third
+        torch._dynamo.mark_dynamic(pair, 0)
+        return self.compiled(pair)[:len(images)]

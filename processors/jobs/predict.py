@@ -15,13 +15,11 @@ from tqdm import tqdm
 from configs.loader import load_config, with_overrides
 from configs.schema import Config, DetectorConfig
 from nets.zoo.free_weights import free_detector, free_pose
-from processors.engines.engine import in_engine, in_fastest_engine
-from processors.engines.faster_precision import in_faster_precision
+from processors.engines.fastest import made_fast
 from processors.jobs.at_hand import at_hand
 from processors.labelling.forms import label_files
 from processors.labelling.label_files import LabelFiles, ensure_upright
 from processors.models.load_pose_model import load_pose_model
-from processors.models.pose_model import PoseModel
 from processors.pose_predictor import PosePredictor
 from processors.pose_tracking.video_people import VideoPeople
 from processors.prediction.frame import Frame
@@ -42,8 +40,6 @@ from utils.log import LINE_SECONDS, bar, log, on_terminal, show_log
 
 Outputs = tuple[Writer | LabelFiles, Results | OpenPoseFiles | LabelFiles]
 NAMED_ERRORS = 5
-MANY = 100      # frames for which it pays to measure which precision is faster
-PEOPLE_A_FRAME = 2      # that are expected, before anybody has looked
 
 
 @torch_errors_named(USE_CURES)
@@ -91,8 +87,9 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
     if model.config.model.visibility and look.form not in TELL_VISIBILITY:
         log.info("results in the form %s have no place for the visibility of joints, which stands "
                  "in those of %s", look.form, " and ".join(TELL_VISIBILITY))
-    count = sum(stated_frames(path) for path, _ in videos) if frames is None else len(frames)
-    model = _in_fastest_form(model, engine, others, count)
+    counts = [len(frames)] if frames is not None else [
+        -(-stated_frames(path) // (look.every if look.labels else 1)) for path, _ in videos]
+    model = made_fast(model, engine, others, sum(counts) if min(counts) else 0)
     if isinstance(frames, ImageFiles):
         frames = replace(frames, bits=model.config.data.bits)
     detector, given = model.config.detector, None
@@ -129,18 +126,6 @@ def _predict(source: str, weights: str | Path | None, out: str | Path | None,
         log.warning("skipped beside the videos: %s", skipped)
     if len(failed) == len(videos):
         raise UserError(f"none of the {len(videos)} videos can be read; first: {failed[0]}")
-
-
-def _in_fastest_form(model: PoseModel, engine: str, overrides: Sequence[str], count: int,
-                     ) -> PoseModel:
-    """In the precision and by the engine that are measured to be the fastest, where they are not
-    set and there are frames enough. count: of frames; 0: unknown."""
-    is_set = engine == "onnx" or any(word.startswith("optim.amp=") for word in overrides)
-    if not is_set and not 0 < count < MANY:
-        model = in_faster_precision(model)
-    if engine:
-        return in_engine(model, engine)
-    return in_fastest_engine(model, count * PEOPLE_A_FRAME * (1 + model.config.val.flip_test))
 
 
 def _outputs(frames: ImageFiles | Video, out: str | Path, look: Output,
@@ -206,13 +191,16 @@ def predict_frames(frames: ImageFiles | Video, writers: Outputs, predictor: Pose
         progress.unit = " frames"
         record = _Record(frames, writers, predictor, smooth, look, progress)
         try:
-            with suppress(Stopped), behind() as later, \
+            with behind() as later, suppress(Stopped), \
                     closing(_predicted(frames, predictor, stop, boxes)) as portions:
                 for portion in stop.watched(portions):
                     later(record.write, portion)
         finally:
             writer.close()
     done, people_count, errors = record.done, record.people, record.errors
+    if stop.signal is not None and not done:
+        log.info("stopped by a signal before anything was predicted")
+        raise Stopped(128 + stop.signal)
     if done and len(errors) == done:
         raise UserError(f"none of the {done} pictures can be read; first: {errors[0]}")
     log.info("%d %s in %d %s%s, %.1f frames/s: %s and %s", people_count,

@@ -7,7 +7,7 @@ from torch import nn
 
 from configs.schema import CodecConfig
 from datasets.annotations.skeleton import load_skeleton
-from processors.engines import faster_precision
+from processors.engines import faster_precision, measure
 from processors.engines.faster_precision import in_faster_precision
 from processors.models.onnx_model import OnnxNetwork
 from processors.models.pose_model import PoseModel, build_codec
@@ -51,22 +51,22 @@ def said(monkeypatch):
     (4.0, None, "in full precision; bfloat16 is measured 0.25 times as fast")])
 def test_it_is_taken_where_it_is_clearly_faster_and_said(model, said, monkeypatch, seconds, dtype,
                                                          words):
-    monkeypatch.setattr(faster_precision, "_seconds", lambda *_: {None: 1.0, HALF: seconds})
+    monkeypatch.setattr(faster_precision, "seconds_of", lambda *_: [1.0, seconds])
     assert in_faster_precision(model) == replace(model, dtype=dtype)
     line, = said
     assert words in line and "optim.amp=" in line
 
 
 def test_both_are_measured_in_turns(model):
-    seconds = faster_precision._seconds(model, (None, HALF))
-    assert set(seconds) == {None, HALF} and min(seconds.values()) > 0
-    assert model.network.dtypes == [torch.float32, HALF] * (faster_precision.ROUNDS + 1)
+    full, half = measure.seconds_of([model, replace(model, dtype=HALF)], 2)
+    assert min(full, half) > 0
+    assert model.network.dtypes == [torch.float32, HALF] * (measure.ROUNDS + 1)
     assert model.network.layer.weight.dtype == torch.float32
 
 
 @pytest.mark.parametrize("case", ["says its own", "no such arithmetic", "onnx", "simcc"])
 def test_the_others_are_not_even_measured(model, said, monkeypatch, case):
-    monkeypatch.setattr(faster_precision, "_seconds", None)
+    monkeypatch.setattr(faster_precision, "seconds_of", None)
     if case == "says its own":
         model = replace(model, dtype=torch.float16)
     elif case == "no such arithmetic":

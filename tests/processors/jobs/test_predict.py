@@ -155,6 +155,15 @@ def test_a_signal_leaves_a_playable_video(video, tmp_path, model):
     assert len(played(tmp_path / "out" / "walk.mp4")) == 8
 
 
+def test_a_signal_before_the_first_frames_names_no_file(video, tmp_path, model, monkeypatch):
+    said = []
+    monkeypatch.setattr(predict_module.log, "info", lambda text, *_: said.append(text))
+    with pytest.raises(SystemExit):
+        run(video, tmp_path / "out", model, Walker(signal_at=2))
+    assert said == ["stopped by a signal before anything was predicted"]
+    assert not (tmp_path / "out" / "walk.mp4").exists()
+
+
 def test_an_error_leaves_what_was_written(video, tmp_path, model):
     class Failing(Walker):
         def find(self, images):

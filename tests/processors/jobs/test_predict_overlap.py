@@ -1,6 +1,10 @@
 """The command predict beside its threads: the same results, the same errors, live pictures."""
 import json
+import os
+import shutil
+import signal
 import threading
+import time
 from types import SimpleNamespace
 
 import cv2
@@ -134,20 +138,46 @@ def test_the_rate_of_a_video_does_not_depend_on_how_far_it_is_read(tmp_path):
     assert len(rates) == 13 and len(set(rates)) == 1
 
 
-def test_precision_is_measured_for_many_frames_unless_it_is_set(weights, tmp_path, monkeypatch):
-    asked, video = [], write_video(tmp_path / "walk.mp4", 3)
-    monkeypatch.setattr(predict_module, "in_faster_precision",
-                        lambda model: asked.append(model) or model)
+def test_the_number_of_frames_tells_what_is_worth_measuring(weights, tmp_path, monkeypatch):
+    asked, video = [], write_video(tmp_path / "walk.mp4", 7)
+    monkeypatch.setattr(predict_module, "made_fast",
+                        lambda model, *rest: asked.append(rest) or model)
     words = ["predict", str(video), "--weights", str(weights), "--out", str(tmp_path / "out"),
-             "gpus=", "val.flip_test=false", "--no-pictures"]
-    for many, more, count in ((4, [], 0), (3, [], 1), (3, ["optim.amp=false"], 1)):
-        monkeypatch.setattr(predict_module, "MANY", many)
-        assert main.main([*words, *more]) == 0 and len(asked) == count
+             "gpus=", "val.flip_test=false"]
+    assert main.main([*words, "--no-pictures", "--engine", "eager", "optim.amp=false"]) == 0
+    assert asked.pop() == ("eager", ["val.flip_test=false", "optim.amp=false"], 7)
+    assert main.main([*words, "--labels", "coco", "--every", "3"]) == 0
+    assert asked.pop() == ("", ["val.flip_test=false"], 3)
     (tmp_path / "videos").mkdir()
-    video.rename(tmp_path / "videos" / "walk.mp4")
-    monkeypatch.setattr(predict_module, "MANY", 4)     # the length of a folder is not known
-    words[1] = str(tmp_path / "videos")
-    assert main.main(words) == 0 and len(asked) == 2
+    for name in "ab":
+        shutil.copy(video, tmp_path / "videos" / f"{name}.mp4")
+    words[1], words[5] = str(tmp_path / "videos"), str(tmp_path / "of videos")
+    assert main.main([*words, "--no-pictures"]) == 0 and asked.pop()[-1] == 14
+    assert main.main([*words, "--labels", "coco", "--every", "3"]) == 0 and asked.pop()[-1] == 6
+    (tmp_path / "videos" / "c.mp4").write_bytes(b"no video")      # what is not known is not many
+    assert main.main([*words, "--no-pictures"]) == 0 and asked.pop()[-1] == 0
+
+
+def test_an_error_of_the_last_write_is_not_lost_by_a_signal(video, tmp_path, model, monkeypatch):
+    """A full disk, told while the frames behind are predicted."""
+    class Signalled(Crowd):
+        calls = 0
+
+        def find(self, images):
+            self.calls += 1
+            if self.calls == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().find(images)
+
+    def full(*_):
+        time.sleep(0.2)
+        raise OSError("No space left on device")
+
+    frames = open_source(str(video))
+    writers = writers_for(frames, tmp_path / "out")
+    monkeypatch.setattr(type(writers[1]), "add", full)
+    with pytest.raises(OSError, match="No space left"):
+        predict_frames(frames, writers, PosePredictor(model, Signalled(), flip_test=False))
 
 
 def test_pictures_are_written_in_the_order_of_their_frames(video, tmp_path, model):
