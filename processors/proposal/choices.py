@@ -163,17 +163,8 @@ def _augment(facts: Facts) -> list[Choice]:
 
 
 def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> list[Choice]:
-    rate = RATE["pretrained" if weights else "new"] * math.sqrt(batch / 16)
-    knows_joints = weights == SHIPPED and facts.skeleton.name == "coco"
-    fine = [
-        *([] if knows_joints else [Choice(
-            "optim.freeze_epochs", max(1, epochs // 20),
-            "epochs in which the pretrained part stands still while the new one finds its feet")]),
-        *([Choice("optim.freeze_stages", 1, "edges and textures stay as they are, which saves a "
-                                            "third of the time")] if weights == SHIPPED else []),
-        Choice("optim.backbone_lr", 0.3, "the pretrained part learns at a part of the rate"),
-        Choice("optim.patience", EVALUATIONS // 2,
-               "ends after so many evaluations without a better AP")] if weights else []
+    is_tuned = bool(weights) and (weights != SHIPPED or is_known_sight(facts, weights))
+    rate = RATE["pretrained" if is_tuned else "new"] * math.sqrt(batch / 16)
     return [
         Choice("optim.optimizer", "adamw", "forgives rates that are not quite right"),
         Choice("optim.lr", float(f"{rate:.2g}"), f"learning rate for batches of {batch}"),
@@ -185,4 +176,22 @@ def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> l
         Choice("optim.ema", round(1 - 20 / max(epochs * steps, 100), 4),
                "judges weights averaged over a twentieth of the run, which are steadier"),
         Choice("optim.amp", True, "half precision where the machine has it, which is faster"),
-        *fine]
+        *(_fine_tuning(facts, epochs, weights) if is_tuned else
+          [Choice("optim.backbone_lr", 1.0, "the pretrained part learns at the whole rate, for it "
+                                            "has seen other things")] if weights else []),
+        *([Choice("optim.patience", EVALUATIONS // 2,
+                  "ends after so many evaluations without a better AP")] if weights else [])]
+
+
+def _fine_tuning(facts: Facts, epochs: int, weights: str) -> list[Choice]:
+    """Of weights that know what they will see: with them people need little. Where the small
+    network of upright people saw lizards, all this made it worse than starting from nothing
+    (docs/from_yolo_pose.md)."""
+    knows_joints = weights == SHIPPED and facts.skeleton.name == "coco"
+    return [
+        *([] if knows_joints else [Choice(
+            "optim.freeze_epochs", max(1, epochs // 20),
+            "epochs in which the pretrained part stands still while the new one finds its feet")]),
+        *([Choice("optim.freeze_stages", 1, "edges and textures stay as they are, which saves a "
+                                            "third of the time")] if weights == SHIPPED else []),
+        Choice("optim.backbone_lr", 0.3, "the pretrained part learns at a part of the rate")]

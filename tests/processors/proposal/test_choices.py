@@ -82,6 +82,20 @@ def test_the_network_that_comes_along_is_taken_as_it_is(skeleton, frozen_at_firs
     assert bool(found.optim.freeze_epochs) == frozen_at_first
 
 
+@pytest.mark.parametrize("changes, weights, tuned", [
+    ({}, SHIPPED, True), ({"skeleton": load_skeleton("mpii")}, SHIPPED, True),
+    ({"skeleton": load_skeleton("hand21")}, SHIPPED, False), ({"spread": 90.0}, SHIPPED, False),
+    ({"aspect": 2.0}, SHIPPED, False),
+    ({"skeleton": load_skeleton("hand21")}, "ImageNet", True), ({}, "", False)])
+def test_weights_are_held_only_where_they_know_what_they_will_see(changes, weights, tuned):
+    """What the network of upright people does not know, all of it has to learn."""
+    optim = config_of(replace(FACTS, **changes), weights=weights).optim
+    assert optim.backbone_lr == (0.3 if tuned else 1.0)
+    assert optim.freeze_stages == (tuned and weights == SHIPPED)
+    assert optim.lr == (0.0007 if tuned else 0.0015)
+    assert bool(optim.patience) == bool(weights) and (tuned or not optim.freeze_epochs)
+
+
 @pytest.mark.parametrize("degrees", [5, 20, 35, 60])
 def test_the_spread_is_that_of_the_directions(degrees):
     rng = np.random.default_rng(0)
