@@ -62,7 +62,7 @@ def main(words: list[str]) -> int:
     for name in ("labels", "images", "judged", "judged_images"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--starts", nargs="+", default=[*plan["starts"]], choices=plan["starts"])
-    parser.add_argument("--people", nargs="+", type=int, default=PEOPLE)
+    parser.add_argument("--people", nargs="+", type=int, default=PEOPLE, choices=PEOPLE)
     parser.add_argument("--rows", nargs="+", default=rows, choices=rows)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the lines")

@@ -3,7 +3,16 @@ import json
 
 import pytest
 
-from benchmarks.few_people import PROPOSAL, ROOT, SETTINGS, Trial, by_hand, report, settings_of
+from benchmarks.few_people import (
+    PEOPLE,
+    PROPOSAL,
+    ROOT,
+    SETTINGS,
+    Trial,
+    by_hand,
+    report,
+    settings_of,
+)
 from configs.loader import load_config, with_overrides
 from configs.schema import Config
 from configs.strict_yaml import read_yaml
@@ -16,7 +25,8 @@ def test_there_are_six_settings_by_hand_that_differ():
     for name, hand in PLAN["hands"].items():
         own = settings_of(Trial("photographs", 60, name, 0), PLAN)
         configs.append(load_config(ROOT / PLAN["base"], [
-            *own, *by_hand(Config(), own, hand["steps"])]))
+            *own, *by_hand(Config(), own, hand["epochs"][60])]))
+        assert set(hand["epochs"]) == set(PEOPLE)
     assert len(set(map(repr, configs))) == 6
 
 
@@ -32,11 +42,11 @@ def test_the_start_is_the_same_for_the_proposal_and_for_hands(start, row):
         assert (config.model.width, config.model.level, config.model.pretrained) == network
 
 
-def test_by_hand_has_the_data_of_the_proposal_and_a_part_of_its_epochs():
+def test_by_hand_has_the_data_of_the_proposal_and_its_own_epochs():
     proposal = with_overrides(Config(), ["data.train_ann_path=a.json", "optim.epochs=40",
                                          "val.interval=3"], "")
     own = ["optim.schedule=multistep"]
-    config = with_overrides(Config(), [*own, *by_hand(proposal, own, 1.5)], "")
+    config = with_overrides(Config(), [*own, *by_hand(proposal, own, 60)], "")
     assert config.data.train_ann_path == "a.json" and config.val.interval == 3
     assert (config.optim.epochs, config.optim.warmup_epochs) == (60, 3)
     assert config.optim.milestones == (42, 54)
