@@ -106,8 +106,7 @@ def train(trial: Trial, own: list[str], plan: dict[str, Any], options: argparse.
         settings += by_hand(proposal, own, plan["hands"][trial.row]["epochs"][trial.people])
     epochs = proposal.optim.epochs
     in_epochs = {"freeze a quarter": f"optim.freeze_epochs={epochs // 4}",
-                 "half of the epochs": f"optim.epochs={epochs // 2}",
-                 "twice the epochs": f"optim.epochs={epochs * 2}"}
+                 "half of the epochs": f"optim.epochs={epochs // 2}"}
     settings = [in_epochs.get(word, word) for word in settings]
     begin = time.process_time()
     processor = DPProcessor(base, settings)

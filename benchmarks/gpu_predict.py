@@ -19,6 +19,7 @@ from processors.models.load_pose_model import load_pose_model
 from processors.pose_predictor import PosePredictor
 from processors.prediction.frame_sources import open_source
 from processors.prediction.frame_writers import Output, writers_for
+from processors.prediction.overlap import in_portions
 from processors.runtime.precision import autocast
 
 FRAMES = 400
@@ -46,7 +47,7 @@ def measure_prediction(images: Path, folder: Path, report: Report) -> None:
 def networks_alone(predictor: PosePredictor, video: Path) -> float:
     """Frames/s of both networks on batches that lie ready, of as many frames as `predict` takes."""
     source = open_source(str(video))
-    frames = [frame.pixels for frame, _ in zip(source, range(source.at_once), strict=False)]
+    frames = [frame.pixels for frame in next(in_portions(source, source.at_once))]
     detector, model = predictor.detector, predictor.model
     seen: list[torch.Tensor] = []
     hook = detector.network.net.register_forward_pre_hook(

@@ -2,12 +2,11 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from processors.engines.compiled_network import CompiledNetwork
 from processors.engines.measure import example_images, outputs_of
-from processors.engines.onnx_program import PACKAGES, to_onnx
+from processors.engines.onnx_program import missing_packages, to_onnx
 from processors.models.onnx_model import OnnxNetwork, try_out
 from processors.models.pose_model import PoseModel, build_codec
 from utils.errors import UserError, first_line
@@ -22,8 +21,7 @@ def compiled(model: PoseModel) -> PoseModel:
 def in_onnxruntime(model: PoseModel) -> PoseModel:
     """By onnxruntime, in full precision, without a file. Raises UserError where packages are
     missing or the network cannot be exported."""
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
+    if missing := missing_packages():
         raise UserError(f"it needs the packages {' and '.join(missing)}, see pip install "
                         f"{' '.join(missing)}")
     codec = build_codec(model.config, model.skeleton)
@@ -45,11 +43,10 @@ def in_engine(model: PoseModel, engine: str) -> PoseModel:
             return model
         raise UserError(f"--engine is {engine}, and {model.network.path} is run by onnxruntime: "
                         f"leave it out, or give the checkpoint that the file was made of")
-    if engine == "compiled":
-        log.info("the pose network is compiled, which takes up to minutes")
     try:
         other = ENGINES[engine](model)
-        if engine != "eager":
+        if engine == "compiled":
+            log.info("the pose network is compiled, which takes up to minutes")
             outputs_of(other, example_images(other, 2))
     except Exception as error:      # a compiler's and an exporter's many parts have their own
         raise UserError(f"--engine {engine} cannot run this network here ({first_line(error)}): "

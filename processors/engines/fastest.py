@@ -56,9 +56,10 @@ def in_fastest_engine(model: PoseModel, people: int) -> PoseModel:
         if other is None:
             continue
         had, has = seconds_of([best, other], SIZES[1])
+        taken = had / has >= GAIN
         log.info("the engine %s is measured %.2f times as fast as %s, and %s", engine, had / has,
-                 name, "taken" if had / has >= GAIN else "not taken")
-        if had / has >= GAIN:
+                 name, "taken" if taken else "not taken")
+        if taken:
             best, name = other, engine
     return best
 

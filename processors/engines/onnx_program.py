@@ -3,6 +3,7 @@
 By PyTorch's dynamo exporter, for the older one is no longer developed and fails on parts.
 """
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -19,6 +20,10 @@ from utils.errors import UserError, first_line
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")    # to write a program, and to run it
 TORCH_OPSET = 18            # the oldest that the exporter writes; onnx makes older ones of it
 OLD_IR = 8                  # the version of the file format that belongs to the older ones
+
+
+def missing_packages() -> list[str]:
+    return [name for name in PACKAGES if find_spec(name) is None]
 
 
 class Exported(nn.Module):

@@ -3,14 +3,13 @@
 It needs the packages onnx and onnxscript, and the check afterwards onnxruntime.
 """
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from processors.engines.onnx_program import PACKAGES, to_onnx
+from processors.engines.onnx_program import missing_packages, to_onnx
 from processors.models.load_pose_model import load_pose_model
 from processors.models.onnx_model import VISIBILITY
 from processors.models.onnx_session import open_session
@@ -63,8 +62,7 @@ def export(weights: str | Path, out: str | Path, config: str | Path | None = Non
 
 
 def _refuse_what_cannot_be(weights: Path, out: Path, opset: int | None) -> None:
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
+    if missing := missing_packages():
         raise UserError(f"export needs the packages {' and '.join(missing)}: pip install "
                          f"{' '.join(missing)}")
     if weights.suffix.lower() == ".onnx":

@@ -33,7 +33,7 @@ def device_crops(image: np.ndarray, matrices: Sequence[np.ndarray], input_size: 
 def _sampled(image: np.ndarray, matrices: Sequence[np.ndarray], input_size: tuple[int, int],
              device: torch.device) -> Tensor:
     """Between four pixels each, black beside the image."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
+    pixels = torch.tensor(np.ascontiguousarray(image), device=device)   # it may be read-only
     rows, columns = pixels.shape[:2]
     width, height = input_size
     to_input = torch.from_numpy(np.stack(matrices)).to(device, torch.float32)

@@ -58,8 +58,7 @@ class Video:
         self.at_once = 1 if live else max(1, min(8, LARGEST // max(large, 1)))
         fps = self.capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 0 < fps <= 1000 else USUAL_FPS
-        stated = 0 if live else self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.stated = int(stated) if 0 < stated < MOST else 0
+        self.stated = 0 if live else _stated(self.capture)
         self.shortest, self.guessed, self.done = 0.0, 0, 0
         self.seconds = 0.0
         self.mirrored = not (self.is_camera or self.is_stream) and _is_mirrored(Path(source))
@@ -158,8 +157,13 @@ class Video:
 def stated_frames(path: str | Path) -> int:
     """About how many frames a video file has, as OpenCV tells; 0 if it cannot be read."""
     capture = cv2.VideoCapture(str(path))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+    count = _stated(capture) if capture.isOpened() else 0
     capture.release()
+    return count
+
+
+def _stated(capture: cv2.VideoCapture) -> int:
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if 0 < count < MOST else 0
 
 

@@ -176,17 +176,18 @@ def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> l
         Choice("optim.ema", round(1 - 20 / max(epochs * steps, 100), 4),
                "judges weights averaged over a twentieth of the run, which are steadier"),
         Choice("optim.amp", True, "half precision where the machine has it, which is faster"),
-        *(_fine_tuning(facts, epochs, weights) if is_tuned else
-          [Choice("optim.backbone_lr", 1.0, "the pretrained part learns at the whole rate, for it "
-                                            "has seen other things")] if weights else []),
-        *([Choice("optim.patience", EVALUATIONS // 2,
-                  "ends after so many evaluations without a better AP")] if weights else [])]
+        *(_of_weights(facts, epochs, weights, is_tuned) if weights else [])]
 
 
-def _fine_tuning(facts: Facts, epochs: int, weights: str) -> list[Choice]:
-    """Of weights that know what they will see: with them people need little. Where the small
-    network of upright people saw lizards, all this made it worse than starting from nothing
+def _of_weights(facts: Facts, epochs: int, weights: str, is_tuned: bool) -> list[Choice]:
+    """What goes on with weights. is_tuned: they know what they will see, and need little. Where the
+    small network of upright people saw lizards, to hold it made it worse than starting from nothing
     (docs/from_yolo_pose.md)."""
+    patience = Choice("optim.patience", EVALUATIONS // 2,
+                      "ends after so many evaluations without a better AP")
+    if not is_tuned:
+        return [Choice("optim.backbone_lr", 1.0, "the pretrained part learns at the whole rate, "
+                                                 "for it has seen other things"), patience]
     knows_joints = weights == SHIPPED and facts.skeleton.name == "coco"
     return [
         *([] if knows_joints else [Choice(
@@ -194,4 +195,5 @@ def _fine_tuning(facts: Facts, epochs: int, weights: str) -> list[Choice]:
             "epochs in which the pretrained part stands still while the new one finds its feet")]),
         *([Choice("optim.freeze_stages", 1, "edges and textures stay as they are, which saves a "
                                             "third of the time")] if weights == SHIPPED else []),
-        Choice("optim.backbone_lr", 0.3, "the pretrained part learns at a part of the rate")]
+        Choice("optim.backbone_lr", 0.3, "the pretrained part learns at a part of the rate"),
+        patience]

@@ -15,6 +15,7 @@ from datasets.annotations.skeleton import load_skeleton
 from nets import build_net
 from processors.commands import predict as predict_command
 from processors.engines import engine as engine_module
+from processors.engines import onnx_program
 from processors.engines.engine import ENGINES, in_engine
 from processors.engines.fastest import in_fastest_engine
 from processors.engines.measure import example_images
@@ -100,7 +101,7 @@ def test_onnxruntime_gives_the_same(model, kind):
 
 
 def test_what_is_missing_for_onnx_is_named(model, monkeypatch):
-    monkeypatch.setattr(engine_module, "find_spec", lambda name: name != "onnxscript" or None)
+    monkeypatch.setattr(onnx_program, "find_spec", lambda name: name != "onnxscript" or None)
     with pytest.raises(UserError, match="needs the packages onnxscript, see pip install"):
         in_engine(model, "onnx")
 

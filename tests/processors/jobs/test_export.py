@@ -14,6 +14,7 @@ ort = pytest.importorskip("onnxruntime")
 from configs.schema import CodecConfig, Config, ModelConfig  # noqa: E402
 from datasets.annotations.skeleton import load_skeleton  # noqa: E402
 from main import main  # noqa: E402
+from processors.engines import onnx_program  # noqa: E402
 from processors.engines.onnx_program import older_opset  # noqa: E402
 from processors.jobs import export as export_module  # noqa: E402
 from processors.jobs.export import export  # noqa: E402
@@ -209,7 +210,7 @@ def test_wrong_requests_are_one_sentence(checkpoint, exported, tmp_path, capsys,
     torch.save({"weight": torch.zeros(1)}, tmp_path / "foreign.pth")
     assert "--config" in error("--weights", tmp_path / "foreign.pth", "--out",
                                tmp_path / "n.onnx")
-    monkeypatch.setattr(export_module, "find_spec", lambda name: None if name == "onnx" else 1)
+    monkeypatch.setattr(onnx_program, "find_spec", lambda name: None if name == "onnx" else 1)
     assert "pip install onnx" in error("--weights", checkpoint, "--out", tmp_path / "n.onnx")
     assert not list(tmp_path.glob("*.onnx*"))
 

@@ -39,13 +39,21 @@ def test_they_are_those_of_opencv(boxes, scale):
     assert wanted.any() or boxes == [(300, 300, 20, 20)]
 
 
+@pytest.mark.filterwarnings("error")
+def test_pictures_may_be_read_only_as_those_of_pillow_are():
+    image = np.full((20, 30, 3), 7, np.uint8)
+    image.flags.writeable = False
+    matrix = np.float64([[2, 0, 0], [0, 2, 0]])
+    assert device_crops(image, [matrix], SIZE, torch.device("cpu"))[0, 10, 10].tolist() == [7] * 3
+
+
 def test_nobody_has_no_crops():
     image = np.zeros((20, 30, 3), np.uint8)
     assert device_crops(image, [], SIZE, torch.device("cpu")).shape == (0, 64, 48, 3)
 
 
 def test_with_a_gpu_people_of_several_images_share_a_batch_as_without(tmp_path, monkeypatch):
-    """There are no GPUs here, so what would be cut on one is cut beside it."""
+    """What would be cut on a GPU is cut beside it."""
     asked = []
 
     def on_gpu(image, matrices, size, device):
