@@ -1,10 +1,10 @@
 """A YOLO-pose network of ultralytics beside ours: the same labels, the same people to judge by.
 
-    python -m benchmarks.yolo_pose --yolo-python VENV/bin/python [--epochs N]
+    python -m benchmarks.yolo_pose --yolo-python VENV/bin/python [--epochs N] [--imgsz N]
         [--people TRAIN.json TRAIN_IMAGES VAL.json VAL_IMAGES]
 
 Each side learns from the same YOLO tree (benchmarks/yolo/trees.py): drawn lizards or, where COCO
-keypoints files are given, 600 people of theirs. YOLO starts from nothing by its own YAML and
+keypoints files are given, 200 people of theirs. YOLO starts from nothing by its own YAML and
 settings, as its weights cannot be had everywhere; ours once from nothing and once as `init` writes
 it. ultralytics (AGPL-3.0) is not needed to use this project: VENV is an environment of its own, in
 which `pip install ultralytics` was done.
@@ -47,7 +47,8 @@ from utils.errors import UserError
 
 PAGE = ROOT / "docs" / "from_yolo_pose.md"
 SIDE_SCRIPT = ROOT / "benchmarks" / "yolo" / "yolo_side.py"
-NETWORK, EPOCHS, SIDE = "yolo11n-pose", 100, 320    # 100 is its default; 320: as large as pictures
+NETWORK, EPOCHS = "yolo11n-pose", 100       # 100 is its default
+SIDES = {"lizards": 320, "people": 640}     # imgsz: as large as they are drawn; its default
 YOLO, NOTHING, PROPOSED = "YOLO11n-pose, from nothing", "ours, from nothing", "ours, as init writes"
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "YOLO_OFFLINE": "true",
                "YOLO_AUTOINSTALL": "false"}
@@ -63,6 +64,7 @@ class Set:
     seed: int
     yolo_python: str
     epochs: int             # of YOLO
+    side: int               # of YOLO's input, pixels
 
     @property
     def data(self) -> Path:
@@ -71,7 +73,7 @@ class Set:
     @property
     def yolo(self) -> Path:
         """The folder of its training."""
-        return self.folder / f"yolo_{self.epochs}"
+        return self.folder / f"yolo_{self.epochs}_{self.side}"
 
     def proposed(self, name: str) -> Path:
         """What `init` writes; under NOTHING as if no weights could be had to start from."""
@@ -102,6 +104,9 @@ def main(words: list[str]) -> int:
                              "lizards)")
     parser.add_argument("--epochs", type=int, default=EPOCHS,
                         help=f"of YOLO ({EPOCHS}, its own default); ours has those of init")
+    parser.add_argument("--imgsz", type=int,
+                        help="of YOLO (lizards 320, as large as they are; people 640, its "
+                             "default)")
     parser.add_argument("--work", type=Path, default=ROOT / "data" / "yolo_pose",
                         help="folder of pictures and networks")
     parser.add_argument("--seed", type=int, default=0)
@@ -114,7 +119,7 @@ def main(words: list[str]) -> int:
         files = {"train": tuple(given.people[:2]), "val": tuple(given.people[2:])}
         name, write = "people", partial(write_people, files=files, seed=given.seed)
     this = Set(name, given.work / f"{name}_{given.seed}", given.seed, given.yolo_python,
-               given.epochs)
+               given.epochs, given.imgsz or SIDES[name])
     rows = rows_of(this, write, given.results / "yolo_pose.jsonl")
     replace_section(given.page, f"yolo_pose_{name}", report(rows))
     return 0
@@ -123,9 +128,10 @@ def main(words: list[str]) -> int:
 def rows_of(this: Set, write: Callable[[Path], None], lines: Path) -> list[dict[str, Any]]:
     """A line for each system, trained where it is not there."""
     kept = [f"set={this.name}", f"network={NETWORK}", f"epochs={this.epochs}",
-            f"imgsz={SIDE}"]
+            f"imgsz={this.side}"]
     found = {name: finished(lines, name, this.seed, kept) for name in (NOTHING, PROPOSED, YOLO)}
     if not all(found.values()):
+        ensure_ultralytics(this.yolo_python)
         ensure_tree(this.data.parent, write)
         makers = {NOTHING: partial(train_ours, this, NOTHING),
                   PROPOSED: partial(train_ours, this, PROPOSED), YOLO: partial(train_yolo, this)}
@@ -151,9 +157,9 @@ def rows_of(this: Set, write: Callable[[Path], None], lines: Path) -> list[dict[
 def train_yolo(this: Set) -> tuple[dict[str, Any], Callable[[], dict[str, list]]]:
     """What is known of the network, and a function that gives its results in each way."""
     cost = run([this.yolo_python, str(SIDE_SCRIPT), str(this.data), f"{NETWORK}.yaml",
-                str(this.yolo), str(this.epochs), str(SIDE), str(this.seed)], this.yolo)
+                str(this.yolo), str(this.epochs), str(this.side), str(this.seed)], this.yolo)
     found = json.loads((this.yolo / "found.json").read_bytes())
-    facts = {"epochs": this.epochs, "input": [SIDE, SIDE], **cost,
+    facts = {"epochs": this.epochs, "input": [this.side] * 2, **cost,
              "parameters": found["parameters"], "GMACs": round(found["GMACs"], 3),
              "ultralytics": found["ultralytics"]}
 
@@ -223,6 +229,16 @@ def run(command: list[str], folder: Path) -> dict[str, float]:
             raise UserError(f"{' '.join(command[:4])} ... ended with status {status}: "
                             f"{folder / 'output.txt'} says why, and the same command goes on")
     return {"cpu_minutes": round(known["seconds"] / 60, 1), "starts": known["starts"]}
+
+
+def ensure_ultralytics(python: str) -> None:
+    """Before hours of training. Raises UserError, one sentence."""
+    try:
+        subprocess.run([python, "-c", "import ultralytics"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise UserError(f"--yolo-python {python} cannot import ultralytics: make an environment by "
+                        f"python -m venv yolo, type yolo/bin/pip install ultralytics, and give "
+                        f"yolo/bin/python") from None
 
 
 def cpu_of_children() -> float:

@@ -17,7 +17,7 @@ from datasets.annotations.skeleton import Skeleton, load_skeleton
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIZARDS = {"train": (0, 200), "val": (1000, 60)}       # number of the first picture, pictures
-PEOPLE = {"train": 600, "val": 300}                     # with labelled joints, at least
+PEOPLE = {"train": 200, "val": 300}                     # with labelled joints, at least
 
 
 @dataclass(frozen=True)

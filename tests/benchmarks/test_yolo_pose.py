@@ -1,5 +1,6 @@
 """The comparison with YOLO-pose without ultralytics: its tree, its results file, the judging."""
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -139,13 +140,23 @@ def test_the_table_has_a_row_for_each_system():
 
 def test_ours_starts_from_nothing_in_one_row_and_as_init_writes_in_the_other(tmp_path, monkeypatch):
     monkeypatch.setattr(trees, "LIZARDS", {"train": (0, 8), "val": (50, 4)})
-    this = yolo_pose.Set("lizards", tmp_path, 0, "python", 100)
+    this = yolo_pose.Set("lizards", tmp_path, 0, "python", 100, 320)
     trees.ensure_tree(this.data.parent, trees.write_lizards)
     nothing, proposed = (load_config(this.proposed(name))
                          for name in (yolo_pose.NOTHING, yolo_pose.PROPOSED))
     assert not nothing.model.pretrained and not nothing.optim.freeze_epochs
     assert proposed.model.pretrained == yolo_pose.init.weights_for(this_machine())
     assert this.truth.people == len(this.truth.annotations) >= 4
+
+
+@pytest.mark.parametrize("python", [sys.executable, "nowhere/bin/python"])
+def test_an_environment_without_ultralytics_is_told_before_anything_is_trained(
+        tmp_path, monkeypatch, python):
+    monkeypatch.setattr(trees, "LIZARDS", {"train": (0, 8), "val": (50, 4)})
+    this = yolo_pose.Set("lizards", tmp_path, 0, python, 100, 320)
+    with pytest.raises(UserError, match=f"--yolo-python {re.escape(python)} cannot import"):
+        yolo_pose.rows_of(this, trees.write_lizards, tmp_path / "lines.jsonl")
+    assert not list(tmp_path.iterdir())
 
 
 def test_neither_the_product_nor_its_tests_import_ultralytics():
