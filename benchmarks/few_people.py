@@ -1,12 +1,15 @@
 """What `init` proposes for 60, 200 and 600 people, beside settings that were chosen by hand.
 
-    python -m benchmarks.few_people LABELS IMAGES JUDGED IMAGES_OF_JUDGED
+    python -m benchmarks.subset person_keypoints_train.json mpii_train.json --names mpii_
+    python -m benchmarks.subset person_keypoints_val.json mpii_val.json --names mpii_
+    python -m benchmarks.few_people mpii_train.json train mpii_val.json val
         [--starts NAME ...] [--people N ...] [--rows NAME ...] [--seeds N ...]
 
-Of the people of LABELS, a COCO file, those of images in a random order are taken until there are
-enough; `init` proposes a YAML for them, which keeps some to validate. All rows of few_people.yaml
-train on the others, choose their best epoch by those that validate, as a user would, and are judged
-on JUDGED, which none has seen, by true boxes. A seed is one of people and of training.
+Of the people of the first COCO file, whose pictures lie in the folder behind it, those of images in
+a random order are taken until there are enough; `init` proposes a YAML for them, which keeps some to
+validate. All rows of few_people.yaml train on the others, choose their best epoch by those that
+validate, as a user would, and are judged on the second file, which none has seen, by true boxes. A
+seed is one of people and of training.
 
 Each training that is finished adds a line to results/few_people.jsonl and is not made again. The
 tables of docs/results.md are made from those lines.
@@ -110,15 +113,16 @@ def train(trial: Trial, own: list[str], plan: dict[str, Any], options: argparse.
     settings = [in_epochs.get(word, word) for word in settings]
     begin = time.process_time()
     processor = DPProcessor(base, settings)
+    whole = processor.state.step == 0
     processor.run()
-    minutes = (time.process_time() - begin) / 60
+    minutes = round((time.process_time() - begin) / 60, 1)
     judged = load_config(base, [*settings, f"data.val_ann_path={options.judged}",
                                 f"data.val_img_root={options.judged_images}"])
     scores = evaluate_weights(judged)[""].values
     shutil.rmtree(folder)
     return {"AP": round(scores["AP"], 4), "own AP": round(processor.state.best["AP"], 4),
             "learnt from": len(processor.train_set), "epochs": processor.config.optim.epochs,
-            "ended": processor.state.epoch, "CPU minutes": round(minutes, 1),
+            "ended": processor.state.epoch, "CPU minutes": minutes if whole else None,     # null: it was stopped on the way
             **circumstances(processor.device)}
 
 
@@ -147,7 +151,7 @@ def report(lines: Path, plan: dict[str, Any]) -> str:
     """A table for each start and file: rows of settings, columns of people, the mean AP over
     seeds."""
     done = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    parts = [f"Made by `python -m benchmarks.few_people` on {made_on(done)}."]
+    parts = [f"Made by `python -m benchmarks.few_people mpii_train.json train mpii_val.json val` on {made_on(done)}."]
     tables = dict.fromkeys((start, row["labels"], row["judged"])
                            for start in plan["starts"] for row in done if row["start"] == start)
     for start, labels, judged in tables:
@@ -165,14 +169,15 @@ def report(lines: Path, plan: dict[str, Any]) -> str:
 
 def in_words(rows: list[dict[str, Any]]) -> str:
     """.312 +- .010 (3), 4.1 min: the mean of the last line of each seed, the standard deviation,
-    how many seeds, the mean of the CPU minutes."""
+    how many seeds, the mean of the CPU minutes of those that were not stopped on the way."""
     last = {row["seed"]: row for row in rows}.values()
     if not last:
         return ""
     scores = [row["AP"] for row in last]
     spread = f" +- {three(statistics.stdev(scores))} ({len(scores)})" if scores[1:] else ""
-    minutes = statistics.mean(row["CPU minutes"] for row in last)
-    return f"{three(statistics.mean(scores))}{spread}, {minutes:.1f} min"
+    minutes = [row["CPU minutes"] for row in last if row["CPU minutes"] is not None]
+    took = f", {statistics.mean(minutes):.1f} min" if minutes else ""
+    return f"{three(statistics.mean(scores))}{spread}{took}"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Some people of a COCO file: what a set of fewer labels would have been.
 
-    python -m benchmarks.subset LABELS OUT --people 1000 [--seed 0] [--names coco_] [--rest REST]
+    python -m benchmarks.subset LABELS OUT [--people 1000] [--seed 0] [--names coco_] [--rest REST]
 
 Images are taken in a random order, whole, until there are so many people with joints; of the last
-image only as many as are missing, so that the number is exact. --names: of images whose file names
-begin so. --rest: a file of the people of all other images, as what is left without labels.
+image only as many as are missing, so that the number is exact. Without --people all are taken, in
+their own order. --names: of images whose file names begin so. --rest: a file of the people of all
+other images, as what is left without labels.
 """
 import argparse
 import json
@@ -23,7 +24,7 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("labels", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--people", type=int, required=True)
+    parser.add_argument("--people", type=int, help="all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--names", default="")
     parser.add_argument("--rest", type=Path)
@@ -33,15 +34,20 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def write_subset(labels: Path, out: Path, people: int, seed: int = 0, names: str = "",
+def write_subset(labels: Path, out: Path, people: int | None, seed: int = 0, names: str = "",
                  rest: Path | None = None) -> None:
-    """Raises UserError if there are fewer people than that."""
+    """people: None for all. Raises UserError if there are fewer than that."""
     coco = read_coco(labels)
     of_image = people_by_image(coco)
     images = [image for image in coco.images
               if image["file_name"].startswith(names) and of_image[image["id"]]]
+    order = range(len(images))
+    if people is None:
+        people = sum(len(of_image[image["id"]]) for image in images)
+    else:
+        order = np.random.default_rng(seed).permutation(len(images))
     taken: list[dict[str, Any]] = []
-    left = [images[index] for index in np.random.default_rng(seed).permutation(len(images))]
+    left = [images[index] for index in order]
     chosen = []
     while left and len(taken) < people:
         chosen.append(left.pop(0))

@@ -4,7 +4,7 @@ People write left_eye, L_Eye, eye_l, LEye, Left Eye, left-eye and 左眼; whoeve
 here, so that all of these are one.
 """
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -26,6 +26,12 @@ def partners(names: Sequence[str]) -> list[int]:
     return [other if found[other] == place else place for place, other in enumerate(found)]
 
 
+def without_partner(names: Sequence[str]) -> list[str]:
+    """Names with a word for a side of which nothing is the other side."""
+    return [name for name, (_, side, _) in zip(names, _read(names), strict=True) if not side
+            and any(len(rest) < len(_words(name)) for _, _, rest in _own_readings(_words(name)))]
+
+
 def sides(names: Sequence[str]) -> list[int]:
     """1 for left, -1 for right, 0 for names without a partner."""
     return [side for _, side, _ in _read(names)]
@@ -40,9 +46,7 @@ def same_joints(theirs: Sequence[str], ours: Sequence[str]) -> list[int]:
     known = {key: place for names in (_keys(ours), ours) for place, key in enumerate(names)}
     found = []
     for name, key in zip(theirs, _keys(theirs), strict=True):
-        words = _words(name)    # without its partner, rear is no right ear
-        lone = (_key(side, rest) for _, side, rest in _readings(words)
-                if len(rest) < len(words) or len("".join(words)) > len("".join(rest)) + 1)
+        lone = (_key(side, rest) for _, side, rest in _own_readings(_words(name)))
         found.append(next((known[way] for way in (name, key, *lone) if way in known), -1))
     return found
 
@@ -94,7 +98,31 @@ def _read(names: Sequence[str]) -> list[tuple[int, int, Words]]:
         found = ((known[mirrored], side, rest) for mirrored, side, rest in _readings(words)
                  if mirrored in known)
         read.append(next(found, (place, 0, words)))
+    for left, right, rest in _otherwise_spelled(split, read):
+        read[left], read[right] = (right, 1, rest), (left, -1, rest)
     return read
+
+
+def _otherwise_spelled(split: list[Words], read: list[tuple[int, int, Words]],
+                       ) -> Iterator[tuple[int, int, Words]]:
+    """Left, right and the rest of two names without a partner whose sides are written in two ways,
+    as in Eye_L and r_eye, where nobody else has that rest."""
+    lone: dict[tuple[int, str], dict[int, Words]] = defaultdict(dict)
+    for place, words in enumerate(split):
+        for _, side, rest in _own_readings(words) if not read[place][1] else ():
+            lone[side, _key(0, rest)][place] = rest
+    for (side, key), lefts in lone.items():
+        rights = lone.get((-1, key), {}) if side > 0 else {}
+        if len(lefts) == len(rights) == 1 and lefts.keys() != rights.keys():
+            (left, rest), (right, _) = *lefts.items(), *rights.items()
+            yield left, right, rest
+
+
+def _own_readings(words: Words) -> Iterator[tuple[Words, int, Words]]:
+    """Those that hold without a partner to confirm them: a lone letter is a word of its own, so
+    rear is no right ear."""
+    return (reading for reading in _readings(words) if len(reading[2]) < len(words)
+            or len("".join(words)) > len("".join(reading[2])) + 1)
 
 
 def _readings(words: Words) -> Iterator[tuple[Words, int, Words]]:

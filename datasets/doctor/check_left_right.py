@@ -57,16 +57,19 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
                           (f"{1 - share:.0%} of {count} persons",))
 
 
-def mended_order(labels: RawLabels) -> tuple[list[int], float]:
+def mended_order(labels: RawLabels, least: float = POSSIBLE) -> tuple[list[int], float]:
     """The flip order that names tell, or the skeleton, and that the people do not contradict; and
-    how surely they mend it, CERTAIN or POSSIBLE where names tell nothing."""
+    how surely they mend it, CERTAIN or `least` where names tell nothing. Few people are enough to
+    say that a skeleton is right against its names."""
     skeleton = labels.part.skeleton
     by_name = partners(skeleton.joint_names)
     told = by_name != list(range(skeleton.num_joints))
-    turning = not told and not skeleton.flip_pairs
-    return mirror_of(labels, turning).better(
-        _named(list(skeleton.flip_order), by_name),
-        [NAMES_DOUBTED] if told else [CERTAIN, POSSIBLE])
+    own = list(skeleton.flip_order)
+    named = _named(own, by_name)
+    mirror = mirror_of(labels, turning=not told and not skeleton.flip_pairs)
+    if own != named and mirror.better(named, [0.0])[0] == own:
+        return own, NAMES_DOUBTED
+    return mirror.better(named, [NAMES_DOUBTED] if told else [CERTAIN, least])
 
 
 def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:

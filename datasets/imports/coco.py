@@ -110,6 +110,18 @@ def kinds_of(content: CocoFile, wanted: str) -> dict[str, dict]:
     return kinds
 
 
+def posed_kinds(paths: list[Path]) -> set[str]:
+    """The names of all categories that something with joints has."""
+    names = set()
+    for content in map(read_coco, paths):
+        drawn = {str(row.get("category_id")) for row in content.annotations
+                 if isinstance(row, dict) and isinstance(row.get("keypoints"), list)
+                 and any(row["keypoints"][2::3])}
+        names |= {str(row.get("name")) for row in content.categories
+                  if isinstance(row, dict) and str(row.get("id")) in drawn}
+    return names
+
+
 def _file(content: CocoFile, skeleton: Skeleton, notes: Notes) -> _File:
     """What is taken of a file."""
     hand_names = load_skeleton("hand21").joint_names

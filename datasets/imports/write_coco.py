@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -23,7 +23,7 @@ from utils.outputs import write_output
 from utils.shown import counted
 
 PADDING = 0.1       # around the joints of a person without a box, part of their longer side
-SMALLEST = 4.0      # pixels of padding, or one joint alone would make a box without size
+SMALLEST = 4.0      # pixels of padding, or joints in a line would make a box without size
 TAKEN = {"obey": "taken as labelled upright", "ignore": "taken as labelled as stored",
          "": "left to the setting data.exif"}
 NOT_LABELLED, HIDDEN, VISIBLE = 0, 1, 2     # COCO's v
@@ -157,7 +157,7 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
         if header.leaves_open(size):
             left.append((rows[-1], image.exif))
         for person in image.persons:
-            found = _annotation(person, size, notes)
+            found = _annotation(person, size, len(image.persons) == 1, notes)
             if found:
                 annotations.append({"id": len(annotations) + 1, "image_id": number,
                                     "category_id": 1, **found})
@@ -205,9 +205,21 @@ def _verified(images: list[ImportedImage], root: Path, notes: Notes,
             yield None if isinstance(found, Exception) else found
 
 
-def _annotation(person: ImportedPerson, size: tuple[int, int], notes: Notes) -> dict | None:
-    """The fields of COCO that tell of a person; None, with a note, for one of no use."""
+def _annotation(person: ImportedPerson, size: tuple[int, int], alone: bool, notes: Notes,
+                ) -> dict | None:
+    """The fields of COCO that tell of a person; None, with a note, for one of no use. alone: in
+    its picture.
+
+    A box around one joint would say where it is and how large nothing is. What has but one is
+    looked for in the whole picture, if it is the only one there.
+    """
     labelled = person.joints[:, 2] > 0
+    if person.box is None and labelled.sum() == 1:
+        if not alone or len(labelled) > 1:
+            notes.counts["persons without a box, with one joint, left out: label boxes"] += 1
+            return None
+        notes.counts["boxes of whole pictures, for one joint has no size"] += 1
+        person = replace(person, box=(0, 0, *size))
     if person.box is None and not labelled.any():
         notes.counts["persons without joints and box left out"] += 1
         return None

@@ -44,6 +44,10 @@ class OnnxDetector:
     def __init__(self, config: DetectorConfig, device: torch.device):
         """Raises FileNotFoundError or UserError for a file that is none of those above."""
         self.config = config
+        if not Path(config.weights).is_file():
+            raise FileNotFoundError(f"detector.weights: the file {config.weights} does not exist: "
+                                    f"give the path of an ONNX file, as yolo export "
+                                    f"format=onnx writes it")
         self.session = ImageSession(
             Path(config.weights), device, f"detector.weights {config.weights}",
             f"give an export of a detector, of {FORMS}")

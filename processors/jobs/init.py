@@ -1,17 +1,21 @@
 """A YAML from labels: `python main.py init LABELS --out FILE.yaml`."""
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
+
+import numpy as np
 
 from configs.convert import fill
 from configs.loader import with_overrides
 from configs.schema import Config
 from configs.strict_yaml import parse_yaml
 from datasets.annotations.annotated_sets import AnnotatedSet
-from datasets.annotations.coco_file import read_coco
 from datasets.annotations.skeleton import Skeleton, load_skeleton, skeleton_from_dict
 from datasets.doctor.raw_labels import RawLabels, read_raw
-from datasets.imports.coco import coco_files, kinds_of
+from datasets.imports.coco import coco_files, posed_kinds
 from datasets.imports.write_coco import ImportedImage, Notes, say, write_coco
 from processors.jobs.import_labels import IMPORTERS
 from processors.proposal.choices import Choice, choices
@@ -25,6 +29,7 @@ from processors.proposal.yaml_text import yaml_text
 from utils.errors import UserError
 from utils.log import log, show_log
 from utils.outputs import ensure_output, ensure_writable, write_output
+from utils.shown import counted, first_few
 
 ROUGH = 30      # people, below which AP jumps
 
@@ -46,6 +51,7 @@ class Joints:
     place: str
     reason: str
     raw: dict[str, Any] | None = None
+    doubted: Sequence[str] = ()     # pairs that there may be, where it has none
 
 
 def propose(source: Path, out: Path, images: Path | None = None, kind: str = "", form: str = "",
@@ -61,30 +67,45 @@ def propose(source: Path, out: Path, images: Path | None = None, kind: str = "",
     if images and not images.is_dir():
         raise FileNotFoundError(f"the folder of images {images} does not exist: correct --images")
     files = _free_files(out, coco_files(source) if form == "coco" else [source])
+    kind = kind or _only_kind(form, source)
     joints = _joints(form, source, kind, skeleton, files)
-    train, val, how = _written(form, source, images, kind, joints, files)
-    if joints.raw:
-        joints = _finished(joints, train, source)
-    facts = facts_of(train, joints.skeleton, int(val.persons.sum()))
-    machine = this_machine()
-    text = yaml_text(
-        [f"Made by SimplePose for {machine.name}, from", str(source),
-         f"To train: python main.py train {files.out}",
-         "All settings, also those that are not here: docs/configuration.md."],
-        [*_places(files, train.part.img_root, facts, how),
-         Choice("data.skeleton", joints.place, joints.reason),
-         *choices(facts, machine, weights_for(machine))])
-    config = with_overrides(fill(Config(), parse_yaml(text), str(out)), (), str(out))
-    if joints.raw:
-        write_output(files.skeleton, skeleton_yaml(joints.raw).encode(), "--out")
-    write_output(files.out, text.encode(), "--out")
-    log.info("%s is written: read it, then type python main.py train %s", out, out)
+    with ExitStack() as unless_written:
+        for path in (files.train, files.val):
+            unless_written.callback(path.unlink, missing_ok=True)
+        train, val, how = _written(form, source, images, kind, joints, files)
+        if joints.raw:
+            joints = _finished(joints, train, source)
+        facts = facts_of(train, joints.skeleton, int(val.persons.sum()), joints.doubted)
+        machine = this_machine()
+        text = yaml_text(
+            [f"Made by SimplePose for {machine.name}, from", str(source),
+             f"To train: python main.py train {quote(str(files.out))}",
+             "All settings, also those that are not here: docs/configuration.md."],
+            [*_places(files, train.part.img_root, facts, how),
+             Choice("data.skeleton", joints.place, joints.reason + _never_labelled(train)),
+             *choices(facts, machine, weights_for(machine))])
+        config = with_overrides(fill(Config(), parse_yaml(text), str(out)), (), str(out))
+        if joints.raw:
+            write_output(files.skeleton, skeleton_yaml(joints.raw).encode(), "--out")
+        write_output(files.out, text.encode(), "--out")
+        unless_written.pop_all()
+    log.info("%s is written: read it, then type python main.py train %s", out, quote(str(out)))
     return config
 
 
+def _never_labelled(train: RawLabels) -> str:
+    """In words, which are said, too."""
+    names = np.array(train.part.skeleton.joint_names)
+    never = names[~np.any(train.labelled, axis=0)].tolist()
+    if never:
+        log.warning("nobody to learn from has %s labelled: nothing is learned of them",
+                    first_few(never, 6))
+    return f"; nobody has {first_few(never, 6)} labelled" if never else ""
+
+
 def _free_files(out: Path, inputs: list[Path]) -> Files:
-    """Raises UserError where one of them may not be written; a YAML, which may have been edited,
-    never is twice."""
+    """Raises UserError where one of them is there already: a YAML may have been edited, and another
+    one, by whatever name, may train on the rest."""
     if out.suffix not in (".yaml", ".yml"):
         raise UserError(f"--out: {out} is to be a YAML: give a name that ends in .yaml")
     with_overrides(Config(model_name=out.stem), (), "--out")
@@ -92,24 +113,29 @@ def _free_files(out: Path, inputs: list[Path]) -> Files:
     stem = out.with_suffix("")
     files = Files(out, *(stem.with_name(stem.name + end) for end in (
         "_train.json", "_val.json", "_skeleton.yaml")))
+    there = [path.name for path in (files.out, files.skeleton, files.train, files.val)
+             if path.exists() and (not path.is_file() or path.stat().st_size)]
+    if there:
+        raise UserError(f"--out: {', '.join(there)} in {out.parent} would be replaced, so nothing "
+                        f"is written: give another name, or remove what no YAML needs any more")
     for path in (files.out, files.skeleton):
-        if path.exists() and (not path.is_file() or path.stat().st_size):
-            raise UserError(f"--out: {path} is there already and may have been edited, so it stays "
-                            f"as it is: move it away, or give another name")
         ensure_writable(path, "--out")
     for path in (files.train, files.val):
         ensure_output(path, "COCO annotations", "--out", inputs)
     return files
 
 
+def _only_kind(form: str, source: Path) -> str:
+    """The class of COCO's labels that has joints. Raises UserError where several have."""
+    kinds = posed_kinds(coco_files(source)) if form == "coco" else set()
+    if len(kinds) > 1:
+        raise UserError(f"{source} has the classes {first_few(sorted(kinds), 20)}: take one by "
+                        f"--category")
+    return next(iter(kinds), "")
+
+
 def _joints(form: str, source: Path, kind: str, given: str, files: Files) -> Joints:
     """The skeleton that is given, or a known one with the joints of the labels, or theirs."""
-    if form == "coco" and not given:
-        kinds = [str(row.get("name")) for row in kinds_of(read_coco(coco_files(source)[0]),
-                                                          kind).values()]
-        if len(kinds) > 1:
-            raise UserError(f"{source} has the classes {', '.join(sorted(kinds))}: take one by "
-                            f"--category")
     if form == "mpii" and not given:
         given = "mpii"
     raw, said = ({}, False) if given else described_skeleton(form, source, kind)
@@ -123,13 +149,16 @@ def _joints(form: str, source: Path, kind: str, given: str, files: Files) -> Joi
 
 def _finished(joints: Joints, train: RawLabels, source: Path) -> Joints:
     """The skeleton of the labels with what the people show and known joints tell."""
-    raw, by = mended_skeleton(joints.raw or {}, train, joints.reason)
+    raw, by, doubted = mended_skeleton(joints.raw or {}, train, joints.reason)
+    if doubted:
+        log.warning("nothing is mirrored in training: %s may be left and right of each other, "
+                    "which names do not say", first_few(doubted, 3))
     raw, sigmas = with_known_sigmas(raw)
     skeleton = skeleton_from_dict(raw, source)
     return Joints(skeleton, joints.place,
-                  f"{skeleton.num_joints} joints with {len(skeleton.flip_pairs) or 'no'} pairs of "
-                  f"left and right, as {by} tell; how exactly joints are labelled (sigmas): "
-                  f"{sigmas}", raw)
+                  f"{counted(skeleton.num_joints, 'joint')} with "
+                  f"{len(skeleton.flip_pairs) or 'no'} pairs of left and right, as {by}; how "
+                  f"exactly joints are labelled (sigmas): {sigmas}", raw, doubted)
 
 
 def _written(form: str, source: Path, images: Path | None, kind: str, joints: Joints, files: Files,
@@ -161,18 +190,21 @@ def _there(found: list[ImportedImage], root: Path, source: Path, notes: Notes,
     if found and not there:
         raise UserError(f"none of the {len(found)} images of {source} is in {root}, such as "
                         f"{found[0].name}: give their folder by --images")
-    notes.count("images that are not there left out", len(found) - len(there))
+    if len(there) < len(found):
+        gone = [image.name for image in found if image not in there]
+        notes.counts[f"images that are not there left out ({first_few(gone)})"] = len(gone)
     return there
 
 
 def _places(files: Files, root: Path, facts: Facts, how: str) -> list[Choice]:
     """Where everything is: whole paths, so that it does not matter where training is started."""
     few = ", so few that AP is rough" if facts.val_persons < ROUGH else ""
+    people = "person" if facts.val_persons == 1 else "people"
     return [
         Choice("model_name", files.out.stem, "begins the names of the files of this run"),
         Choice("data.train_ann_path", str(files.train), f"{facts.persons} people to learn from"),
         Choice("data.val_ann_path", str(files.val),
-               f"{facts.val_persons} people to judge by{few}: {how}"),
+               f"{facts.val_persons} {people} to judge by{few}: {how}"),
         Choice("data.train_img_root", str(root), "where the pictures lie"),
         Choice("data.val_img_root", str(root), "the same"),
         Choice("val.weight_path", str(files.out.parent / "weights"),

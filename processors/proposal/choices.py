@@ -10,6 +10,7 @@ from typing import Any
 from processors.proposal.facts import Facts
 from processors.proposal.joints import is_upright_body
 from processors.proposal.machine import GPU_BACKBONE, SHIPPED, Machine
+from utils.shown import counted, first_few
 
 PADDED = 1.25               # the crop is so much larger than the box
 SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
@@ -46,16 +47,16 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     batch = batch_size(facts, machine, size)
     steps = facts.persons // batch
     epochs = epochs_of(facts, kind, steps)
+    interval = max(1, round(epochs / EVALUATIONS))
     return [
         Choice("data.batch_size", batch,
-               f"people in a step: {LEAST_BATCH}, or more where they still make {STEPS_AN_EPOCH} "
-               f"steps an epoch, as far as {machine.memory:.0f} GB hold them"),
+               f"people in a step: {_why_so_many(facts, machine, batch)}"),
         Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
-               f"processes that read pictures, for {machine.cores} cores"),
+               f"processes that read pictures, for {counted(machine.cores, 'core')}"),
         *_network(facts, machine, weights), *_codec(facts, size, weights), *_augment(facts),
-        *_optim(facts, batch, steps, epochs, weights),
-        Choice("val.interval", max(1, round(epochs / EVALUATIONS)),
-               f"epochs between evaluations, which makes some {EVALUATIONS} of them"),
+        *_optim(facts, batch, steps, epochs, weights, epochs // interval),
+        Choice("val.interval", interval,
+               f"epochs between evaluations, which makes {epochs // interval} of them"),
         Choice("val.metrics", ["coco", "pck"], "AP of COCO, and the share of joints that are found "
                                               "within a part of the box's side"),
         Choice("gpus", [0] if machine.gpu else [], machine.gpu or
@@ -94,6 +95,14 @@ def batch_size(facts: Facts, machine: Machine, size: tuple[int, int]) -> int:
     return max(2 ** int(math.log2(max(most, 1))), min(2, facts.persons))
 
 
+def _why_so_many(facts: Facts, machine: Machine, batch: int) -> str:
+    if batch < LEAST_BATCH:
+        return (f"as many as {machine.memory:.3g} GB hold" if 2 * batch <= facts.persons else
+                f"there are but {facts.persons}" if facts.persons > 1 else "there is but one")
+    return (f"{LEAST_BATCH}, or more where they still make {STEPS_AN_EPOCH} steps an epoch, as far "
+            f"as {machine.memory:.3g} GB hold them")
+
+
 def epochs_of(facts: Facts, kind: str, steps: int) -> int:
     """So many that the number of steps is right. steps: in an epoch."""
     share = facts.persons / STEPS_FOR
@@ -103,7 +112,8 @@ def epochs_of(facts: Facts, kind: str, steps: int) -> int:
 
 def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     if weights == SHIPPED:
-        own = [Choice("model.name", "resnet18", "18 layers, as those weights have"),
+        own = [Choice("model.name", "resnet18", "18 layers, as the weights have that it starts "
+                                                "from"),
                Choice("model.level", -2, "without its last stage, as they are"),
                Choice("model.pretrained", SHIPPED, "starts from a network that knows people on "
                                                    "photographs; it comes with the project")]
@@ -125,7 +135,8 @@ def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
 def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
     side = math.sqrt(size[0] * size[1])
     known = is_known_sight(facts, weights)
-    why = "about as large as those weights have seen people" if known else (
+    why = ("larger than the 128x160 at which those weights have learned, which gave more for few "
+           "people (docs/results.md)") if known else (
         f"boxes are {facts.aspect:.2f} times as wide as high and {facts.side:.0f} pixels in size "
         f"(medians)" + ("; square, as they are turned any way" if facts.spread > UPRIGHT else ""))
     sigma = 1.5 if side < 144 else 2 if side < 272 else 3
@@ -139,7 +150,10 @@ def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
 
 def _augment(facts: Facts) -> list[Choice]:
     pairs = len(facts.skeleton.flip_pairs)
-    flip = (f"{pairs} pairs of joints change places" if pairs else
+    flip = (f"{counted(pairs, 'pair')} of joints change places" if pairs else
+            f"never: {first_few(facts.doubted, 3)} may be left and right of each other, which "
+            f"names do not say; where they are, write them into flip_pairs of the skeleton, and "
+            f"0.5 here; where nothing is, only the latter" if facts.doubted else
             "no joint has a left and a right" if facts.symmetric else
             "never: joints have no pairs, and go round one way only (or too few people tell)")
     if math.isnan(facts.spread):
@@ -162,7 +176,8 @@ def _augment(facts: Facts) -> list[Choice]:
            Choice("augment.contrast", 0.3, "the same")] if facts.persons < FEW else [])]
 
 
-def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> list[Choice]:
+def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str, evaluations: int,
+           ) -> list[Choice]:
     is_tuned = bool(weights) and (weights != SHIPPED or is_known_sight(facts, weights))
     rate = RATE["pretrained" if is_tuned else "new"] * math.sqrt(batch / 16)
     return [
@@ -176,14 +191,15 @@ def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> l
         Choice("optim.ema", round(1 - 20 / max(epochs * steps, 100), 4),
                "judges weights averaged over a twentieth of the run, which are steadier"),
         Choice("optim.amp", True, "half precision where the machine has it, which is faster"),
-        *(_of_weights(facts, epochs, weights, is_tuned) if weights else [])]
+        *(_of_weights(facts, epochs, weights, is_tuned, evaluations) if weights else [])]
 
 
-def _of_weights(facts: Facts, epochs: int, weights: str, is_tuned: bool) -> list[Choice]:
+def _of_weights(facts: Facts, epochs: int, weights: str, is_tuned: bool, evaluations: int,
+                ) -> list[Choice]:
     """What goes on with weights. is_tuned: they know what they will see, and need little. Where the
     small network of upright people saw lizards, to hold it made it worse than starting from nothing
     (docs/from_yolo_pose.md)."""
-    patience = Choice("optim.patience", EVALUATIONS // 2,
+    patience = Choice("optim.patience", min(EVALUATIONS, evaluations + 1) // 2,
                       "ends after so many evaluations without a better AP")
     if not is_tuned:
         return [Choice("optim.backbone_lr", 1.0, "the pretrained part learns at the whole rate, "

@@ -1,8 +1,9 @@
 """Joints: the skeleton of labels, from their names, from known skeletons and from the people."""
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from datasets.annotations.joint_names import partners, same_joints
+from datasets.annotations.joint_names import partners, same_joints, without_partner
 from datasets.annotations.skeleton import (
     DEFAULT_SIGMA,
     Skeleton,
@@ -10,11 +11,12 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from datasets.doctor.check_left_right import mended_order
-from datasets.doctor.mirror import POSSIBLE
 from datasets.doctor.raw_labels import RawLabels
 from processors.proposal.facts import spanning_tree
+from utils.shown import first_few
 
 KNOWN = ("coco", "mpii", "crowdpose", "halpe26", "ap10k", "hand21", "coco_wholebody")
+DOUBTFUL = 1e-9     # certainty of pairs that are to be had at all
 BODIED = 8      # joints of a known skeleton, from which on labels have its upper and lower body
 
 
@@ -44,24 +46,44 @@ def with_known_sigmas(raw: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
-                    ) -> tuple[dict[str, Any], str]:
-    """The skeleton with the pairs that the people show, and with limbs if it has none; and in words
-    what tells its pairs. told: who tells those in `raw`.
+                    ) -> tuple[dict[str, Any], str, list[str]]:
+    """The skeleton with the pairs that the people show, and with limbs if it has none; in words
+    what tells its pairs; and those, in words, that there may be where it has none. told: who tells
+    those in `raw`.
 
     Shapes alone would make a pair of the head and the tail of an eel, so where names have no sides
     the people tell only of joints that are numbered, such as p1 and p2.
     """
     names, before = labels.part.skeleton.joint_names, list(labels.part.skeleton.flip_order)
-    by_name, (order, level) = partners(names), mended_order(labels)
-    if level == POSSIBLE:
-        order = before      # the doctor says it
-    if by_name == before == [*range(len(names))]:
+    by_name, (shown, level) = partners(names), mended_order(labels, least=DOUBTFUL)
+    order, alone = before if level == DOUBTFUL else shown, [*range(len(names))]
+    if by_name == before == alone:
         order = [other if _letters(names[place]) == _letters(names[other]) else place
                  for place, other in enumerate(order)]
-    how = told if order == before else "names" if order == by_name else "the people's shapes"
+    how = f"{told} tell" if order == before else "names tell" if order == by_name else (
+        "the people's shapes tell")
+    how += ", against the labels" * (told == "the labels" and order != before)
+    how += ", against their names" * (by_name not in (order, alone))
+    if lone := [name for name in without_partner(names) if order[names.index(name)]
+                == names.index(name)]:
+        how += f" (without a partner, though they have a side: {first_few(lone, 6)})"
     limbs = raw["limbs"] or [[names[a], names[b]] for a, b in spanning_tree(labels)]
-    pairs = [[names[place], names[other]] for place, other in enumerate(order) if place < other]
-    return {**raw, "limbs": limbs, "flip_pairs": pairs}, how
+    return ({**raw, "limbs": limbs, "flip_pairs": _pairs(names, order)}, how,
+            _doubted(names, shown) if order == alone else [])
+
+
+def _doubted(names: Sequence[str], shown: list[int]) -> list[str]:
+    """Pairs, in words, that there may be where none is known. Seen from both sides equally often
+    people do not tell of any, and one of named joints may be the ends of an eel."""
+    pairs = _pairs(names, shown)
+    numbered = len(set(map(_letters, names))) < len(names)
+    if len(pairs) > 1 or pairs and numbered:
+        return [" and ".join(pair) for pair in pairs]
+    return ["numbered joints"] if numbered else []
+
+
+def _pairs(names: Sequence[str], order: list[int]) -> list[list[str]]:
+    return [[names[place], names[other]] for place, other in enumerate(order) if place < other]
 
 
 def _letters(name: str) -> str:

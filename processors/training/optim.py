@@ -55,7 +55,8 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, stored: Mapping[str, 
                   for number, parameter in enumerate(parameters))
     if checked and missing:
         log.warning("%s has no averages of %d of %d parameters, which begin with none: right only "
-                    "for what no gradient reaches", where, missing, len(parameters))
+                    "for what has stood still until now, or what no gradient reaches", where,
+                    missing, len(parameters))
     optimizer.load_state_dict({"state": checked, "param_groups": ours["param_groups"]})
 
 

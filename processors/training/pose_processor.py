@@ -331,7 +331,8 @@ class PoseProcessor:
         log.info("evaluation:\n%s", protocol(config))
         log.info("%s", plan_in_words(config.optim, self.sampler, self.train_step.dtype,
                                      self.parallel))
-        log_rates(self.train_step.optimizer, config, begins=self.state.step == 0)
+        log_rates(self.train_step.optimizer, config, self.state.epoch,
+                  begins=self.state.step == 0)
 
     def say_the_end(self) -> None:
         """The last words, with pictures of the last evaluation."""
@@ -340,10 +341,10 @@ class PoseProcessor:
         if self.evaluation.results is not None:
             draw_results(self.evaluation.dataset, self.evaluation.results, self.skeleton,
                          self.folder.pictures)
-        elif self.folder.results.is_file():
-            log.info("the run is finished; resume=false starts it again from the beginning")
         if self._out_of_patience() and self.state.epoch < self.config.optim.epochs:
             log.info("ended after epoch %d of %d: %s brought no better %s; with an optim.patience "
                      "of more the same command goes on", self.state.epoch, self.config.optim.epochs,
                      counted(self.state.without_better, "evaluation"), self.config.val.best)
+        elif self.evaluation.results is None and self.folder.results.is_file():
+            log.info("the run is finished; resume=false starts it again from the beginning")
         log.info("%s; %s", in_words(self.state.best, self.config.val.best), self.folder.in_words())

@@ -155,10 +155,11 @@ class Freeze:
         return True
 
 
-def log_rates(optimizer: torch.optim.Optimizer, config: Config, begins: bool) -> None:
+def log_rates(optimizer: torch.optim.Optimizer, config: Config, epoch: int, begins: bool,
+              ) -> None:
     """Say what the backbone does otherwise than the head; warn where it stands still with random
-    weights. begins: no checkpoint brings others."""
-    if words := rates_in_words(optimizer, config.optim):
+    weights. epoch: so many are finished. begins: no checkpoint brings others."""
+    if words := rates_in_words(optimizer, config.optim, epoch):
         log.info("%s", words)
     for key in ("freeze_epochs", "freeze_stages"):
         if getattr(config.optim, key) and not config.model.pretrained and begins:
@@ -166,11 +167,12 @@ def log_rates(optimizer: torch.optim.Optimizer, config: Config, begins: bool) ->
                         "model.pretrained is false; name weights, or set it to 0", key)
 
 
-def rates_in_words(optimizer: torch.optim.Optimizer, optim: OptimConfig) -> str:
-    """What the backbone does otherwise than the head; empty if nothing."""
+def rates_in_words(optimizer: torch.optim.Optimizer, optim: OptimConfig, epoch: int = 0) -> str:
+    """What the backbone does otherwise than the head; empty if nothing. epoch: so many are
+    finished."""
     factors = sorted({group["factor"] for group in optimizer.param_groups} - {1.0})
     words = []
-    if optim.freeze_epochs:
+    if optim.freeze_epochs > epoch:
         words.append(f"stands still to the end of epoch {optim.freeze_epochs}, its batch norms too")
     if optim.freeze_stages:
         words.append(f"stands still in its first {optim.freeze_stages} stages to the end")

@@ -70,6 +70,15 @@ def test_the_last_line_of_each_seed_counts(tmp_path):
     assert "| larger | .200, 2.0 min |" in text and "begun with drawn people" not in text
 
 
+def test_minutes_of_a_run_that_was_stopped_are_not_shown(tmp_path):
+    rows = [line(PROPOSAL, 0, 0.3), {**line(PROPOSAL, 1, 0.3), "CPU minutes": None},
+            {**line("gentle", 0, 0.25), "CPU minutes": None}]
+    path = tmp_path / "few.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    text = report(path, PLAN)
+    assert "(2), 2.0 min |" in text and "| gentle | .250 |" in text
+
+
 def test_people_of_another_file_have_a_table_of_their_own(tmp_path):
     rows = [line(PROPOSAL, 0, 0.1), {**line(PROPOSAL, 0, 0.3), "labels": "other.json"}]
     path = tmp_path / "few.jsonl"

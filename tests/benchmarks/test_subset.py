@@ -42,6 +42,12 @@ def test_seed_and_names(labels):
     assert rest["images"] == []
 
 
+def test_all_of_a_name_in_their_order(labels):
+    few, rest = take(labels, "--names", "film")
+    assert [image["id"] for image in few["images"]] == [1, 3, 5, 7, 9] and not rest["images"]
+    assert len(few["annotations"]) == 15
+
+
 def test_too_few(labels):
     with pytest.raises(Exception, match="has 15 people with joints in such images, fewer than 16"):
         take(labels, "--people", "16", "--names", "coco")

@@ -2,7 +2,14 @@
 import pytest
 
 from datasets.annotations.category import ensure_joint_order
-from datasets.annotations.joint_names import misplaced, own_name, partners, same_joints, sides
+from datasets.annotations.joint_names import (
+    misplaced,
+    own_name,
+    partners,
+    same_joints,
+    sides,
+    without_partner,
+)
 from datasets.annotations.skeleton import SKELETON_DIR, load_skeleton
 from tests.datasets.annotations.spellings import AI_CHALLENGER, SPELLINGS, spelled
 from utils.errors import UserError
@@ -84,3 +91,12 @@ def test_a_name_alone_is_found(spelling):
 def test_names_that_would_become_one_stay_apart():
     assert same_joints(["hand_1", "1_hand", "tip 1 2"], ["1_hand", "hand_1", "tip12"]) == [1, 0, -1]
     assert same_joints(["left_eye", "tail"], ["left_eye", "right_eye"]) == [0, -1]
+
+
+@pytest.mark.parametrize("names, found, alone", [
+    ("Eye_L r_eye left_ear earR nose", [1, 0, 3, 2, 4], ""),
+    ("EyeRight Eye_L lip", [1, 0, 2], ""), ("rear left_ear", [0, 1], "left_ear"),
+    ("left_eye right_eye eye_l", [1, 0, 2], "eye_l"),      # two have that rest
+    ("左膝 knee_right shoulder under", [0, 1, 2, 3], "左膝 knee_right")])
+def test_two_spellings_of_sides_are_a_pair_and_lone_sides_are_told(names, found, alone):
+    assert partners(names.split()) == found and without_partner(names.split()) == alone.split()

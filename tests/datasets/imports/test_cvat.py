@@ -92,7 +92,8 @@ def project(folder, image='<image name="a.png" width="40" height="30" subset="{}
     for place in ("Train", "Validation", "."):
         (folder / "images" / place).mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / "images" / place / "a.png"), np.zeros((30, 40, 3), np.uint8))
-    points = '<skeleton label="s"><points label="top" points="{},4"/></skeleton>'
+    points = ('<skeleton label="s"><points label="top" points="{},4"/>'
+              '<points label="end" points="9,9"/></skeleton>')
     (folder / "annotations.xml").write_text("<annotations>" + "".join(
         image.format(place, points.format(x))
         for x, place in ((3, "Train"), (5, "Validation"), (7, ""))) + "</annotations>")

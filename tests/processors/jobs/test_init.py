@@ -9,6 +9,7 @@ import pytest
 import main
 from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton
+from datasets.doctor import check_left_right
 from processors.jobs import init
 from processors.proposal import machine
 from processors.proposal.machine import Machine
@@ -125,12 +126,11 @@ def test_without_a_connection_it_starts_from_the_weights_at_hand(tmp_path, monke
 
 def test_what_is_there_is_not_replaced(tmp_path, capsys):
     source = written(KINDS["film"], tmp_path)
-    for name, words in (("my.yaml", "my.yaml is there already"),
-                        ("my_skeleton.yaml", "may have been edited"),
-                        ("my_val.json", "is no file of this project")):
+    for name in ("my.yaml", "my_skeleton.yaml", "my_val.json"):
         (tmp_path / name).write_text("mine")
         assert made(tmp_path, source) == 2
-        assert words in capsys.readouterr().err and (tmp_path / name).read_text() == "mine"
+        assert f"--out: {name} in {tmp_path} would be replaced" in capsys.readouterr().err
+        assert (tmp_path / name).read_text() == "mine"
         (tmp_path / name).unlink()
     (tmp_path / "my.yaml").symlink_to("elsewhere.yaml")
     assert made(tmp_path, source) == 2 and "my.yaml is a link" in capsys.readouterr().err
@@ -176,12 +176,19 @@ def elsewhere(content):
 def two_categories(content):
     content["categories"][0]["name"] = "cat"
     content["categories"].append({**content["categories"][0], "id": 4, "name": "dog"})
+    content["annotations"][0]["category_id"] = 4
+
+
+def a_child(content):
+    two_categories(content)
+    content["categories"][0]["name"], content["categories"][1]["name"] = "person", "child"
 
 
 @pytest.mark.parametrize("change, words", [
     (without_people, "fewer than two images"), (without_joints, "has no keypoints"),
     (all_unlabelled, "fewer than two images"), (one_image, "fewer than two images"),
-    (elsewhere, "none of the 24 images"), (two_categories, "take one by --category")])
+    (elsewhere, "none of the 24 images"), (two_categories, "classes cat, dog: take one by"),
+    (a_child, "classes child, person: take one by --category")])
 def test_labels_of_no_use_are_one_sentence_and_leave_nothing(tmp_path, capsys, change, words):
     assert made(tmp_path, spoilt(tmp_path, change)) == 2
     assert words in capsys.readouterr().err and not list(tmp_path.glob("my*"))
@@ -273,3 +280,117 @@ def test_pairs_of_names_that_the_people_contradict_are_mended_and_said(tmp_path)
     skeleton = load_skeleton(str(tmp_path / "my_skeleton.yaml"))
     assert {(11, 12), (15, 16)} <= {*skeleton.flip_pairs}
     assert "the people's shapes" in " ".join((tmp_path / "my.yaml").read_text().split())
+
+
+def numbered(content):
+    content["categories"][0]["keypoints"] = [f"q{number}" for number in range(17)]
+    content["categories"][0].pop("skeleton", None)
+
+
+def in_another_language(content):
+    numbered(content)
+    names = load_skeleton("coco").joint_names
+    content["categories"][0]["keypoints"] = [
+        name.replace("left", "sol").replace("right", "sag") for name in names]
+
+
+def seen_from_both_sides(content):
+    """Every other one from behind, so that no way round is more frequent."""
+    for row in content["annotations"][::2]:
+        joints, (x, _, width, _) = np.reshape(row["keypoints"], (-1, 3)), row["bbox"]
+        joints[:, 0] = np.where(joints[:, 2] > 0, 2 * x + width - joints[:, 0], 0)
+        row["keypoints"] = joints.ravel().tolist()
+
+
+def numbered_from_both_sides(content):
+    numbered(content)
+    seen_from_both_sides(content)
+
+
+@pytest.mark.parametrize("change, said", [
+    (numbered, "q1 and q2, q3 and q4, "), (in_another_language, "sol_eye and sag_eye, "),
+    (numbered_from_both_sides, "numbered joints may be")])
+def test_pairs_that_there_may_be_are_not_mirrored_and_said(
+        tmp_path, capsys, monkeypatch, change, said):
+    """Too few people to be sure, names that do not tell, or people who tell nothing."""
+    monkeypatch.setattr(check_left_right, "CERTAIN", 1e9)
+    assert made(tmp_path, spoilt(tmp_path, change)) == 0
+    config = load_config(tmp_path / "my.yaml")
+    assert not load_skeleton(config.data.skeleton).flip_pairs and config.augment.flip == 0
+    assert f"nothing is mirrored in training: {said}" in capsys.readouterr().out
+    words = " ".join((tmp_path / "my.yaml").read_text().replace("#", "").split())
+    assert f"mirrored: never: {said}" in words
+
+
+def test_sides_in_two_spellings_are_a_pair_and_those_without_one_are_named(tmp_path):
+    def mixed(content):
+        names = content["categories"][0]["keypoints"]
+        names[1:3], names[13:15] = ["Eye_L", "r_eye"], ["left_knee", "right_patella"]
+    assert made(tmp_path, spoilt(tmp_path, mixed)) == 0
+    text = " ".join((tmp_path / "my.yaml").read_text().replace("#", "").split())
+    pairs = load_skeleton(str(tmp_path / "my_skeleton.yaml")).flip_pairs
+    assert (1, 2) in pairs and (13, 14) not in pairs
+    assert "without a partner, though they have a side: left_knee, right_patella" in text
+
+
+def test_labels_that_call_no_pair_what_names_call_one_are_said(tmp_path):
+    written(KINDS["cards"], tmp_path)
+    path = tmp_path / "labels" / "data.yaml"
+    path = path if path.is_file() else next(tmp_path.rglob("data.yaml"))
+    path.write_text(f"{path.read_text()}\nkpt_names: {{0: [left_top, right_top, right_low, "
+                    f"left_low]}}\nflip_idx: [0, 1, 2, 3]\n")
+    assert made(tmp_path, path) == 0
+    assert "as names tell, against the labels" in " ".join(
+        (tmp_path / "my.yaml").read_text().replace("#", "").split())
+
+
+def test_joints_that_nobody_has_are_said(tmp_path, capsys):
+    def faceless(content):
+        for row in content["annotations"]:
+            row["keypoints"][:6] = [0] * 6
+    assert made(tmp_path, spoilt(tmp_path, faceless)) == 0
+    words = " ".join((tmp_path / "my.yaml").read_text().replace("#", "").split())
+    assert "has nose, left_eye labelled: nothing is learned" in capsys.readouterr().out
+    assert "nobody has nose, left_eye labelled" in words
+
+
+def test_a_lone_joint_without_a_box_is_looked_for_in_the_whole_picture(tmp_path, capsys):
+    def nose_alone(content):
+        content["categories"][0]["keypoints"] = ["nose"]
+        for row in content["annotations"]:
+            row["keypoints"] = row["keypoints"][:3]
+            del row["bbox"]
+        content["annotations"].append({**content["annotations"][0], "id": 999})
+    assert made(tmp_path, spoilt(tmp_path, nose_alone)) == 0
+    out = capsys.readouterr().out
+    assert "boxes of whole pictures, for one joint has no size" in out
+    assert "2 persons without a box, with one joint, left out: label boxes" in out
+    rows = [row for part in ("train", "val")
+            for row in json.loads((tmp_path / f"my_{part}.json").read_text())["annotations"]]
+    assert {tuple(row["bbox"]) for row in rows} == {(0, 0, 200, 160)} and len(rows) == 23
+
+
+def test_a_second_yaml_does_not_exchange_the_data_of_one_that_was_moved(tmp_path, capsys):
+    source = written(KINDS["people"], tmp_path)
+    assert made(tmp_path, source) == 0
+    (tmp_path / "my.yaml").rename(tmp_path / "mine.yaml")
+    before = (tmp_path / "my_train.json").read_bytes()
+    assert made(tmp_path, source) == 2
+    assert "my_train.json, my_val.json" in capsys.readouterr().err
+    assert (tmp_path / "my_train.json").read_bytes() == before
+
+
+def test_what_fails_late_leaves_nothing_in_the_way(tmp_path, monkeypatch):
+    source = written(KINDS["people"], tmp_path)
+    with monkeypatch.context() as failing:
+        failing.setattr(init, "facts_of", lambda *_: (_ for _ in ()).throw(OSError("disk")))
+        assert made(tmp_path, source) != 0 and not list(tmp_path.glob("my*"))
+    assert made(tmp_path, source) == 0
+
+
+def test_commands_that_are_shown_can_be_typed(tmp_path, capsys):
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    assert made(folder, written(KINDS["people"], folder)) == 0
+    for text in (capsys.readouterr().out, (folder / "my.yaml").read_text()):
+        assert f"python main.py train '{folder}/my.yaml'" in text

@@ -70,6 +70,32 @@ def test_small_sets_have_whole_batches(persons, batch):
     assert config_of(replace(FACTS, persons=persons)).data.batch_size == batch
 
 
+@pytest.mark.parametrize("persons, machine, words", [
+    (200, CPU, "16, or more where they still make 10 steps an epoch, as far as 16 GB"),
+    (5, CPU, "there are but 5"), (1, CPU, "there is but one"),
+    (200, Machine("", 0.5, 1), "as many as 0.5 GB hold")])
+def test_the_batch_says_why_it_is_so_large(persons, machine, words):
+    found = {one.key: one.reason for one in choices(replace(FACTS, persons=persons), machine, "")}
+    assert words in found["data.batch_size"]
+    assert ("for 1 core" if machine.cores == 1 else "for 4 cores") in found["data.num_workers"]
+
+
+@pytest.mark.parametrize("persons", [20, 60, 200, 2000, 20_000])
+def test_evaluations_are_counted_and_patience_can_end_a_run(persons):
+    facts = replace(FACTS, persons=persons)
+    config = config_of(facts, weights=SHIPPED)
+    reason = {one.key: one.reason for one in choices(facts, CPU, SHIPPED)}["val.interval"]
+    many = config.optim.epochs // config.val.interval
+    assert f"makes {many} of them" in reason and 0 < config.optim.patience <= (many + 1) // 2
+
+
+def test_joints_that_may_be_pairs_are_not_mirrored_and_named():
+    facts = replace(FACTS, skeleton=replace(FACTS.skeleton, flip_pairs=()), symmetric=False,
+                    doubted=("q5 and q6", "q7 and q8"))
+    found = {one.key: one for one in choices(facts, CPU, "")}["augment.flip"]
+    assert found.value == 0 and "q5 and q6, q7 and q8 may be left and right" in found.reason
+
+
 @pytest.mark.parametrize("skeleton, frozen_at_first", [("coco", False), ("mpii", True)])
 def test_the_network_that_comes_along_is_taken_as_it_is(skeleton, frozen_at_first):
     """Its head, too, where the joints are its own."""

@@ -55,7 +55,7 @@ def test_a_run_ends_after_so_many_evaluations_without_a_better_one(run, state, t
     assert ENDED.format(5, "2 evaluations") in said and "best AP 0.3000 after epoch 3" in said
     before = (tmp_path / "weights" / "quickstart_last.pth").read_bytes()
     again = run({}, **{"optim.patience": 2})
-    assert ENDED.format(5, "2 evaluations") in again
+    assert ENDED.format(5, "2 evaluations") in again and "resume=false" not in again
     assert (tmp_path / "weights" / "quickstart_last.pth").read_bytes() == before
     assert len(lines(tmp_path / "weights", "val")) == 5
 

@@ -309,3 +309,9 @@ def test_more_stages_than_there_are_cannot_stand_still():
 def test_what_is_asked_of_the_backbone_is_said(settings, words):
     optim = OptimConfig(**settings)
     assert rates_in_words(build_optimizer(tiny_vit(), optim), optim) == words
+
+
+def test_after_the_thaw_nothing_is_said_of_standing_still():
+    optim = OptimConfig(freeze_epochs=3)
+    said = [rates_in_words(build_optimizer(tiny_vit(), optim), optim, epoch) for epoch in (2, 3)]
+    assert "to the end of epoch 3" in said[0] and not said[1]
