@@ -6,8 +6,8 @@
         [--starts NAME ...] [--people N ...] [--rows NAME ...] [--seeds N ...]
 
 Of the people of the first COCO file, whose pictures lie in the folder behind it, those of images in
-a random order are taken until there are enough; `init` proposes a YAML for them, which keeps some to
-validate. All rows of few_people.yaml train on the others, choose their best epoch by those that
+a random order are taken until there are enough; `init` proposes a YAML for them, which keeps some
+to validate. All rows of few_people.yaml train on the others, choose their best epoch by those that
 validate, as a user would, and are judged on the second file, which none has seen, by true boxes. A
 seed is one of people and of training.
 
@@ -122,7 +122,8 @@ def train(trial: Trial, own: list[str], plan: dict[str, Any], options: argparse.
     shutil.rmtree(folder)
     return {"AP": round(scores["AP"], 4), "own AP": round(processor.state.best["AP"], 4),
             "learnt from": len(processor.train_set), "epochs": processor.config.optim.epochs,
-            "ended": processor.state.epoch, "CPU minutes": minutes if whole else None,     # null: it was stopped on the way
+            "ended": processor.state.epoch,
+            "CPU minutes": minutes if whole else None,      # null: it was stopped on the way
             **circumstances(processor.device)}
 
 
@@ -151,7 +152,8 @@ def report(lines: Path, plan: dict[str, Any]) -> str:
     """A table for each start and file: rows of settings, columns of people, the mean AP over
     seeds."""
     done = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    parts = [f"Made by `python -m benchmarks.few_people mpii_train.json train mpii_val.json val` on {made_on(done)}."]
+    command = "python -m benchmarks.few_people mpii_train.json train mpii_val.json val"
+    parts = [f"Made by `{command}` on {made_on(done)}."]
     tables = dict.fromkeys((start, row["labels"], row["judged"])
                            for start in plan["starts"] for row in done if row["start"] == start)
     for start, labels, judged in tables:

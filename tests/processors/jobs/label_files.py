@@ -1,12 +1,14 @@
 """Small sets of drawn things with their labels, as different tools write them."""
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+import main
 from datasets.annotations.skeleton import load_skeleton
 
 SIZE = (200, 160)       # of all pictures
@@ -127,3 +129,17 @@ def _yolo(kind: Kind, folder: Path, people: dict) -> Path:
 
 
 WRITERS = {"coco": _coco, "labelme": _labelme, "cvat": _cvat, "yolo": _yolo}
+
+
+def spoilt(folder: Path, change: Callable[[dict], None]) -> Path:
+    """The people, with a change of what the file holds."""
+    path = written(KINDS["people"], folder)
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def made(folder: Path, source: Path | str, *words: str) -> int:
+    """What init answers."""
+    return main.main(["init", str(source), "--out", str(folder / "my.yaml"), *words])
