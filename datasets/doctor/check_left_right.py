@@ -37,9 +37,13 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
                           f"{names[a]} is in the middle" for a, b in true_pairs)
         how = (", whose joints lie mostly one way round though none has a partner; as far as they "
                "tell" if nothing else "")
+        lack = all(order[joint] == joint for joint in wrong)
         fault = (f"lack {len(true_pairs)} of {len(true_pairs) + len(skeleton.flip_pairs)} pairs"
-                 if all(order[joint] == joint for joint in wrong) else "do not mirror people")
-        doubt = ", as far as so few people can tell" if level == POSSIBLE else ""
+                 if lack else "do not mirror people")
+        doubt = (", as far as so few people can tell" if level == POSSIBLE else
+                 ", as names tell, which so few people do not settle"
+                 if not lack and mended == by_name and mirror_of(labels, False).better(
+                     order, [0.0])[0] != mended else "")
         yield Finding(f"flip_pairs of the skeleton {skeleton.name} {fault}{how}: {words}{doubt}",
                       "the half of all training samples that is mirrored teaches one joint in the "
                       "place of the other, and the flip test averages both: "

@@ -1,7 +1,10 @@
 """Left and right in a YAML from labels: pairs by names, by the people, or not to be told."""
+import json
+
 import numpy as np
 import pytest
 
+import main
 from configs.loader import load_config
 from datasets.annotations.skeleton import load_skeleton
 from datasets.doctor import check_left_right
@@ -17,7 +20,26 @@ def test_pairs_of_names_that_the_people_contradict_are_mended_and_said(tmp_path)
     assert made(tmp_path, spoilt(tmp_path, exchanged_names)) == 0
     skeleton = load_skeleton(str(tmp_path / "my_skeleton.yaml"))
     assert {(11, 12), (15, 16)} <= {*skeleton.flip_pairs}
-    assert "the people's shapes" in " ".join((tmp_path / "my.yaml").read_text().split())
+    words = " ".join((tmp_path / "my.yaml").read_text().replace("#", "").split())
+    assert "as the people's shapes tell, against their names" in words
+
+
+@pytest.mark.parametrize("judged", [4, 24])
+def test_check_agrees_with_what_init_mended(tmp_path, capsys, judged):
+    """Though names tell otherwise: with enough people nothing is said, with few a note."""
+    assert made(tmp_path, spoilt(tmp_path, exchanged_names)) == 0
+    whole = json.loads((tmp_path / "my_train.json").read_text())
+    part = json.loads((tmp_path / "my_val.json").read_text())
+    if judged == 24:
+        part["annotations"] += whole["annotations"]
+        part["images"] += whole["images"]
+        for number, row in enumerate(part["annotations"]):
+            row["id"] = number
+        (tmp_path / "my_val.json").write_text(json.dumps(part))
+    main.main(["check", str(tmp_path / "my.yaml")])
+    said = [line for line in capsys.readouterr().out.splitlines() if "flip_pairs of" in line]
+    assert len(said) == (judged == 4) and "WRONG" not in "".join(said)
+    assert all("as names tell, which so few people do not settle" in line for line in said)
 
 
 def numbered(content):
