@@ -76,7 +76,7 @@ def _doubted(names: Sequence[str], shown: list[int]) -> list[str]:
     """Pairs, in words, that there may be where none is known. Seen from both sides equally often
     people do not tell of any, and one of named joints may be the ends of an eel."""
     pairs = _pairs(names, shown)
-    numbered = len(set(map(_letters, names))) < len(names)
+    numbered = len(set(map(_letters, names))) == 1 < len(names)
     if len(pairs) > 1 or pairs and numbered:
         return [" and ".join(pair) for pair in pairs]
     return ["numbered joints"] if numbered else []
