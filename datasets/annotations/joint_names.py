@@ -107,10 +107,10 @@ def _otherwise_spelled(split: list[Words], read: list[tuple[int, int, Words]],
                        ) -> Iterator[tuple[int, int, Words]]:
     """Left, right and the rest of two names without a partner whose sides are written in two ways,
     as in Eye_L and r_eye, where nobody else has that rest."""
-    lone: dict[tuple[int, str], dict[int, Words]] = defaultdict(dict)
+    lone: dict[tuple[int, Words], dict[int, Words]] = defaultdict(dict)
     for place, words in enumerate(split):
         for _, side, rest in _own_readings(words) if not read[place][1] else ():
-            lone[side, _key(0, rest)][place] = rest
+            lone[side, tuple(sorted(rest))][place] = rest
     for (side, key), lefts in lone.items():
         rights = lone.get((-1, key), {}) if side > 0 else {}
         if len(lefts) == len(rights) == 1 and lefts.keys() != rights.keys():

@@ -41,14 +41,13 @@ def flip_pairs(labels: RawLabels) -> Iterator[Finding]:
         fault = (f"lack {len(true_pairs)} of {len(true_pairs) + len(skeleton.flip_pairs)} pairs"
                  if lack else "do not mirror people")
         doubt = (", as far as so few people can tell" if level == POSSIBLE else
-                 ", as names tell, which so few people do not settle"
-                 if not lack and mended == by_name and mirror_of(labels, False).better(
-                     order, [0.0])[0] != mended else "")
+                 ", as names tell, which these people do not settle"
+                 if not lack and not _is_shown(labels, order, mended, wrong) else "")
         yield Finding(f"flip_pairs of the skeleton {skeleton.name} {fault}{how}: {words}{doubt}",
                       "the half of all training samples that is mirrored teaches one joint in the "
                       "place of the other, and the flip test averages both: "
                       f"{'look at them, and ' * bool(doubt)}correct flip_pairs or, where they are "
-                      "right, the order of the joints", len(true_pairs), serious=not doubt)
+                      "right, the order of the joints", len(true_pairs), serious=level != POSSIBLE)
     for left, right in skeleton.flip_pairs:
         share, count = agreement(labels, left, right)
         if {left, right} & wrong or count < ENOUGH or share >= SAME_SIDE:
@@ -74,6 +73,12 @@ def mended_order(labels: RawLabels, least: float = POSSIBLE) -> tuple[list[int],
     if own != named and mirror.better(named, [0.0])[0] == own:
         return own, NAMES_DOUBTED
     return mirror.better(named, [NAMES_DOUBTED] if told else [CERTAIN, least])
+
+
+def _is_shown(labels: RawLabels, order: list[int], mended: list[int], joints: set[int]) -> bool:
+    """Whether the people, too, lie as a mended flip order has these joints."""
+    shown, _ = mirror_of(labels, turning=False).better(order, [0.0])
+    return all(shown[joint] == mended[joint] for joint in joints)
 
 
 def mirrored_persons(labels: RawLabels) -> Iterator[Finding]:

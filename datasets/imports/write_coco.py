@@ -156,8 +156,10 @@ def write_coco(images: list[ImportedImage], root: Path, skeleton: Skeleton, cate
         proofs[header.proven(image.size)] += 1
         if header.leaves_open(size):
             left.append((rows[-1], image.exif))
+        alone = sum(one.box is not None or bool(np.any(one.joints[:, 2] > 0))
+                    for one in image.persons) == 1
         for person in image.persons:
-            found = _annotation(person, size, len(image.persons) == 1, notes)
+            found = _annotation(person, size, alone, notes)
             if found:
                 annotations.append({"id": len(annotations) + 1, "image_id": number,
                                     "category_id": 1, **found})

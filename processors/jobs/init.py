@@ -1,5 +1,4 @@
 """A YAML from labels: `python main.py init LABELS --out FILE.yaml`."""
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ class Joints:
     place: str
     reason: str
     raw: dict[str, Any] | None = None
-    doubted: Sequence[str] = ()     # pairs that there may be, where it has none
+    doubt: str = ""         # in words, why people are not to be mirrored by its pairs
 
 
 def propose(source: Path, out: Path, images: Path | None = None, kind: str = "", form: str = "",
@@ -75,7 +74,7 @@ def propose(source: Path, out: Path, images: Path | None = None, kind: str = "",
         train, val, how = _written(form, source, images, kind, joints, files)
         if joints.raw:
             joints = _finished(joints, train, source)
-        facts = facts_of(train, joints.skeleton, int(val.persons.sum()), joints.doubted)
+        facts = facts_of(train, joints.skeleton, int(val.persons.sum()), joints.doubt)
         machine = this_machine()
         text = yaml_text(
             [f"Made by SimplePose for {machine.name}, from", str(source),
@@ -149,16 +148,15 @@ def _joints(form: str, source: Path, kind: str, given: str, files: Files) -> Joi
 
 def _finished(joints: Joints, train: RawLabels, source: Path) -> Joints:
     """The skeleton of the labels with what the people show and known joints tell."""
-    raw, by, doubted = mended_skeleton(joints.raw or {}, train, joints.reason)
-    if doubted:
-        log.warning("nothing is mirrored in training: %s may be left and right of each other, "
-                    "which names do not say", first_few(doubted, 3))
+    raw, by, doubt = mended_skeleton(joints.raw or {}, train, joints.reason)
+    if doubt:
+        log.warning("nothing is mirrored in training: %s", doubt)
     raw, sigmas = with_known_sigmas(raw)
     skeleton = skeleton_from_dict(raw, source)
     return Joints(skeleton, joints.place,
                   f"{counted(skeleton.num_joints, 'joint')} with "
-                  f"{len(skeleton.flip_pairs) or 'no'} pairs of left and right, as {by}; how "
-                  f"exactly joints are labelled (sigmas): {sigmas}", raw, doubted)
+                  f"{counted(len(skeleton.flip_pairs), 'pair')} of left and right, as {by}; how "
+                  f"exactly joints are labelled (sigmas): {sigmas}", raw, doubt)
 
 
 def _written(form: str, source: Path, images: Path | None, kind: str, joints: Joints, files: Files,

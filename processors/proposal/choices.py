@@ -10,7 +10,7 @@ from typing import Any
 from processors.proposal.facts import Facts
 from processors.proposal.joints import is_upright_body
 from processors.proposal.machine import GPU_BACKBONE, SHIPPED, Machine
-from utils.shown import counted, first_few
+from utils.shown import counted
 
 PADDED = 1.25               # the crop is so much larger than the box
 SIDES = {"cpu": (80, 112), "gpu": (112, 160, 224, 320)}     # pixels: sqrt of the input's area
@@ -57,6 +57,8 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
         *_optim(facts, batch, steps, epochs, weights, epochs // interval),
         Choice("val.interval", interval,
                f"epochs between evaluations, which makes {epochs // interval} of them"),
+        *([] if facts.symmetric and not facts.doubt else [
+            Choice("val.flip_test", False, "mirror images are not asked, as none are learned")]),
         Choice("val.metrics", ["coco", "pck"], "AP of COCO, and the share of joints that are found "
                                               "within a part of the box's side"),
         Choice("gpus", [0] if machine.gpu else [], machine.gpu or
@@ -150,11 +152,11 @@ def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
 
 def _augment(facts: Facts) -> list[Choice]:
     pairs = len(facts.skeleton.flip_pairs)
-    flip = (f"{counted(pairs, 'pair')} of joints change places" if pairs else
-            f"never: {first_few(facts.doubted, 3)} may be left and right of each other, which "
-            f"names do not say; where they are, write them into flip_pairs of the skeleton, and "
-            f"0.5 here; where nothing is, only the latter" if facts.doubted else
-            "no joint has a left and a right" if facts.symmetric else
+    mirrored = facts.symmetric and not facts.doubt
+    flip = (f"never: {facts.doubt}; write the pairs into flip_pairs of the skeleton, and 0.5 here; "
+            f"where there are none, only the latter" if facts.doubt else
+            f"{counted(pairs, 'pair')} of joints change places" if pairs else
+            "no names tell of a left and a right; 0, where two of them are" if mirrored else
             "never: joints have no pairs, and go round one way only (or too few people tell)")
     if math.isnan(facts.spread):
         turn = [Choice("augment.rotation", 40, "degrees; the labels do not tell how people are "
@@ -167,7 +169,7 @@ def _augment(facts: Facts) -> list[Choice]:
         turn = [Choice("augment.rotation", 40 if facts.spread > 20 else 30,
                        f"degrees: most are turned alike (spread {facts.spread:.0f} degrees)")]
     return [
-        Choice("augment.flip", 0.5 if facts.symmetric else 0.0, f"share that is mirrored: {flip}"),
+        Choice("augment.flip", 0.5 if mirrored else 0.0, f"share that is mirrored: {flip}"),
         *turn,
         Choice("augment.scale", 0.25, "sizes vary by a quarter, as boxes of a detector do"),
         *([Choice("augment.half_body", 0.3, "share that shows the upper or the lower body only")]

@@ -1,5 +1,4 @@
 """Facts: what labels show of people and pictures, as far as settings depend on it."""
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -26,19 +25,18 @@ class Facts:
     side: float             # pixels: median of sqrt(width * height) of their boxes
     spread: float           # degrees: how differently people are turned; NaN: nothing tells
     symmetric: bool         # whether the mirror image of a person could be one, too
-    doubted: tuple[str, ...] = ()       # pairs of joints that may be left and right of each other
+    doubt: str = ""         # in words, why they are not to be mirrored though this were so
 
 
 def facts_of(labels: RawLabels, skeleton: Skeleton, val_persons: int,
-             doubted: Sequence[str] = ()) -> Facts:
+             doubt: str = "") -> Facts:
     """labels: the training set, of which the persons have boxes with sizes."""
     boxes = labels.boxes[labels.persons, 2:]
     return Facts(skeleton, int(labels.persons.sum()), val_persons, len(labels.file_names),
                  float(np.median(boxes[:, 0] / boxes[:, 1])),
                  float(np.median(np.sqrt(boxes.prod(axis=1)))),
                  turned(labels.points[labels.persons], labels.seen[labels.persons]),
-                 bool(skeleton.flip_pairs) or not doubted and is_symmetric(labels),
-                 tuple(doubted))
+                 bool(skeleton.flip_pairs) or is_symmetric(labels), doubt)
 
 
 def turned(points: np.ndarray, seen: np.ndarray) -> float:

@@ -11,12 +11,14 @@ from datasets.annotations.skeleton import (
     skeleton_to_dict,
 )
 from datasets.doctor.check_left_right import mended_order
+from datasets.doctor.mirror import mirror_of
 from datasets.doctor.raw_labels import RawLabels
 from processors.proposal.facts import spanning_tree
 from utils.shown import first_few
 
 KNOWN = ("coco", "mpii", "crowdpose", "halpe26", "ap10k", "hand21", "coco_wholebody")
 DOUBTFUL = 1e-9     # certainty of pairs that are to be had at all
+MANY = 100          # people, from which on pairs of numbered joints are theirs to tell
 BODIED = 8      # joints of a known skeleton, from which on labels have its upper and lower body
 
 
@@ -46,13 +48,14 @@ def with_known_sigmas(raw: dict[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
-                    ) -> tuple[dict[str, Any], str, list[str]]:
+                    ) -> tuple[dict[str, Any], str, str]:
     """The skeleton with the pairs that the people show, and with limbs if it has none; in words
-    what tells its pairs; and those, in words, that there may be where it has none. told: who tells
-    those in `raw`.
+    what tells its pairs; and, in words, why people are not to be mirrored by these, "" if they may
+    be. told: who tells the pairs in `raw`.
 
     Shapes alone would make a pair of the head and the tail of an eel, so where names have no sides
-    the people tell only of joints that are numbered, such as p1 and p2.
+    the people tell only of joints that are numbered, such as p1 and p2, and only MANY of them: of
+    30 people of COCO nose and ear were a pair in three draws of eight.
     """
     names, before = labels.part.skeleton.joint_names, list(labels.part.skeleton.flip_order)
     by_name, (shown, level) = partners(names), mended_order(labels, least=DOUBTFUL)
@@ -60,26 +63,32 @@ def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
     if by_name == before == alone:
         order = [other if _letters(names[place]) == _letters(names[other]) else place
                  for place, other in enumerate(order)]
+        order = order if labels.persons.sum() >= MANY else alone
     how = f"{told} tell" if order == before else "names tell" if order == by_name else (
         "the people's shapes tell")
     how += ", against the labels" * (told == "the labels" and order != before)
     how += ", against their names" * (by_name not in (order, alone))
-    if lone := [name for name in without_partner(names) if order[names.index(name)]
-                == names.index(name)]:
-        how += f" (without a partner, though they have a side: {first_few(lone, 6)})"
     limbs = raw["limbs"] or [[names[a], names[b]] for a, b in spanning_tree(labels)]
-    return ({**raw, "limbs": limbs, "flip_pairs": _pairs(names, order)}, how,
-            _doubted(names, shown) if order == alone else [])
+    doubt = _doubt(names, order, mirror_of(labels, turning=True).better(order, [DOUBTFUL])[0])
+    return {**raw, "limbs": limbs, "flip_pairs": _pairs(names, order)}, how, doubt
 
 
-def _doubted(names: Sequence[str], shown: list[int]) -> list[str]:
-    """Pairs, in words, that there may be where none is known. Seen from both sides equally often
-    people do not tell of any, and one of named joints may be the ends of an eel."""
-    pairs = _pairs(names, shown)
+def _doubt(names: Sequence[str], order: list[int], shown: list[int]) -> str:
+    """Why a flip order may lack pairs: those that the people show, however unsurely, of joints
+    without one; a side without the other; or numbers, which people seen from both sides equally
+    often do not settle. One pair of named joints may be the ends of an eel."""
+    alone = {name for place, name in enumerate(names) if order[place] == place}
+    pairs = [" and ".join(pair) for pair in _pairs(names, shown) if alone.issuperset(pair)]
     numbered = len(set(map(_letters, names))) == 1 < len(names)
-    if len(pairs) > 1 or pairs and numbered:
-        return [" and ".join(pair) for pair in pairs]
-    return ["numbered joints"] if numbered else []
+    if len(pairs) == 1 and not numbered:
+        pairs = []
+    if numbered and not pairs and len(alone) == len(names):
+        pairs = ["numbered joints"]
+    if pairs:
+        return (f"{first_few(pairs, 3)} may be left and right of each other, which names do not "
+                f"say")
+    lone = [name for name in without_partner(names) if name in alone]
+    return f"nothing is the other side of {first_few(lone, 6)}" if lone else ""
 
 
 def _pairs(names: Sequence[str], order: list[int]) -> list[list[str]]:

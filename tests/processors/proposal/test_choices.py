@@ -91,9 +91,9 @@ def test_evaluations_are_counted_and_patience_can_end_a_run(persons):
 
 def test_joints_that_may_be_pairs_are_not_mirrored_and_named():
     facts = replace(FACTS, skeleton=replace(FACTS.skeleton, flip_pairs=()), symmetric=False,
-                    doubted=("q5 and q6", "q7 and q8"))
+                    doubt="q5 and q6 may be left and right")
     found = {one.key: one for one in choices(facts, CPU, "")}["augment.flip"]
-    assert found.value == 0 and "q5 and q6, q7 and q8 may be left and right" in found.reason
+    assert found.value == 0 and "never: q5 and q6 may be left" in found.reason
 
 
 @pytest.mark.parametrize("skeleton, frozen_at_first", [("coco", False), ("mpii", True)])
