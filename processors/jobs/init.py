@@ -188,8 +188,8 @@ def _there(found: list[ImportedImage], root: Path, source: Path, notes: Notes,
     if found and not there:
         raise UserError(f"none of the {len(found)} images of {source} is in {root}, such as "
                         f"{found[0].name}: give their folder by --images")
-    if len(there) < len(found):
-        gone = [image.name for image in found if image not in there]
+    gone = [image.name for image in found if not (root / image.name).is_file()]
+    if gone:
         notes.counts[f"images that are not there left out ({first_few(gone)})"] = len(gone)
     return there
 

@@ -54,8 +54,8 @@ def mended_skeleton(raw: dict[str, Any], labels: RawLabels, told: str,
     be. told: who tells the pairs in `raw`.
 
     Shapes alone would make a pair of the head and the tail of an eel, so where names have no sides
-    the people tell only of joints that are numbered, such as p1 and p2, and only MANY of them: of
-    30 people of COCO nose and ear were a pair in three draws of eight.
+    the people tell only of joints that are numbered, such as p1 and p2, and only MANY of them: 30
+    people of COCO showed wrong pairs in three draws of eight.
     """
     names, before = labels.part.skeleton.joint_names, list(labels.part.skeleton.flip_order)
     by_name, (shown, level) = partners(names), mended_order(labels, least=DOUBTFUL)
