@@ -112,6 +112,19 @@ def test_few_people_are_a_note(real, tmp_path):
     assert notes and all("as far as so few people can tell" in said for said in notes)
 
 
+def test_people_confirm_a_skeleton_against_its_names(real, tmp_path):
+    """Hips that are called knees are left alone; knees that are paired with hips are not."""
+    names = list(COCO.joint_names)
+    names[11], names[13] = names[13], names[11]
+    for seed in range(3):
+        content = numbered(real, 25, seed)
+        assert not sentences(flip_pairs, tmp_path, content, named(names, COCO.flip_pairs))
+        (said,) = sentences(flip_pairs, tmp_path, content, named(
+            COCO.joint_names, [(11, 14), (12, 13), *(pair for pair in COCO.flip_pairs
+                                                     if pair not in ((11, 12), (13, 14)))]))
+        assert "do not mirror people" in said
+
+
 @pytest.mark.parametrize("count", [10, 15, 20, 30, 40])
 @pytest.mark.parametrize("skeleton", [COCO, named(map(str, range(17)), COCO.flip_pairs)],
                          ids=["named", "numbered"])
