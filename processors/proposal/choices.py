@@ -47,17 +47,17 @@ def choices(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     batch = batch_size(facts, machine, size)
     steps = facts.persons // batch
     epochs = epochs_of(facts, kind, steps)
-    interval = max(1, round(epochs / EVALUATIONS))
+    interval = interval_of(epochs)
     return [
         Choice("data.batch_size", batch,
                f"people in a step: {_why_so_many(facts, machine, batch)}"),
         Choice("data.num_workers", min(machine.cores, 8 if machine.gpu else 2),
                f"processes that read pictures, for {counted(machine.cores, 'core')}"),
         *_network(facts, machine, weights), *_codec(facts, size, weights), *_augment(facts),
-        *_optim(facts, batch, steps, epochs, weights, epochs // interval),
+        *_optim(facts, batch, steps, epochs, weights),
         Choice("val.interval", interval,
                f"epochs between evaluations, which makes {epochs // interval} of them"),
-        *([] if facts.symmetric and not facts.doubt else [
+        *([] if facts.mirrored else [
             Choice("val.flip_test", False, "mirror images are not asked, as none are learned")]),
         Choice("val.metrics", ["coco", "pck"], "AP of COCO, and the share of joints that are found "
                                               "within a part of the box's side"),
@@ -112,6 +112,11 @@ def epochs_of(facts: Facts, kind: str, steps: int) -> int:
     return int(min(max(round(wanted / steps), EPOCHS[0]), EPOCHS[1]))
 
 
+def interval_of(epochs: int) -> int:
+    """Epochs between evaluations."""
+    return max(1, round(epochs / EVALUATIONS))
+
+
 def _network(facts: Facts, machine: Machine, weights: str) -> list[Choice]:
     if weights == SHIPPED:
         own = [Choice("model.name", "resnet18", "18 layers, as the weights have that it starts "
@@ -152,11 +157,10 @@ def _codec(facts: Facts, size: tuple[int, int], weights: str) -> list[Choice]:
 
 def _augment(facts: Facts) -> list[Choice]:
     pairs = len(facts.skeleton.flip_pairs)
-    mirrored = facts.symmetric and not facts.doubt
     flip = (f"never: {facts.doubt}; write the pairs into flip_pairs of the skeleton, and 0.5 here; "
             f"where there are none, only the latter" if facts.doubt else
             f"{counted(pairs, 'pair')} of joints change places" if pairs else
-            "no names tell of a left and a right; 0, where two of them are" if mirrored else
+            "no names tell of a left and a right; 0, where two of them are" if facts.mirrored else
             "never: joints have no pairs, and go round one way only (or too few people tell)")
     if math.isnan(facts.spread):
         turn = [Choice("augment.rotation", 40, "degrees; the labels do not tell how people are "
@@ -169,7 +173,7 @@ def _augment(facts: Facts) -> list[Choice]:
         turn = [Choice("augment.rotation", 40 if facts.spread > 20 else 30,
                        f"degrees: most are turned alike (spread {facts.spread:.0f} degrees)")]
     return [
-        Choice("augment.flip", 0.5 if mirrored else 0.0, f"share that is mirrored: {flip}"),
+        Choice("augment.flip", 0.5 if facts.mirrored else 0.0, f"share that is mirrored: {flip}"),
         *turn,
         Choice("augment.scale", 0.25, "sizes vary by a quarter, as boxes of a detector do"),
         *([Choice("augment.half_body", 0.3, "share that shows the upper or the lower body only")]
@@ -178,8 +182,7 @@ def _augment(facts: Facts) -> list[Choice]:
            Choice("augment.contrast", 0.3, "the same")] if facts.persons < FEW else [])]
 
 
-def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str, evaluations: int,
-           ) -> list[Choice]:
+def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str) -> list[Choice]:
     is_tuned = bool(weights) and (weights != SHIPPED or is_known_sight(facts, weights))
     rate = RATE["pretrained" if is_tuned else "new"] * math.sqrt(batch / 16)
     return [
@@ -193,15 +196,14 @@ def _optim(facts: Facts, batch: int, steps: int, epochs: int, weights: str, eval
         Choice("optim.ema", round(1 - 20 / max(epochs * steps, 100), 4),
                "judges weights averaged over a twentieth of the run, which are steadier"),
         Choice("optim.amp", True, "half precision where the machine has it, which is faster"),
-        *(_of_weights(facts, epochs, weights, is_tuned, evaluations) if weights else [])]
+        *(_of_weights(facts, epochs, weights, is_tuned) if weights else [])]
 
 
-def _of_weights(facts: Facts, epochs: int, weights: str, is_tuned: bool, evaluations: int,
-                ) -> list[Choice]:
+def _of_weights(facts: Facts, epochs: int, weights: str, is_tuned: bool) -> list[Choice]:
     """What goes on with weights. is_tuned: they know what they will see, and need little. Where the
     small network of upright people saw lizards, to hold it made it worse than starting from nothing
     (docs/from_yolo_pose.md)."""
-    patience = Choice("optim.patience", min(EVALUATIONS, evaluations + 1) // 2,
+    patience = Choice("optim.patience", min(EVALUATIONS, epochs // interval_of(epochs) + 1) // 2,
                       "ends after so many evaluations without a better AP")
     if not is_tuned:
         return [Choice("optim.backbone_lr", 1.0, "the pretrained part learns at the whole rate, "

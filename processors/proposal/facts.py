@@ -27,6 +27,11 @@ class Facts:
     symmetric: bool         # whether the mirror image of a person could be one, too
     doubt: str = ""         # in words, why they are not to be mirrored though this were so
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether to learn from mirror images, and to ask them."""
+        return self.symmetric and not self.doubt
+
 
 def facts_of(labels: RawLabels, skeleton: Skeleton, val_persons: int,
              doubt: str = "") -> Facts:

@@ -1,8 +1,10 @@
 """Few people: the settings of its rows, and the table of their lines."""
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import few_people
 from benchmarks.few_people import (
     PEOPLE,
     PROPOSAL,
@@ -68,6 +70,26 @@ def test_the_last_line_of_each_seed_counts(tmp_path):
     assert f"| {PROPOSAL} | .320 +- .028 (2), 2.0 min |  |" in text
     assert "| gentle |  | .250, 2.0 min |" in text
     assert "| larger | .200, 2.0 min |" in text and "begun with drawn people" not in text
+
+
+@pytest.mark.parametrize("step, known", [(0, True), (7, False)])
+def test_minutes_of_a_run_that_goes_on_are_not_known(tmp_path, monkeypatch, step, known):
+    state = SimpleNamespace(step=step, best={"AP": 0.5}, epoch=3)
+    processor = SimpleNamespace(state=state, run=lambda: None, train_set=[0], device="cpu",
+                                config=with_overrides(Config(), [], ""))
+    monkeypatch.setattr(few_people, "WORK", tmp_path)
+    monkeypatch.setattr(few_people, "DPProcessor", lambda *_: processor)
+    monkeypatch.setattr(few_people, "evaluate_weights",
+                        lambda _: {"": SimpleNamespace(values={"AP": 0.4})})
+    monkeypatch.setattr(few_people, "circumstances", lambda _: {})
+
+    def proposed(trial, folder, options):
+        folder.mkdir()
+        return ROOT / "configs" / "quickstart.yaml"
+    monkeypatch.setattr(few_people, "proposed", proposed)
+    row = few_people.train(Trial("nothing", 60, PROPOSAL, 0), [], PLAN,
+                           SimpleNamespace(judged="j.json", judged_images="j"))
+    assert row["AP"] == 0.4 and (row["CPU minutes"] is not None) == known
 
 
 def test_minutes_of_a_run_that_was_stopped_are_not_shown(tmp_path):

@@ -168,3 +168,9 @@ def test_names_are_read_and_never_run(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
     with pytest.raises(UserError, match="cannot be read as an ONNX network"):
         detector(tmp_path / "text.onnx")
+
+
+def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path):
+    with pytest.raises(FileNotFoundError, match="detector.weights: the file .*gone.onnx does not "
+                                                "exist: .*yolo export format=onnx"):
+        detector(tmp_path / "gone.onnx")

@@ -116,9 +116,7 @@ def test_many_people_tell_the_pairs_of_numbered_joints(tmp_path, persons, pairs)
 
 
 def test_labels_that_call_no_pair_what_names_call_one_are_said(tmp_path):
-    written(KINDS["cards"], tmp_path)
-    path = tmp_path / "labels" / "data.yaml"
-    path = path if path.is_file() else next(tmp_path.rglob("data.yaml"))
+    path = written(KINDS["cards"], tmp_path)
     path.write_text(f"{path.read_text()}\nkpt_names: {{0: [left_top, right_top, right_low, "
                     f"left_low]}}\nflip_idx: [0, 1, 2, 3]\n")
     assert made(tmp_path, path) == 0
