@@ -173,6 +173,9 @@ def _kind_problems(config: Config) -> Iterator[tuple[str, str]]:
         yield "codec.kind", (f"is {codec.kind}, but model.head {head} gives "
                              + ("heatmaps; write model.head: simcc, or codec.kind: heatmap"
                                 if codec.kind == "simcc" else "two vectors a joint; write simcc"))
+    if config.model.softmax and head in VECTOR_HEADS:
+        yield "model.softmax", (f"is true, but model.head {head} gives vectors, no heatmaps; write "
+                                f"false")
     for key in ("encoding", "decoder"):
         if codec.kind == "simcc" and getattr(codec, key) != "default":
             yield f"codec.{key}", (f"is {getattr(codec, key)}, but codec.kind simcc has one of its "

@@ -110,6 +110,9 @@ class ModelConfig:
         "path, or a name that `python main.py weights` lists: any known checkpoint", path=True)
     reduction: bool = setting(
         False, "SE layers in the first block of each ResNet stage that has a downsample")
+    softmax: bool = setting(
+        False, "heatmaps are made of a softmax over pixels, which learns where the joint is as "
+               "probabilities; for optim.loss softmax_kl")
     visibility: bool = setting(
         False, "an output more for each joint: how likely it is visible, hidden or absent "
                "(docs/visibility.md)")
@@ -122,6 +125,7 @@ class ModelConfig:
         return (f"{self.type} {self.name}"
                 + (f" with head {self.head}" if self.head != "default" else "")
                 + (" with SE" if self.reduction else "")
+                + (" with softmax" if self.softmax else "")
                 + (" with visibility" if self.visibility else "")
                 + (f" to level {self.level}" if self.level != -1 else "")
                 + (f" at {self.width:g} of its width" if self.width != 1 else ""))
@@ -217,9 +221,9 @@ class OptimConfig:
            "backbone learns; 0: goes on to the end", low=0, high=MOST_EPOCHS)
     warmup_epochs: float = setting(
         0.0, "epochs in which lr rises linearly from 0", low=0, high=MOST_EPOCHS)
-    loss: Literal["mse", "ohkm", "adaptive_wing", "simcc_kl", "rtmpose_kl"] = setting(
-        "mse", "see losses/heatmap.py; for codec.kind simcc: simcc_kl or rtmpose_kl, see "
-               "losses/simcc.py")
+    loss: Literal["mse", "ohkm", "adaptive_wing", "softmax_kl", "simcc_kl", "rtmpose_kl"] = setting(
+        "mse", "see losses/heatmap.py; with model.softmax: softmax_kl; for codec.kind simcc: "
+               "simcc_kl or rtmpose_kl, see losses/simcc.py")
     visibility_weight: float = setting(
         0.0001, "factor of the loss of model.visibility beside optim.loss", above=0, high=1e6)
     joint_weights: bool = setting(False, "weigh joints in the loss as the skeleton says")

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from utils.errors import UserError
 
+NARROWER = 6        # power: of .4 to 1 of a heatmap's sigma the smaller ones gave the higher AP
+LOWEST_PEAK = 0.4   # of the target of a joint within the map
+
 
 def weighted_mse(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     """0.5 * mean((w * (heatmap - target))^2) over persons, joints and pixels."""
@@ -37,6 +40,24 @@ def adaptive_wing(heatmaps: Tensor, targets: Tensor, weights: Tensor, alpha: flo
     near = omega * torch.log1p((difference / epsilon) ** power)
     loss = torch.where(difference < theta, near, slope * difference - offset)
     return (loss.mean(dim=(2, 3)) * _per_joint(weights, heatmaps, targets)).mean()
+
+
+def softmax_kl(found: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of probabilities over pixels (`nets/pose/softmax.py`) from the
+    target as such, made narrower: mean over persons and joints of w * sum(p * log(p / q)), with
+    p = target^6 / sum(target^6), a Gaussian of sigma / 2.4. A joint beside the map, whose target
+    has no peak there, is left out.
+
+    Its gradient by what goes into the softmax is q - p, however far the peak is from the joint. It
+    is the cross entropy of Mask R-CNN (He et al. 2017), with a Gaussian in place of one pixel.
+    """
+    weights = _per_joint(weights, found, targets)
+    targets, q = targets.flatten(2), found.flatten(2)
+    weights = torch.where(targets.amax(dim=-1) > LOWEST_PEAK, weights, 0.0)
+    p = targets ** NARROWER
+    p = p / p.sum(dim=-1, keepdim=True).clamp(min=1e-6)
+    log_p, log_q = (maps.clamp(min=1e-30).log() for maps in (p, q))     # 0 has no logarithm
+    return ((p * (log_p - log_q)).sum(dim=-1) * weights).mean()
 
 
 def _joint_errors(heatmaps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -65,4 +86,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "mse": weighted_mse,
     "ohkm": hard_keypoints_mse,
     "adaptive_wing": adaptive_wing,
+}
+
+# of maps that are a softmax over pixels
+SOFTMAX_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "softmax_kl": softmax_kl,
 }

@@ -1,12 +1,12 @@
 """Objective: the loss and the accuracy that belong to what a codec encodes."""
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
 
 from losses.accuracy import heatmap_accuracy, simcc_accuracy
-from losses.heatmap import LOSSES
+from losses.heatmap import LOSSES, SOFTMAX_LOSSES
 from losses.simcc import SIMCC_LOSSES
 from losses.visibility import visibility_loss
 from utils.codecs.simcc_codec import SimCCCodec
@@ -25,15 +25,20 @@ def build_objective(name: str, codec: Codec, visibility_weight: float = 1.0) -> 
     visibility, where the codec has it. Raises UserError for a loss of other outputs."""
     if isinstance(codec, VisibilityCodec):
         return _with_visibility(build_objective(name, codec.plain), codec, visibility_weight)
-    kind, fitting = ("simcc", list(SIMCC_LOSSES)) if isinstance(codec, SimCCCodec) else (
-        "heatmap", list(LOSSES))
-    if name not in fitting:
-        raise UserError(f"optim.loss is {name}, but codec.kind is {kind}: write "
-                        f"{' or '.join(fitting)}")
     if isinstance(codec, SimCCCodec):
-        return Objective(partial(SIMCC_LOSSES[name], bins_x=codec.bins[0]),
-                         partial(simcc_accuracy, bins_x=codec.bins[0]))
-    return Objective(LOSSES[name], heatmap_accuracy)
+        bins = codec.bins[0]
+        loss = _of_name(name, SIMCC_LOSSES, "codec.kind is simcc")
+        return Objective(partial(loss, bins_x=bins), partial(simcc_accuracy, bins_x=bins))
+    losses, because = ((SOFTMAX_LOSSES, "model.softmax is true") if codec.softmax else
+                       (LOSSES, "codec.kind is heatmap, model.softmax false"))
+    return Objective(_of_name(name, losses, because), heatmap_accuracy)
+
+
+def _of_name(name: str, losses: Mapping[str, Callable[..., Tensor]], because: str,
+             ) -> Callable[..., Tensor]:
+    if name not in losses:
+        raise UserError(f"optim.loss is {name}, but {because}: write {' or '.join(losses)}")
+    return losses[name]
 
 
 def _with_visibility(plain: Objective, codec: VisibilityCodec, weight: float) -> Objective:

@@ -10,6 +10,7 @@ from configs.schema import ModelConfig
 from nets.files.torchvision_weights import imagenet_state
 from nets.pose.pose_net import PoseNet
 from nets.pose.simcc import HEADS, SimCCHead
+from nets.pose.softmax import SpatialSoftmax
 from nets.pose.visibility import VisibilityHead
 from nets.pretrained import load_weights
 from nets.zoo.weights_by_name import FoundWeights, find_weights
@@ -18,14 +19,15 @@ from utils.errors import UserError
 
 def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] = (),
               known_joints: Mapping[int, Sequence[str]] | None = None,
-              input_size: tuple[int, int] = (192, 256), split: int = 2,
+              input_size: tuple[int, int] = (192, 256), split: int = 2, sigma: float = 2.0,
               **settings) -> PoseNet:
     """A network from `ModelConfig`, or from its fields: `build_net(type=..., name=...)`.
 
     pretrained: the path of a file or the name of published weights (nets/zoo/published.py).
 
     input_size: (width, height) in pixels, which pose_vit, pose_timm and the heads simcc and rtmcc
-    are built for. split: bins in a pixel of these heads.
+    are built for. split: bins in a pixel of these heads. sigma: of heatmaps made of a softmax,
+    heatmap pixels.
     joint_names, known_joints: see `load_weights`, for pretrained weights of another skeleton.
     Raises UserError for impossible settings and for weights that cannot be had or do not fit;
     FileNotFoundError for a missing file.
@@ -49,6 +51,8 @@ def build_net(config: ModelConfig | None = None, *, joint_names: Sequence[str] =
         width, height = input_size
         net.head = HEADS[config.head](
             net.head, (width // net.stride, height // net.stride), (split * width, split * height))
+    if config.softmax:
+        net.softmax = SpatialSoftmax(sigma)
     if config.visibility:
         net.visibility = VisibilityHead(net.backbone.out_channels, config.num_joints)
     if net.weights_report is not None:

@@ -42,6 +42,8 @@ def ensure_expressible(model: ModelConfig, form: str) -> None:
     problem, others = "", []
     if model.head in VECTOR_HEADS:
         problem = f"model.head {model.head}"
+    elif model.softmax:
+        problem = "the softmax over pixels (model.softmax)"
     elif model.reduction:
         problem = "SE layers (model.reduction)"
     elif NETWORKS[model.type].has_widths and model.width != 1:

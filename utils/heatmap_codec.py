@@ -31,13 +31,14 @@ class HeatmapCodec:
     3 sigma, HRNet). decoder: gauss_taylor | vitpose | quarter | argmax. "default" is what the
     alignment has; the official HRNet protocol is hrnet, rounded, quarter, ViTPose's is udp, exact,
     vitpose. Parts that do not fit the alignment are used as asked and warned about. blur_kernel:
-    of gauss_taylor and vitpose, odd pixels; 0: from sigma (`decoders.kernel_for`).
+    of gauss_taylor and vitpose, odd pixels; 0: from sigma (`decoders.kernel_for`). softmax: the
+    network learns probabilities (model.softmax), by which the loss is chosen.
     Raises UserError for names and sizes that cannot be.
     """
 
     def __init__(self, input_size: tuple[int, int] = (192, 256), stride: int = 4,
                  sigma: float = 2.0, decoder: str = "default", alignment: str = "hrnet",
-                 encoding: str = "default", blur_kernel: int = 0):
+                 encoding: str = "default", blur_kernel: int = 0, softmax: bool = False):
         if any(side < stride or side % stride for side in input_size):
             raise UserError(f"codec.input_size is {tuple(input_size)}: both sides must be "
                              f"multiples of the network's stride {stride}")
@@ -47,7 +48,7 @@ class HeatmapCodec:
         self.alignment, self.input_size = self.geometry.rules, self.geometry.input_size
         self.heatmap_size = (input_size[0] // stride, input_size[1] // stride)
         self.output_shape = self.heatmap_size[::-1]     # of one joint, as the network gives it
-        self.sigma = sigma
+        self.sigma, self.softmax = sigma, softmax
         self.blur_kernel = blur_kernel or kernel_for(sigma)
         self.flip_shift = self.alignment.flip_shift
         self.encoding = self._choose("encoding", encoding, self.alignment.encodings, ENCODERS)

@@ -26,15 +26,17 @@ class VisibilityHead(nn.Module):
         nn.init.normal_(self.weight, std=0.01)
         nn.init.normal_(self.attention.weight, std=0.01)
 
-    def forward(self, features: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
-        """Features (B, C, h, w), and the outputs (B, K, ...) of the head for places -> all numbers
-        of a joint in a row, (B, K, numbers + 3)."""
+    def forward(self, features: torch.Tensor, outputs: torch.Tensor,
+                given: torch.Tensor | None = None) -> torch.Tensor:
+        """Features (B, C, h, w), the outputs (B, K, ...) of the head for places, and what the
+        network gives in their place, if anything -> all numbers of a joint in a row,
+        (B, K, numbers + 3)."""
         attention = self.attention(features).flatten(2).softmax(dim=-1)
-        outputs = outputs.flatten(2)
-        peaks = outputs.detach().amax(dim=-1, keepdim=True)     # which are not to learn from this
+        peaks = outputs.detach().flatten(2).amax(dim=-1, keepdim=True)  # not to learn from this
         found = torch.cat([attention @ features.flatten(2).mT, peaks], dim=-1)  # (B, K, C + 1)
         logits = (found[:, :, None] @ self.weight + self.bias).squeeze(2) / self.temperature
-        return torch.cat([outputs, logits], dim=-1)
+        given = outputs if given is None else given
+        return torch.cat([given.flatten(2), logits], dim=-1)
 
     @torch.no_grad()
     def settle(self) -> None:

@@ -81,7 +81,7 @@ def load_network(checkpoint: Any, path: str | Path, config: Config, stored: Conf
     skeleton = skeleton_for_weights(checkpoint, stored, config.data.skeleton, str(path))
     build_codec(config, skeleton)       # before anything as large as the file says is built
     net = build_net(replace(config.model, pretrained=False), input_size=config.codec.input_size,
-                    split=config.codec.split)
+                    split=config.codec.split, sigma=config.codec.sigma)
     loaded = load_weights(net, checkpoint, source=source, path=path)
     if loaded.reinitialised:
         raise UserError(f"{path} is for another number of joints than model.num_joints, which is "

@@ -72,14 +72,14 @@ def build_codec(config: Config, skeleton: Skeleton, decoder: str = "") -> Codec:
     if config.val.score_rule == "visibility" and not config.model.visibility:
         raise UserError("val.score_rule is visibility, but model.visibility is false, so there is "
                         "none: write hrnet, or train a network with model.visibility: true")
-    plain = _plain_codec(config.codec, decoder)
+    plain = _plain_codec(config.codec, decoder, config.model.softmax)
     return VisibilityCodec(plain) if config.model.visibility else plain
 
 
-def _plain_codec(codec: CodecConfig, decoder: str) -> PlainCodec:
+def _plain_codec(codec: CodecConfig, decoder: str, softmax: bool) -> PlainCodec:
     if codec.kind == "simcc":
         return SimCCCodec(codec.input_size, split=codec.split, sigma=codec.bin_sigma,
                           normalize=codec.normalize, alignment=codec.alignment)
     return HeatmapCodec(codec.input_size, sigma=codec.sigma, decoder=decoder or codec.decoder,
                         alignment=codec.alignment, encoding=codec.encoding,
-                        blur_kernel=codec.blur_kernel)
+                        blur_kernel=codec.blur_kernel, softmax=softmax)

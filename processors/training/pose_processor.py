@@ -178,7 +178,7 @@ class PoseProcessor:
         model = self.config.model if pretrained else replace(self.config.model, pretrained=False)
         net = build_net(model, joint_names=self.skeleton.joint_names,
                         known_joints=published_joints(), input_size=self.config.codec.input_size,
-                        split=self.config.codec.split)
+                        split=self.config.codec.split, sigma=self.config.codec.sigma)
         if model.pretrained:
             assert net.weights_report is not None
             log_initial_weights(net.weights_report, self.config)

@@ -22,13 +22,14 @@ def visibilities(codec: Codec, heights: Tensor, sure: Tensor) -> Tensor:
 
 def encode(codec: Codec, keypoints: Tensor, visibility: Tensor) -> tuple[Tensor, Tensor]:
     """Targets and weights as of codec.encode, to the bit for labels; targets of other joints are as
-    high as `visibilities` says. The vectors of SimCC stand for distributions, which have no height:
-    there such joints weigh as much less."""
+    high as `visibilities` says. The vectors of SimCC and a softmax stand for distributions, which
+    have no height: there such joints weigh as much less."""
     found = (visibility > 0) & (visibility < 1)
     targets, weights = codec.encode(
         keypoints, torch.where(found, float(_known(codec)[0]), visibility))
     heights = torch.where(found, visibility, 1.0)
-    if isinstance(plain_codec(codec), SimCCCodec):
+    plain = plain_codec(codec)
+    if isinstance(plain, SimCCCodec) or plain.softmax:
         return targets, weights * heights
     if isinstance(codec, VisibilityCodec):
         numbers, seen = codec.split(targets)

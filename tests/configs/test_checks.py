@@ -77,6 +77,7 @@ def test_who_uses_one_device_shares_no_batch():
     ("codec.encoding", {"model": {"head": "simcc"},
                         "codec": {"kind": "simcc", "encoding": "exact"}}),
     ("model.head", {"model": {"head": "rtmcc"}, "codec": {"kind": "simcc"}}),
+    ("model.softmax", {"model": {"softmax": True, "head": "simcc"}, "codec": {"kind": "simcc"}}),
     ("model.drop_path", {"model": {"drop_path": 0.1}}),
     ("model.level", {"model": {"level": 2}}),
     ("model.head", {"model": {"type": "pose_timm", "name": "resnet18", "head": "classic"}}),

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from losses.heatmap import LOSSES, adaptive_wing, hard_keypoints_mse, weighted_mse
+from losses.heatmap import (
+    LOSSES,
+    SOFTMAX_LOSSES,
+    adaptive_wing,
+    hard_keypoints_mse,
+    softmax_kl,
+    weighted_mse,
+)
+from nets.pose.softmax import SpatialSoftmax
+
+ALL = LOSSES | SOFTMAX_LOSSES
 
 
 @pytest.fixture
@@ -85,6 +95,31 @@ def test_adaptive_wing_has_no_jump_between_its_branches():
     assert far - near == pytest.approx(0, abs=0.01) and far > near
 
 
+def test_softmax_kl_is_its_formula(maps):
+    _, targets, weights = maps
+    found = maps[0] / maps[0].sum(dim=(2, 3), keepdim=True)
+    wanted = []
+    for values in zip(found, targets, weights, strict=True):
+        for q, p, weight in zip(*(one.numpy() for one in values), strict=True):
+            p = p ** 6 / np.sum(p ** 6)
+            wanted.append(weight * np.sum(p * np.log(p / q)))
+    assert softmax_kl(found, targets, weights).item() == pytest.approx(np.mean(wanted), rel=1e-4)
+
+
+@pytest.mark.parametrize("spread", [1, 20])
+def test_what_goes_into_the_softmax_is_pulled_by_the_difference_of_both_distributions(maps, spread):
+    logits, targets, weights = maps
+    logits = (spread * logits).requires_grad_()
+    targets[0, 0] *= 0.3        # the joint is beside the map
+    weights[0, 0] = 1
+    softmax_kl(SpatialSoftmax(2)(logits)[0], targets, weights).backward()
+    q = logits.detach().flatten(2).softmax(dim=-1).view(logits.shape)
+    p = targets ** 6 / (targets ** 6).sum(dim=(2, 3), keepdim=True)
+    wanted = (q - p) * weights[..., None, None] / 30
+    wanted[0, 0] = 0
+    torch.testing.assert_close(logits.grad, wanted, rtol=1e-4, atol=1e-8)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("difference", [0.0, 1e-9, 1e-6, 0.5, 30.0])
 def test_gradients_are_finite_and_go_towards_the_target(name, difference):
@@ -95,27 +130,30 @@ def test_gradients_are_finite_and_go_towards_the_target(name, difference):
     assert difference < 1e-3 or (heatmaps.grad > 0).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_perfect_prediction_costs_nothing(name, maps):
-    assert LOSSES[name](maps[1], maps[1], maps[2]).item() == 0
+    perfect = maps[1]
+    if name in SOFTMAX_LOSSES:
+        perfect = perfect ** 6 / (perfect ** 6).sum(dim=(2, 3), keepdim=True)
+    assert ALL[name](perfect, maps[1], maps[2]).item() == pytest.approx(0, abs=1e-7)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ALL)
 def test_joints_of_weight_zero_do_not_count(name, maps):
     heatmaps, targets, weights = maps
     spoiled = torch.where(weights[..., None, None] == 0, 100.0, heatmaps).requires_grad_()
-    loss = LOSSES[name](spoiled, targets, weights)
-    assert loss.item() == pytest.approx(LOSSES[name](*maps).item()) and loss.shape == ()
+    loss = ALL[name](spoiled, targets, weights)
+    assert loss.item() == pytest.approx(ALL[name](*maps).item()) and loss.shape == ()
     loss.backward()
     assert (spoiled.grad[weights == 0] == 0).all()
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", ALL)
 def test_no_loss_without_any_joint(name, maps):
-    assert LOSSES[name](maps[0], maps[1], torch.zeros(3, 10)).item() == 0
+    assert ALL[name](maps[0], maps[1], torch.zeros(3, 10)).item() == 0
 
 
-@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("loss", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("persons", [1, 3])
 def test_weights_as_hrnet_has_them_count_the_same_and_others_are_refused(maps, loss, persons):
     heatmaps, targets, weights = (values[:persons] for values in maps)

@@ -4,6 +4,7 @@ import torch
 from losses.accuracy import simcc_accuracy
 from losses.objective import build_objective
 from utils.codecs.simcc_codec import SimCCCodec
+from utils.codecs.visibility_codec import VisibilityCodec
 from utils.errors import UserError
 from utils.heatmap_codec import HeatmapCodec
 
@@ -18,7 +19,10 @@ def test_what_a_codec_encodes_is_right(codec, name):
 
 
 @pytest.mark.parametrize("codec, name, words", [
-    (HeatmapCodec(), "rtmpose_kl", "codec.kind is heatmap: write mse or ohkm or adaptive_wing"),
+    (HeatmapCodec(), "rtmpose_kl", "model.softmax false: write mse or ohkm or adaptive"),
+    (HeatmapCodec(), "softmax_kl", "model.softmax false: write mse or ohkm or adaptive"),
+    (HeatmapCodec(softmax=True), "mse", "is mse, but model.softmax is true: write softmax_kl"),
+    (VisibilityCodec(HeatmapCodec(softmax=True)), "ohkm", "model.softmax is true: write softmax"),
     (SimCCCodec(), "mse", "codec.kind is simcc: write simcc_kl or rtmpose_kl")])
 def test_a_loss_of_other_outputs_is_refused(codec, name, words):
     with pytest.raises(UserError, match=words):

@@ -1,4 +1,7 @@
-"""48 labelled drawn people learn from some thousand others: more AP than alone, at equal steps."""
+"""48 labelled drawn people learn from some thousand others: more AP than alone, at equal steps.
+
+It takes up to a quarter of an hour on a core.
+"""
 import pytest
 
 from benchmarks.compare import last_scores
@@ -7,7 +10,7 @@ from configs.loader import load_config
 from datasets.synthetic.data_set import ensure_synthetic
 from processors.dp_pose_resnet_solver import DPProcessor
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 CONFIG = "configs/quickstart.yaml"
 EPOCHS = 400        # of three steps
 GAIN = 0.015        # .037 was seen
