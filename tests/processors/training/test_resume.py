@@ -33,7 +33,7 @@ def test_the_same_run_goes_on_in_silence(said):
     ("model.reduction", True), ("model.width", 0.5), ("optim.optimizer", "sgd"),
     ("data.batch_size", 64), ("model.head", "simple"), ("model.level", 2),
     ("optim.layer_decay", 0.5), ("optim.backbone_lr", 0.1), ("codec.split", 3),
-    ("model.visibility", True)])
+    ("model.softmax", True), ("model.visibility", True)])
 def test_what_the_state_depends_on_must_stay(key, value):
     section, name = key.split(".")
     with pytest.raises(ValueError, match=f"{PATH} cannot go on with {key} = .*resume=false"):
@@ -42,7 +42,7 @@ def test_what_the_state_depends_on_must_stay(key, value):
 
 
 def test_every_fixed_key_is_tried_above():
-    assert len(FIXED) == 13
+    assert len(FIXED) == 14
 
 
 def test_a_network_that_is_built_for_an_input_size_keeps_it():

@@ -35,10 +35,11 @@ def test_a_teacher_that_is_taught_its_own_height_keeps_it():
     torch.testing.assert_close(seen[0, :2], HEIGHTS[0, :2], rtol=0, atol=0.03)
 
 
-def test_vectors_weigh_as_much_less():
-    targets, weights = encode(VECTORS, JOINTS, visibilities(VECTORS, HEIGHTS, SURE))
+@pytest.mark.parametrize("codec", [VECTORS, HeatmapCodec((64, 64), softmax=True)])
+def test_distributions_weigh_as_much_less(codec):
+    targets, weights = encode(codec, JOINTS, visibilities(codec, HEIGHTS, SURE))
     torch.testing.assert_close(weights, torch.tensor([[0.35, 0.8, 1, 0]]))
-    assert torch.equal(targets, VECTORS.encode(JOINTS, SURE.float())[0])
+    assert torch.equal(targets, codec.encode(JOINTS, SURE.float())[0])
 
 
 @pytest.mark.parametrize("codec, seen", [
