@@ -12,7 +12,7 @@ from torch import Tensor
 
 from utils.errors import UserError
 
-NARROWER = 6        # power: of .4 to 1 of a heatmap's sigma the smaller ones gave the higher AP
+NARROWER = 6        # power of targets: the sigma is then .4 of the heatmap's
 LOWEST_PEAK = 0.4   # of the target of a joint within the map
 
 

@@ -10,9 +10,8 @@ from utils.log import log
 
 # What the stored tensors or the meaning of `step` depend on. Everything else may change.
 FIXED = ("model.type", "model.name", "model.head", "model.level", "model.num_joints",
-         "model.reduction", "model.width", "model.softmax", "model.visibility",
-         "codec.split", "optim.optimizer", "optim.layer_decay",
-         "optim.backbone_lr", "data.batch_size")
+         "model.reduction", "model.width", "model.softmax", "model.visibility", "codec.split",
+         "optim.optimizer", "optim.layer_decay", "optim.backbone_lr", "data.batch_size")
 
 # What a score depends on beside the weights: with another value, scores cannot be compared.
 # Not data.val_img_root: whose images moved has the same; that they did is said.

@@ -50,9 +50,7 @@ def test_it_learns_where_the_joints_are():
         optimizer.zero_grad()
         softmax_kl(net(images), targets, weights).backward()
         optimizer.step()
-    net.eval()          # batch norms of two pictures: with what they were
-    for norm in net.modules():
-        norm.training = isinstance(norm, torch.nn.BatchNorm2d)
+    net.softmax.eval()      # batch norms go on with what these two pictures give
     found, scores = codec.decode(net(images))
     assert (found - joints).abs().max() < 1
     assert ((scores > 0.8) & (scores < 1.01)).all()
