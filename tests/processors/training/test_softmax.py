@@ -29,6 +29,7 @@ def test_it_is_trained_judged_and_used(tiny, tmp_path, image):
     assert not torch.equal(before, processor.net.head.output.weight)
     weights = tmp_path / "weights" / "quickstart_best.pth"
     model = load_pose_model(weights)
+    assert processor.net.softmax.sigma == model.network.softmax.sigma == 1.5
     maps = model.network(torch.randn(2, 3, 64, 64))
     assert ((0 <= maps) & (maps <= 1)).all()
     people = PosePredictor(weights, device="cpu")(image, BOXES)
